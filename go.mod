@@ -1,0 +1,3 @@
+module alpinevm
+
+go 1.26
