@@ -1,0 +1,356 @@
+package cpu
+
+import (
+	"alpinevm/cpu/mem"
+	"alpinevm/cpu/x86"
+)
+
+// A block is a run of instructions that are entered at the first one, keyed by
+// arena offset (physical address) and mode. It lies in one page; an instruction
+// that crosses into the next page is a block of its own, keyed by both pages.
+type block struct {
+	ops   []op
+	off   uint32 // arena offset of the first byte
+	size  uint32 // bytes
+	mode  mode
+	valid bool
+	cross bool      // reaches into the page that starts at off2
+	near  [2]bool   // the linked block lies in the same page, so the link needs no check
+	off2  uint32    // arena offset of the second page's first byte
+	link  [2]*block // behind the last instruction; at the target of its branch
+	chain *block    // next in the hash bucket
+	page  *block    // next in the list of the first page
+}
+
+// Bounds of the cache. When either is reached the whole cache is flushed.
+const (
+	maxBlockOps = 32
+	opChunk     = 8192
+	maxOpChunks = 128 // 1 Mi ops, 32 MiB
+	blockChunk  = 2048
+	maxChunks   = 96
+	bucketBits  = 16
+)
+
+type blockCache struct {
+	buckets  [1 << bucketBits]*block
+	pages    []*block // list of blocks by arena page
+	cross    []*block // valid blocks that reach into a second page
+	ops      [][]op
+	opsUsed  int // chunks in use, the last partly
+	opNext   int
+	blocks   [][]block
+	used     int
+	next     int
+	scratch  [1]op // for instructions that are not cached
+	single   block
+	flushes  uint64
+	building [maxBlockOps]op
+}
+
+func (k *blockCache) init(m *mem.Memory) {
+	k.pages = make([]*block, (uint64(m.Size())+2<<20)>>12)
+}
+
+func bucket(off uint32, m mode) uint32 {
+	return (off ^ off>>15 ^ uint32(m)<<9) & (1<<bucketBits - 1)
+}
+
+// full says whether there may be no room for one more block.
+func (k *blockCache) full() bool {
+	return k.used == maxChunks && k.next+1 >= blockChunk || k.opsUsed == maxOpChunks && k.opNext+maxBlockOps > opChunk
+}
+
+// alloc gives a block with room for a copy of ops.
+func (k *blockCache) alloc(ops []op) *block {
+	if k.used == 0 || k.next == blockChunk {
+		if k.used == len(k.blocks) {
+			k.blocks = append(k.blocks, make([]block, blockChunk))
+		}
+		k.used, k.next = k.used+1, 0
+	}
+	if k.opsUsed == 0 || k.opNext+len(ops) > opChunk {
+		if k.opsUsed == len(k.ops) {
+			k.ops = append(k.ops, make([]op, opChunk))
+		}
+		k.opsUsed, k.opNext = k.opsUsed+1, 0
+	}
+	b := &k.blocks[k.used-1][k.next]
+	k.next++
+	o := k.ops[k.opsUsed-1][k.opNext : k.opNext+len(ops) : k.opNext+len(ops)]
+	k.opNext += len(ops)
+	copy(o, ops)
+	*b = block{ops: o, valid: true}
+	return b
+}
+
+// flushBlocks empties the cache.
+func (c *CPU) flushBlocks() {
+	k := &c.blocks
+	clear(k.buckets[:])
+	for p, b := range k.pages {
+		if b != nil {
+			k.pages[p] = nil
+			c.mem.SetCode(uint32(p)<<12, 0)
+		}
+	}
+	for _, b := range k.cross {
+		c.mem.SetCode(b.off2, 0)
+	}
+	k.cross = k.cross[:0]
+	k.used, k.next, k.opsUsed, k.opNext = 0, 0, 0, 0
+	k.flushes++
+	c.n = 0
+}
+
+// find gives the block at CS:EIP, from the cache or newly decoded. nil means
+// that fetching or decoding faulted, with the fault recorded.
+func (c *CPU) find() *block {
+	lin := c.Seg[segCS].Base + c.EIP
+	e := &c.code[lin>>12&tlbMask]
+	if e.X != lin&^0xfff {
+		p, ok := c.locate(lin, fetch, c.half)
+		if !ok {
+			return nil
+		}
+		if p.kind == mem.MMIO {
+			return c.uncached()
+		}
+	}
+	off := e.Off + lin
+	for b := c.blocks.buckets[bucket(off, c.mode)]; b != nil; b = b.chain {
+		if b.off == off && b.mode == c.mode && b.valid {
+			if b.cross && !c.sameSecondPage(b, lin) {
+				continue
+			}
+			if c.mode&modeFlatCode == 0 && !c.Seg[segCS].contains(c.EIP, b.size) {
+				return c.uncached()
+			}
+			return b
+		}
+	}
+	return c.decode(off)
+}
+
+// sameSecondPage says whether the page behind lin's is the one that b crosses
+// into.
+func (c *CPU) sameSecondPage(b *block, lin uint32) bool {
+	page2 := lin&^0xfff + 0x1000
+	e := &c.code[page2>>12&tlbMask]
+	if e.X != page2 {
+		fault, cr2 := c.Fault, c.CR2
+		p, ok := c.locate(page2, fetch, c.half)
+		if !ok || p.kind == mem.MMIO {
+			c.Fault, c.CR2 = fault, cr2
+			return false
+		}
+	}
+	return e.Off+page2 == b.off2
+}
+
+// follows says whether nb is what lies at CS:EIP now, as far as the code TLB
+// knows.
+func (c *CPU) follows(nb *block) bool {
+	lin := c.Seg[segCS].Base + c.EIP
+	e := &c.code[lin>>12&tlbMask]
+	return e.X == lin&^0xfff && e.Off+lin == nb.off
+}
+
+func (m mode) decoding() x86.Mode {
+	if m&modeCode32 != 0 {
+		return x86.Mode32
+	}
+	return x86.Mode16
+}
+
+// decode makes the block at CS:EIP, which lies at arena offset off.
+func (c *CPU) decode(off uint32) *block {
+	k := &c.blocks
+	if k.full() {
+		c.flushBlocks()
+	}
+	code := c.ram.Bytes(off, mem.PageSize-off%mem.PageSize)
+	flat := c.mode&modeFlatCode != 0
+	var in x86.Inst
+	var size uint32
+	n := 0
+	for n < maxBlockOps {
+		r := x86.Decode(code[size:], c.mode.decoding(), &in)
+		if r == x86.Truncated || !flat && !c.Seg[segCS].contains(c.EIP+size, max(uint32(in.Len), 1)) {
+			if n == 0 {
+				return c.uncached()
+			}
+			break
+		}
+		o := &k.building[n]
+		ends, alone := true, false
+		switch r {
+		case x86.OK:
+			ends, alone = c.translate(&in, o, c.mode, size)
+		case x86.TooLong:
+			*o = op{fn: tooLong, start: uint16(size), len: in.Len}
+		default:
+			*o = op{fn: undefined, start: uint16(size), len: in.Len}
+		}
+		if alone && n > 0 {
+			break
+		}
+		n++
+		size += uint32(in.Len)
+		if ends || size >= uint32(len(code)) {
+			break
+		}
+	}
+	b := k.alloc(k.building[:n])
+	b.off, b.size, b.mode = off, max(size, 1), c.mode
+	c.enter(b)
+	return b
+}
+
+// enter puts b into the hash and page lists and marks its lines as code.
+func (c *CPU) enter(b *block) {
+	k := &c.blocks
+	h := &k.buckets[bucket(b.off, b.mode)]
+	b.chain, *h = *h, b
+	pg := &k.pages[b.off>>12]
+	b.page, *pg = *pg, b
+	first := b.size
+	if b.cross {
+		first = 0x1000 - b.off&0xfff
+		k.cross = append(k.cross, b)
+		c.markCode(b.off2, b.size-first)
+	}
+	c.markCode(b.off, first)
+}
+
+func (c *CPU) markCode(off, n uint32) {
+	old := c.mem.Code(off)
+	lines := old | mem.Lines(off, n)
+	if lines != old {
+		c.mem.SetCode(off, lines)
+		if old == 0 {
+			c.protectPage(off)
+		}
+	}
+}
+
+// uncached decodes the one instruction at CS:EIP byte by byte, through the
+// segment limit, the page boundary or a device. Where it crosses between two
+// pages of RAM it is cached all the same.
+func (c *CPU) uncached() *block {
+	var buf [x86.MaxLen]byte
+	cs := &c.Seg[segCS]
+	var in x86.Inst
+	r := x86.Truncated
+	n := 0
+	var first, second place
+	for ; r == x86.Truncated && n < len(buf); n++ {
+		eip := c.EIP + uint32(n)
+		if !cs.contains(eip, 1) {
+			c.raiseCode(vecGP, 0)
+			return nil
+		}
+		lin := cs.Base + eip
+		p, ok := c.locate(lin, fetch, c.half)
+		if !ok {
+			return nil
+		}
+		if n == 0 {
+			first = p
+		} else if lin&0xfff == 0 {
+			second = p
+		}
+		if p.kind == mem.MMIO {
+			buf[n] = uint8(c.mem.ReadMMIO(p.pa, 1))
+		} else {
+			buf[n] = c.ram.Load8(p.off)
+		}
+		r = x86.Decode(buf[:n+1], c.mode.decoding(), &in)
+	}
+	k := &c.blocks
+	o := &k.scratch[0]
+	switch r {
+	case x86.OK:
+		c.translate(&in, o, c.mode, 0)
+	case x86.Undefined:
+		*o = op{fn: undefined, len: uint8(n)}
+	default:
+		*o = op{fn: tooLong, len: uint8(n)}
+	}
+	b := &k.single
+	lin := cs.Base + c.EIP
+	crosses := lin&0xfff+uint32(n) > 0x1000
+	if crosses && first.kind != mem.MMIO && second.kind != mem.MMIO && c.mode&modeFlatCode != 0 {
+		if k.full() {
+			c.flushBlocks()
+		}
+		b = k.alloc(k.scratch[:])
+		b.off, b.size, b.mode, b.cross, b.off2 = first.off, uint32(n), c.mode, true, second.off
+		c.enter(b)
+		return b
+	}
+	*b = block{ops: k.scratch[:], size: uint32(n), mode: c.mode}
+	return b
+}
+
+// CodeWritten is the mem.Watcher's: blocks that touch the lines of [off, off+n)
+// are void.
+func (c *CPU) CodeWritten(off, n uint32) {
+	k := &c.blocks
+	hit := mem.Lines(off, n)
+	page := off &^ 0xfff
+	var left uint64
+	p := &k.pages[off>>12]
+	for b := *p; b != nil; b = b.page {
+		lines := mem.Lines(b.off, min(b.size, 0x1000-b.off&0xfff))
+		if lines&hit != 0 {
+			b.valid = false
+			*p = b.page
+			c.unhash(b)
+			continue
+		}
+		left |= lines
+		p = &b.page
+	}
+	live := k.cross[:0]
+	for _, b := range k.cross {
+		if b.off2 == page && b.valid {
+			lines := mem.Lines(page, b.size-(0x1000-b.off&0xfff))
+			if lines&hit != 0 {
+				b.valid = false
+				c.unlist(b)
+				c.unhash(b)
+			} else {
+				left |= lines
+			}
+		}
+		if b.valid {
+			live = append(live, b)
+		}
+	}
+	k.cross = live
+	c.mem.SetCode(page, left)
+	c.n = 0
+}
+
+// unhash takes b out of its hash bucket.
+func (c *CPU) unhash(b *block) {
+	p := &c.blocks.buckets[bucket(b.off, b.mode)]
+	for *p != nil && *p != b {
+		p = &(*p).chain
+	}
+	if *p == b {
+		*p = b.chain
+	}
+}
+
+// unlist takes b out of the list of its page.
+func (c *CPU) unlist(b *block) {
+	p := &c.blocks.pages[b.off>>12]
+	for *p != nil && *p != b {
+		p = &(*p).page
+	}
+	if *p == b {
+		*p = b.page
+	}
+}

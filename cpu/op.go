@@ -1,0 +1,160 @@
+package cpu
+
+import "alpinevm/cpu/x86"
+
+// status is what a handler returns.
+type status uint8
+
+const (
+	// next: the instruction has retired; the one behind it follows. EIP
+	// is not touched by the handler.
+	next status = iota
+	// jump: retired, and EIP holds the target of a direct near branch.
+	jump
+	// elsewhere: retired, and EIP holds the address of the instruction
+	// that follows, found by other means: an indirect or far branch, or a
+	// change of mode.
+	elsewhere
+	// faulted: not retired, nothing the guest can see has changed, and
+	// Fault says which exception to deliver.
+	faulted
+)
+
+// handler executes one instruction. While it runs, c.EIP is the address of the
+// block's first instruction: o.eip and o.nextEIP give the instruction's own.
+type handler func(c *CPU, o *op) status
+
+// op is one decoded instruction, 32 bytes.
+type op struct {
+	fn    handler
+	imm   uint32 // immediate; for a direct branch the distance from the block's start to the target
+	disp  uint32 // displacement; for a far pointer or ENTER the second immediate
+	reg   uint8  // ModRM.reg or the register in the opcode; for the byte forms its number and 3
+	rm    uint8  // ModRM.rm likewise, where it is a register
+	regSh uint8  // byte forms: 8 for AH CH DH BH, else 0
+	rmSh  uint8
+	base  uint8
+	index uint8
+	scale uint8
+	seg   uint8
+	start uint16 // offset of the instruction in its block
+	len   uint8
+	size  uint8 // operand size in bytes
+	flags opFlags
+	cond  uint8
+	form  x86.Form
+}
+
+type opFlags uint8
+
+const (
+	opMem    opFlags = 1 << iota // the ModRM operand is memory
+	opAddr16                     // 16-bit address size
+	opRep                        // F3
+	opRepne                      // F2
+	opLock                       // F0
+)
+
+// eip is the instruction's own address.
+func (o *op) eip(c *CPU) uint32 { return c.EIP + uint32(o.start) }
+
+// nextEIP is the address of the instruction behind it.
+func (o *op) nextEIP(c *CPU) uint32 { return c.EIP + uint32(o.start) + uint32(o.len) }
+
+// translation is what a selector gets to know: it chooses the handler and may
+// change the op's fields.
+type translation struct {
+	*op
+	in   *x86.Inst
+	args [3]x86.Arg
+	mode mode
+	// ends: the block ends behind this instruction, as it branches or
+	// changes what translation or event recognition depends on.
+	ends bool
+	// alone: the instruction needs exact counts or is interruptible: it
+	// stands in a block of its own (REP, I/O, RDTSC).
+	alone bool
+}
+
+// flat says that the memory operand needs no segment check and no 16-bit wrap:
+// its linear address is its effective address.
+func (t *translation) flat() bool {
+	return t.mode&modeFlat != 0 && t.flags&opAddr16 == 0 && (t.seg == x86.DS || t.seg == x86.SS || t.seg == x86.ES)
+}
+
+// selector chooses the handler of one mnemonic. nil means #UD.
+type selector func(t *translation) handler
+
+// always makes a selector of one handler that serves all forms.
+func always(h handler) selector { return func(*translation) handler { return h } }
+
+// ending makes a selector of one handler behind which the block ends.
+func ending(h handler) selector {
+	return func(t *translation) handler { t.ends = true; return h }
+}
+
+// alone makes a selector of one handler in a block of its own.
+func alone(h handler) selector {
+	return func(t *translation) handler { t.ends, t.alone = true, true; return h }
+}
+
+// family is one family of instructions: which selector serves which mnemonic.
+type family map[x86.Op]selector
+
+// families lists them all; each stands in a file of its own.
+func families() []family {
+	return []family{}
+}
+
+// selectors is the table that translate consults, made once for all CPUs and
+// never changed.
+var selectors = func() (t [x86.NumOps]selector) {
+	for _, f := range families() {
+		for m, s := range f {
+			if t[m] != nil {
+				panic("BUG: two families claim " + m.String())
+			}
+			t[m] = s
+		}
+	}
+	return t
+}()
+
+// translate turns a decoded instruction into an op.
+func (c *CPU) translate(in *x86.Inst, o *op, m mode, start uint32) (ends, alone bool) {
+	*o = op{
+		imm: in.Imm, disp: in.Disp, reg: in.Reg, rm: in.RM,
+		base: in.Base, index: in.Index, scale: in.Scale, seg: in.Seg,
+		start: uint16(start), len: in.Len, size: in.OpSize, cond: in.Cond, form: in.Form,
+	}
+	if in.Mem {
+		o.flags |= opMem
+	}
+	if in.AddrSize == 2 {
+		o.flags |= opAddr16
+	}
+	if in.Prefix&x86.PrefixRep != 0 {
+		o.flags |= opRep
+	}
+	if in.Prefix&x86.PrefixRepne != 0 {
+		o.flags |= opRepne
+	}
+	if in.Prefix&x86.PrefixLock != 0 {
+		o.flags |= opLock
+	}
+	t := translation{op: o, in: in, args: x86.Forms[in.Form].Args, mode: m}
+	if s := selectors[in.Op]; s != nil {
+		o.fn = s(&t)
+	}
+	if o.fn == nil {
+		o.fn = undefined
+		return true, false
+	}
+	return t.ends, t.alone
+}
+
+// undefined raises #UD.
+func undefined(c *CPU, o *op) status { return c.raise(vecUD) }
+
+// tooLong raises #GP(0) for an instruction of more than 15 bytes.
+func tooLong(c *CPU, o *op) status { return c.raiseCode(vecGP, 0) }

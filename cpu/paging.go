@@ -1,0 +1,344 @@
+package cpu
+
+import "alpinevm/cpu/mem"
+
+// access is what a translation is asked for.
+type access uint8
+
+const (
+	read access = iota
+	write
+	fetch
+)
+
+// Bits of paging-structure entries (SDM vol. 3A 4.3, 4.4).
+const (
+	pteP  = 1 << 0
+	pteRW = 1 << 1
+	pteUS = 1 << 2
+	pteA  = 1 << 5
+	pteD  = 1 << 6
+	ptePS = 1 << 7
+	pteG  = 1 << 8
+	pteNX = 1 << 63
+
+	// physical addresses have 36 bits
+	paeReserved = 0x7ffffff000000000 &^ 0x7ff0000000000000 // bits 36 to 51
+	paeAddress  = 0x0000000ffffff000
+)
+
+// Bits of the page-fault error code (SDM vol. 3A 4.7).
+const (
+	pfP    = 1 << 0
+	pfW    = 1 << 1
+	pfU    = 1 << 2
+	pfRSVD = 1 << 3
+	pfI    = 1 << 4
+)
+
+// place is where a linear address leads.
+type place struct {
+	pa   uint64
+	off  uint32 // arena offset, where kind is RAM or ROM
+	kind mem.Kind
+}
+
+// locate translates lin for an access by half (0 supervisor, 1 user), sets
+// accessed and dirty bits, and fills the TLB. It says false with #PF recorded.
+func (c *CPU) locate(lin uint32, acc access, half uint8) (place, bool) {
+	w := walk{lin: lin, acc: acc, half: half}
+	if !c.walk(&w) {
+		return place{}, false
+	}
+	if !c.A20 {
+		w.pa &^= 1 << 20
+	}
+	p := place{pa: w.pa}
+	p.off, p.kind = c.mem.Lookup(p.pa)
+	if p.kind != mem.MMIO {
+		c.fill(&w, p)
+	}
+	return p, true
+}
+
+// fill enters a translation into the TLB.
+func (c *CPU) fill(w *walk, p place) {
+	page := w.lin &^ 0xfff
+	i := w.lin >> 12 & tlbMask
+	e := &c.TLB[w.half][i]
+	e.R, e.W, e.X = page, noTag, noTag
+	e.Off = p.off&^0xfff - page
+	if w.writable && w.dirty && p.kind == mem.RAM && c.mem.Code(p.off) == 0 {
+		e.W = page
+	}
+	if w.executable {
+		e.X = page
+	}
+	g := &c.TLBGlobal[w.half][i/64]
+	if w.global {
+		*g |= 1 << (i % 64)
+	} else {
+		*g &^= 1 << (i % 64)
+	}
+}
+
+// walk is one translation under way.
+type walk struct {
+	lin  uint32
+	acc  access
+	half uint8
+
+	pa                                  uint64
+	writable, executable, dirty, global bool
+}
+
+func (c *CPU) walk(w *walk) bool {
+	switch {
+	case c.CR0&cr0PG == 0:
+		w.pa, w.writable, w.executable, w.dirty = uint64(w.lin), true, true, true
+		return true
+	case c.CR4&cr4PAE != 0:
+		return c.walkPAE(w)
+	}
+	return c.walk32(w)
+}
+
+// errorCode is the #PF error code of the access without P and RSVD.
+func (c *CPU) errorCode(w *walk) uint32 {
+	var code uint32
+	if w.acc == write {
+		code = pfW
+	}
+	if w.half == 1 {
+		code |= pfU
+	}
+	// SDM vol. 3A 4.7: I/D is set only where execute-disable is in force.
+	if w.acc == fetch && c.CR4&cr4PAE != 0 && c.EFER&eferNXE != 0 {
+		code |= pfI
+	}
+	return code
+}
+
+// permit checks rights that all levels grant together (SDM vol. 3A 4.6) and
+// fills in w. rights has RW and US, nx says that a level forbids execution.
+func (c *CPU) permit(w *walk, rights uint64, nx bool) bool {
+	user := w.half == 1
+	w.writable = rights&pteRW != 0 || !user && c.CR0&cr0WP == 0
+	w.executable = !nx
+	if user && rights&pteUS == 0 || w.acc == write && !w.writable || w.acc == fetch && nx {
+		c.pageFault(w.lin, c.errorCode(w)|pfP)
+		return false
+	}
+	return true
+}
+
+// walk32 walks two levels of 32-bit entries (SDM vol. 3A 4.3).
+func (c *CPU) walk32(w *walk) bool {
+	pdeAddr := uint64(c.CR3&^0xfff + w.lin>>22<<2)
+	pde := c.physRead32(pdeAddr)
+	if pde&pteP == 0 {
+		c.pageFault(w.lin, c.errorCode(w))
+		return false
+	}
+	if pde&ptePS != 0 && c.CR4&cr4PSE != 0 {
+		// Without PSE-36, bits 13 to 21 are reserved.
+		if pde&0x003fe000 != 0 {
+			c.pageFault(w.lin, c.errorCode(w)|pfP|pfRSVD)
+			return false
+		}
+		if !c.permit(w, uint64(pde), false) {
+			return false
+		}
+		c.touch32(w, pdeAddr, pde, true)
+		w.pa = uint64(pde&0xffc00000 | w.lin&0x3fffff)
+		w.global = pde&pteG != 0 && c.CR4&cr4PGE != 0
+		return true
+	}
+	pteAddr := uint64(pde&^0xfff + w.lin>>12&0x3ff<<2)
+	pte := c.physRead32(pteAddr)
+	if pte&pteP == 0 {
+		c.pageFault(w.lin, c.errorCode(w))
+		return false
+	}
+	if !c.permit(w, uint64(pde&pte), false) {
+		return false
+	}
+	if pde&pteA == 0 {
+		c.physWrite32(pdeAddr, pde|pteA)
+	}
+	c.touch32(w, pteAddr, pte, true)
+	w.pa = uint64(pte&^0xfff | w.lin&0xfff)
+	w.global = pte&pteG != 0 && c.CR4&cr4PGE != 0
+	return true
+}
+
+// touch32 sets accessed and, for the last level of a write, dirty.
+func (c *CPU) touch32(w *walk, addr uint64, e uint32, leaf bool) {
+	set := e | pteA
+	if w.acc == write && leaf {
+		set |= pteD
+	}
+	if set != e {
+		c.physWrite32(addr, set)
+	}
+	w.dirty = set&pteD != 0
+}
+
+// walkPAE walks three levels of 64-bit entries, the first of which are the
+// PDPTE registers (SDM vol. 3A 4.4).
+func (c *CPU) walkPAE(w *walk) bool {
+	pdpte := c.PDPTE[w.lin>>30]
+	if pdpte&pteP == 0 {
+		c.pageFault(w.lin, c.errorCode(w))
+		return false
+	}
+	reserved := uint64(paeReserved)
+	if c.EFER&eferNXE == 0 {
+		reserved |= pteNX
+	}
+	pdeAddr := pdpte&paeAddress + uint64(w.lin>>21&0x1ff<<3)
+	pde := c.physRead64(pdeAddr)
+	if pde&pteP == 0 {
+		c.pageFault(w.lin, c.errorCode(w))
+		return false
+	}
+	large := pde&ptePS != 0
+	if pde&reserved != 0 || large && pde&0x1fe000 != 0 {
+		c.pageFault(w.lin, c.errorCode(w)|pfP|pfRSVD)
+		return false
+	}
+	if large {
+		if !c.permit(w, pde, pde&pteNX != 0) {
+			return false
+		}
+		c.touch64(w, pdeAddr, pde)
+		w.pa = pde&paeAddress&^0x1fffff | uint64(w.lin&0x1fffff)
+		w.global = pde&pteG != 0 && c.CR4&cr4PGE != 0
+		return true
+	}
+	pteAddr := pde&paeAddress + uint64(w.lin>>12&0x1ff<<3)
+	pte := c.physRead64(pteAddr)
+	if pte&pteP == 0 {
+		c.pageFault(w.lin, c.errorCode(w))
+		return false
+	}
+	if pte&reserved != 0 {
+		c.pageFault(w.lin, c.errorCode(w)|pfP|pfRSVD)
+		return false
+	}
+	if !c.permit(w, pde&pte, (pde|pte)&pteNX != 0) {
+		return false
+	}
+	if pde&pteA == 0 {
+		c.physWrite32(pdeAddr, uint32(pde)|pteA)
+	}
+	c.touch64(w, pteAddr, pte)
+	w.pa = pte&paeAddress | uint64(w.lin&0xfff)
+	w.global = pte&pteG != 0 && c.CR4&cr4PGE != 0
+	return true
+}
+
+// touch64 sets the bits of the last level, which lie in the low half.
+func (c *CPU) touch64(w *walk, addr uint64, e uint64) {
+	set := e | pteA
+	if w.acc == write {
+		set |= pteD
+	}
+	if set != e {
+		c.physWrite32(addr, uint32(set))
+	}
+	w.dirty = set&pteD != 0
+}
+
+// loadPDPTEs loads the four PDPTE registers from CR3 = cr3 (SDM vol. 3A
+// 4.4.1). It says false, with nothing changed, where a present entry has a
+// reserved bit set: #GP(0).
+func (c *CPU) loadPDPTEs(cr3 uint32) bool {
+	var p [4]uint64
+	for i := range p {
+		p[i] = c.physRead64(uint64(cr3&^0x1f) + uint64(i*8))
+		const reserved = 0xfffffff0000001e6
+		if p[i]&pteP != 0 && p[i]&reserved != 0 {
+			return false
+		}
+	}
+	c.PDPTE = p
+	return true
+}
+
+func (c *CPU) physRead32(pa uint64) uint32 {
+	if !c.A20 {
+		pa &^= 1 << 20
+	}
+	off, k := c.mem.Lookup(pa)
+	if k == mem.MMIO {
+		return c.mem.ReadMMIO(pa, 4)
+	}
+	return c.ram.Load32(off)
+}
+
+func (c *CPU) physRead64(pa uint64) uint64 {
+	return uint64(c.physRead32(pa)) | uint64(c.physRead32(pa+4))<<32
+}
+
+func (c *CPU) physWrite32(pa uint64, v uint32) {
+	if !c.A20 {
+		pa &^= 1 << 20
+	}
+	switch off, k := c.mem.Lookup(pa); k {
+	case mem.RAM:
+		c.mem.WillWrite(off, 4)
+		c.ram.Store32(off, v)
+	case mem.MMIO:
+		c.mem.WriteMMIO(pa, 4, v)
+	}
+}
+
+// flushTLB drops cached translations, global ones only if asked.
+func (c *CPU) flushTLB(global bool) {
+	for h := range c.TLB {
+		t := &c.TLB[h]
+		for w := range c.TLBGlobal[h] {
+			keep := c.TLBGlobal[h][w]
+			if global {
+				keep, c.TLBGlobal[h][w] = 0, 0
+			}
+			for i := range 64 {
+				if keep>>i&1 == 0 {
+					e := &t[w*64+i]
+					e.R, e.W, e.X = noTag, noTag, noTag
+				}
+			}
+		}
+	}
+}
+
+// flushPage drops the translation of the page of lin (INVLPG, SDM vol. 3A
+// 4.10.4.1), global or not.
+func (c *CPU) flushPage(lin uint32) {
+	i := lin >> 12 & tlbMask
+	for h := range c.TLB {
+		e := &c.TLB[h][i]
+		e.R, e.W, e.X = noTag, noTag, noTag
+	}
+}
+
+// protectPage makes stores to the arena page at off take the slow path, since
+// it now holds decoded code.
+func (c *CPU) protectPage(off uint32) {
+	off &^= 0xfff
+	for h := range c.TLB {
+		t := &c.TLB[h]
+		for i := range t {
+			if e := &t[i]; e.W != noTag && e.Off+e.W == off {
+				e.W = noTag
+			}
+		}
+	}
+}
+
+// Remapped is the mem.Watcher's: a device moved.
+func (c *CPU) Remapped() {
+	c.flushTLB(true)
+	c.n = 0
+}

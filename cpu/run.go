@@ -1,0 +1,170 @@
+package cpu
+
+// Run executes until n more instructions have retired, unless it exits
+// earlier. A REP iteration counts as one instruction, and so does the delivery
+// of an exception or interrupt. Interrupts are taken at instruction
+// boundaries. It never blocks.
+func (c *CPU) Run(n int) Exit {
+	c.limit = c.Retired + uint64(max(n, 0))
+	for c.Retired < c.limit {
+		if c.pending == 0 {
+			c.execute(false)
+			continue
+		}
+		if exit, done := c.events(); done {
+			return exit
+		}
+	}
+	c.pending &^= pendYield
+	if c.Halted && c.pending&(pendIntr|pendNMI) == 0 {
+		return Exit{Halt}
+	}
+	return Exit{Budget}
+}
+
+// events looks at what is pending, in the order of SDM vol. 3A table 6-2, and
+// executes one instruction under its regime where that is due.
+func (c *CPU) events() (Exit, bool) {
+	switch p := c.pending; {
+	case p&pendShutdown != 0:
+		return Exit{Reset}, true
+	case p&pendYield != 0:
+		c.pending &^= pendYield
+		return Exit{Budget}, true
+	case p&pendHit != 0:
+		hits := c.DebugHits
+		c.DebugHits = 0
+		c.debugTrap(hits)
+	case p&pendShadow != 0:
+		c.Shadow = false
+		ss := c.ShadowSS
+		c.ShadowSS = false
+		c.updateEvents()
+		c.step(ss)
+		return Exit{}, false
+	case p&pendNMI != 0:
+		c.Halted, c.NMIPin, c.NMIMask = false, false, true
+		c.Retired++
+		c.interrupt(2, external)
+	case p&pendIntr != 0:
+		c.Halted = false
+		c.Retired++
+		c.interrupt(c.ack(), external)
+	case p&pendHalt != 0:
+		return Exit{Halt}, true
+	default:
+		c.step(false)
+		return Exit{}, false
+	}
+	c.flagsChanged()
+	return Exit{}, false
+}
+
+// step executes one instruction under single step and breakpoints. held says
+// that debug traps are held off, as MOV SS has just retired.
+func (c *CPU) step(held bool) {
+	tf := c.Flags&flagTF != 0
+	if !held && c.codeBreakpoint() {
+		c.Retired++
+		c.deliver()
+		return
+	}
+	if c.Flags&flagRF != 0 {
+		c.Flags &^= flagRF
+		c.updateEvents()
+	}
+	if c.execute(true) && tf && !c.ShadowSS {
+		c.debugTrap(dr6BS)
+	}
+}
+
+// execute runs blocks, chained to each other, until something needs the
+// attention of Run. With single set it runs one instruction. It says false where
+// it has delivered an exception of the last one.
+func (c *CPU) execute(single bool) bool {
+	b := c.find()
+	if b == nil {
+		return c.failed()
+	}
+	for {
+		from := c.EIP
+		n := len(b.ops)
+		if left := c.limit - c.Retired; uint64(n) > left {
+			n = int(left)
+		}
+		if single {
+			n = 1
+		}
+		c.n, c.precise = n, n == 1
+		i := 0
+		o := &b.ops[0]
+		st := next
+		for {
+			st = o.fn(c, o)
+			i++
+			if st != next || i >= c.n {
+				break
+			}
+			o = &b.ops[i]
+		}
+		slot := 0
+		switch st {
+		case next:
+			c.Retired += uint64(i)
+			c.EIP += uint32(o.start) + uint32(o.len)
+			if i < len(b.ops) {
+				return true
+			}
+		case jump:
+			c.Retired += uint64(i)
+			slot = 1
+		case elsewhere:
+			c.Retired += uint64(i)
+			if single || c.pending != 0 || c.Retired >= c.limit {
+				return true
+			}
+			if b = c.find(); b == nil {
+				return c.failed()
+			}
+			continue
+		case faulted:
+			c.Retired += uint64(i - 1)
+			c.EIP += uint32(o.start)
+			if c.Fault.Vector != vecRetry {
+				return c.failed()
+			}
+			if c.Retired >= c.limit {
+				return true
+			}
+			single = true
+			if b = c.find(); b == nil {
+				return c.failed()
+			}
+			continue
+		}
+		if single || c.pending != 0 || c.Retired >= c.limit {
+			return true
+		}
+		nb := b.link[slot]
+		if nb == nil || !nb.valid || !b.near[slot] && !c.follows(nb) {
+			if nb = c.find(); nb == nil {
+				return c.failed()
+			}
+			// A block that crosses pages is looked up each time,
+			// since its second page may have been mapped anew.
+			if b.valid && nb.valid && !nb.cross && b.mode&(modeFlatCode|modeCode32) == modeFlatCode|modeCode32 {
+				b.link[slot] = nb
+				b.near[slot] = !b.cross && (from^c.EIP)&^0xfff == 0
+			}
+		}
+		b = nb
+	}
+}
+
+// failed delivers the recorded fault of the instruction at EIP.
+func (c *CPU) failed() bool {
+	c.DebugHits = 0
+	c.Retired++
+	c.deliver()
+	return false
+}
