@@ -69,11 +69,11 @@ type Exit struct{ Reason Reason }
 type CPU struct {
 	State
 
-	ram   mem.Arena
-	tlb   *TLB // what data accesses look into: a half of State.TLB, or noTLB
-	code  *TLB // what instruction fetch looks into
-	n     int  // ops of the current block to execute; 0 makes it end behind the current one
-	half  uint8
+	ram  mem.Arena
+	tlb  *TLB // what data accesses look into: a half of State.TLB, or noTLB
+	code *TLB // what instruction fetch looks into
+	n    int  // ops of the current block to execute; 0 makes it end behind the current one
+	half uint8
 	// precise: State.Retired is exact, as the current op is the first and
 	// only one to run.
 	precise bool

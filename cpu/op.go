@@ -127,6 +127,15 @@ func (c *CPU) translate(in *x86.Inst, o *op, m mode, start uint32) (ends, alone 
 		base: in.Base, index: in.Index, scale: in.Scale, seg: in.Seg,
 		start: uint16(start), len: in.Len, size: in.OpSize, cond: in.Cond, form: in.Form,
 	}
+	args := x86.Forms[in.Form].Args
+	for _, a := range args {
+		switch a {
+		case x86.Gb, x86.Zb:
+			o.reg, o.regSh = in.Reg&3, in.Reg&4*2
+		case x86.Eb:
+			o.rm, o.rmSh = in.RM&3, in.RM&4*2
+		}
+	}
 	if in.Mem {
 		o.flags |= opMem
 	}
@@ -142,7 +151,7 @@ func (c *CPU) translate(in *x86.Inst, o *op, m mode, start uint32) (ends, alone 
 	if in.Prefix&x86.PrefixLock != 0 {
 		o.flags |= opLock
 	}
-	t := translation{op: o, in: in, args: x86.Forms[in.Form].Args, mode: m}
+	t := translation{op: o, in: in, args: args, mode: m}
 	if s := selectors[in.Op]; s != nil {
 		o.fn = s(&t)
 	}
