@@ -82,6 +82,9 @@ func Decode(code []byte, mode Mode, in *Inst) Result {
 	a := &t.actions[in.Form]
 	in.Op = a.op
 	in.Cond = a.cond
+	if a.isCC {
+		in.Cond = b & 15
+	}
 	if a.size != 0 {
 		in.OpSize = a.size
 	}
@@ -98,9 +101,6 @@ func Decode(code []byte, mode Mode, in *Inst) Result {
 			in.Reg = b & 7
 		case regFixed:
 			in.Reg = a.reg
-		}
-		if a.isCC {
-			in.Cond = b & 15
 		}
 		if a.offset {
 			in.Mem = true
