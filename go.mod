@@ -1,3 +1,9 @@
 module alpinevm
 
 go 1.26
+
+require (
+	github.com/klauspost/compress v1.20.3
+	github.com/therootcompany/xz v1.0.1
+	github.com/ulikunitz/xz v0.5.17
+)

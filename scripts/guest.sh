@@ -1,0 +1,88 @@
+#!/bin/sh
+# Fetches the guest software that the tests boot, into ${XDG_CACHE_HOME:-$HOME/.cache}/alpinevm/guest:
+#
+#   686-pae/vmlinuz, 686-pae/modules/   Debian's linux-image-686-pae (three-level paging)
+#   686/vmlinuz, 686/modules/           Debian's linux-image-686 (two-level paging)
+#   busybox                             Debian's busybox-static for i386
+#
+# What is there already is kept. It needs a Debian-like machine: apt-get and dpkg-deb, and the i386 architecture enabled, which
+# it does itself when it runs as root. The last line on success is the folder's name.
+set -eu
+
+dest=${XDG_CACHE_HOME:-$HOME/.cache}/alpinevm/guest
+work=
+
+say() { echo "guest.sh: $*" >&2; }
+die() { say "$*"; exit 1; }
+clean() { [ -z "$work" ] || rm -rf "$work"; }
+trap clean EXIT
+trap 'exit 1' HUP INT TERM
+
+complete() {
+	[ -e "$dest/686-pae/vmlinuz" ] && [ -d "$dest/686-pae/modules" ] &&
+		[ -e "$dest/686/vmlinuz" ] && [ -d "$dest/686/modules" ] && [ -e "$dest/busybox" ]
+}
+
+# known NAME: whether apt has a version of the package to offer.
+known() { [ -n "$(apt-cache show --no-all-versions "$1" 2>/dev/null | head -n 1)" ]; }
+
+# prepare makes apt know i386 packages.
+prepare() {
+	for tool in apt-get apt-cache dpkg dpkg-deb; do
+		command -v $tool >/dev/null || die "$tool is missing: this script needs Debian or a relative of it;" \
+			"elsewhere put the files named at its top into $dest"
+	done
+	known linux-image-686-pae:i386 && known busybox-static:i386 && return
+	if [ "$(id -u)" != 0 ]; then
+		die "apt does not know Debian's i386 packages; run as root:
+    dpkg --add-architecture i386 && apt-get update
+then run this script again"
+	fi
+	[ "$(dpkg --print-architecture)" = i386 ] || dpkg --add-architecture i386
+	apt-get -q -o Acquire::Retries=3 update >&2
+	known linux-image-686-pae:i386 || die "apt offers no linux-image-686-pae:i386; Debian 12 (bookworm) has it"
+}
+
+# versioned META: the package with the kernel itself, which the metapackage depends on.
+versioned() {
+	apt-cache depends --no-recommends --no-suggests "$1" | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1
+}
+
+# fetch NAME: downloads a package to $work and unpacks it to $work/root.
+fetch() {
+	rm -rf "$work/root" "$work"/*.deb
+	say "fetching $1"
+	(cd "$work" && apt-get -q -o Acquire::Retries=3 -o APT::Sandbox::User=root download "$1" >&2) || die "cannot download $1"
+	dpkg-deb -x "$work"/*.deb "$work/root"
+}
+
+# kernel FLAVOUR
+kernel() {
+	[ -e "$dest/$1/vmlinuz" ] && [ -d "$dest/$1/modules" ] && return
+	package=$(versioned "linux-image-$1:i386")
+	[ -n "$package" ] || die "linux-image-$1:i386 depends on no kernel package"
+	case $package in *:i386) ;; *) package=$package:i386 ;; esac
+	fetch "$package"
+	modules=$(echo "$work"/root/lib/modules/* "$work"/root/usr/lib/modules/* | tr ' ' '\n' | grep -v '\*$' | head -n 1)
+	[ -d "$modules" ] || die "$package holds no modules"
+	rm -rf "$dest/$1"
+	mkdir -p "$dest/$1.new"
+	cp "$work"/root/boot/vmlinuz-* "$dest/$1.new/vmlinuz"
+	mv "$modules" "$dest/$1.new/modules"
+	mv "$dest/$1.new" "$dest/$1"
+}
+
+if ! complete; then
+	mkdir -p "$dest"
+	rm -rf "$dest"/*.new
+	work=$(mktemp -d "$dest/work.XXXXXX")
+	prepare
+	kernel 686-pae
+	kernel 686
+	if ! [ -e "$dest/busybox" ]; then
+		fetch busybox-static:i386
+		cp "$work/root/bin/busybox" "$dest/busybox.new" 2>/dev/null || cp "$work/root/usr/bin/busybox" "$dest/busybox.new"
+		mv "$dest/busybox.new" "$dest/busybox"
+	fi
+fi
+echo "$dest"
