@@ -103,7 +103,18 @@ type family map[x86.Op]selector
 
 // families lists them all; each stands in a file of its own.
 func families() []family {
-	return []family{}
+	return []family{
+		aluFamily,
+		atomicFamily,
+		bcdFamily,
+		bitFamily,
+		branchFamily,
+		movFamily,
+		mulFamily,
+		shiftFamily,
+		stackFamily,
+		stringFamily,
+	}
 }
 
 // selectors is the table that translate consults, made once for all CPUs and

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"unsafe"
 )
 
 // Sizes in bytes.
@@ -290,4 +291,15 @@ func (m *Memory) CodeLines() int {
 		n += bits.OnesCount64(v)
 	}
 	return n
+}
+
+// Rising says whether copying src to dst byte by byte in rising order gives what
+// the built-in copy gives: they do not overlap, or dst starts first.
+func Rising(dst, src []byte) bool {
+	if len(dst) == 0 || len(src) == 0 {
+		return true
+	}
+	// SAFETY: the addresses are only compared, never followed.
+	d, s := uintptr(unsafe.Pointer(&dst[0])), uintptr(unsafe.Pointer(&src[0]))
+	return d <= s || d >= s+uintptr(len(src))
 }

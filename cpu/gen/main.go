@@ -1,0 +1,358 @@
+// Command gen writes the specialised handlers of package cpu: one function for
+// each operation, operand size and addressing form that is hot, from the
+// templates below. Run it by go generate in package cpu.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/format"
+	"os"
+	"strings"
+	"text/template"
+)
+
+// size is one operand size.
+type size struct {
+	Bits, Bytes int
+	Type        string
+	Last        string // added to an address to reach the operand's last byte
+}
+
+var sizes = []size{
+	{8, 1, "uint8", ""},
+	{16, 2, "uint16", "+1"},
+	{32, 4, "uint32", "+3"},
+}
+
+// alu is one two-operand operation. Expr computes r from a and b; Flags
+// records them.
+type alu struct {
+	Name, Expr string
+	Kind       string // add, sub, logic
+	NoResult   bool
+}
+
+var alus = []alu{
+	{"add", "a + b", "add", false},
+	{"or", "a | b", "logic", false},
+	{"adc", "a + b + c.carry()", "add", false},
+	{"sbb", "a - b - c.carry()", "sub", false},
+	{"and", "a & b", "logic", false},
+	{"sub", "a - b", "sub", false},
+	{"xor", "a ^ b", "logic", false},
+	{"cmp", "a - b", "sub", true},
+	{"test", "a & b", "logic", true},
+}
+
+// conditions in the order of their codes, over Aux and Res as flags.go lays
+// them out.
+var conditions = []struct{ Name, Expr string }{
+	{"O", "int32(c.Aux^c.Aux<<1) < 0"},
+	{"NO", "int32(c.Aux^c.Aux<<1) >= 0"},
+	{"B", "int32(c.Aux) < 0"},
+	{"AE", "int32(c.Aux) >= 0"},
+	{"E", "c.Res == 0"},
+	{"NE", "c.Res != 0"},
+	{"BE", "int32(c.Aux) < 0 || c.Res == 0"},
+	{"A", "int32(c.Aux) >= 0 && c.Res != 0"},
+	{"S", "int32(c.Res^c.Aux<<31) < 0"},
+	{"NS", "int32(c.Res^c.Aux<<31) >= 0"},
+	{"P", "c.pf()"},
+	{"NP", "!c.pf()"},
+	{"L", "int32(c.Res^c.Aux<<31^c.Aux^c.Aux<<1) < 0"},
+	{"GE", "int32(c.Res^c.Aux<<31^c.Aux^c.Aux<<1) >= 0"},
+	{"LE", "c.Res == 0 || int32(c.Res^c.Aux<<31^c.Aux^c.Aux<<1) < 0"},
+	{"G", "c.Res != 0 && int32(c.Res^c.Aux<<31^c.Aux^c.Aux<<1) >= 0"},
+}
+
+// forms of a memory operand: flat needs no segment check.
+var forms = []string{"Flat", "Seg"}
+
+const helpers = `
+{{define "getReg"}}{{if eq .Bits 8}}c.R[o.reg&3]>>(o.regSh&31)&0xff{{else if eq .Bits 16}}c.R[o.reg&15]&0xffff{{else}}c.R[o.reg&15]{{end}}{{end}}
+{{define "getRM"}}{{if eq .Bits 8}}c.R[o.rm&3]>>(o.rmSh&31)&0xff{{else if eq .Bits 16}}c.R[o.rm&15]&0xffff{{else}}c.R[o.rm&15]{{end}}{{end}}
+{{define "setReg"}}{{if eq .Bits 8}}c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31){{else if eq .Bits 16}}c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff{{else}}c.R[o.reg&15] = r{{end}}{{end}}
+{{define "setRM"}}{{if eq .Bits 8}}c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31){{else if eq .Bits 16}}c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff{{else}}c.R[o.rm&15] = r{{end}}{{end}}
+{{define "linR"}}{{if eq .Form "Flat"}}	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+{{else}}	lin, ok := c.linRead(o, {{.Bytes}})
+	if !ok {
+		return faulted
+	}
+{{end}}{{end}}
+{{define "linW"}}{{if eq .Form "Flat"}}	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+{{else}}	lin, ok := c.linWrite(o, {{.Bytes}})
+	if !ok {
+		return faulted
+	}
+{{end}}{{end}}
+{{define "loadM"}}	var m uint32
+	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin{{.Last}})&^0xfff {
+		m = uint32(c.ram.Load{{.Bits}}(e.Off + lin))
+	} else {
+		var ok bool
+		if m, ok = c.loadSlow(lin, {{.Bytes}}, c.half); !ok {
+			return faulted
+		}
+	}
+{{end}}
+{{define "storeM"}}	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin{{.Last}})&^0xfff {
+		c.ram.Store{{.Bits}}(e.Off+lin, {{if eq .Bits 32}}r{{else}}{{.Type}}(r){{end}})
+		return next
+	}
+	return c.storeSlow(lin, {{.Bytes}}, r, c.half)
+{{end}}
+{{define "flags"}}{{if eq .Kind "add"}}	cy := a&b | (a|b)&^r
+{{else if eq .Kind "sub"}}	cy := ^a&b | (^a|b)&r
+{{end}}{{if eq .Bits 32}}	c.Res = r
+{{else}}	c.Res = uint32(int32(int{{.Bits}}(r)))
+{{end}}{{if eq .Kind "logic"}}	c.Aux = 0
+{{else if eq .Bits 32}}	c.Aux = cy & (auxCF | auxPO | auxAF)
+{{else if eq .Bits 16}}	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+{{else}}	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+{{end}}{{end}}
+`
+
+const aluText = `
+func {{.Name}}{{.Bits}}RegRM(c *CPU, o *op) status {
+	a, b := {{template "getReg" .}}, {{template "getRM" .}}
+	r := {{.Expr}}
+{{template "flags" .}}{{if not .NoResult}}	{{template "setReg" .}}
+{{end}}	return next
+}
+
+func {{.Name}}{{.Bits}}RMReg(c *CPU, o *op) status {
+	a, b := {{template "getRM" .}}, {{template "getReg" .}}
+	r := {{.Expr}}
+{{template "flags" .}}{{if not .NoResult}}	{{template "setRM" .}}
+{{end}}	return next
+}
+
+func {{.Name}}{{.Bits}}RMImm(c *CPU, o *op) status {
+	a, b := {{template "getRM" .}}, o.imm
+	r := {{.Expr}}
+{{template "flags" .}}{{if not .NoResult}}	{{template "setRM" .}}
+{{end}}	return next
+}
+`
+
+const aluMemText = `
+func {{.Name}}{{.Bits}}RegMem{{.Form}}(c *CPU, o *op) status {
+{{template "linR" .}}{{template "loadM" .}}	a, b := {{template "getReg" .}}, m
+	r := {{.Expr}}
+{{template "flags" .}}{{if not .NoResult}}	{{template "setReg" .}}
+{{end}}	return next
+}
+{{range $src := .Sources}}{{with $}}
+func {{.Name}}{{.Bits}}Mem{{$src}}{{.Form}}(c *CPU, o *op) status {
+{{if .NoResult}}{{template "linR" .}}{{template "loadM" .}}	a, b := m, {{if eq $src "Reg"}}{{template "getReg" .}}{{else}}o.imm{{end}}
+	r := {{.Expr}}
+{{template "flags" .}}	return next
+{{else}}{{template "linW" .}}	b := {{if eq $src "Reg"}}{{template "getReg" .}}{{else}}o.imm{{end}}
+	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin{{.Last}})&^0xfff {
+		a := uint32(c.ram.Load{{.Bits}}(e.Off + lin))
+		r := {{.Expr}}
+{{template "flags" .}}		c.ram.Store{{.Bits}}(e.Off+lin, {{if eq .Bits 32}}r{{else}}{{.Type}}(r){{end}})
+		return next
+	}
+	a, good := c.loadForWrite(lin, {{.Bytes}})
+	if !good {
+		return faulted
+	}
+	r := {{.Expr}}
+{{template "flags" .}}	return c.storeSlow(lin, {{.Bytes}}, r, c.half)
+{{end}}}
+{{end}}{{end}}`
+
+const movText = `
+func mov{{.Bits}}RegMem{{.Form}}(c *CPU, o *op) status {
+{{template "linR" .}}{{template "loadM" .}}	r := m
+	{{template "setReg" .}}
+	return next
+}
+
+func mov{{.Bits}}MemReg{{.Form}}(c *CPU, o *op) status {
+{{template "linW" .}}	r := {{template "getReg" .}}
+{{template "storeM" .}}}
+
+func mov{{.Bits}}MemImm{{.Form}}(c *CPU, o *op) status {
+{{template "linW" .}}	r := o.imm
+{{template "storeM" .}}}
+`
+
+const movRegText = `
+func mov{{.Bits}}RegRM(c *CPU, o *op) status {
+	r := {{template "getRM" .}}
+	{{template "setReg" .}}
+	return next
+}
+
+func mov{{.Bits}}RMReg(c *CPU, o *op) status {
+	r := {{template "getReg" .}}
+	{{template "setRM" .}}
+	return next
+}
+
+func mov{{.Bits}}RegImm(c *CPU, o *op) status {
+	r := o.imm
+	{{template "setReg" .}}
+	return next
+}
+
+func mov{{.Bits}}RMImm(c *CPU, o *op) status {
+	r := o.imm
+	{{template "setRM" .}}
+	return next
+}
+`
+
+// extend is MOVZX or MOVSX to 32 bits.
+const extendText = `
+func {{.Name}}{{.Bits}}RegRM(c *CPU, o *op) status {
+	v := {{template "getRM" .}}
+	c.R[o.reg&15] = {{.Expr}}
+	return next
+}
+{{range $form := .Forms}}{{with $.With $form}}
+func {{.Name}}{{.Bits}}RegMem{{.Form}}(c *CPU, o *op) status {
+{{template "linR" .}}{{template "loadM" .}}	v := m
+	c.R[o.reg&15] = {{.Expr}}
+	return next
+}
+{{end}}{{end}}`
+
+const jccText = `
+func jcc{{.Name}}(c *CPU, o *op) status {
+	if {{.Expr}} {
+		c.EIP += o.imm
+		return jump
+	}
+	return next
+}
+`
+
+// unit is what a template gets to see.
+type unit struct {
+	size
+	Name, Expr, Kind, Form string
+	NoResult               bool
+	Forms, Sources         []string
+}
+
+// With gives the unit for another addressing form.
+func (u unit) With(form string) unit {
+	u.Form = form
+	return u
+}
+
+func parse(text string) *template.Template {
+	return template.Must(template.Must(template.New("helpers").Parse(helpers)).New("t").Parse(text))
+}
+
+func main() {
+	write("alu_gen.go", genALU)
+	write("mov_gen.go", genMov)
+	write("jcc_gen.go", genJcc)
+}
+
+func write(name string, gen func(*bytes.Buffer)) {
+	var b bytes.Buffer
+	b.WriteString("// Code generated by cpu/gen; DO NOT EDIT.\n\npackage cpu\n")
+	gen(&b)
+	src, err := format.Source(b.Bytes())
+	if err != nil {
+		os.WriteFile(name, b.Bytes(), 0o644)
+		fmt.Fprintln(os.Stderr, "gen:", name, err)
+		os.Exit(1)
+	}
+	if err := os.WriteFile(name, src, 0o644); err != nil {
+		fmt.Fprintln(os.Stderr, "gen:", err)
+		os.Exit(1)
+	}
+}
+
+func execute(b *bytes.Buffer, t *template.Template, u unit) {
+	if err := t.Execute(b, u); err != nil {
+		panic(err)
+	}
+}
+
+// handlers is one row of a table of handlers by operand form.
+func handlers(b *bytes.Buffer, prefix string, names []string) {
+	for _, n := range names {
+		fmt.Fprintf(b, "%s: %s,\n", strings.ToLower(n[:1])+n[1:], prefix+n)
+	}
+}
+
+func genALU(b *bytes.Buffer) {
+	reg, mem := parse(aluText), parse(aluMemText)
+	for _, a := range alus {
+		for _, s := range sizes {
+			u := unit{size: s, Name: a.Name, Expr: a.Expr, Kind: a.Kind, NoResult: a.NoResult, Sources: []string{"Reg", "Imm"}}
+			execute(b, reg, u)
+			for _, f := range forms {
+				execute(b, mem, u.With(f))
+			}
+		}
+	}
+	for _, a := range alus {
+		fmt.Fprintf(b, "\nvar %sHandlers = [3]operands{\n", a.Name)
+		for _, s := range sizes {
+			b.WriteString("{\n")
+			handlers(b, fmt.Sprintf("%s%d", a.Name, s.Bits), []string{
+				"RegRM", "RMReg", "RMImm", "RegMemFlat", "RegMemSeg", "MemRegFlat", "MemRegSeg", "MemImmFlat", "MemImmSeg",
+			})
+			b.WriteString("},\n")
+		}
+		b.WriteString("}\n")
+	}
+}
+
+func genMov(b *bytes.Buffer) {
+	reg, mem, ext := parse(movRegText), parse(movText), parse(extendText)
+	for _, s := range sizes {
+		u := unit{size: s, Forms: forms}
+		execute(b, reg, u)
+		for _, f := range forms {
+			execute(b, mem, u.With(f))
+		}
+	}
+	b.WriteString("\nvar movHandlers = [3]operands{\n")
+	for _, s := range sizes {
+		b.WriteString("{\n")
+		handlers(b, fmt.Sprintf("mov%d", s.Bits), []string{
+			"RegRM", "RMReg", "RMImm", "RegMemFlat", "RegMemSeg", "MemRegFlat", "MemRegSeg", "MemImmFlat", "MemImmSeg",
+		})
+		b.WriteString("},\n")
+	}
+	b.WriteString("}\n")
+	for _, name := range []string{"movzx", "movsx"} {
+		fmt.Fprintf(b, "\n")
+		for _, s := range sizes[:2] {
+			e := "v"
+			if name == "movsx" {
+				e = fmt.Sprintf("uint32(int32(int%d(v)))", s.Bits)
+			}
+			execute(b, ext, unit{size: s, Name: name, Expr: e, Forms: forms})
+		}
+		fmt.Fprintf(b, "\nvar %sHandlers = [2]operands{\n", name)
+		for _, s := range sizes[:2] {
+			b.WriteString("{\n")
+			handlers(b, fmt.Sprintf("%s%d", name, s.Bits), []string{"RegRM", "RegMemFlat", "RegMemSeg"})
+			b.WriteString("},\n")
+		}
+		b.WriteString("}\n")
+	}
+}
+
+func genJcc(b *bytes.Buffer) {
+	t := parse(jccText)
+	for _, c := range conditions {
+		execute(b, t, unit{Name: c.Name, Expr: c.Expr})
+	}
+	b.WriteString("\n// jcc32 holds the handlers of JCC by condition code.\nvar jcc32 = [16]handler{")
+	for _, c := range conditions {
+		b.WriteString("jcc" + c.Name + ", ")
+	}
+	b.WriteString("}\n")
+}

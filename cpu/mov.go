@@ -1,0 +1,238 @@
+package cpu
+
+import (
+	"math/bits"
+
+	"alpinevm/cpu/x86"
+)
+
+var movFamily = family{
+	x86.MOV:    selectMov,
+	x86.MOVZX:  selectExtend(&movzxHandlers, movzx16),
+	x86.MOVSX:  selectExtend(&movsxHandlers, movsx16),
+	x86.LEA:    selectLea,
+	x86.XCHG:   selectXchg,
+	x86.XLAT:   always(xlat),
+	x86.BSWAP:  always(bswap),
+	x86.CMOVCC: selectCmov,
+	x86.SETCC:  always(setcc),
+	x86.CBW:    always(cbw),
+	x86.CWD:    always(cwd),
+	x86.NOP:    always(nop),
+	x86.PAUSE:  always(nop),
+	x86.LAHF:   always(lahf),
+	x86.SAHF:   always(sahf),
+	x86.CLC:    always(clc),
+	x86.STC:    always(stc),
+	x86.CMC:    always(cmc),
+	x86.CLD:    always(cld),
+	x86.STD:    always(std),
+	x86.SALC:   always(salc),
+}
+
+// selectMov serves all but moves of segment registers, which segment.go does.
+func selectMov(t *translation) handler {
+	h := &movHandlers[sizeIndex(t.size)]
+	switch t.args[0] {
+	case x86.Zb, x86.Zv:
+		t.rm, t.rmSh = t.reg, t.regSh
+		return h.rMImm
+	case x86.AL, x86.RAX:
+		t.reg, t.regSh = eax, 0
+		if t.flat() {
+			return h.regMemFlat
+		}
+		return h.regMemSeg
+	case x86.Ob, x86.Ov:
+		t.reg, t.regSh = eax, 0
+		if t.flat() {
+			return h.memRegFlat
+		}
+		return h.memRegSeg
+	case x86.Sw:
+		return selectMovToSegment(t)
+	}
+	if t.args[1] == x86.Sw {
+		return selectMovFromSegment(t)
+	}
+	return h.choose(t)
+}
+
+// selectExtend serves MOVZX and MOVSX by the size of the source.
+func selectExtend(h *[2]operands, to16 handler) selector {
+	return func(t *translation) handler {
+		i := 0
+		if t.args[1] == x86.Ew {
+			i = 1
+		}
+		if t.size == 2 {
+			if i == 1 {
+				return movHandlers[1].choose(t)
+			}
+			return to16
+		}
+		switch {
+		case t.flags&opMem == 0:
+			return h[i].regRM
+		case t.flat():
+			return h[i].regMemFlat
+		}
+		return h[i].regMemSeg
+	}
+}
+
+// movzx16 and movsx16 extend a byte to 16 bits.
+func movzx16(c *CPU, o *op) status {
+	v, ok := c.rmLoad(o, 1)
+	if !ok {
+		return faulted
+	}
+	c.writeReg(o.reg, 0, v, 2)
+	return next
+}
+
+func movsx16(c *CPU, o *op) status {
+	v, ok := c.rmLoad(o, 1)
+	if !ok {
+		return faulted
+	}
+	c.writeReg(o.reg, 0, signExtend(v, 1), 2)
+	return next
+}
+
+func selectLea(t *translation) handler {
+	if t.size == 4 && t.flags&opAddr16 == 0 {
+		return lea32
+	}
+	return lea
+}
+
+func lea32(c *CPU, o *op) status {
+	c.R[o.reg&15] = c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	return next
+}
+
+func lea(c *CPU, o *op) status {
+	c.writeReg(o.reg, 0, c.ea(o), o.size)
+	return next
+}
+
+func selectXchg(t *translation) handler {
+	if t.args[0] == x86.Zv || t.args[1] == x86.Zv {
+		t.rm = eax
+	}
+	return xchg
+}
+
+func xchg(c *CPU, o *op) status {
+	v, lin, ok := c.rmLoadForWrite(o, o.size)
+	if !ok {
+		return faulted
+	}
+	c.rmStoreBack(o, lin, c.regValue(o, o.size), o.size)
+	c.writeReg(o.reg, o.regSh, v, o.size)
+	return next
+}
+
+func xlat(c *CPU, o *op) status {
+	off := c.R[ebx] + c.R[eax]&0xff
+	if o.flags&opAddr16 != 0 {
+		off &= 0xffff
+	}
+	lin, ok := c.segRead(o.seg, off, 1)
+	if !ok {
+		return faulted
+	}
+	v, ok := c.load8(lin)
+	if !ok {
+		return faulted
+	}
+	c.writeReg(eax, 0, v, 1)
+	return next
+}
+
+// bswap of a 16-bit register is undefined; processors clear it.
+func bswap(c *CPU, o *op) status {
+	if o.size == 2 {
+		c.writeReg(o.reg, 0, 0, 2)
+		return next
+	}
+	c.R[o.reg&15] = bits.ReverseBytes32(c.R[o.reg&15])
+	return next
+}
+
+func selectCmov(t *translation) handler {
+	if t.size == 4 && t.flags&opMem == 0 {
+		return cmov32Reg
+	}
+	return cmov
+}
+
+func cmov32Reg(c *CPU, o *op) status {
+	if c.cond(o.cond) {
+		c.R[o.reg&15] = c.R[o.rm&15]
+	}
+	return next
+}
+
+// cmov reads its source whatever the condition (SDM vol. 2A, CMOVcc).
+func cmov(c *CPU, o *op) status {
+	v, ok := c.rmLoad(o, o.size)
+	if !ok {
+		return faulted
+	}
+	if c.cond(o.cond) {
+		c.writeReg(o.reg, 0, v, o.size)
+	}
+	return next
+}
+
+func setcc(c *CPU, o *op) status {
+	var v uint32
+	if c.cond(o.cond) {
+		v = 1
+	}
+	return c.rmStore(o, v, 1)
+}
+
+// cbw is CBW and CWDE by operand size.
+func cbw(c *CPU, o *op) status {
+	if o.size == 2 {
+		c.writeReg(eax, 0, signExtend(c.R[eax], 1), 2)
+	} else {
+		c.R[eax] = signExtend(c.R[eax], 2)
+	}
+	return next
+}
+
+// cwd is CWD and CDQ by operand size.
+func cwd(c *CPU, o *op) status {
+	v := uint32(int32(signExtend(c.R[eax], o.size)) >> 31)
+	c.writeReg(edx, 0, v, o.size)
+	return next
+}
+
+func nop(*CPU, *op) status { return next }
+
+func lahf(c *CPU, _ *op) status {
+	c.writeReg(eax, 8, c.arith()&0xff|2, 1)
+	return next
+}
+
+func sahf(c *CPU, _ *op) status {
+	c.setArith(c.arith()&flagOF | c.R[eax]>>8&(flagCF|flagPF|flagAF|flagZF|flagSF))
+	return next
+}
+
+func clc(c *CPU, _ *op) status { c.setCF(false); return next }
+func stc(c *CPU, _ *op) status { c.setCF(true); return next }
+func cmc(c *CPU, _ *op) status { c.setCF(!c.cf()); return next }
+
+func cld(c *CPU, _ *op) status { c.Flags &^= flagDF; return next }
+func std(c *CPU, _ *op) status { c.Flags |= flagDF; return next }
+
+// salc sets AL to FFh or 0 by CF; undocumented.
+func salc(c *CPU, _ *op) status {
+	c.writeReg(eax, 0, -c.carry(), 1)
+	return next
+}
