@@ -1,0 +1,314 @@
+package fs9p
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// Limits that Config's zero values stand for.
+const (
+	DefaultMsize = 512000  // the largest that Linux's virtio transport takes
+	DefaultFids  = 1 << 20 // v9fs holds a fid for every name in its dentry cache
+	minMsize     = 4096    // Linux asks for no less
+	maxPending   = 1024    // requests under way at a time; a ring holds fewer
+)
+
+// Config says what a Server serves.
+type Config struct {
+	FS FS
+	// Post runs a function on the machine goroutine, soon; it may be called
+	// from any goroutine. It is needed by a Slow FS only, and where it is nil
+	// such a one is called on the machine goroutine too.
+	Post func(func())
+	// Msize is the longest message offered to the client in bytes, MaxFids the
+	// most fids that it can have; zero means the defaults.
+	Msize   uint32
+	MaxFids int
+	// ReadOnly answers EROFS to everything that would change a file.
+	ReadOnly bool
+	// Trace, where not nil, is told every message, before it is served or
+	// sent. It runs on the goroutine that calls the FS; m is valid during the
+	// call only. A malformed message is traced as nil.
+	Trace func(tag uint16, m Message)
+}
+
+// Server is the server's end of one 9P connection. Its methods are called on
+// the machine goroutine.
+type Server struct {
+	cfg     Config
+	queue   *queue // nil unless the FS is slow
+	session session
+	free    []*call
+}
+
+// session is what Tversion begins anew.
+type session struct {
+	msize   uint32 // 0 before Tversion
+	fids    map[uint32]*fid
+	locks   map[uint64][]lock // by QID path
+	pending map[uint16]*call  // waiting for a Waiter
+
+	lockCount  int // in locks
+	xattrBytes int // in the xattrs of fids
+}
+
+// New makes a Server with no session.
+func New(cfg Config) *Server {
+	if cfg.Msize == 0 {
+		cfg.Msize = DefaultMsize
+	}
+	cfg.Msize = max(cfg.Msize, minMsize)
+	if cfg.MaxFids == 0 {
+		cfg.MaxFids = DefaultFids
+	}
+	s := &Server{cfg: cfg}
+	if slow, ok := cfg.FS.(Slow); ok && slow.Slow() && cfg.Post != nil {
+		s.queue = &queue{post: cfg.Post}
+	}
+	s.begin(0)
+	return s
+}
+
+// A call is one request under way.
+type call struct {
+	tag    uint16
+	typ    MsgType
+	in     coder // over the body of the request
+	out    coder // the reply, its header reserved
+	reply  func([]byte)
+	cancel func() // not nil while a Waiter has it
+}
+
+// errWaiting is what a handler returns when the reply comes later.
+const errWaiting Errno = 1 << 31
+
+// Serve answers the request req, a whole message. reply is called exactly
+// once, on the machine goroutine, during the call of Serve or later. req need
+// be valid during the call of Serve only, and resp is during that of reply. A
+// nil resp means that no reply will be sent, because of a Tflush or a Tversion
+// or because req is too short to have a tag: its buffer goes back to the guest
+// empty. It comes before the reply to what caused it.
+func (s *Server) Serve(req []byte, reply func(resp []byte)) {
+	if s.queue != nil {
+		req = bytes.Clone(req)
+		s.queue.add(func() { s.serve(req, s.queue.posted(reply)) })
+		return
+	}
+	s.serve(req, reply)
+}
+
+// Close ends the session: every file is closed and every inode let go of.
+// Requests that wait get a nil reply.
+func (s *Server) Close() {
+	if s.queue == nil {
+		s.begin(0)
+		return
+	}
+	done := make(chan struct{})
+	s.queue.add(func() { s.begin(0); close(done) })
+	<-done
+}
+
+// begin drops the session and starts one with the given msize.
+func (s *Server) begin(msize uint32) {
+	for _, c := range s.session.pending {
+		c.cancel()
+		c.reply(nil)
+	}
+	for _, f := range s.session.fids {
+		s.release(f)
+	}
+	s.session = session{
+		msize:   msize,
+		fids:    map[uint32]*fid{},
+		locks:   map[uint64][]lock{},
+		pending: map[uint16]*call{},
+	}
+}
+
+func (s *Server) serve(req []byte, reply func([]byte)) {
+	c := s.newCall()
+	c.reply = reply
+	var err error
+	c.tag, c.typ, c.in, err = header(req)
+	if s.cfg.Trace != nil {
+		_, m, _ := Parse(req)
+		s.cfg.Trace(c.tag, m)
+	}
+	switch handle := handlers[c.typ]; {
+	case len(req) < headerLen:
+		reply(nil)
+		s.recycle(c)
+		return
+	case err != nil:
+	case handle == nil:
+		err = EOPNOTSUPP
+	case c.typ != MsgTversion && s.session.msize == 0:
+		err = EPROTO
+	case c.typ != MsgTversion && len(c.in.b)+headerLen > int(s.session.msize):
+		err = EMSGSIZE
+	case s.session.pending[c.tag] != nil && c.typ != MsgTversion:
+		err = EINVAL
+	case s.cfg.ReadOnly && writes[c.typ]:
+		err = EROFS
+	default:
+		err = handle(s, c)
+	}
+	if err != errWaiting {
+		s.finish(c, err)
+	}
+}
+
+// finish sends the reply that stands in c.out, or err in place of it.
+func (s *Server) finish(c *call, err error) {
+	typ := c.typ + 1
+	if err != nil {
+		typ = MsgRlerror
+		c.out.b = binary.LittleEndian.AppendUint32(c.out.b[:headerLen], uint32(ErrnoOf(err)))
+	}
+	b := c.out.b
+	binary.LittleEndian.PutUint32(b, uint32(len(b)))
+	b[4] = byte(typ)
+	binary.LittleEndian.PutUint16(b[5:], c.tag)
+	if s.cfg.Trace != nil {
+		_, m, _ := Parse(b)
+		s.cfg.Trace(c.tag, m)
+	}
+	c.reply(b)
+	s.recycle(c)
+}
+
+// newCall takes a call from the free list. In a slow server its buffer is
+// still on its way to the machine goroutine after finish, so there is no list.
+func (s *Server) newCall() *call {
+	if n := len(s.free); n > 0 {
+		c := s.free[n-1]
+		s.free = s.free[:n-1]
+		return c
+	}
+	return &call{out: coder{b: make([]byte, headerLen, 256), append: true}}
+}
+
+func (s *Server) recycle(c *call) {
+	if s.queue != nil || len(s.free) >= 4 {
+		return
+	}
+	b := c.out.b[:headerLen]
+	*c = call{out: coder{b: b, append: true}}
+	s.free = append(s.free, c)
+}
+
+// payload makes room for n bytes of data behind a count and returns it.
+func (c *call) payload(n int) []byte {
+	if need := ioHeaderLen + n; cap(c.out.b) < need {
+		b := make([]byte, headerLen, need)
+		copy(b, c.out.b)
+		c.out.b = b
+	}
+	return c.out.b[ioHeaderLen : ioHeaderLen+n]
+}
+
+// sendPayload makes the reply the first n bytes of what payload returned.
+func (c *call) sendPayload(n int) {
+	c.out.b = c.out.b[:ioHeaderLen+n]
+	binary.LittleEndian.PutUint32(c.out.b[headerLen:], uint32(n))
+}
+
+// handlers serve the requests, by type. A handler decodes c.in, and appends
+// the reply's body to c.out or returns an error. The table is never written to.
+var handlers = [256]func(s *Server, c *call) error{
+	MsgTversion:     (*Server).version,
+	MsgTauth:        (*Server).auth,
+	MsgTattach:      (*Server).attach,
+	MsgTflush:       (*Server).flush,
+	MsgTwalk:        (*Server).walk,
+	MsgTclunk:       (*Server).clunk,
+	MsgTremove:      (*Server).remove,
+	MsgTstatfs:      (*Server).statfs,
+	MsgTlopen:       (*Server).lopen,
+	MsgTlcreate:     (*Server).lcreate,
+	MsgTsymlink:     (*Server).symlink,
+	MsgTmknod:       (*Server).mknod,
+	MsgTmkdir:       (*Server).mkdir,
+	MsgTlink:        (*Server).link,
+	MsgTrename:      (*Server).rename,
+	MsgTrenameat:    (*Server).renameat,
+	MsgTunlinkat:    (*Server).unlinkat,
+	MsgTreadlink:    (*Server).readlink,
+	MsgTgetattr:     (*Server).getattr,
+	MsgTsetattr:     (*Server).setattr,
+	MsgTxattrwalk:   (*Server).xattrwalk,
+	MsgTxattrcreate: (*Server).xattrcreate,
+	MsgTreaddir:     (*Server).readdir,
+	MsgTread:        (*Server).read,
+	MsgTwrite:       (*Server).write,
+	MsgTfsync:       (*Server).fsync,
+	MsgTlock:        (*Server).lock,
+	MsgTgetlock:     (*Server).getlock,
+}
+
+// writes are the requests that a read-only server refuses; Tlopen looks for itself.
+var writes = [256]bool{
+	MsgTlcreate: true, MsgTsymlink: true, MsgTmknod: true, MsgTmkdir: true,
+	MsgTlink: true, MsgTrename: true, MsgTrenameat: true, MsgTunlinkat: true,
+	MsgTremove: true, MsgTsetattr: true, MsgTxattrcreate: true,
+}
+
+func (s *Server) version(c *call) error {
+	var m Tversion
+	if m.code(&c.in); c.in.bad {
+		return EBADMSG
+	}
+	if m.Msize < minMsize {
+		return EMSGSIZE
+	}
+	r := Rversion{Msize: min(m.Msize, s.cfg.Msize), Version: "9P2000.L"}
+	s.begin(r.Msize)
+	if m.Version != r.Version {
+		s.session.msize = 0
+		r.Version = "unknown"
+	}
+	r.code(&c.out)
+	return nil
+}
+
+// auth refuses, which tells a client that it needs none (attach(5)).
+func (s *Server) auth(c *call) error { return EOPNOTSUPP }
+
+// flush ends the request with the tag that it names (flush(5)). One that is not
+// waiting for a Waiter has had its reply, since requests are served in order.
+func (s *Server) flush(c *call) error {
+	var m Tflush
+	if m.code(&c.in); c.in.bad {
+		return EBADMSG
+	}
+	if old := s.session.pending[m.OldTag]; old != nil {
+		delete(s.session.pending, m.OldTag)
+		old.cancel()
+		old.reply(nil)
+	}
+	return nil
+}
+
+// wait leaves c unanswered until cancel is called by a flush or s.done by a Waiter.
+func (s *Server) wait(c *call, cancel func()) error {
+	if s.queue != nil {
+		panic("BUG: fs9p: a Waiter in a slow FS")
+	}
+	if len(s.session.pending) >= maxPending {
+		cancel()
+		return EAGAIN
+	}
+	c.cancel = cancel
+	s.session.pending[c.tag] = c
+	return errWaiting
+}
+
+// done takes c off the list of waiting requests; it is then answered.
+func (s *Server) done(c *call) {
+	if s.session.pending[c.tag] != c {
+		panic("BUG: fs9p: a Waiter was done twice or after its cancel")
+	}
+	delete(s.session.pending, c.tag)
+	c.cancel = nil
+}
