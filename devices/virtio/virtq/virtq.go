@@ -253,17 +253,22 @@ func (q *Queue) Signal() (bool, error) {
 func passed(event, now, old uint16) bool { return now-event-1 < now-old }
 
 // Ask tells the driver whether a notification is wanted for the next chain
-// that it makes available. It is a hint: the driver may notify in any case.
+// that it makes available, whether or not those before it were taken. It is a
+// hint: the driver may notify in any case.
 func (q *Queue) Ask(want bool) error {
 	if q.EventIdx {
 		if !want {
 			return nil // the index it has is behind and will not be passed
 		}
+		idx, ok := q.mem.View(q.Avail+2, 2, false)
+		if !ok {
+			return FaultQueueAddress
+		}
 		event, ok := q.mem.View(q.Used+4+8*uint64(q.Size), 2, true)
 		if !ok {
 			return FaultQueueAddress
 		}
-		binary.LittleEndian.PutUint16(event, q.NextAvail)
+		copy(event, idx)
 		return nil
 	}
 	if q.Quiet == !want {

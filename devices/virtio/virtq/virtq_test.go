@@ -311,12 +311,12 @@ func TestAsk(t *testing.T) {
 		t.Errorf("flags %d after Ask(true)", flags())
 	}
 	d.q.EventIdx = true
-	d.q.NextAvail = 77
+	binary.LittleEndian.PutUint16(d.b[availAt+2:], 77)
 	d.q.Ask(true)
 	if got := binary.LittleEndian.Uint16(d.b[usedAt+4+8*entries:]); got != 77 {
 		t.Errorf("avail_event %d, want 77", got)
 	}
-	d.q.NextAvail = 78
+	binary.LittleEndian.PutUint16(d.b[availAt+2:], 78)
 	d.q.Ask(false)
 	if got := binary.LittleEndian.Uint16(d.b[usedAt+4+8*entries:]); got != 77 {
 		t.Errorf("avail_event %d after Ask(false), want 77", got)

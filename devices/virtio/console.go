@@ -1,0 +1,188 @@
+package virtio
+
+import (
+	"encoding/binary"
+
+	"alpinevm/devices/virtio/virtq"
+)
+
+const (
+	consoleID      = 3
+	consoleSize    = 1 << 0 // VIRTIO_CONSOLE_F_SIZE
+	consoleEntries = 64
+	consoleConfig  = 12 // cols, rows; max_nr_ports and emerg_wr belong to other features
+
+	consoleRX = 0
+	consoleTX = 1
+
+	consoleInput  = 16 << 10
+	consoleOutput = 64 << 10
+)
+
+// ConsoleState is all that the console remembers.
+type ConsoleState struct {
+	Transport TransportState
+
+	Cols, Rows uint16
+
+	// What was typed and not taken by the guest yet, and what was printed and
+	// not taken by the host yet.
+	Input     [consoleInput]byte
+	InputSpan Span
+
+	Output     [consoleOutput]byte
+	OutputSpan Span
+
+	// Sent is how much of the buffer at the head of the transmit queue is in
+	// Output already.
+	Sent int
+}
+
+// Console is the console device with its single port (virtio 1.2, 5.3). The
+// size of its window is in its configuration.
+//
+// What the guest prints collects in a bounded buffer. A driver like Linux's
+// hvc spins, with interrupts off, until its buffer comes back. It gets it back
+// within the notification as long as there is room; when the console is Full,
+// the machine is to stop stepping until ReadOutput has made room.
+type Console struct {
+	Transport
+	State ConsoleState
+	chain virtq.Chain
+}
+
+// NewConsole returns a console of the given size in characters.
+func NewConsole(mem virtq.Memory, cols, rows uint16) *Console {
+	c := &Console{}
+	m := model{id: consoleID, class: classSerial, features: consoleSize, queues: []uint16{consoleEntries, consoleEntries}}
+	c.init(&c.State.Transport, m, c, mem, make([]byte, consoleConfig))
+	c.size(cols, rows)
+	return c
+}
+
+func (c *Console) size(cols, rows uint16) {
+	c.State.Cols, c.State.Rows = cols, rows
+	binary.LittleEndian.PutUint16(c.config, cols)
+	binary.LittleEndian.PutUint16(c.config[2:], rows)
+}
+
+// Resize gives the window a new size in characters.
+func (c *Console) Resize(cols, rows uint16) {
+	if cols == c.State.Cols && rows == c.State.Rows {
+		return
+	}
+	c.size(cols, rows)
+	c.configChanged()
+}
+
+// Input types p and returns how many of its bytes were accepted; the others
+// are to be offered again later.
+func (c *Console) Input(p []byte) int {
+	n := c.State.InputSpan.put(c.State.Input[:], p)
+	c.kick(consoleRX)
+	return n
+}
+
+// InputRoom is the number of bytes that Input would accept.
+func (c *Console) InputRoom() int { return consoleInput - c.State.InputSpan.Len }
+
+// Buffered is the number of bytes that ReadOutput has ready.
+func (c *Console) Buffered() int { return c.State.OutputSpan.Len }
+
+// Full reports whether output waits in the guest for room in the buffer.
+func (c *Console) Full() bool { return c.State.OutputSpan.Len == consoleOutput }
+
+// ReadOutput moves printed bytes into p and returns how many. The room that it
+// makes is used at once by output that waited.
+func (c *Console) ReadOutput(p []byte) int {
+	waiting := c.Full()
+	n := c.State.OutputSpan.take(c.State.Output[:], p)
+	if waiting && n > 0 {
+		c.kick(consoleTX)
+	}
+	return n
+}
+
+func (c *Console) accepts(uint64) bool { return true }
+
+func (c *Console) forget(q int) {
+	if q == consoleTX {
+		c.State.Sent = 0
+	}
+}
+
+func (c *Console) notify(q int) error {
+	if q == consoleRX {
+		return c.receive()
+	}
+	return c.transmit()
+}
+
+// receive gives the guest what was typed (virtio 1.2, 5.3.6).
+func (c *Console) receive() error {
+	q, in := c.queues[consoleRX], &c.State.InputSpan
+	for range q.Size {
+		if in.Len == 0 {
+			break
+		}
+		ok, err := q.Next(&c.chain)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		w := c.chain.Writer()
+		n := 0
+		for in.Len > 0 && w.Len() > 0 {
+			b, err := w.Next(len(in.data(c.State.Input[:])))
+			if err != nil {
+				return err
+			}
+			n += in.take(c.State.Input[:], b)
+		}
+		if err := q.Push(c.chain.Head, uint32(n)); err != nil {
+			return err
+		}
+	}
+	// New buffers matter only while something waits for them.
+	if err := q.Ask(in.Len > 0); err != nil {
+		return err
+	}
+	return c.signal(consoleRX)
+}
+
+// transmit takes what the guest prints, as far as there is room.
+func (c *Console) transmit() error {
+	q, out := c.queues[consoleTX], &c.State.OutputSpan
+	for range q.Size {
+		ok, err := q.Next(&c.chain)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		r := c.chain.Reader()
+		r.Skip(c.State.Sent)
+		for r.Len() > 0 && out.Len < consoleOutput {
+			b, err := r.Next(consoleOutput - out.Len)
+			if err != nil {
+				return err
+			}
+			c.State.Sent += out.put(c.State.Output[:], b)
+		}
+		if r.Len() > 0 {
+			q.Unpop(1) // goes on when there is room
+			break
+		}
+		c.State.Sent = 0
+		if err := q.Push(c.chain.Head, 0); err != nil {
+			return err
+		}
+	}
+	if err := q.Ask(true); err != nil {
+		return err
+	}
+	return c.signal(consoleTX)
+}
