@@ -1,0 +1,28 @@
+# make run    boot a guest and end at its shell
+# make test   everything a change must pass
+# make cross  build for every platform we promise
+GO ?= go
+
+.PHONY: build run test race cross bench guest clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o alpinevm ./cmd/alpinevm
+
+run: build guest
+	scripts/run.sh
+
+# What the tests boot: Debian's i386 kernels, busybox and an Alpine root.
+guest:
+	scripts/guest.sh
+
+test: guest
+	scripts/test.sh
+
+cross:
+	scripts/cross.sh
+
+bench:
+	$(GO) test -run '^$$' -bench . ./cpu/...
+
+clean:
+	rm -f alpinevm
