@@ -46,6 +46,8 @@ type blockCache struct {
 	single   block
 	flushes  uint64
 	building [maxBlockOps]op
+	inst     x86.Inst
+	bytes    [x86.MaxLen]byte
 }
 
 func (k *blockCache) init(m *mem.Memory) {
@@ -171,11 +173,11 @@ func (c *CPU) decode(off uint32) *block {
 	}
 	code := c.ram.Bytes(off, mem.PageSize-off%mem.PageSize)
 	flat := c.mode&modeFlatCode != 0
-	var in x86.Inst
+	in := &k.inst
 	var size uint32
 	n := 0
 	for n < maxBlockOps {
-		r := x86.Decode(code[size:], c.mode.decoding(), &in)
+		r := x86.Decode(code[size:], c.mode.decoding(), in)
 		if r == x86.Truncated || !flat && !c.Seg[segCS].contains(c.EIP+size, max(uint32(in.Len), 1)) {
 			if n == 0 {
 				return c.uncached()
@@ -186,7 +188,7 @@ func (c *CPU) decode(off uint32) *block {
 		ends, alone := true, false
 		switch r {
 		case x86.OK:
-			ends, alone = c.translate(&in, o, c.mode, size)
+			ends, alone = c.translate(in, o, c.mode, size)
 		case x86.TooLong:
 			*o = op{fn: tooLong, start: uint16(size), len: in.Len}
 		default:
@@ -238,9 +240,10 @@ func (c *CPU) markCode(off, n uint32) {
 // segment limit, the page boundary or a device. Where it crosses between two
 // pages of RAM it is cached all the same.
 func (c *CPU) uncached() *block {
-	var buf [x86.MaxLen]byte
+	k := &c.blocks
+	buf := &k.bytes
 	cs := &c.Seg[segCS]
-	var in x86.Inst
+	in := &k.inst
 	r := x86.Truncated
 	n := 0
 	var first, second place
@@ -265,13 +268,12 @@ func (c *CPU) uncached() *block {
 		} else {
 			buf[n] = c.ram.Load8(p.off)
 		}
-		r = x86.Decode(buf[:n+1], c.mode.decoding(), &in)
+		r = x86.Decode(buf[:n+1], c.mode.decoding(), in)
 	}
-	k := &c.blocks
 	o := &k.scratch[0]
 	switch r {
 	case x86.OK:
-		c.translate(&in, o, c.mode, 0)
+		c.translate(in, o, c.mode, 0)
 	case x86.Undefined:
 		*o = op{fn: undefined, len: uint8(n)}
 	default:
