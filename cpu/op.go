@@ -114,6 +114,10 @@ func families() []family {
 		shiftFamily,
 		stackFamily,
 		stringFamily,
+		mmxFamily,
+		shuffleFamily,
+		sseMoveFamily,
+		sseControlFamily,
 	}
 }
 
