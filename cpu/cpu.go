@@ -78,8 +78,11 @@ type CPU struct {
 	// only one to run.
 	precise bool
 	pending event
-	mode    mode
-	limit   uint64 // value of Retired at which Run returns
+	// stepLost: the instruction under single step was a software interrupt
+	// or task switch, which drop the trap.
+	stepLost bool
+	mode     mode
+	limit    uint64 // value of Retired at which Run returns
 
 	mem    *mem.Memory
 	ports  Ports

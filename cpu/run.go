@@ -31,9 +31,10 @@ func (c *CPU) events() (Exit, bool) {
 	case p&pendYield != 0:
 		c.pending &^= pendYield
 		return Exit{Budget}, true
-	case p&pendHit != 0:
+	case p&pendHit != 0 && !c.ShadowSS:
 		hits := c.DebugHits
 		c.DebugHits = 0
+		c.Retired++
 		c.debugTrap(hits)
 	case p&pendShadow != 0:
 		c.Shadow = false
@@ -73,8 +74,9 @@ func (c *CPU) step(held bool) {
 		c.Flags &^= flagRF
 		c.updateEvents()
 	}
-	if c.execute(true) && tf && !c.ShadowSS {
-		c.debugTrap(dr6BS)
+	c.stepLost = false
+	if c.execute(true) && tf && !c.ShadowSS && !c.stepLost {
+		c.hit(dr6BS)
 	}
 }
 

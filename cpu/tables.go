@@ -1,0 +1,146 @@
+package cpu
+
+import "alpinevm/cpu/x86"
+
+// Loads and stores of the descriptor-table registers and the task register.
+
+var tableFamily = family{
+	x86.LGDT: always(lgdt),
+	x86.LIDT: always(lidt),
+	x86.SGDT: always(sgdt),
+	x86.SIDT: always(sidt),
+	x86.LLDT: always(lldt),
+	x86.LTR:  always(ltr),
+	x86.SLDT: protectedOnly(sldt),
+	x86.STR:  protectedOnly(str),
+}
+
+// protectedOnly makes the selector of a handler that raises #UD in real and
+// virtual-8086 mode.
+func protectedOnly(h handler) selector {
+	return func(t *translation) handler {
+		if t.mode&modeProtected == 0 {
+			return nil
+		}
+		return h
+	}
+}
+
+func lgdt(c *CPU, o *op) status { return c.loadTable(o, &c.GDTR) }
+func lidt(c *CPU, o *op) status { return c.loadTable(o, &c.IDTR) }
+func sgdt(c *CPU, o *op) status { return c.storeTable(o, &c.GDTR) }
+func sidt(c *CPU, o *op) status { return c.storeTable(o, &c.IDTR) }
+
+// loadTable loads GDTR or IDTR; with 16-bit operands the base has 24 bits.
+func (c *CPU) loadTable(o *op, t *TableReg) status {
+	if !c.privileged() {
+		return faulted
+	}
+	lin, ok := c.linRead(o, 6)
+	if !ok {
+		return faulted
+	}
+	limit, ok := c.load16(lin)
+	if !ok {
+		return faulted
+	}
+	base, ok := c.load32(lin + 2)
+	if !ok {
+		return faulted
+	}
+	if o.size == 2 {
+		base &= 0xffffff
+	}
+	t.Base, t.Limit = base, uint16(limit)
+	return next
+}
+
+// storeTable stores all 32 bits of the base whatever the operand size is, as
+// every processor since the 386 does (SDM vol. 2B, SGDT).
+func (c *CPU) storeTable(o *op, t *TableReg) status {
+	lin, ok := c.linWrite(o, 6)
+	if !ok {
+		return faulted
+	}
+	b := [6]byte{byte(t.Limit), byte(t.Limit >> 8), byte(t.Base), byte(t.Base >> 8), byte(t.Base >> 16), byte(t.Base >> 24)}
+	return c.storeBytes(lin, b[:])
+}
+
+func sldt(c *CPU, o *op) status { return c.storeSelector(o, segLDTR) }
+func str(c *CPU, o *op) status  { return c.storeSelector(o, segTR) }
+
+func (c *CPU) storeSelector(o *op, s int) status {
+	size := o.size
+	if o.flags&opMem != 0 {
+		size = 2
+	}
+	return c.rmStore(o, uint32(c.Seg[s].Sel), size)
+}
+
+// systemSelector reads the operand of LLDT and LTR.
+func (c *CPU) systemSelector(o *op) (uint16, bool) {
+	if !c.protected() {
+		c.raise(vecUD)
+		return 0, false
+	}
+	if !c.privileged() {
+		return 0, false
+	}
+	v, ok := c.rmLoad(o, 2)
+	return uint16(v), ok
+}
+
+func lldt(c *CPU, o *op) status {
+	sel, ok := c.systemSelector(o)
+	if !ok {
+		return faulted
+	}
+	if null(sel) {
+		c.Seg[segLDTR] = Seg{Sel: sel}
+		return next
+	}
+	if local(sel) {
+		return c.raiseSel(vecGP, sel, 0)
+	}
+	d, ok := c.descriptor(sel, vecGP, 0)
+	if !ok {
+		return faulted
+	}
+	if d.system() != typeLDT {
+		return c.raiseSel(vecGP, sel, 0)
+	}
+	if !d.present() {
+		return c.raiseSel(vecNP, sel, 0)
+	}
+	c.Seg[segLDTR] = d.seg(sel)
+	return next
+}
+
+func ltr(c *CPU, o *op) status {
+	sel, ok := c.systemSelector(o)
+	if !ok {
+		return faulted
+	}
+	if null(sel) {
+		return c.raiseCode(vecGP, 0)
+	}
+	if local(sel) {
+		return c.raiseSel(vecGP, sel, 0)
+	}
+	d, ok := c.descriptor(sel, vecGP, 0)
+	if !ok {
+		return faulted
+	}
+	if !d.tss() || !d.available() {
+		return c.raiseSel(vecGP, sel, 0)
+	}
+	if !d.present() {
+		return c.raiseSel(vecNP, sel, 0)
+	}
+	d.hi |= typeBusy << 8
+	if !c.sysStore(d.lin+5, 1, d.hi>>8) {
+		return faulted
+	}
+	c.Seg[segTR] = d.seg(sel)
+	return next
+}
