@@ -15,7 +15,7 @@ type PCIHeader struct {
 // PCIBAR describes one base address register. A Size of 0 means that the
 // register is not implemented and reads as zero.
 type PCIBAR struct {
-	Size         uint32 // bytes, a power of two; at least 4 for I/O, 16 for memory
+	Size         uint32 // bytes, a power of two: 4 to 256 for I/O, 4096 or more for memory
 	IO           bool   // I/O port space, else 32-bit memory space
 	Prefetchable bool
 }
