@@ -3,6 +3,7 @@ package fs9p
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 )
 
 // MsgType is the type byte of a message. A reply's is its request's plus one.
@@ -160,4 +161,15 @@ func (t MsgType) String() string {
 		return fmt.Sprintf("%T", build())[len("*fs9p."):]
 	}
 	return fmt.Sprintf("type %d", uint8(t))
+}
+
+// Requests goes through the types of the messages that a server answers.
+func Requests() iter.Seq[MsgType] {
+	return func(yield func(MsgType) bool) {
+		for typ, handle := range handlers {
+			if handle != nil && !yield(MsgType(typ)) {
+				return
+			}
+		}
+	}
 }

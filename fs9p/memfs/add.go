@@ -32,6 +32,8 @@ type Entry struct {
 // A name that leads out of the tree, or is no name, is an error, and so is a
 // lack of space (fs9p.ENOSPC).
 func (fs *FS) Add(name string, e Entry) error {
+	fs.loading = true
+	defer func() { fs.loading = false }()
 	dir, base, err := fs.place(name)
 	if err != nil {
 		return fmt.Errorf("memfs: %s: %w", quote(name), err)
@@ -62,6 +64,8 @@ func (fs *FS) Add(name string, e Entry) error {
 
 // AddLink gives the file at target one more name, as Add would.
 func (fs *FS) AddLink(name, target string) error {
+	fs.loading = true
+	defer func() { fs.loading = false }()
 	err := fs.addLink(name, target)
 	if err != nil {
 		return fmt.Errorf("memfs: %s: link to %s: %w", quote(name), quote(target), err)
@@ -204,7 +208,8 @@ func (fs *FS) addAt(dir *inode, base string, e Entry) (*inode, error) {
 	return n, nil
 }
 
-// fill appends what r has. A chunk of zeros becomes a hole.
+// fill appends what r has. A chunk of zeros becomes a hole. Of these no more are
+// taken than of data, since a few bytes of an archive can mean exabytes.
 func (c *content) fill(fs *FS, r io.Reader) error {
 	var buf chunk
 	for {
@@ -213,6 +218,8 @@ func (c *content) fill(fs *FS, r io.Reader) error {
 			if _, err := c.writeAt(fs, buf[:n], c.size); err != nil {
 				return err
 			}
+		} else if fs.zeros += int64(n); fs.zeros > fs.cfg.Limit {
+			return fs9p.ENOSPC
 		} else {
 			c.size += uint64(n)
 		}

@@ -91,8 +91,12 @@ func (n *inode) vacant(name string) error {
 	return nil
 }
 
-// changed is what every new, removed or moved entry does to the directory.
+// changed is what every new, removed or moved entry does to the directory; but
+// what the host puts there leaves it its time.
 func (n *inode) changed() {
+	if n.fs.loading {
+		return
+	}
 	n.mtime = n.fs.now()
 	n.ctime = n.mtime
 }

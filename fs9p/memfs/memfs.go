@@ -40,6 +40,9 @@ type FS struct {
 	last  uint64 // inode number given last
 	used  int64  // of cfg.Limit
 	files int    // of cfg.Files
+
+	loading bool  // during Add and AddLink
+	zeros   int64 // bytes that Add has read and made holes of
 }
 
 // New makes a file system of an empty root directory, mode 0755, owned by root.
