@@ -1,0 +1,150 @@
+package ctl
+
+import (
+	"io"
+
+	"alpinevm/fs9p"
+)
+
+// The host's end of a source is read in pieces of sourceChunk, sourceAhead of
+// them before the guest takes the first.
+const (
+	sourceChunk = 64 << 10
+	sourceAhead = 4
+)
+
+// A source is a stream to the guest. Its fields belong to the machine
+// goroutine; the goroutine that reads r knows r and the channel only.
+type source struct {
+	post    func(func())
+	r       io.Reader
+	want    chan []byte // buffers to be filled; nil before the first read
+	ready   [][]byte    // filled, in order, not taken yet; the first may be taken in part
+	whole   [][]byte    // the buffers that ready's are parts of
+	err     error       // what ended the stream
+	ended   bool
+	waiting []*sourceRead
+}
+
+// A sourceRead is a read that waits.
+type sourceRead struct {
+	p    []byte
+	done func(n int, err error)
+}
+
+func (s *source) start() {
+	s.want = make(chan []byte, sourceAhead)
+	for range sourceAhead {
+		s.want <- make([]byte, sourceChunk)
+	}
+	go s.pump(s.want)
+}
+
+func (s *source) pump(want <-chan []byte) {
+	for b := range want {
+		n, err := s.r.Read(b)
+		s.post(func() { s.deliver(b, n, err) })
+		if err != nil {
+			return
+		}
+	}
+}
+
+// deliver takes what the pump has read.
+func (s *source) deliver(b []byte, n int, err error) {
+	if n > 0 {
+		s.ready, s.whole = append(s.ready, b[:n]), append(s.whole, b)
+	} else if err == nil {
+		s.want <- b
+	}
+	if err != nil {
+		s.ended = true
+		if err != io.EOF {
+			s.err = err
+		}
+	}
+	for len(s.waiting) > 0 && (len(s.ready) > 0 || s.ended) {
+		w := s.waiting[0]
+		s.waiting = s.waiting[1:]
+		w.done(s.take(w.p))
+	}
+}
+
+// take reads what is there, or the end.
+func (s *source) take(p []byte) (int, error) {
+	n := 0
+	for n < len(p) && len(s.ready) > 0 {
+		k := copy(p[n:], s.ready[0])
+		n += k
+		if s.ready[0] = s.ready[0][k:]; len(s.ready[0]) == 0 {
+			if !s.ended {
+				s.want <- s.whole[0]
+			}
+			s.ready, s.whole = s.ready[1:], s.whole[1:]
+		}
+	}
+	if n == 0 && s.err != nil {
+		return 0, fs9p.ErrnoOf(s.err)
+	}
+	return n, nil
+}
+
+// cancel forgets a read; what it would have got stays.
+func (s *source) cancel(w *sourceRead) {
+	for i, have := range s.waiting {
+		if have == w {
+			s.waiting = append(s.waiting[:i:i], s.waiting[i+1:]...)
+			return
+		}
+	}
+}
+
+// A sourceFile is an opening of a source.
+//
+// Linux turns one read(2) into requests until its buffer is full or one of
+// them is answered by nothing (p9_client_read), unless the file was opened
+// with O_NONBLOCK. A program that reads a line of ten bytes into 4,096 would so
+// wait for the next line. So the request that is sure to follow a short answer,
+// at the offset where that ended, is answered by nothing if there is nothing:
+// the program gets what there was. It does not take that for the end of the
+// file, which is told by nothing to the first request of a read(2).
+type sourceFile struct {
+	inert
+	s     *source
+	flags uint32
+	short bool   // the last answer was
+	next  uint64 // and ended at this offset
+}
+
+func (f *sourceFile) StartRead(p []byte, off uint64, done func(n int, err error)) (int, func(), error) {
+	s := f.s
+	if s.want == nil {
+		s.start()
+	}
+	goesOn := f.short && off == f.next
+	f.short = false
+	if len(p) == 0 || goesOn && len(s.ready) == 0 {
+		return 0, nil, nil
+	}
+	if len(s.ready) > 0 || s.ended {
+		n, err := s.take(p)
+		f.answered(n, len(p), off)
+		return n, nil, err
+	}
+	w := &sourceRead{p: p}
+	w.done = func(n int, err error) {
+		f.answered(n, len(p), off)
+		done(n, err)
+	}
+	s.waiting = append(s.waiting, w)
+	return 0, func() { s.cancel(w) }, nil
+}
+
+func (f *sourceFile) answered(n, asked int, off uint64) {
+	f.short = 0 < n && n < asked && f.flags&fs9p.ONonblock == 0
+	f.next = off + uint64(n)
+}
+
+func (f *sourceFile) StartWrite([]byte, uint64, func(int, error)) (int, func(), error) {
+	return 0, nil, fs9p.EBADF
+}
