@@ -91,6 +91,7 @@ type CPU struct {
 	random func() uint32
 	model  Model
 	blocks blockCache
+	floats sseEnv
 	noTLB  TLB // never hits: makes each access take the checking path
 	trace  func(*CPU, *Fault)
 }

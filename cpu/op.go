@@ -124,6 +124,8 @@ func families() []family {
 		shiftFamily,
 		shuffleFamily,
 		sseControlFamily,
+		sseConvertFamily,
+		sseFloatFamily,
 		sseMoveFamily,
 		stackFamily,
 		stringFamily,

@@ -32,7 +32,7 @@ var moveRows = []struct {
 	{x86.MOVQ, clearHigh, clearHigh, mergeLow},
 }
 
-func entire(_, s xmm) xmm       { return s }
+func entire(_, s xmm) xmm      { return s }
 func mergeSingle(d, s xmm) xmm { return xmm{d[0]>>32<<32 | s[0]<<32>>32, d[1]} }
 func clearSingle(_, s xmm) xmm { return xmm{s[0] << 32 >> 32, 0} }
 func mergeLow(d, s xmm) xmm    { return xmm{s[0], d[1]} }
@@ -168,9 +168,6 @@ func (f *FPU) mmx(i int, v uint64) {
 func simdForms() (rows []*x86.FormRow) {
 	for i := range x86.Forms {
 		f := &x86.Forms[i]
-		if selectors[f.Op] == nil {
-			continue
-		}
 		for _, a := range f.Args {
 			if a.XMM() || a.MMX() {
 				rows = append(rows, f)
