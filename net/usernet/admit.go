@@ -1,0 +1,132 @@
+package usernet
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+)
+
+const (
+	dhcpServerPort = 67
+	dhcpClientPort = 68
+	dnsPort        = 53
+)
+
+// admit decides whether the stack gets to see a frame from the guest, which it
+// does only with addresses that are the guest's to use and with checksums that
+// are right; partial says that the transport checksum is not completed yet.
+// Echo requests to the world outside are answered from here.
+func (n *Network) admit(b []byte, partial bool) bool {
+	if len(b) <= etherSize {
+		return false
+	}
+	eth := header.Ethernet(b)
+	dst, src := eth.DestinationAddress(), eth.SourceAddress()
+	if dst != n.link.LinkAddress() && dst != header.EthernetBroadcastAddress {
+		return false
+	}
+	if src == n.link.LinkAddress() || header.IsMulticastEthernetAddress(src) {
+		return false
+	}
+	switch eth.Type() {
+	case header.ARPProtocolNumber:
+		return admitARP(b)
+	case header.IPv4ProtocolNumber:
+		return n.admitIPv4(b, partial)
+	}
+	return false
+}
+
+// guestMayUse reports whether ip can be an address of the guest's.
+func guestMayUse(ip netip.Addr) bool {
+	return Subnet.Contains(ip) && ip != GatewayIP && ip != DNSIP && ip != broadcast && ip != Subnet.Addr()
+}
+
+// admitARP takes packets whose sender is the sender of the frame (RFC 826) and
+// has an address of the guest's, or none yet (RFC 5227).
+func admitARP(b []byte) bool {
+	arp := header.ARP(b[etherSize:])
+	if len(arp) < header.ARPSize || !arp.IsValid() {
+		return false
+	}
+	if !bytes.Equal(arp.HardwareAddressSender(), b[6:12]) {
+		return false
+	}
+	sender, _ := netip.AddrFromSlice(arp.ProtocolAddressSender())
+	return guestMayUse(sender) || sender.IsUnspecified()
+}
+
+// admitIPv4 checks an IPv4 packet (RFC 791, RFC 1122 3.2.1).
+func (n *Network) admitIPv4(b []byte, partial bool) bool {
+	ip := header.IPv4(b[etherSize:])
+	if !ip.IsValid(len(ip)) || header.IPVersion(ip) != header.IPv4Version || !ip.IsChecksumValid() {
+		return false
+	}
+	ip = ip[:ip.TotalLength()]
+	src, dst := hostAddr(ip.SourceAddress()), hostAddr(ip.DestinationAddress())
+	fragment := ip.More() || ip.FragmentOffset() != 0
+	payload := ip[ip.HeaderLength():]
+
+	toAll := dst == allOnes || dst == broadcast
+	if toAll || src.IsUnspecified() {
+		// Only DHCP is spoken by broadcast, or without an address.
+		u := header.UDP(payload)
+		return ip.TransportProtocol() == header.UDPProtocolNumber && !fragment &&
+			len(u) >= header.UDPMinimumSize && u.DestinationPort() == dhcpServerPort &&
+			(guestMayUse(src) || src.IsUnspecified()) && (toAll || dst == GatewayIP) &&
+			transportSumValid(ip, payload, partial)
+	}
+	if !guestMayUse(src) || !unicast(dst) {
+		return false
+	}
+	if !fragment && !transportSumValid(ip, payload, partial) {
+		return false
+	}
+	switch ip.TransportProtocol() {
+	case header.TCPProtocolNumber, header.UDPProtocolNumber:
+		return true
+	case header.ICMPv4ProtocolNumber:
+		if dst == GatewayIP || dst == DNSIP {
+			return true
+		}
+		if !fragment {
+			n.echo(b[:etherSize+len(ip)], payload, dst)
+		}
+	}
+	return false
+}
+
+// unicast reports whether dst is an address of one host (RFC 6890: not "this
+// network", loopback, multicast or reserved).
+func unicast(dst netip.Addr) bool {
+	first := dst.As4()[0]
+	return first != 0 && first != 127 && first < 224
+}
+
+// transportSumValid verifies the checksum of an unfragmented packet.
+func transportSumValid(ip header.IPv4, payload []byte, partial bool) bool {
+	proto := ip.TransportProtocol()
+	switch proto {
+	case header.ICMPv4ProtocolNumber:
+		return len(payload) >= header.ICMPv4MinimumSize && checksum.Checksum(payload, 0) == 0xffff
+	case header.TCPProtocolNumber:
+		if len(payload) < header.TCPMinimumSize {
+			return false
+		}
+	case header.UDPProtocolNumber:
+		if len(payload) < header.UDPMinimumSize {
+			return false
+		}
+		if binary.BigEndian.Uint16(payload[6:]) == 0 {
+			return true // not used (RFC 768)
+		}
+	}
+	if partial {
+		return true
+	}
+	sum := header.PseudoHeaderChecksum(proto, ip.SourceAddress(), ip.DestinationAddress(), uint16(len(payload)))
+	return checksum.Checksum(payload, sum) == 0xffff
+}

@@ -1,0 +1,188 @@
+package usernet
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+)
+
+// Forward is a port of the host's that leads to one of the guest's.
+type Forward struct {
+	Network string     // "tcp" or "udp"
+	Host    netip.Addr // where to listen; the zero Addr is every address
+	Port    uint16     // of the host; 0 has the host choose
+	Guest   uint16     // port of the guest
+}
+
+// String is the forward as in "tcp 127.0.0.1:8080 to port 80".
+func (f Forward) String() string {
+	return fmt.Sprintf("%s %s to port %d", f.Network, f.address(), f.Guest)
+}
+
+func (f Forward) address() string {
+	host := ""
+	if f.Host.IsValid() {
+		host = f.Host.String()
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(f.Port)))
+}
+
+// Forwarded is where the host listens for each of Config.Forwards.
+func (n *Network) Forwarded() []net.Addr { return n.bound }
+
+// forward opens one forwarded port.
+func (n *Network) forward(f Forward) error {
+	if n.cfg.Listener == nil {
+		return fmt.Errorf("network: forward %v: there is no way to listen", f)
+	}
+	switch f.Network {
+	case "tcp":
+		l, err := n.cfg.Listener.Listen(n.ctx, "tcp", f.address())
+		if err != nil {
+			return fmt.Errorf("network: forward %v: %w", f, err)
+		}
+		n.bound = append(n.bound, l.Addr())
+		n.closeLater(l)
+		n.wg.Go(func() { n.forwardTCP(l, f.Guest) })
+	case "udp":
+		p, err := n.cfg.Listener.ListenPacket(n.ctx, "udp", f.address())
+		if err != nil {
+			return fmt.Errorf("network: forward %v: %w", f, err)
+		}
+		n.bound = append(n.bound, p.LocalAddr())
+		n.closeLater(p)
+		n.wg.Go(func() { n.forwardUDP(p, f.Guest) })
+	default:
+		return fmt.Errorf("network: forward %v: the protocol is neither tcp nor udp", f)
+	}
+	return nil
+}
+
+// closeLater closes c when the network is closed.
+func (n *Network) closeLater(c interface{ Close() error }) {
+	n.wg.Go(func() {
+		<-n.ctx.Done()
+		c.Close()
+	})
+}
+
+// forwardTCP joins each connection to l with one to the guest's port.
+func (n *Network) forwardTCP(l net.Listener, port uint16) {
+	for {
+		host, err := l.Accept()
+		if err != nil {
+			if n.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if !n.pause() { // out of descriptors, for one
+				return
+			}
+			continue
+		}
+		f := n.flows.reserve(n.cfg.Limits.IdleTCP)
+		if f == nil {
+			abortConn(host)
+			continue
+		}
+		go func() {
+			ep, wq, err := n.dialGuest(f, port)
+			if err != nil {
+				f.release()
+				abortConn(host)
+				return
+			}
+			n.join(f, ep, wq, host)
+		}()
+	}
+}
+
+// forwardUDP passes datagrams between p and the guest's port, with a port of the
+// gateway's for each sender.
+func (n *Network) forwardUDP(p net.PacketConn, port uint16) {
+	var mu sync.Mutex
+	peers := map[string]*udpPeer{}
+	buf := make([]byte, 64<<10)
+	for {
+		k, from, err := p.ReadFrom(buf)
+		if err != nil {
+			if n.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if !n.pause() {
+				return
+			}
+			continue
+		}
+		key := from.String()
+		mu.Lock()
+		peer := peers[key]
+		mu.Unlock()
+		if peer == nil {
+			peer = n.newUDPPeer(port)
+			if peer == nil {
+				continue
+			}
+			mu.Lock()
+			peers[key] = peer
+			mu.Unlock()
+			go func() {
+				peer.pump(p, from)
+				mu.Lock()
+				delete(peers, key)
+				mu.Unlock()
+				peer.flow.release()
+			}()
+		}
+		peer.flow.touch()
+		peer.guest.Write(buf[:k])
+	}
+}
+
+// udpPeer is one sender to a forwarded UDP port.
+type udpPeer struct {
+	flow  *flow
+	guest *gonet.UDPConn
+}
+
+func (n *Network) newUDPPeer(port uint16) *udpPeer {
+	f := n.flows.reserve(n.cfg.Limits.IdleUDP)
+	if f == nil {
+		return nil
+	}
+	guest, err := gonet.DialUDP(n.stack,
+		&tcpip.FullAddress{NIC: nicID, Addr: stackAddr(GatewayIP)},
+		&tcpip.FullAddress{NIC: nicID, Addr: stackAddr(GuestIP), Port: port}, ipv4.ProtocolNumber)
+	if err != nil {
+		f.release()
+		return nil
+	}
+	if !f.onEnd(func() { guest.Close() }) {
+		guest.Close()
+		f.release()
+		return nil
+	}
+	return &udpPeer{f, guest}
+}
+
+// pump passes the guest's datagrams to the sender until the flow ends.
+func (u *udpPeer) pump(p net.PacketConn, to net.Addr) {
+	defer u.guest.Close()
+	buf := make([]byte, udpDatagram(u.flow))
+	for {
+		k, err := u.guest.Read(buf)
+		if err != nil {
+			return
+		}
+		u.flow.touch()
+		if k < len(buf) {
+			p.WriteTo(buf[:k], to)
+		}
+	}
+}

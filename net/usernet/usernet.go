@@ -1,0 +1,256 @@
+// Package usernet is the network that a guest's network card is plugged into:
+// a gateway, a DHCP server, a DNS forwarder, and the way out for TCP, UDP and
+// ICMP echo through sockets of the host that need no privilege. It is built on
+// gVisor's netstack, which terminates the guest's connections; each is joined
+// with one that an injected Dialer makes.
+//
+// The network is 10.0.2.0/24: the guest 10.0.2.15, the gateway 10.0.2.2, the
+// DNS server 10.0.2.3. There is no IPv6. It models no wire: frames are
+// neither delayed nor lost, except where a queue is full.
+//
+// A Network runs on goroutines of its own. It touches the machine only in
+// functions that it gives to Config.Kick, and in Send, Receive and Ready, which
+// the machine goroutine calls.
+//
+// The guest is not trusted. What it can make the host remember is bounded by
+// Limits; where it can connect to is decided by Config.HostLoopback and
+// Config.PrivateNetworks; a frame with an address that is not the guest's own
+// is dropped.
+package usernet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+)
+
+// The addresses of the network.
+var (
+	Subnet     = netip.MustParsePrefix("10.0.2.0/24")
+	GatewayIP  = netip.MustParseAddr("10.0.2.2")
+	DNSIP      = netip.MustParseAddr("10.0.2.3")
+	GuestIP    = netip.MustParseAddr("10.0.2.15")
+	broadcast  = netip.MustParseAddr("10.0.2.255")
+	allOnes    = netip.MustParseAddr("255.255.255.255")
+	loopbackIP = netip.MustParseAddr("127.0.0.1")
+)
+
+// GatewayMAC is the link address of the gateway and of the DNS server.
+var GatewayMAC = [6]byte{0x52, 0x55, 0x0a, 0x00, 0x02, 0x02}
+
+const nicID = 1
+
+// Dialer makes the host's side of a connection; *net.Dialer is one. network is
+// "tcp" or "udp", address an IP address and a port.
+type Dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Listener makes the host's side of a port that is forwarded to the guest;
+// *net.ListenConfig is one.
+type Listener interface {
+	Listen(ctx context.Context, network, address string) (net.Listener, error)
+	ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error)
+}
+
+// Config says what a Network is connected to.
+type Config struct {
+	// Kick has the machine goroutine call a function soon. It may be called on
+	// any goroutine and does not block.
+	Kick func(func())
+
+	// Dialer makes outgoing connections. It is asked only for addresses that
+	// the guest may reach.
+	Dialer Dialer
+	// Listener opens the ports in Forwards. It may be nil if there are none.
+	Listener Listener
+	Forwards []Forward
+	// Ping sends one ICMP echo request to addr and returns nil once the answer
+	// has come; nil: only the gateway answers echo requests.
+	Ping func(ctx context.Context, addr netip.Addr, payload []byte) error
+
+	// HostLoopback lets the guest reach the host's 127.0.0.1 as GatewayIP.
+	HostLoopback bool
+	// PrivateNetworks lets the guest reach addresses that are not public, such
+	// as 192.168.0.0/16 and 169.254.0.0/16.
+	PrivateNetworks bool
+
+	DNS DNSConfig
+	// Hostname is offered to DHCP clients unless it is empty.
+	Hostname string
+	// MTU of the guest's card in bytes; 0 means 1500.
+	MTU int
+
+	Limits Limits
+}
+
+// Limits bounds what a guest can use. Zero fields have the defaults.
+type Limits struct {
+	Flows   int           // connections and UDP flows at a time, at most 1,024, the default
+	IdleTCP time.Duration // a connection without data is cut after it; 2 hours
+	IdleUDP time.Duration // a UDP flow is forgotten after it; 90 seconds
+	Dial    time.Duration // an outgoing connection may take that long; 30 seconds
+	Linger  time.Duration // a closed connection may deliver for that long; 60 seconds
+}
+
+const maxFlows = 1024
+
+// withDefaults fills in zero fields.
+func (l Limits) withDefaults() Limits {
+	if l.Flows <= 0 || l.Flows > maxFlows {
+		l.Flows = maxFlows
+	}
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&l.IdleTCP, 2 * time.Hour},
+		{&l.IdleUDP, 90 * time.Second},
+		{&l.Dial, 30 * time.Second},
+		{&l.Linger, time.Minute},
+	} {
+		if *d.field <= 0 {
+			*d.field = d.value
+		}
+	}
+	return l
+}
+
+// Network is one guest's network.
+type Network struct {
+	cfg   Config
+	stack *stack.Stack
+	link  *link
+	flows *flowTable
+	dns   *dnsServer
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // goroutines that end soon after cancel
+
+	bigTCP, smallTCP *tcp.Forwarder
+
+	mu      sync.Mutex
+	dialing map[stack.TransportEndpointID]*dialing
+	bound   []net.Addr // of the forwards
+	pings   chan struct{}
+}
+
+// New starts a network. Its error is that of a port that cannot be forwarded.
+func New(cfg Config) (*Network, error) {
+	if cfg.MTU == 0 {
+		cfg.MTU = 1500
+	}
+	cfg.Limits = cfg.Limits.withDefaults()
+	n := &Network{
+		cfg:     cfg,
+		flows:   newFlowTable(cfg.Limits.Flows),
+		dialing: map[stack.TransportEndpointID]*dialing{},
+		pings:   make(chan struct{}, maxPings),
+	}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.link = newLink(n, cfg.Kick, uint32(cfg.MTU))
+	if err := n.start(); err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// start brings up the stack and everything that listens.
+func (n *Network) start() error {
+	n.stack = stack.New(stack.Options{
+		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol},
+		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol},
+	})
+	if err := tuneTCP(n.stack); err != nil {
+		return err
+	}
+	if err := n.stack.CreateNIC(nicID, n.link); err != nil {
+		return stackError("make the interface", err)
+	}
+	for _, ip := range []netip.Addr{GatewayIP, DNSIP} {
+		addr := tcpip.ProtocolAddress{
+			Protocol:          ipv4.ProtocolNumber,
+			AddressWithPrefix: tcpip.AddressWithPrefix{Address: stackAddr(ip), PrefixLen: Subnet.Bits()},
+		}
+		if err := n.stack.AddProtocolAddress(nicID, addr, stack.AddressProperties{}); err != nil {
+			return stackError("give the gateway its address", err)
+		}
+	}
+	// Take packets for any address, and send from any.
+	n.stack.SetPromiscuousMode(nicID, true)
+	n.stack.SetSpoofing(nicID, true)
+	n.stack.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nicID}})
+
+	n.bigTCP = tcp.NewForwarder(n.stack, bigBuffers.receive, 2*maxFlows, n.acceptTCP)
+	n.smallTCP = tcp.NewForwarder(n.stack, smallBuffers.receive, 2*maxFlows, n.acceptTCP)
+	n.stack.SetTransportProtocolHandler(tcp.ProtocolNumber, n.handleTCP)
+	n.stack.SetTransportProtocolHandler(udp.ProtocolNumber, n.handleUDP)
+
+	if err := n.startDHCP(); err != nil {
+		return err
+	}
+	if err := n.startDNS(); err != nil {
+		return err
+	}
+	for _, f := range n.cfg.Forwards {
+		if err := n.forward(f); err != nil {
+			return err
+		}
+	}
+	n.wg.Go(n.link.deliver)
+	return nil
+}
+
+// Close cuts all connections, frees the forwarded ports and ends the network's
+// goroutines. Calls to Send and Ready have no effect after it.
+func (n *Network) Close() {
+	n.cancel()
+	n.flows.close()
+	n.link.shut()
+	if n.stack != nil {
+		n.stack.Close()
+	}
+	n.wg.Wait()
+}
+
+// Send takes a frame from the guest (machine goroutine).
+func (n *Network) Send(f Frame) { n.link.send(f) }
+
+// Receive names the function that takes frames to the guest. It is called once,
+// before the guest runs. The function is called on the machine goroutine.
+func (n *Network) Receive(f func(Frame) (accepted bool)) { n.link.receive = f }
+
+// Ready tells that the guest takes frames again, after it has refused one
+// (machine goroutine).
+func (n *Network) Ready() { n.link.ready() }
+
+// Flows is the number of connections and UDP flows (any goroutine).
+func (n *Network) Flows() int { return n.flows.count() }
+
+// stackAddr is an IPv4 address as netstack has it.
+func stackAddr(a netip.Addr) tcpip.Address { return tcpip.AddrFrom4(a.As4()) }
+
+// hostAddr is an IPv4 address of netstack's.
+func hostAddr(a tcpip.Address) netip.Addr {
+	ip, _ := netip.AddrFromSlice(a.AsSlice())
+	return ip
+}
+
+// stackError wraps an error of netstack's, which are no Go errors.
+func stackError(doing string, err tcpip.Error) error {
+	return fmt.Errorf("network: %s: %w", doing, errors.New(err.String()))
+}
