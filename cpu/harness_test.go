@@ -313,7 +313,7 @@ func (r *rig) unchanged(a, b *State) {
 
 func cat(parts ...[]byte) []byte { return slices.Concat(parts...) }
 func imm32(v uint32) []byte      { return []byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)} }
-func imm16(v uint16) []byte       { return []byte{byte(v), byte(v >> 8)} }
+func imm16(v uint16) []byte      { return []byte{byte(v), byte(v >> 8)} }
 
 func jmpf(sel uint16, off uint32) []byte  { return cat([]byte{0xea}, imm32(off), imm16(sel)) }
 func callf(sel uint16, off uint32) []byte { return cat([]byte{0x9a}, imm32(off), imm16(sel)) }

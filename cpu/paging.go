@@ -1,6 +1,10 @@
 package cpu
 
-import "alpinevm/cpu/mem"
+import (
+	"math/bits"
+
+	"alpinevm/cpu/mem"
+)
 
 // access is what a translation is asked for.
 type access uint8
@@ -80,6 +84,12 @@ func (c *CPU) fill(w *walk, p place) {
 	} else {
 		*g &^= 1 << (i % 64)
 	}
+	l := &c.TLBLarge[w.half][i/64]
+	if w.large {
+		*l |= 1 << (i % 64)
+	} else {
+		*l &^= 1 << (i % 64)
+	}
 }
 
 // walk is one translation under way.
@@ -88,8 +98,8 @@ type walk struct {
 	acc  access
 	half uint8
 
-	pa                                  uint64
-	writable, executable, dirty, global bool
+	pa                                         uint64
+	writable, executable, dirty, global, large bool
 }
 
 func (c *CPU) walk(w *walk) bool {
@@ -150,7 +160,7 @@ func (c *CPU) walk32(w *walk) bool {
 			return false
 		}
 		c.touch32(w, pdeAddr, pde, true)
-		w.pa = uint64(pde&0xffc00000 | w.lin&0x3fffff)
+		w.pa, w.large = uint64(pde&0xffc00000|w.lin&0x3fffff), true
 		w.global = pde&pteG != 0 && c.CR4&cr4PGE != 0
 		return true
 	}
@@ -212,7 +222,7 @@ func (c *CPU) walkPAE(w *walk) bool {
 			return false
 		}
 		c.touch64(w, pdeAddr, pde)
-		w.pa = pde&paeAddress&^0x1fffff | uint64(w.lin&0x1fffff)
+		w.pa, w.large = pde&paeAddress&^0x1fffff|uint64(w.lin&0x1fffff), true
 		w.global = pde&pteG != 0 && c.CR4&cr4PGE != 0
 		return true
 	}
@@ -305,8 +315,7 @@ func (c *CPU) flushTLB(global bool) {
 			}
 			for i := range 64 {
 				if keep>>i&1 == 0 {
-					e := &t[w*64+i]
-					e.R, e.W, e.X = noTag, noTag, noTag
+					t[w*64+i].drop()
 				}
 			}
 		}
@@ -314,14 +323,24 @@ func (c *CPU) flushTLB(global bool) {
 }
 
 // flushPage drops the translation of the page of lin (INVLPG, SDM vol. 3A
-// 4.10.4.1), global or not.
+// 4.10.4.1), global or not, and with it all parts of a large page around it.
 func (c *CPU) flushPage(lin uint32) {
 	i := lin >> 12 & tlbMask
 	for h := range c.TLB {
-		e := &c.TLB[h][i]
-		e.R, e.W, e.X = noTag, noTag, noTag
+		t := &c.TLB[h]
+		t[i].drop()
+		for w, set := range c.TLBLarge[h] {
+			for ; set != 0; set &= set - 1 {
+				if e := &t[w*64+bits.TrailingZeros64(set)]; (e.R^lin)>>22 == 0 {
+					e.drop()
+				}
+			}
+		}
 	}
 }
+
+// drop makes e match nothing.
+func (e *TLBEntry) drop() { e.R, e.W, e.X = noTag, noTag, noTag }
 
 // protectPage makes stores to the arena page at off take the slow path, since
 // it now holds decoded code.

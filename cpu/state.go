@@ -152,6 +152,7 @@ type State struct {
 
 	TLB       [2]TLB
 	TLBGlobal [2][tlbSize / 64]uint64 // bit i: entry i is global
+	TLBLarge  [2][tlbSize / 64]uint64 // bit i: entry i is part of a large page
 }
 
 // Indexes of Seg beyond the six that ModRM names.
