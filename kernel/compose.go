@@ -1,0 +1,288 @@
+package kernel
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// guestScripts are the parts of the initramfs that are the same in every guest.
+//
+//go:embed guest
+var guestScripts embed.FS
+
+// scripts are the names of the guestScripts and their modes.
+var scripts = [...]struct {
+	name, source string
+	mode         uint32
+}{
+	{"/init", "guest/init", 0o755},
+	{"/session", "guest/session", 0o755},
+	{"/end", "guest/end", 0o755},
+	{"/down", "guest/down", 0o755},
+	{"/survivors", "guest/survivors", 0o644},
+	{"/sbin/modprobe", "guest/modprobe", 0o755},
+}
+
+// links are what udev would make in /dev.
+var links = [...][2]string{{"fd", "/proc/self/fd"}, {"stdin", "fd/0"}, {"stdout", "fd/1"}, {"stderr", "fd/2"}, {"core", "/proc/kcore"}}
+
+// Places in the initramfs.
+const (
+	sysroot   = "/sysroot" // the real root
+	replaced  = "/files"   // contents of Files, by number
+	volumes   = "/volumes" // 9p devices of which only a file is mounted, by number
+	terminals = "hvc0 ttyS0"
+)
+
+// Build makes the archive, a cpio file in the newc form. root is the guest's root file system, in which the symbolic links in names
+// are followed; nil: there are none.
+func (r *Initramfs) Build(root fs.FS) ([]byte, error) {
+	if err := r.validate(); err != nil {
+		return nil, fmt.Errorf("initramfs: %w", err)
+	}
+	var c CPIO
+	for _, dir := range []string{"/proc", "/ctl", "/etc", "/dev", "/tmp", sysroot} {
+		c.Dir(dir)
+	}
+	c.CharDevice("/dev/console", 0o600, 5, 1)
+	c.CharDevice("/dev/null", 0o666, 1, 3)
+	c.File("/bin/busybox", 0o755, r.Tools.Busybox)
+	for _, a := range applets {
+		c.Symlink("/bin/"+a, "busybox")
+	}
+	for name, data := range r.Tools.Loader {
+		c.File(name, 0o755, data)
+	}
+	for _, s := range scripts {
+		data, err := guestScripts.ReadFile(s.source)
+		if err != nil {
+			panic("BUG: " + err.Error())
+		}
+		c.File(s.name, s.mode, data)
+	}
+	for _, l := range links {
+		c.Symlink("/links/"+l[0], l[1])
+	}
+	r.addModules(&c)
+	r.addMounts(&c, root)
+	for i, f := range r.Files {
+		c.File(fmt.Sprint(replaced, "/", i), f.Mode, f.Data)
+	}
+	c.File("/config", 0o644, []byte(r.config()))
+	c.File("/program", 0o755, []byte(r.program(root)))
+	if r.Init {
+		for _, tty := range strings.Fields(terminals) {
+			c.File("/inittab."+tty, 0o644, []byte(inittab(r.Inittab, tty, r.Term)))
+		}
+		c.File("/autologin", 0o755, []byte(autologin))
+	}
+	return c.Bytes()
+}
+
+var hostnamePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$`)
+
+// validate refuses what the scripts cannot express.
+func (r *Initramfs) validate() error {
+	if len(r.Tools.Busybox) == 0 {
+		return fmt.Errorf("%w: none is given", ErrTools)
+	}
+	if !hostnamePattern.MatchString(r.Hostname) {
+		return fmt.Errorf("bad host name %q", r.Hostname)
+	}
+	if len(r.Program.Args) == 0 && !r.Init {
+		return fmt.Errorf("no program to run")
+	}
+	for _, e := range r.Program.Env {
+		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
+			return fmt.Errorf("bad environment variable %q", e)
+		}
+	}
+	names := []string{r.Program.Dir}
+	for _, m := range r.Mounts {
+		names = append(names, m.Target)
+	}
+	for _, f := range r.Files {
+		names = append(names, f.Name)
+	}
+	for _, name := range names {
+		if name != "" && !path.IsAbs(name) {
+			return fmt.Errorf("%q is not an absolute name in the guest", name)
+		}
+	}
+	for _, text := range append(append(names, r.Program.Args...), r.Program.Env...) {
+		if strings.ContainsRune(text, 0) {
+			return fmt.Errorf("%q contains a zero byte", text)
+		}
+	}
+	return nil
+}
+
+// quote makes text one word of a shell script.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// fstabField writes a field of fstab as getmntent(3) reads it.
+func fstabField(text string) string {
+	return strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`).Replace(text)
+}
+
+func flag(on bool) string {
+	if on {
+		return "1"
+	}
+	return "0"
+}
+
+// config is the shell script with the variables that guest/init names.
+func (r *Initramfs) config() string {
+	var b strings.Builder
+	var modules []string
+	for _, m := range r.Modules {
+		modules = append(modules, m.Name)
+	}
+	n := Network{}
+	if r.Network != nil {
+		n = *r.Network
+	}
+	for _, v := range [...][2]string{
+		{"MODULES", strings.Join(modules, " ")}, {"HOSTNAME", r.Hostname},
+		{"ADDRESS", n.Address}, {"NETMASK", n.Netmask}, {"GATEWAY", n.Gateway},
+		{"TTY", flag(r.TTY)}, {"INIT", flag(r.Init)},
+	} {
+		fmt.Fprintf(&b, "%s=%s\n", v[0], quote(v[1]))
+	}
+	return b.String()
+}
+
+// addModules adds the modules and what modprobe wants to know of them. They come without their signatures, whose check takes 20 million
+// instructions a module; a kernel that insists on signatures gets them put back by guest/init.
+func (r *Initramfs) addModules(c *CPIO) {
+	if len(r.Modules) == 0 {
+		return
+	}
+	dir := "/lib/modules/" + r.Release
+	var dep strings.Builder
+	for _, m := range r.Modules {
+		c.File(path.Join(dir, m.path()), 0o644, m.Data)
+		if len(m.Signature) > 0 {
+			c.File(path.Join(dir, m.path()+".sig"), 0o644, m.Signature)
+		}
+		dep.WriteString(m.path() + ":")
+		for i := len(m.Deps) - 1; i >= 0; i-- { // what is loaded first comes last
+			dep.WriteString(" " + ModuleFile{Name: m.Deps[i]}.path())
+		}
+		dep.WriteByte('\n')
+	}
+	c.File(dir+"/modules.dep", 0o644, []byte(dep.String()))
+}
+
+// inRoot is the place in the initramfs of a name in the guest.
+func inRoot(root fs.FS, name string) string {
+	if root != nil {
+		// A name that does not exist yet is resolved as far as it does.
+		if at, _ := resolve(root, strings.TrimPrefix(path.Clean(name), "/")); at != "" {
+			name = at
+		}
+	}
+	return path.Join(sysroot, name)
+}
+
+// addMounts adds the script /mounts. One call of mount does a whole table, so a target that an earlier mount of the same table would
+// hide begins a new one, for which it is made then.
+func (r *Initramfs) addMounts(c *CPIO, root fs.FS) {
+	var script strings.Builder
+	var table, folders, files []string
+	var targets []string // of this table
+	end := func() {
+		if len(table) == 0 {
+			return
+		}
+		for _, words := range [...][]string{append([]string{"folders"}, folders...), append([]string{"files"}, files...)} {
+			if len(words) > 1 {
+				script.WriteString(strings.Join(words, " ") + "\n")
+			}
+		}
+		fmt.Fprintf(&script, "mounts %s\n", quote(strings.TrimSuffix(strings.Join(table, ""), "\n")))
+		table, folders, files, targets = nil, nil, nil, nil
+	}
+	add := func(source, target, typ, options string, file bool) {
+		for _, t := range targets {
+			if strings.HasPrefix(target, t+"/") {
+				end()
+				break
+			}
+		}
+		if options == "" {
+			options = "defaults"
+		}
+		var line []string
+		for _, field := range []string{source, target, typ, options} {
+			line = append(line, fstabField(field))
+		}
+		table = append(table, strings.Join(line, " ")+" 0 0\n")
+		targets = append(targets, target)
+		if file {
+			folders, files = append(folders, quote(path.Dir(target))), append(files, quote(target))
+		} else {
+			folders = append(folders, quote(target))
+		}
+	}
+	add("proc", "/proc", "proc", "", false)
+	add("dev", "/dev", "devtmpfs", "", false)
+	add(CtlTag, "/ctl", "9p", Options9P(r.CtlMsize, "none"), false)
+	add(r.Root.Source, sysroot, r.Root.Type, r.Root.Options, false)
+	end()
+	script.WriteString("cp -a /links/* /dev\n")
+	for i, m := range r.Mounts {
+		target := inRoot(root, m.Target)
+		if m.File == "" {
+			add(m.Source, target, m.Type, m.Options, false)
+			continue
+		}
+		whole := path.Join(volumes, strconv.Itoa(i))
+		add(m.Source, whole, m.Type, m.Options, false)
+		end()
+		add(path.Join(whole, m.File), target, "none", "bind", true)
+	}
+	for i, f := range r.Files {
+		add(path.Join(replaced, strconv.Itoa(i)), inRoot(root, f.Name), "none", "bind", true)
+	}
+	if r.Init {
+		add("/autologin", path.Join(sysroot, autologinPath), "none", "bind", true)
+	}
+	end()
+	if dir := r.Program.Dir; dir != "" {
+		script.WriteString("folders " + quote(inRoot(root, dir)) + "\n")
+	}
+	if r.Init {
+		script.WriteString("files " + path.Join(sysroot, "/etc/inittab") + "\n")
+	}
+	c.File("/mounts", 0o644, []byte(script.String()))
+}
+
+// program is the script that becomes the session's program: in its own mount namespace the real root becomes the root.
+func (r *Initramfs) program(root fs.FS) string {
+	words := []string{"exec", "/bin/env", "-i"}
+	for _, e := range r.Program.Env {
+		words = append(words, quote(e))
+	}
+	dir := "."
+	if r.Program.Dir != "" {
+		dir = "." + strings.TrimPrefix(inRoot(root, r.Program.Dir), sysroot)
+	}
+	words = append(words, "/bin/nsenter", "-r.", quote("-w"+dir))
+	if r.Program.UID != 0 || r.Program.GID != 0 {
+		words = append(words, fmt.Sprintf("-S%d -G%d", r.Program.UID, r.Program.GID))
+	}
+	words = append(words, "--")
+	for _, a := range r.Program.Args {
+		words = append(words, quote(a))
+	}
+	return "#!/bin/sh\n" +
+		"cd " + sysroot + " && /bin/mount -o move " + sysroot + " / || exit 125\n" +
+		strings.Join(words, " ") + "\n"
+}

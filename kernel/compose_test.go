@@ -1,0 +1,177 @@
+package kernel
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os/exec"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+func testInitramfs() *Initramfs {
+	return &Initramfs{
+		Tools:    Tools{Busybox: []byte("busybox"), Loader: map[string][]byte{"/lib/ld-musl-i386.so.1": []byte("musl")}},
+		Modules:  []ModuleFile{{Name: "a", Data: []byte("A"), Signature: []byte("S")}, {Name: "b", Deps: []string{"x", "a"}, Data: []byte("B")}},
+		Release:  "6.6.1",
+		Root:     Mount{Type: "9p", Source: "root", Options: Options9P(512000, "loose")},
+		Mounts:   StandardMounts(),
+		Hostname: "vm",
+		CtlMsize: 131072,
+		Program:  Program{Args: []string{"echo", "it's", "a\nb"}, Env: []string{"A=1 2", "B='"}},
+	}
+}
+
+// build makes the archive and reads it.
+func build(t *testing.T, r *Initramfs, root fs.FS) map[string]cpioEntry {
+	t.Helper()
+	b, err := r.Build(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, entries := readCPIO(t, b)
+	return entries
+}
+
+func TestBuild(t *testing.T) {
+	e := build(t, testInitramfs(), nil)
+	for name, mode := range map[string]uint64{
+		"init": 0o100755, "session": 0o100755, "end": 0o100755, "down": 0o100755, "survivors": 0o100644, "sbin/modprobe": 0o100755,
+		"program": 0o100755, "mounts": 0o100644, "config": 0o100644, "bin/busybox": 0o100755, "bin/sh": 0o120777,
+		"lib/ld-musl-i386.so.1": 0o100755, "dev/console": 0o020600, "dev/null": 0o020666, "sysroot": 0o040755, "ctl": 0o040755,
+		"lib/modules/6.6.1/kernel/a.ko": 0o100644, "lib/modules/6.6.1/kernel/a.ko.sig": 0o100644,
+	} {
+		if got, ok := e[name]; !ok || got.mode != mode {
+			t.Errorf("%s: mode %o, want %o", name, got.mode, mode)
+		}
+	}
+	if dep := e["lib/modules/6.6.1/modules.dep"].data; dep != "kernel/a.ko:\nkernel/b.ko: kernel/a.ko kernel/x.ko\n" {
+		t.Errorf("modules.dep %q", dep)
+	}
+	if c := e["config"].data; !strings.Contains(c, "MODULES='a b'\n") || !strings.Contains(c, "HOSTNAME='vm'\n") || !strings.Contains(c, "TTY='0'\n") {
+		t.Errorf("config %q", c)
+	}
+	b1, _ := testInitramfs().Build(nil)
+	if b2, _ := testInitramfs().Build(nil); !bytes.Equal(b1, b2) {
+		t.Error("equal descriptions give different archives")
+	}
+}
+
+func TestMountScript(t *testing.T) {
+	root := fstest.MapFS{
+		"var/run":    {Data: []byte("/run"), Mode: fs.ModeSymlink},
+		"run":        {Mode: fs.ModeDir | 0o755},
+		"home/me":    {Mode: fs.ModeDir | 0o755},
+		"home/other": {Data: []byte("me"), Mode: fs.ModeSymlink},
+	}
+	r := testInitramfs()
+	r.Mounts = []Mount{
+		{Type: "tmpfs", Source: "run", Target: "/run"},
+		{Type: "9p", Source: "v0", Target: "/var/run/my data", Options: "o"},
+		{Type: "9p", Source: "v1", Target: "/home/other/x", File: "conf"},
+	}
+	r.Files = []GuestFile{{Name: "/etc/resolv.conf", Data: []byte("nameserver\n")}}
+	r.Program.Dir = "/home/other/../other"
+	e := build(t, r, root)
+	want := `folders '/proc' '/dev' '/ctl' '/sysroot'
+mounts 'proc /proc proc defaults 0 0
+dev /dev devtmpfs defaults 0 0
+ctl /ctl 9p trans=virtio,version=9p2000.L,msize=131072,cache=none 0 0
+root /sysroot 9p trans=virtio,version=9p2000.L,msize=512000,cache=loose 0 0'
+cp -a /links/* /dev
+folders '/sysroot/run'
+mounts 'run /sysroot/run tmpfs defaults 0 0'
+folders '/sysroot/run/my data' '/volumes/2'
+mounts 'v0 /sysroot/run/my\040data 9p o 0 0
+v1 /volumes/2 9p defaults 0 0'
+folders '/sysroot/home/me' '/sysroot/etc'
+files '/sysroot/home/me/x' '/sysroot/etc/resolv.conf'
+mounts '/volumes/2/conf /sysroot/home/me/x none bind 0 0
+/files/0 /sysroot/etc/resolv.conf none bind 0 0'
+folders '/sysroot/home/me'
+`
+	if got := e["mounts"].data; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if e["files/0"].data != "nameserver\n" {
+		t.Error("the file's content is not there")
+	}
+	if p := e["program"].data; !strings.Contains(p, "'-w./home/me'") {
+		t.Errorf("program %q", p)
+	}
+}
+
+// TestScripts lets a shell check the syntax of every script and the quoting of the program.
+func TestScripts(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("there is no sh")
+	}
+	r := testInitramfs()
+	r.Program.UID, r.Program.GID = 1000, 100
+	e := build(t, r, nil)
+	for _, name := range []string{"init", "session", "end", "down", "survivors", "sbin/modprobe", "program", "mounts", "config"} {
+		cmd := exec.Command(sh, "-n")
+		cmd.Stdin = strings.NewReader(e[name].data)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", name, err, out)
+		}
+	}
+	lines := strings.SplitN(e["program"].data, "\n", 3)
+	cmd := exec.Command(sh, "-c", strings.Replace(lines[2], "exec /bin/env -i", "printf '<%s>'", 1))
+	out, err := cmd.Output()
+	if want := "<A=1 2><B='></bin/nsenter><-r.><-w.><-S1000><-G100><--><echo><it's><a\nb>"; err != nil || string(out) != want {
+		t.Errorf("%q, %v, want %q", out, err, want)
+	}
+}
+
+func TestBuildRefuses(t *testing.T) {
+	for name, change := range map[string]func(*Initramfs){
+		"no busybox":       func(r *Initramfs) { r.Tools = Tools{} },
+		"bad host name":    func(r *Initramfs) { r.Hostname = "a b" },
+		"no program":       func(r *Initramfs) { r.Program.Args = nil },
+		"bad variable":     func(r *Initramfs) { r.Program.Env = []string{"=x"} },
+		"relative target":  func(r *Initramfs) { r.Mounts = append(r.Mounts, Mount{Target: "data"}) },
+		"relative folder":  func(r *Initramfs) { r.Program.Dir = "work" },
+		"zero byte":        func(r *Initramfs) { r.Program.Args = []string{"a\x00"} },
+		"file given twice": func(r *Initramfs) { r.Modules = append(r.Modules, r.Modules[0]) },
+	} {
+		r := testInitramfs()
+		change(r)
+		if _, err := r.Build(nil); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	r := testInitramfs()
+	r.Tools = Tools{}
+	if _, err := r.Build(nil); !errors.Is(err, ErrTools) {
+		t.Error(err)
+	}
+}
+
+func TestInittab(t *testing.T) {
+	const getty = "respawn:/sbin/getty -n -l /run/alpinevm/autologin 0 hvc0 xterm\n"
+	for _, row := range []struct{ name, image, want string }{
+		{"busybox", "# a:b:c:d\n::sysinit:/sbin/openrc sysinit\ntty1::respawn:/sbin/getty 38400 tty1\n::respawn:/sbin/getty -L ttyS0 9600 vt100\n" +
+			"::askfirst:/bin/sh\n::shutdown:/sbin/openrc shutdown",
+			"# a:b:c:d\n::sysinit:/sbin/openrc sysinit\n::askfirst:/bin/sh\n::shutdown:/sbin/openrc shutdown\nhvc0::" + getty},
+		{"sysvinit", "id:2:initdefault:\nsi::sysinit:/etc/init.d/rcS\n1:2345:respawn:/sbin/getty --noclear 38400 tty1\n",
+			"id:2:initdefault:\nsi::sysinit:/etc/init.d/rcS\nvm:2345:" + getty},
+		{"none", "", "hvc0::" + getty + "::shutdown:/bin/umount -a -r\n"},
+	} {
+		if got := inittab(row.image, "hvc0", "xterm"); got != row.want {
+			t.Errorf("%s: got\n%swant\n%s", row.name, got, row.want)
+		}
+	}
+	r := testInitramfs()
+	r.Init, r.Inittab = true, "::askfirst:/bin/sh\n"
+	r.Program = Program{}
+	e := build(t, r, nil)
+	if !strings.HasPrefix(e["inittab.ttyS0"].data, "::askfirst:/bin/sh\nttyS0::respawn") || e["autologin"].mode != 0o100755 {
+		t.Errorf("%+v", e["inittab.ttyS0"])
+	}
+	if m := e["mounts"].data; !strings.Contains(m, "/autologin /sysroot/run/alpinevm/autologin none bind") || !strings.Contains(m, "files /sysroot/etc/inittab") {
+		t.Errorf("mounts %q", m)
+	}
+}
