@@ -82,7 +82,7 @@ func (c *CPU) repeat(o *op, once iteration, many run) status {
 	}
 	for {
 		done := uint32(0)
-		if many != nil && c.Flags&flagDF == 0 && c.tlb != &c.noTLB {
+		if many != nil && c.Flags&flagDF == 0 && c.tlb != &c.noTLB && c.pending == 0 {
 			left := c.limit - c.Retired
 			done = many(c, o, uint32(min(uint64(count), left)))
 		}
