@@ -118,6 +118,23 @@ type Waiter interface {
 	StartWrite(p []byte, off uint64, done func(n int, err error)) (n int, cancel func(), err error)
 }
 
+// Backer is an FS whose files can borrow their content, so that a copy costs
+// nothing before it is changed.
+type Backer interface {
+	FS
+	// Back makes the regular file n, which must be empty and of this FS, read
+	// as src does up to size, but for what is written to it from now on. Unless
+	// it returns an error it closes src when the file no longer needs it.
+	Back(n Node, src Source, size uint64) error
+}
+
+// Source is what can be read at any place; a File is one.
+type Source interface {
+	// ReadAt is as in File.
+	ReadAt(p []byte, off uint64) (int, error)
+	Close() error
+}
+
 // DirStart is the cookie of "..": those of a back end are above it.
 const DirStart = 2
 

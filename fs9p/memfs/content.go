@@ -19,15 +19,8 @@ type content struct {
 	size      uint64
 	first     []byte // at most chunkSize; what is behind its length is zero
 	rest      map[uint64]*chunk
-	under     Source
+	under     fs9p.Source
 	underSize uint64
-}
-
-// Source is where the data of a file comes from that was not written here.
-type Source interface {
-	// ReadAt fills p from off; a short count without an error is the end.
-	ReadAt(p []byte, off uint64) (int, error)
-	Close() error
 }
 
 func (c *content) blocks() uint64 {
@@ -198,10 +191,8 @@ func (c *content) truncate(fs *FS, size uint64) error {
 	return nil
 }
 
-// Back makes the regular file n, which must be empty and of this FS, read as
-// src does up to size, until it is written to. src is closed when the file no
-// longer needs it, at once where size is 0.
-func (fs *FS) Back(n fs9p.Node, src Source, size uint64) error {
+// Back is part of fs9p.Backer.
+func (fs *FS) Back(n fs9p.Node, src fs9p.Source, size uint64) error {
 	f, ok := n.(*inode)
 	if !ok || f.fs != fs || f.kind() != fs9p.ModeRegular || f.data.size != 0 {
 		return fs9p.EINVAL

@@ -1,0 +1,186 @@
+package overlay
+
+import (
+	"alpinevm/fs9p"
+)
+
+// Walk is part of fs9p.Node.
+func (n *node) Walk(name string) (fs9p.Node, error) {
+	if !n.isDir() {
+		return nil, fs9p.ENOTDIR
+	}
+	if name == ".." {
+		return n.parent.hold(), nil
+	}
+	c, _, err := n.child(name)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// child finds an entry, and tells whether it is in the upper directory.
+func (n *node) child(name string) (c *node, inUpper bool, err error) {
+	if n.gone {
+		return nil, false, fs9p.ENOENT
+	}
+	if n.upper != nil {
+		u, err := n.upper.Walk(name)
+		switch {
+		case err == nil && n.fs.isWhiteout(u.QID()):
+			u.Release()
+			return nil, false, fs9p.ENOENT
+		case err == nil:
+			return n.fs.fromUpper(u, n), true, nil
+		case fs9p.ErrnoOf(err) != fs9p.ENOENT || n.lower == nil:
+			return nil, false, err
+		}
+	}
+	l, err := n.lower.Walk(name)
+	if err != nil {
+		return nil, false, err
+	}
+	c, err = n.fs.fromLower(l, n)
+	return c, false, err
+}
+
+// inLower tells whether the lower directory has an entry, seen or not.
+func (n *node) inLower(name string) (bool, error) {
+	if n.lower == nil {
+		return false, nil
+	}
+	l, err := n.lower.Walk(name)
+	switch fs9p.ErrnoOf(err) {
+	case 0:
+		l.Release()
+		return true, nil
+	case fs9p.ENOENT:
+		return false, nil
+	}
+	return false, err
+}
+
+// A dirFile is an open directory.
+type dirFile struct{ n *node }
+
+// ReadAt is part of fs9p.File.
+func (dirFile) ReadAt([]byte, uint64) (int, error) { return 0, fs9p.EISDIR }
+
+// WriteAt is part of fs9p.File.
+func (dirFile) WriteAt([]byte, uint64) (int, error) { return 0, fs9p.EISDIR }
+
+// Sync is part of fs9p.File.
+func (f dirFile) Sync(dataOnly bool) error {
+	if f.n.upper == nil {
+		return nil
+	}
+	up, err := f.n.upper.Open(fs9p.ORdonly)
+	if err != nil {
+		return err
+	}
+	defer up.Close()
+	return up.Sync(dataOnly)
+}
+
+// Close is part of fs9p.File.
+func (dirFile) Close() error { return nil }
+
+// ReadDir is part of fs9p.File.
+func (f dirFile) ReadDir(cookie uint64, emit func(fs9p.Dirent) bool) error {
+	return f.n.list(cookie, emit)
+}
+
+// upperCookie is set in the cookies of entries of the upper directory, which
+// are listed behind those of the lower.
+const upperCookie = 1 << 62
+
+// list tells the entries of a directory: first those of the lower that are to
+// be seen, then those of the upper. What is to be seen is found out as it is
+// listed, so that nothing is remembered between two requests.
+func (n *node) list(cookie uint64, emit func(fs9p.Dirent) bool) error {
+	if n.gone {
+		return nil
+	}
+	if n.lower != nil && cookie < upperCookie {
+		more := true
+		err := n.read(n.lower, cookie, func(d fs9p.Dirent) bool {
+			if n.covered(d.Name) {
+				return true
+			}
+			d.QID.Path = lowerID(d.QID.Path)
+			d.QID.Version = 1
+			more = emit(d)
+			return more
+		})
+		if err != nil || !more {
+			return err
+		}
+	}
+	if n.upper == nil {
+		return nil
+	}
+	if cookie < upperCookie {
+		cookie = 0
+	}
+	return n.read(n.upper, cookie&^upperCookie, func(d fs9p.Dirent) bool {
+		if n.fs.isWhiteout(d.QID) {
+			return true
+		}
+		d.QID.Path = n.fs.id(d.QID.Path)
+		d.QID.Version = 1
+		d.Cookie |= upperCookie
+		return emit(d)
+	})
+}
+
+// covered tells whether an entry of the lower is hidden by one of the upper.
+func (n *node) covered(name string) bool {
+	if n.upper == nil {
+		return false
+	}
+	u, err := n.upper.Walk(name)
+	if err != nil {
+		return false
+	}
+	u.Release()
+	return true
+}
+
+// read lists a directory of one of the layers.
+func (n *node) read(layer fs9p.Node, cookie uint64, emit func(fs9p.Dirent) bool) error {
+	f, err := layer.Open(fs9p.ORdonly | fs9p.ODirectory)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.ReadDir(max(cookie, fs9p.DirStart), emit)
+}
+
+// empty tells whether a directory has no entries.
+func (n *node) empty() (bool, error) {
+	empty := true
+	err := n.list(0, func(fs9p.Dirent) bool {
+		empty = false
+		return false
+	})
+	return empty, err
+}
+
+// purge takes the whiteouts out of a directory that is empty, so that the upper
+// can remove it.
+func (n *node) purge() error {
+	if n.upper == nil || n.lower == nil {
+		return nil
+	}
+	var names []string
+	err := n.read(n.upper, 0, func(d fs9p.Dirent) bool {
+		names = append(names, d.Name)
+		return true
+	})
+	for _, name := range names {
+		if err == nil {
+			err = n.upper.Unlink(name, false)
+		}
+	}
+	return err
+}
