@@ -70,9 +70,3 @@ func emms(c *CPU, o *op) status {
 	c.FPU.Used = 0
 	return next
 }
-
-// Bits of the x87 status word.
-const (
-	fpuES  = 1 << 7
-	fpuTOP = 7 << 11
-)

@@ -114,6 +114,7 @@ func families() []family {
 		cpuidFamily,
 		farFamily,
 		flagFamily,
+		fxsaveFamily,
 		intFamily,
 		ioFamily,
 		mmxFamily,
@@ -132,6 +133,10 @@ func families() []family {
 		sysenterFamily,
 		tableFamily,
 		verifyFamily,
+		x87ArithFamily,
+		x87ControlFamily,
+		x87MathFamily,
+		x87MoveFamily,
 	}
 }
 

@@ -77,6 +77,9 @@ func (a F80) Class() Class {
 // signaling reports whether a, which is a NaN, is a signaling one.
 func (a F80) signaling() bool { return a.Mant&quietBit80 == 0 }
 
+// Signaling reports whether a is a signaling NaN.
+func (a F80) Signaling() bool { return a.Class() == ClassNaN && a.signaling() }
+
 // number returns a, which is zero, normal or denormal.
 func (a F80) number() wide {
 	exp := int32(a.SE & exp80)
