@@ -1,0 +1,147 @@
+package ctl
+
+import (
+	"fmt"
+	"io"
+
+	"alpinevm/fs9p"
+)
+
+// chunkMax bounds a chunk in bytes.
+const chunkMax = sourceAhead * sourceChunk
+
+// chunkLine is how the length of a chunk is told: a line of a fixed length.
+const chunkLine = "%08d\n"
+
+// Chunks adds two files that carry a stream in pieces of a known size, which
+// Linux 6.8 and later need: they read no file, not even uncached, beyond the
+// size that it had when it was opened, so that a Source seems empty to them. The
+// first read of an opening of next waits for input or its end and makes what
+// there is the current chunk; next then holds the length of that in 8 decimal
+// digits and a line feed, zero at the end. Opened after that, data is the
+// current chunk. r is read as Source says.
+func (fs *FS) Chunks(next, data string, mode uint32, r io.Reader) {
+	c := &chunks{s: &source{post: fs.cfg.Post, r: r}}
+	n := fs.add(next, mode)
+	n.size = uint64(len(fmt.Sprintf(chunkLine, 0)))
+	n.open = func(uint32) (fs9p.File, error) { return &nextFile{c: c}, nil }
+	c.data = fs.add(data, mode)
+	c.data.open = func(uint32) (fs9p.File, error) { return static(c.current), nil }
+}
+
+// chunks is a stream in pieces.
+type chunks struct {
+	s       *source
+	data    *node
+	current []byte
+}
+
+// advance makes what there is the current chunk and returns the line about it.
+func (c *chunks) advance() (string, error) {
+	b := make([]byte, chunkMax)
+	n, err := c.s.take(b)
+	if err != nil {
+		return "", err
+	}
+	c.current, c.data.size = b[:n], uint64(n)
+	return fmt.Sprintf(chunkLine, n), nil
+}
+
+// A nextFile is an opening of the first file.
+type nextFile struct {
+	inert
+	c    *chunks
+	line string // empty before the first read has ended
+}
+
+func (f *nextFile) StartRead(p []byte, off uint64, done func(n int, err error)) (int, func(), error) {
+	s := f.c.s
+	if s.want == nil {
+		s.start()
+	}
+	if f.line == "" && len(s.ready) == 0 && !s.ended {
+		// A read of nothing waits its turn and takes nothing.
+		w := &sourceRead{done: func(int, error) { done(f.read(p, off)) }}
+		s.waiting = append(s.waiting, w)
+		return 0, func() { s.cancel(w) }, nil
+	}
+	n, err := f.read(p, off)
+	return n, nil, err
+}
+
+// read reads the line, which is made where it is not there yet.
+func (f *nextFile) read(p []byte, off uint64) (int, error) {
+	if f.line == "" {
+		line, err := f.c.advance()
+		if err != nil {
+			return 0, err
+		}
+		f.line = line
+	}
+	return static(f.line).ReadAt(p, off)
+}
+
+func (f *nextFile) StartWrite([]byte, uint64, func(int, error)) (int, func(), error) {
+	return 0, nil, fs9p.EBADF
+}
+
+// Signal adds a file that holds text, and that cannot be read before Fire has
+// been called: reads wait.
+func (fs *FS) Signal(name string, mode uint32, text string) *Signal {
+	s := &Signal{text: text}
+	n := fs.add(name, mode)
+	n.size = uint64(len(text))
+	n.open = func(uint32) (fs9p.File, error) { return signalFile{s: s}, nil }
+	return s
+}
+
+// Signal is a message that the guest waits for.
+type Signal struct {
+	text    string
+	fired   bool
+	waiting []*signalRead
+}
+
+// A signalRead is a read that waits.
+type signalRead struct{ answer func() }
+
+// Fire lets the file be read, from now on. Call it on the machine goroutine.
+func (s *Signal) Fire() {
+	s.fired = true
+	waiting := s.waiting
+	s.waiting = nil
+	for _, w := range waiting {
+		w.answer()
+	}
+}
+
+// Awaited tells whether a program of the guest waits for the signal. Call it on
+// the machine goroutine.
+func (s *Signal) Awaited() bool { return len(s.waiting) > 0 }
+
+// A signalFile is an opening of a signal.
+type signalFile struct {
+	inert
+	s *Signal
+}
+
+func (f signalFile) StartRead(p []byte, off uint64, done func(n int, err error)) (int, func(), error) {
+	if f.s.fired {
+		n, err := static(f.s.text).ReadAt(p, off)
+		return n, nil, err
+	}
+	w := &signalRead{answer: func() { done(static(f.s.text).ReadAt(p, off)) }}
+	f.s.waiting = append(f.s.waiting, w)
+	return 0, func() {
+		for i, have := range f.s.waiting {
+			if have == w {
+				f.s.waiting = append(f.s.waiting[:i:i], f.s.waiting[i+1:]...)
+				return
+			}
+		}
+	}, nil
+}
+
+func (f signalFile) StartWrite([]byte, uint64, func(int, error)) (int, func(), error) {
+	return 0, nil, fs9p.EBADF
+}

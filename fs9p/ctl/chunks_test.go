@@ -1,0 +1,107 @@
+package ctl
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand"
+	"strconv"
+	"strings"
+	"testing"
+
+	"alpinevm/fs9p"
+	"alpinevm/fs9p/fstest"
+)
+
+// next does what `read -r size <next` does, a request a byte.
+func next(t *testing.T, c *fstest.Client) int {
+	t.Helper()
+	fid := c.MustOpen(c.Root, "next", fs9p.ORdonly)
+	var line []byte
+	for off := uint64(0); !bytes.HasSuffix(line, []byte("\n")); off++ {
+		p := c.Await(c.Send(50, &fs9p.Tread{Fid: fid, Offset: off, Count: 1})).(*fs9p.Rread).Data
+		if len(p) != 1 {
+			t.Fatalf("read %q after %q", p, line)
+		}
+		line = append(line, p...)
+	}
+	c.Clunk(fid)
+	n, err := strconv.Atoi(strings.TrimSpace(string(line)))
+	if err != nil || len(line) != 9 {
+		t.Fatalf("line %q", line)
+	}
+	return n
+}
+
+// TestChunksExact carries data through as a guest's shell does.
+func TestChunksExact(t *testing.T) {
+	want := make([]byte, 3<<20+123)
+	rand.New(rand.NewSource(1)).Read(want)
+	c := serve(t, func(fs *FS) { fs.Chunks("next", "data", 0o400, bytes.NewReader(want)) })
+	if a := c.StatAt(c.Root, "next"); a.Attr.Size != 9 {
+		t.Errorf("next has %d bytes", a.Attr.Size)
+	}
+	var got []byte
+	for n := next(t, c); n > 0; n = next(t, c) {
+		if a := c.StatAt(c.Root, "data"); a.Attr.Size != uint64(n) || n > chunkMax {
+			t.Fatalf("data has %d bytes, told were %d", a.Attr.Size, n)
+		}
+		got = append(got, c.Cat(c.Root, "data")...)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%d bytes came through, or others than the %d sent", len(got), len(want))
+	}
+	if n := next(t, c); n != 0 {
+		t.Errorf("%d bytes behind the end", n)
+	}
+}
+
+func TestChunksWait(t *testing.T) {
+	r, w := io.Pipe()
+	c := serve(t, func(fs *FS) { fs.Chunks("next", "data", 0o400, r) })
+	fid := c.MustOpen(c.Root, "next", fs9p.ORdonly)
+	flushed := c.Send(1, &fs9p.Tread{Fid: fid, Count: 1})
+	c.Stat(fid) // others are served meanwhile
+	if flushed.Done {
+		t.Fatal("a read of nothing was answered")
+	}
+	c.Send(2, &fs9p.Tflush{OldTag: 1})
+	read := c.Send(3, &fs9p.Tread{Fid: fid, Count: 100})
+	go w.Write([]byte("hello"))
+	if s := c.Await(read).(*fs9p.Rread).Data; string(s) != "00000005\n" {
+		t.Fatalf("read %q", s)
+	}
+	if s := c.Cat(c.Root, "data"); s != "hello" {
+		t.Errorf("chunk %q", s)
+	}
+	go w.CloseWithError(errors.New("unplugged"))
+	fid = c.MustOpen(c.Root, "next", fs9p.ORdonly)
+	if e, ok := c.Await(c.Send(4, &fs9p.Tread{Fid: fid, Count: 1})).(*fs9p.Rlerror); !ok || fs9p.Errno(e.Errno) != fs9p.EIO {
+		t.Errorf("error of the host: %+v", e)
+	}
+}
+
+func TestSignal(t *testing.T) {
+	var s *Signal
+	c := serve(t, func(fs *FS) { s = fs.Signal("shutdown", 0o400, "poweroff\n") })
+	if a := c.StatAt(c.Root, "shutdown"); a.Attr.Size != 9 {
+		t.Errorf("size %d", a.Attr.Size)
+	}
+	fid := c.MustOpen(c.Root, "shutdown", fs9p.ORdonly)
+	flushed := c.Send(1, &fs9p.Tread{Fid: fid, Count: 1})
+	if !s.Awaited() {
+		t.Error("nobody waits")
+	}
+	c.Send(2, &fs9p.Tflush{OldTag: 1})
+	if s.Awaited() || !flushed.Done {
+		t.Error("a flushed read waits")
+	}
+	read := c.Send(3, &fs9p.Tread{Fid: fid, Offset: 1, Count: 3})
+	s.Fire()
+	if r, ok := read.Message.(*fs9p.Rread); !ok || string(r.Data) != "owe" {
+		t.Errorf("%+v", read.Message)
+	}
+	if got := c.Cat(c.Root, "shutdown"); got != "poweroff\n" {
+		t.Errorf("read %q", got)
+	}
+}
