@@ -1,10 +1,6 @@
 package cpu
 
-import (
-	"math/bits"
-
-	"alpinevm/cpu/x86"
-)
+import "alpinevm/cpu/x86"
 
 // Instructions that move lanes to other places.
 
@@ -336,17 +332,15 @@ func pmovmskb(c *CPU, o *op) status {
 	return next
 }
 
+// maskmovq enters the MMX state even if the store faults, as silicon does.
 func maskmovq(c *CPU, o *op) status {
 	if !c.mmx() {
 		return faulted
 	}
+	c.enterMMX()
 	var b [8]byte
 	putLE64(b[:], c.mm(o))
-	if !c.storeMasked(o, b[:], signBits(c.FPU.Mant[o.rm&7])) {
-		return faulted
-	}
-	c.enterMMX()
-	return next
+	return c.storeMasked(o, b[:], signBits(c.FPU.Mant[o.rm&7]))
 }
 
 func maskmovdqu(c *CPU, o *op) status {
@@ -357,33 +351,25 @@ func maskmovdqu(c *CPU, o *op) status {
 	x, m := c.xmm(o), &c.FPU.XMM[o.rm&7]
 	putLE64(b[:], x[0])
 	putLE64(b[8:], x[1])
-	if !c.storeMasked(o, b[:], signBits(m[0])|signBits(m[1])<<8) {
-		return faulted
-	}
-	return next
+	return c.storeMasked(o, b[:], signBits(m[0])|signBits(m[1])<<8)
 }
 
-// storeMasked stores the bytes of b that mask selects to (E)DI, or none of them
-// with a fault recorded. Only bytes that are stored can fault, which SDM vol.
-// 2B, MASKMOVDQU, leaves to the implementation.
-func (c *CPU) storeMasked(o *op, b []byte, mask uint32) bool {
-	if mask == 0 {
-		return true
-	}
-	off := c.R[edi]
+// storeMasked stores the bytes of b that mask selects to (E)DI. It faults as a
+// store of all of them would, even if mask is 0: SDM vol. 2B, MASKMOVDQU, leaves
+// that to the implementation, and this is what silicon does.
+func (c *CPU) storeMasked(o *op, b []byte, mask uint32) status {
+	off, n := c.R[edi], uint32(len(b))
 	if o.flags&opAddr16 != 0 {
 		off &= 0xffff
 	}
-	first := uint32(bits.TrailingZeros32(mask))
-	n := uint32(bits.Len32(mask)) - first
-	lin, ok := c.segWrite(o.seg, off+first, n)
+	lin, ok := c.segWrite(o.seg, off, n)
 	if !ok || !c.writable(lin, n) {
-		return false
+		return faulted
 	}
 	for i := range n {
-		if mask>>(first+i)&1 != 0 {
-			c.store8(lin+i, uint32(b[first+i]))
+		if mask>>i&1 != 0 {
+			c.store8(lin+i, uint32(b[i]))
 		}
 	}
-	return true
+	return next
 }

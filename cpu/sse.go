@@ -5,8 +5,10 @@ package cpu
 
 // sse says whether instructions on XMM registers are enabled; if not, the
 // exception is recorded (SDM vol. 3A 2.5 and 14.1: #UD goes before #NM).
-func (c *CPU) sse() bool {
-	return c.CR0&(cr0EM|cr0TS) == 0 && c.CR4&cr4OSFXSR != 0 || c.noSSE()
+func (c *CPU) sse() bool { return c.sseEnabled() || c.noSSE() }
+
+func (c *CPU) sseEnabled() bool {
+	return c.CR0&(cr0EM|cr0TS) == 0 && c.CR4&cr4OSFXSR != 0
 }
 
 func (c *CPU) noSSE() bool {

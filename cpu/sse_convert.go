@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"math"
+
 	"alpinevm/cpu/softfloat"
 	"alpinevm/cpu/x86"
 )
@@ -40,7 +42,16 @@ func singleToIntTruncating(e *softfloat.Env, v uint32) uint32 {
 	return uint32(e.ToInt32(v, 32, softfloat.Zero))
 }
 
+// doubleToIntTruncating is hot: it is how a compiler converts. The host does it
+// for what is in range and no denormal.
 func doubleToIntTruncating(e *softfloat.Env, v uint64) uint32 {
+	if f := math.Float64frombits(v); math.Abs(f) < 1<<31 && v<<1 >= 1<<53 {
+		i := int32(f)
+		if float64(i) != f {
+			e.Flags |= softfloat.PE
+		}
+		return uint32(i)
+	}
 	return uint32(e.ToInt64(v, 32, softfloat.Zero))
 }
 

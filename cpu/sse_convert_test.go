@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"alpinevm/cpu/x86"
@@ -81,24 +82,37 @@ func TestConversions(t *testing.T) {
 	}
 }
 
-// TestConversionUnmasked checks that nothing but MXCSR changes where a
-// conversion raises #XM.
-func TestConversionUnmasked(t *testing.T) {
-	for _, code := range [][]byte{
-		{0xf2, 0x0f, 0x2c, 0xca}, // cvttsd2si ecx, xmm2
-		{0xf2, 0x0f, 0x5a, 0xca}, // cvtsd2ss xmm1, xmm2
-		{0x66, 0x0f, 0x5a, 0xca}, // cvtpd2ps xmm1, xmm2
-		{0x66, 0x0f, 0x2d, 0xca}, // cvtpd2pi mm1, xmm2
-		{0xf2, 0x0f, 0xe6, 0xca}, // cvtpd2dq xmm1, xmm2
-	} {
-		c := newSSE(t)
-		c.FPU.MXCSR = mxDefault &^ mxIM
-		c.FPU.XMM[2] = doubles(snan, snan)
-		c.FPU.Used = 0xff
-		want, r := c.FPU, c.R
-		want.MXCSR |= mxIE
-		if st := c.execute1(t, code...); st != faulted || c.Fault.Vector != vecXM || c.FPU != want || c.R != r {
-			t.Errorf("% x: status %d, fault %+v", code, st, c.Fault)
+// TestUnmasked checks, for every form of floating point, that nothing but MXCSR
+// changes where it raises #XM.
+func TestUnmasked(t *testing.T) {
+	// A signaling NaN as single and as double, and inexact as an integer.
+	const s = 0x7ff000017f800001
+	exact := []x86.Op{x86.CVTDQ2PD, x86.CVTPI2PD, x86.CVTSI2SD, x86.RCPPS, x86.RCPSS, x86.RSQRTPS, x86.RSQRTSS}
+	n := 0
+	for _, family := range []family{sseFloatFamily, sseConvertFamily} {
+		for m := range family {
+			if slices.Contains(exact, m) {
+				continue
+			}
+			for _, f := range formsOf(m) {
+				c := newSSE(t)
+				c.FPU.MXCSR, c.FPU.Used = 0, 0xff
+				c.FPU.XMM[2], c.FPU.Mant[2], c.R[edx] = xmm{s, s}, s, 0x7f800001
+				c.SetEFLAGS(arithFlags)
+				want, r := c.FPU, c.R
+				want.MXCSR = mxIE
+				if m == x86.CVTDQ2PS || m == x86.CVTPI2PS || m == x86.CVTSI2SS {
+					want.MXCSR = mxPE
+				}
+				st := c.execute1(t, encode(f, 1, 2, false, 0)...)
+				if st != faulted || c.Fault != (Fault{Vector: vecXM}) || c.FPU != want || c.R != r || c.EFLAGS()&arithFlags != arithFlags {
+					t.Errorf("%v: status %d, fault %+v\n got  %x\n want %x", f, st, c.Fault, c.FPU, want)
+				}
+				n++
+			}
 		}
+	}
+	if n < 60 {
+		t.Errorf("%d forms ran", n)
 	}
 }

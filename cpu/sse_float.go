@@ -82,6 +82,9 @@ func packedDoubles(f func(e *softfloat.Env, d, s uint64, lane int) uint64) selec
 	})
 }
 
+// Inlined into its caller, the closure would have nothing inlined into itself.
+//
+//go:noinline
 func scalarSingle(f float32Op) selector {
 	return always(func(c *CPU, o *op) status {
 		s, ok := c.source32(o)
@@ -98,6 +101,7 @@ func scalarSingle(f float32Op) selector {
 	})
 }
 
+//go:noinline
 func scalarDouble(f float64Op) selector {
 	return always(func(c *CPU, o *op) status {
 		s, ok := c.source64(o)

@@ -275,17 +275,6 @@ func TestComparisons(t *testing.T) {
 	}
 }
 
-// TestComparisonUnmasked checks that COMISD leaves EFLAGS where it raises #XM.
-func TestComparisonUnmasked(t *testing.T) {
-	c := newSSE(t)
-	c.FPU.MXCSR = mxDefault &^ mxIM
-	c.FPU.XMM[1] = doubles(qnan, 0)
-	c.SetEFLAGS(0x8d5)
-	if st := c.execute1(t, 0x66, 0x0f, 0x2f, 0xca); st != faulted || c.Fault.Vector != vecXM || c.EFLAGS()&arithFlags != 0x8d5 {
-		t.Errorf("status %d, fault %+v, flags %#x", st, c.Fault, c.EFLAGS())
-	}
-}
-
 // TestPackedCompareSingles checks the lanes of CMPPS and CMPSS and min and max of
 // zeros and NaNs, whose second operand wins (SDM vol. 2B, MINPS).
 func TestPackedCompareSingles(t *testing.T) {

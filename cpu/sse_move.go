@@ -10,7 +10,7 @@ var sseMoveFamily = family{
 	x86.LDDQU:   move128(false),
 	x86.MOVNTPS: move128(true), x86.MOVNTPD: move128(true), x86.MOVNTDQ: move128(true),
 	x86.MOVSS:  partial(movssMerge, movssLoad, movssStore),
-	x86.MOVSD:  partial(movsdMerge, movqLoad, movlStore),
+	x86.MOVSD:  orFlat(partial(nil, movqLoadFlat, movlStoreFlat), partial(movsdMerge, movqLoad, movlStore)),
 	x86.MOVLPS: partial(movhlps, movlLoad, movlStore), x86.MOVLPD: partial(nil, movlLoad, movlStore),
 	x86.MOVHPS: partial(movlhps, movhLoad, movhStore), x86.MOVHPD: partial(nil, movhLoad, movhStore),
 	x86.MOVHLPS: always(movhlps), x86.MOVLHPS: always(movlhps),
@@ -32,10 +32,14 @@ func move128(aligned bool) selector {
 			return mov128
 		case t.isStore() && aligned:
 			return store128Aligned
+		case t.isStore() && t.flat():
+			return store128Flat
 		case t.isStore():
 			return store128Any
 		case aligned:
 			return mov128
+		case t.flat():
+			return load128Flat
 		}
 		return load128Any
 	}
@@ -105,6 +109,63 @@ func partial(merge, load, store handler) selector {
 			return store
 		}
 		return load
+	}
+}
+
+// The flat handlers serve the commonest moves where a TLB hit is all that is
+// needed, and leave the rest to the handler for all cases.
+
+func load128Flat(c *CPU, o *op) status {
+	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	e := &c.tlb[lin>>12&tlbMask]
+	if e.R != (lin+15)&^0xfff || !c.sseEnabled() {
+		return load128Any(c, o)
+	}
+	x, off := c.xmm(o), e.Off+lin
+	x[0], x[1] = c.ram.Load64(off), c.ram.Load64(off+8)
+	return next
+}
+
+func store128Flat(c *CPU, o *op) status {
+	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	e := &c.tlb[lin>>12&tlbMask]
+	if e.W != (lin+15)&^0xfff || !c.sseEnabled() {
+		return store128Any(c, o)
+	}
+	x, off := c.xmm(o), e.Off+lin
+	c.ram.Store64(off, x[0])
+	c.ram.Store64(off+8, x[1])
+	return next
+}
+
+func movqLoadFlat(c *CPU, o *op) status {
+	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	e := &c.tlb[lin>>12&tlbMask]
+	if e.R != (lin+7)&^0xfff || !c.sseEnabled() {
+		return movqLoad(c, o)
+	}
+	x := c.xmm(o)
+	x[0], x[1] = c.ram.Load64(e.Off+lin), 0
+	return next
+}
+
+func movlStoreFlat(c *CPU, o *op) status {
+	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	e := &c.tlb[lin>>12&tlbMask]
+	if e.W != (lin+7)&^0xfff || !c.sseEnabled() {
+		return movlStore(c, o)
+	}
+	c.ram.Store64(e.Off+lin, c.xmm(o)[0])
+	return next
+}
+
+// orFlat chooses the flat handler where the memory operand is flat.
+func orFlat(flat, any selector) selector {
+	return func(t *translation) handler {
+		if t.flags&opMem != 0 && t.flat() {
+			return flat(t)
+		}
+		return any(t)
 	}
 }
 

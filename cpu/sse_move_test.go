@@ -164,29 +164,27 @@ func (f *FPU) mmx(i int, v uint64) {
 	f.Mant[i], f.SE[i] = v, 0xffff
 }
 
-// simdForms is every form that uses XMM or MMX registers.
+// simdForms is every form that needs MMX or SSE enabled.
 func simdForms() (rows []*x86.FormRow) {
 	for i := range x86.Forms {
-		f := &x86.Forms[i]
-		for _, a := range f.Args {
-			if a.XMM() || a.MMX() {
-				rows = append(rows, f)
-				break
-			}
+		if f := &x86.Forms[i]; needsXMM(f) || needsMMX(f) {
+			rows = append(rows, f)
 		}
 	}
 	return rows
 }
 
-func usesFile(f *x86.FormRow, in func(x86.Arg) bool) bool {
-	return in(f.Args[0]) || in(f.Args[1])
+func needsXMM(f *x86.FormRow) bool {
+	return f.Args[0].XMM() || f.Args[1].XMM() || f.Op == x86.LDMXCSR || f.Op == x86.STMXCSR
 }
+
+func needsMMX(f *x86.FormRow) bool { return f.Args[0].MMX() || f.Args[1].MMX() || f.Op == x86.EMMS }
 
 // TestSIMDAvailability checks #UD, #NM and #MF of every form (SDM vol. 2A 2.4.1
 // and vol. 3A 12.1, 14.1).
 func TestSIMDAvailability(t *testing.T) {
 	for _, f := range simdForms() {
-		xmmForm, mmxForm := usesFile(f, x86.Arg.XMM), usesFile(f, x86.Arg.MMX)
+		xmmForm, mmxForm := needsXMM(f), needsMMX(f)
 		mem := !takes(f, false)
 		for _, row := range []struct {
 			name    string
