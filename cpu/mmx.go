@@ -17,7 +17,7 @@ func (c *CPU) noMMX() bool {
 	case c.CR0&cr0TS != 0:
 		c.raise(vecNM)
 	default:
-		c.raise(vecMF)
+		return !c.pendingMF()
 	}
 	return false
 }

@@ -7,10 +7,11 @@ import (
 	"alpinevm/cpu/x86"
 )
 
-// newSSE makes a flat CPU with SSE enabled and XM delivered.
+// newSSE makes a flat CPU with SSE enabled and all its exceptions delivered.
 func newSSE(tb testing.TB) *CPU {
 	c := newFlat(tb, 4<<20, nil)
 	c.CR4 |= cr4OSFXSR | cr4OSXMMEXCPT
+	c.CR0 |= cr0NE
 	return c
 }
 
