@@ -359,10 +359,14 @@ func (c *CPU) writePlace(p place, b []byte) {
 // checked for alignment.
 
 func (c *CPU) sysLoad(lin uint32, size uint8) (uint32, bool) {
-	if lin&0xfff+uint32(size) <= 0x1000 {
-		if e := &c.TLB[0][lin>>12&tlbMask]; e.R == lin&^0xfff && size == 4 {
-			return c.ram.Load32(e.Off + lin), true
+	if e := &c.TLB[0][lin>>12&tlbMask]; e.R == (lin+uint32(size)-1)&^0xfff {
+		switch size {
+		case 1:
+			return uint32(c.ram.Load8(e.Off + lin)), true
+		case 2:
+			return uint32(c.ram.Load16(e.Off + lin)), true
 		}
+		return c.ram.Load32(e.Off + lin), true
 	}
 	var b [4]byte
 	if !c.loadPieces(lin, b[:size], 0) {

@@ -81,8 +81,12 @@ type CPU struct {
 	// stepLost: the instruction under single step was a software interrupt
 	// or task switch, which drop the trap.
 	stepLost bool
-	mode     mode
-	limit    uint64 // value of Retired at which Run returns
+	running  bool
+	// paused is the value of Retired between two iterations of a repeated
+	// instruction.
+	paused uint64
+	mode   mode
+	limit  uint64 // value of Retired at which Run returns
 
 	mem    *mem.Memory
 	ports  Ports
@@ -108,7 +112,8 @@ const (
 	pendHalt
 	pendShutdown
 	pendYield
-	pendHit // the last instruction hit data breakpoints
+	pendHit   // the last instruction hit data breakpoints
+	pendReset // the RESET pin was pulsed
 )
 
 // New makes a CPU in its power-on state.
@@ -119,6 +124,9 @@ func New(cfg Config) (*CPU, error) {
 	c := &CPU{
 		ram: cfg.Mem.Arena, mem: cfg.Mem, ports: cfg.Ports, ack: cfg.AckIRQ,
 		tsc: cfg.TSC, random: cfg.Random, model: cfg.Model,
+	}
+	if c.ack == nil {
+		c.ack = func() uint8 { return 0xff } // as an empty bus reads
 	}
 	if c.ports == nil {
 		c.ports = noPorts{}
@@ -140,6 +148,16 @@ func (noPorts) Out(uint16, int, uint32)      {}
 // Reset is the RESET pin: the power-on state, effective before the next
 // instruction. The count of retired instructions goes on.
 func (c *CPU) Reset() {
+	if c.running {
+		c.pending |= pendReset
+		c.n = 0
+		return
+	}
+	c.reset()
+}
+
+func (c *CPU) reset() {
+	c.pending = 0
 	intr := c.IntrPin
 	c.State.power(c.model)
 	c.IntrPin = intr
@@ -193,7 +211,7 @@ func (c *CPU) OnFault(f func(*CPU, *Fault)) { c.trace = f }
 
 // updateEvents derives pending from State and makes the current block end.
 func (c *CPU) updateEvents() {
-	e := c.pending & pendYield
+	e := c.pending & (pendYield | pendReset)
 	if c.IntrPin && c.Flags&flagIF != 0 {
 		e |= pendIntr
 	}

@@ -258,3 +258,40 @@ func TestAlignment(t *testing.T) {
 		t.Errorf("descriptor at an odd address: %q", got)
 	}
 }
+
+// TestRepeatedBreakpoint: RF holds off a breakpoint on a repeated instruction
+// until its last iteration, through interrupts as well.
+func TestRepeatedBreakpoint(t *testing.T) {
+	r := newRig(t)
+	r.R[ecx], r.R[edi] = 4, rigData
+	r.put(rigCode, 0xf3, 0xaa, 0x90) // rep stosb; nop
+	r.DR[0] = rigCode
+	r.DR[7] |= 1
+	r.flags(flagRF, 0)
+	r.Reload()
+	if got := r.run(2); got != "" || r.R[ecx] != 2 || r.Flags&flagRF == 0 {
+		t.Fatalf("%q, ECX %d, EFLAGS %x", got, r.R[ecx], r.Flags)
+	}
+	r.CPU.NMI()
+	if got := r.run(1); got != "2" || r.stack(0) != rigCode || r.stack(2)&flagRF == 0 {
+		t.Fatalf("%q at %x, saved EFLAGS %x", got, r.stack(0), r.stack(2))
+	}
+	r.put(rigIntr+0x20, 0xcf)
+	if got := r.run(4); got != "" || r.R[ecx] != 0 || r.EIP != rigCode+3 || r.Flags&flagRF != 0 {
+		t.Errorf("%q, ECX %d, EIP %x, EFLAGS %x", got, r.R[ecx], r.EIP, r.Flags)
+	}
+}
+
+// TestInterruptedRepeat: an interrupt between two iterations saves RF set.
+func TestInterruptedRepeat(t *testing.T) {
+	for _, code := range [][]byte{{0xf3, 0xaa}, {0xf3, 0x6c}} {
+		r := newRig(t)
+		r.R[ecx], r.R[edi] = 4, rigData
+		r.put(rigCode, code...)
+		r.run(2)
+		r.CPU.NMI()
+		if got := r.run(1); got != "2" || r.stack(0) != rigCode || r.stack(2)&flagRF == 0 || r.R[ecx] != 2 {
+			t.Errorf("%x: %q at %x, saved EFLAGS %x, ECX %d", code, got, r.stack(0), r.stack(2), r.R[ecx])
+		}
+	}
+}

@@ -68,7 +68,7 @@ func (c *CPU) jmpFar(o *op, sel uint16, off uint32) status {
 }
 
 func (c *CPU) callFar(o *op, sel uint16, off uint32) status {
-	f := frame{size: o.size}
+	f := frame{size: o.size, user: true}
 	f.push(uint32(c.Seg[segCS].Sel), o.nextEIP(c))
 	if !c.protected() {
 		return c.realJump(sel, off, &f)

@@ -6,6 +6,7 @@ type frame struct {
 	words [40]uint32 // in the order of the pushes
 	n     int
 	size  uint8 // of each word, 2 or 4 bytes
+	user  bool  // subject to alignment checks
 }
 
 func (f *frame) push(words ...uint32) {
@@ -59,7 +60,7 @@ func (c *CPU) writeFrame(f *frame, s *stackTop) (sp uint32, ok bool) {
 			return 0, false
 		}
 		if c.tlb == &c.noTLB {
-			if s.half == 1 && c.half == 1 && !c.alignedUser(lin, n) {
+			if f.user && !c.alignedUser(lin, n) {
 				return 0, false
 			}
 			c.watch(lin, n, write)

@@ -52,7 +52,7 @@ func (c *CPU) deliver() {
 		if c.trace != nil {
 			c.trace(c, &f)
 		}
-		d := delivery{vector: f.Vector, eip: c.EIP, code: f.Code, hasCode: f.HasCode, rf: fault(f.Vector)}
+		d := delivery{vector: f.Vector, eip: c.EIP, code: f.Code, hasCode: f.HasCode, rf: fault(f.Vector) || c.between()}
 		if c.dispatch(&d) == delivered {
 			break
 		}
@@ -83,6 +83,11 @@ func fault(v uint8) bool {
 	return v != vecDB && v != vecBP && v != vecOF && v != vecDF
 }
 
+// between says whether the last instruction is a repeated one that is to go on:
+// RF is saved as set then, so that its breakpoint does not fire again (SDM vol.
+// 3B 17.3.1.1). The delivery has been counted already.
+func (c *CPU) between() bool { return c.paused == c.Retired-1 }
+
 // interrupt delivers an interrupt of the given vector; c.EIP is where execution
 // goes on afterwards.
 func (c *CPU) interrupt(vector uint8, src source) {
@@ -90,7 +95,7 @@ func (c *CPU) interrupt(vector uint8, src source) {
 	if c.trace != nil {
 		c.trace(c, &Fault{Vector: vector})
 	}
-	if c.dispatch(&delivery{vector: vector, src: src, eip: c.EIP}) != delivered {
+	if c.dispatch(&delivery{vector: vector, src: src, eip: c.EIP, rf: c.between()}) != delivered {
 		c.deliver()
 	}
 }

@@ -149,5 +149,6 @@ func (c *CPU) again(o *op) status {
 		return next
 	}
 	c.EIP = o.eip(c)
+	c.paused = c.Retired + 1
 	return elsewhere
 }

@@ -141,3 +141,20 @@ func TestPortBreakpoint(t *testing.T) {
 		}
 	}
 }
+
+// resetPort resets the CPU on any write, as a chip set's reset register does.
+type resetPort struct{ c *CPU }
+
+func (p resetPort) In(uint16, int) uint32   { return 0 }
+func (p resetPort) Out(uint16, int, uint32) { p.c.Reset() }
+
+// TestResetPort: a reset out of an instruction takes effect behind it.
+func TestResetPort(t *testing.T) {
+	r := newRig(t)
+	r.CPU.ports = resetPort{r.CPU}
+	r.put(rigCode, 0xe6, 0x64, 0x90)
+	start := r.Retired
+	r.CPU.Run(1)
+	r.wantf(r.EIP == 0xfff0 && r.Seg[segCS].Base == 0xffff0000 && r.CR0&cr0PE == 0 && r.Retired == start+1,
+		"CS:EIP %x:%x, CR0 %x, %d retired", r.Seg[segCS].Base, r.EIP, r.CR0, r.Retired-start)
+}

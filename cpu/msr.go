@@ -64,9 +64,9 @@ var msrs = map[uint32]msr{
 	0x174: sysenter32(func(c *CPU) *uint32 { return &c.SysenterCS }),
 	0x175: sysenter32(func(c *CPU) *uint32 { return &c.SysenterESP }),
 	0x176: sysenter32(func(c *CPU) *uint32 { return &c.SysenterEIP }),
-	0x1a0: { // IA32_MISC_ENABLE
+	0x1a0: { // IA32_MISC_ENABLE: what can be disabled is not there
 		func(c *CPU) uint64 { return c.MiscEnable },
-		func(c *CPU, v uint64) bool { c.MiscEnable = v; return true },
+		func(c *CPU, v uint64) bool { c.MiscEnable = v & miscFastStrings; return true },
 	},
 	// IA32_DEBUGCTL. Deviation: neither branch trace nor branch step exist,
 	// and asking for them is refused.

@@ -6,6 +6,8 @@ package cpu
 // boundaries. It never blocks.
 func (c *CPU) Run(n int) Exit {
 	c.limit = c.Retired + uint64(max(n, 0))
+	c.running = true
+	defer func() { c.running = false }()
 	for c.Retired < c.limit {
 		if c.pending == 0 {
 			c.execute(false)
@@ -14,6 +16,9 @@ func (c *CPU) Run(n int) Exit {
 		if exit, done := c.events(); done {
 			return exit
 		}
+	}
+	if c.pending&pendReset != 0 {
+		c.reset()
 	}
 	c.pending &^= pendYield
 	if c.Halted && c.pending&(pendIntr|pendNMI) == 0 {
@@ -26,6 +31,9 @@ func (c *CPU) Run(n int) Exit {
 // executes one instruction under its regime where that is due.
 func (c *CPU) events() (Exit, bool) {
 	switch p := c.pending; {
+	case p&pendReset != 0:
+		c.reset()
+		return Exit{}, false
 	case p&pendShutdown != 0:
 		return Exit{Reset}, true
 	case p&pendYield != 0:
@@ -70,12 +78,20 @@ func (c *CPU) step(held bool) {
 		c.deliver()
 		return
 	}
-	if c.Flags&flagRF != 0 {
+	rf := c.Flags & flagRF
+	if rf != 0 {
 		c.Flags &^= flagRF
 		c.updateEvents()
 	}
 	c.stepLost = false
-	if c.execute(true) && tf && !c.ShadowSS && !c.stepLost {
+	if !c.execute(true) {
+		return
+	}
+	if rf != 0 && c.paused == c.Retired {
+		c.Flags |= flagRF
+		c.updateEvents()
+	}
+	if tf && !c.ShadowSS && !c.stepLost {
 		c.hit(dr6BS)
 	}
 }
@@ -134,6 +150,10 @@ func (c *CPU) execute(single bool) bool {
 			c.EIP += uint32(o.start)
 			if c.Fault.Vector != vecRetry {
 				return c.failed()
+			}
+			if c.DebugHits != 0 {
+				c.DebugHits = 0
+				c.updateEvents()
 			}
 			if c.Retired >= c.limit {
 				return true

@@ -103,6 +103,7 @@ func (c *CPU) repeat(o *op, once iteration, many run) status {
 		// n is 0 where a store has changed code or an event came up;
 		// TF and breakpoints stop after each iteration.
 		if c.Retired >= c.limit || c.n == 0 || c.pending != 0 {
+			c.paused = c.Retired
 			c.Retired--
 			return elsewhere
 		}

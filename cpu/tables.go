@@ -9,8 +9,8 @@ var tableFamily = family{
 	x86.LIDT: always(lidt),
 	x86.SGDT: always(sgdt),
 	x86.SIDT: always(sidt),
-	x86.LLDT: always(lldt),
-	x86.LTR:  always(ltr),
+	x86.LLDT: protectedOnly(lldt),
+	x86.LTR:  protectedOnly(ltr),
 	x86.SLDT: protectedOnly(sldt),
 	x86.STR:  protectedOnly(str),
 }
@@ -79,10 +79,6 @@ func (c *CPU) storeSelector(o *op, s int) status {
 
 // systemSelector reads the operand of LLDT and LTR.
 func (c *CPU) systemSelector(o *op) (uint16, bool) {
-	if !c.protected() {
-		c.raise(vecUD)
-		return 0, false
-	}
 	if !c.privileged() {
 		return 0, false
 	}
