@@ -18,6 +18,8 @@ func TestConversions(t *testing.T) {
 	d2 := doubles(-1.5, 1e10)
 	ints := xmm{pair(16777217, 0xffffffff), pair(0x80000000, 7)}
 	f32 := func(v float32) uint32 { return math.Float32bits(v) }
+	c := newSSE(t)
+	fresh := c.State
 	for _, row := range []struct {
 		op    x86.Op
 		s     xmm // of XMM2, MM2 (low half) and EDX (low quarter)
@@ -56,7 +58,7 @@ func TestConversions(t *testing.T) {
 	} {
 		for _, f := range formsOf(row.op) {
 			for _, mem := range []bool{false, true} {
-				c := newSSE(t)
+				c.State = fresh
 				c.FPU.SW = 2 << 11
 				c.FPU.XMM[1], c.FPU.XMM[2] = dst, row.s
 				c.FPU.Mant[2], c.R[edx] = row.s[0], uint32(row.s[0])
@@ -89,13 +91,15 @@ func TestUnmasked(t *testing.T) {
 	const s = 0x7ff000017f800001
 	exact := []x86.Op{x86.CVTDQ2PD, x86.CVTPI2PD, x86.CVTSI2SD, x86.RCPPS, x86.RCPSS, x86.RSQRTPS, x86.RSQRTSS}
 	n := 0
+	c := newSSE(t)
+	fresh := c.State
 	for _, family := range []family{sseFloatFamily, sseConvertFamily} {
 		for m := range family {
 			if slices.Contains(exact, m) {
 				continue
 			}
 			for _, f := range formsOf(m) {
-				c := newSSE(t)
+				c.State = fresh
 				c.FPU.MXCSR, c.FPU.Used = 0, 0xff
 				c.FPU.XMM[2], c.FPU.Mant[2], c.R[edx] = xmm{s, s}, s, 0x7f800001
 				c.SetEFLAGS(arithFlags)

@@ -183,6 +183,8 @@ func needsMMX(f *x86.FormRow) bool { return f.Args[0].MMX() || f.Args[1].MMX() |
 // TestSIMDAvailability checks #UD, #NM and #MF of every form (SDM vol. 2A 2.4.1
 // and vol. 3A 12.1, 14.1).
 func TestSIMDAvailability(t *testing.T) {
+	c := newSSE(t)
+	fresh := c.State
 	for _, f := range simdForms() {
 		for _, mem := range []bool{false, true} {
 			if !takes(f, mem) {
@@ -207,7 +209,7 @@ func TestSIMDAvailability(t *testing.T) {
 				if !row.applies {
 					continue
 				}
-				c := newSSE(t)
+				c.State = fresh
 				row.set(c)
 				before := c.FPU
 				st := c.execute1(t, code...)
@@ -219,7 +221,7 @@ func TestSIMDAvailability(t *testing.T) {
 				}
 			}
 			// What is not needed does not matter.
-			c := newSSE(t)
+			c.State = fresh
 			c.FPU.SW |= fpuES
 			if !xmm {
 				c.CR4 &^= cr4OSFXSR
