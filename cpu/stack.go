@@ -61,7 +61,7 @@ var stackFamily = family{
 	x86.POP:   selectPop,
 	x86.PUSHA: always(pusha),
 	x86.POPA:  always(popa),
-	x86.ENTER: always(enter),
+	x86.ENTER: selectEnter,
 	x86.LEAVE: always(leave),
 }
 
@@ -202,7 +202,7 @@ func popa(c *CPU, o *op) status {
 	var v [8]uint32
 	for i := range v {
 		var ok bool
-		if v[i], ok = c.peek(n*uint32(7-i), o.size); !ok {
+		if v[7-i], ok = c.peek(n*uint32(i), o.size); !ok {
 			return faulted
 		}
 	}
@@ -213,6 +213,12 @@ func popa(c *CPU, o *op) status {
 	}
 	c.addESP(8 * n)
 	return next
+}
+
+// selectEnter keeps the nesting level in disp.
+func selectEnter(t *translation) handler {
+	t.disp = uint32(t.in.Imm2)
+	return enter
 }
 
 // enter makes a stack frame (SDM vol. 2A, ENTER). The final stack pointer must
