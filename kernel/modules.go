@@ -16,6 +16,7 @@ import (
 // Modules is a kernel's modules folder: the one that the guest sees as /lib/modules/RELEASE.
 type Modules struct {
 	FS      fs.FS  // the folder itself, with "kernel" and "modules.dep" in it
+	Dir     string // the folder in the file system given to OpenModules, "." for its root
 	Release string // of the kernel that the modules are for
 
 	files   []string            // all modules, in lexical order
@@ -38,7 +39,7 @@ func OpenModules(fsys fs.FS, release string) (*Modules, error) {
 		if err != nil {
 			return nil, fmt.Errorf("modules: %w", err)
 		}
-		m := &Modules{FS: sub, Release: release, byName: map[string]string{}, builtin: map[string]bool{}}
+		m := &Modules{FS: sub, Dir: dir, Release: release, byName: map[string]string{}, builtin: map[string]bool{}}
 		if err := m.scan(); err != nil {
 			return nil, fmt.Errorf("modules: %w", err)
 		}

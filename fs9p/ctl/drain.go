@@ -49,6 +49,14 @@ func (d *Drain) Flush() error {
 	return d.err
 }
 
+// Busy says whether some of what the guest's finished writes held has yet to be
+// written. Post is called once more after that.
+func (d *Drain) Busy() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.running
+}
+
 // put queues as much of p as there is room for.
 func (d *Drain) put(p []byte) (int, error) {
 	d.mu.Lock()
@@ -98,6 +106,7 @@ func (d *Drain) run() {
 	}
 	d.running = false
 	d.idle.Broadcast()
+	d.post(d.room)
 }
 
 // room gives writes that wait the room that there is now, or the error. It

@@ -1,0 +1,207 @@
+// Package alpinevm is a PC in pure Go that boots real 32-bit Linux: a
+// processor of the Pentium M class, a chip set, virtio devices and the files,
+// terminal and commands that a guest works with. It needs no cgo, no KVM, no
+// root and no other program.
+//
+//	m, err := alpinevm.New(alpinevm.Config{Kernel: vmlinuz, Modules: modules, Root: root, Args: []string{"uname", "-a"}})
+//	...
+//	defer m.Close()
+//	end, err := m.Run(ctx)
+//
+// A Machine belongs to the goroutine that runs it; only Kick, Shutdown and
+// Resize may be called from others.
+package alpinevm
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"alpinevm/devices/virtio"
+	"alpinevm/fs9p"
+	"alpinevm/kernel"
+)
+
+// Sizes of guest memory in bytes.
+const (
+	DefaultMemory = 512 << 20
+	MinMemory     = 64 << 20
+	MaxMemory     = 3 << 30
+)
+
+// Config describes a machine and what it runs: a Linux kernel with a session
+// on a root file system, or, without Root, a bare kernel or firmware image.
+type Config struct {
+	Memory int64 // bytes of RAM, a multiple of 1 MiB; 0 is DefaultMemory
+
+	// Kernel is a bzImage, a vmlinux or a multiboot image. Firmware, in
+	// its place, is a ROM image of 64 to 256 KiB that is entered at the
+	// reset vector in real mode.
+	Kernel   []byte
+	Firmware []byte
+	// Modules is the kernel's module tree: a folder that holds
+	// lib/modules/VERSION, VERSION or the contents of VERSION. nil: the
+	// drivers are built in.
+	Modules fs9p.FS
+	// KernelCache keeps unpacked kernels; nil: unpacked each time.
+	KernelCache kernel.Cache
+	// Cmdline replaces the default command line; Append is added to it.
+	Cmdline, Append string
+	// Initrd replaces the initial root file system that New makes; there
+	// is no session then. ModuleFiles are given to a multiboot kernel.
+	Initrd      []byte
+	ModuleFiles []kernel.Module
+
+	// Root is the guest's root file system.
+	Root fs9p.FS
+	// Busybox is a static i386 busybox, needed where Root is not Alpine's.
+	Busybox []byte
+	// Volumes are further file systems, mounted in this order.
+	Volumes []Volume
+
+	// Args is the program to run, with its arguments; empty is a login
+	// shell. Env has "NAME=value". Dir is its working folder, User its
+	// user and group: "name", "name:group", "1000" or "1000:100".
+	Args     []string
+	Env      []string
+	Dir      string
+	User     string
+	Hostname string // default "alpine"
+	// Init runs the root's own /sbin/init in place of Args.
+	Init bool
+
+	// Terminal, where not nil, is the session's terminal. Without it the
+	// program's standard files are Stdin, Stdout and Stderr; nil ones are
+	// empty and dropped.
+	Terminal       *Terminal
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+
+	// Serial gets what is written to COM1, the kernel's log. Debug gets
+	// the bytes written to ports E9h and 402h.
+	Serial, Debug io.Writer
+
+	// DebugExit, where not 0, is a port that ends the machine with the
+	// value written to it.
+	DebugExit uint16
+	// Deterministic derives time from the count of instructions and fixes
+	// date and random numbers: two runs do the same to the instruction.
+	Deterministic bool
+	// Trace says what to report to TraceTo.
+	Trace   Trace
+	TraceTo io.Writer
+}
+
+// Volume is a file system that the guest finds mounted at Target, an absolute
+// name.
+type Volume struct {
+	FS       fs9p.FS
+	Target   string
+	ReadOnly bool
+	// File mounts just this file of the top folder, at Target.
+	File string
+}
+
+// Terminal is where an interactive session takes place.
+type Terminal struct {
+	In         io.Reader
+	Out        io.Writer
+	Cols, Rows uint16 // characters
+	Term       string // TERM in the guest; default "linux"
+}
+
+// Trace is a set of things that a machine reports.
+type Trace uint8
+
+// What can be traced.
+const (
+	TraceExceptions Trace = 1 << iota // exceptions and interrupts as they are delivered
+	TraceIO                           // port accesses
+	Trace9P                           // 9P messages
+	TraceCode                         // every instruction, disassembled
+)
+
+// defaultCmdline leaves out of a kernel's start what only costs time in an
+// emulator: self-tests, probing for hardware that is not there, and
+// mitigations of faults that this processor does not have.
+const defaultCmdline = "console=ttyS0 quiet mitigations=off tsc=reliable cryptomgr.notests noisapnp 8250.nr_uarts=2 kfence.sample_interval=0 nowatchdog panic=-1"
+
+// New makes a machine that is ready to run. Nothing of it runs before Step or
+// Run.
+func New(cfg Config) (*Machine, error) {
+	if cfg.Memory == 0 {
+		cfg.Memory = DefaultMemory
+	}
+	if cfg.Memory%(1<<20) != 0 || cfg.Memory < MinMemory || cfg.Memory > MaxMemory {
+		return nil, fmt.Errorf("memory of %d bytes: want whole MiB from %d to %d", cfg.Memory, MinMemory>>20, MaxMemory>>20)
+	}
+	if (cfg.Kernel == nil) == (cfg.Firmware == nil) {
+		return nil, errors.New("a machine needs a kernel or a firmware image, and not both")
+	}
+	m, err := newMachine(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.load(); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// load parses the kernel, plugs the devices and boots.
+func (m *Machine) load() error {
+	cfg := &m.cfg
+	if cfg.Terminal != nil {
+		if err := m.plugTerminal(cfg.Terminal); err != nil {
+			return err
+		}
+	}
+	if err := m.plug(virtio.NewRNG(m.mem, m.entropy())); err != nil {
+		return err
+	}
+	m.cmdline, m.initrd = cfg.Cmdline, cfg.Initrd
+	if cfg.Kernel != nil {
+		var err error
+		if m.kernel, err = kernel.Parse(cfg.Kernel); err != nil {
+			return err
+		}
+		if m.cmdline == "" && m.kernel.Kind != kernel.Multiboot {
+			m.cmdline = defaultCmdline
+		}
+		m.cmdline = strings.TrimSpace(m.cmdline + " " + cfg.Append)
+	}
+	if cfg.Root != nil && cfg.Initrd == nil {
+		if m.kernel == nil || m.kernel.Kind == kernel.Multiboot {
+			return errors.New("a root file system needs a Linux kernel")
+		}
+		var err error
+		if m.session, err = newSession(m); err != nil {
+			return err
+		}
+	}
+	return m.boot()
+}
+
+// Shutdown asks the guest to end in an orderly way: its processes are told,
+// its files written. It may be called from any goroutine. A guest that does
+// not answer goes on.
+func (m *Machine) Shutdown() {
+	m.Kick(func() {
+		if m.session != nil {
+			m.session.shutdown.Fire()
+		}
+		m.acpi.PowerButton()
+	})
+}
+
+// Resize tells the guest the terminal's size in characters. It may be called
+// from any goroutine.
+func (m *Machine) Resize(cols, rows uint16) {
+	m.Kick(func() {
+		if m.console != nil {
+			m.console.Resize(cols, rows)
+		}
+	})
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"alpinevm"
+	"alpinevm/fs9p"
+	"alpinevm/fs9p/memfs"
+	"alpinevm/kernel"
+)
+
+// closers close what a configuration has opened.
+type closers []io.Closer
+
+func (c closers) close() {
+	for _, x := range c {
+		x.Close()
+	}
+}
+
+// config turns the flags into a machine's configuration. closeAll ends what it
+// has opened.
+func (f *runFlags) config(args []string) (cfg *alpinevm.Config, closeAll func(), err error) {
+	var open closers
+	defer func() {
+		if err != nil {
+			open.close()
+		}
+	}()
+	cfg = &alpinevm.Config{
+		Append: f.appendLine, Cmdline: f.cmdline,
+		Args: args, Dir: f.dir, User: f.user, Hostname: f.hostname, Init: f.init,
+		DebugExit: f.debugExit, Deterministic: f.deterministic, KernelCache: kernelCache(),
+	}
+	if f.kernelLog {
+		cfg.Append = strings.TrimSpace("loglevel=7 " + cfg.Append)
+	}
+	if cfg.Memory, err = parseMemory(f.memory); err != nil {
+		return nil, nil, err
+	}
+	if cfg.Trace, err = parseTrace(f.trace); err != nil {
+		return nil, nil, err
+	}
+	for _, e := range f.env {
+		v, ok, err := parseEnv(e, os.LookupEnv)
+		if err != nil {
+			return nil, nil, err
+		}
+		if ok {
+			cfg.Env = append(cfg.Env, v)
+		}
+	}
+	if err := f.files(cfg); err != nil {
+		return nil, nil, err
+	}
+	if err := f.roots(cfg, &open); err != nil {
+		return nil, nil, err
+	}
+	return cfg, open.close, nil
+}
+
+// files reads the files that are given to the machine as bytes.
+func (f *runFlags) files(cfg *alpinevm.Config) error {
+	if f.kernel == "" && f.firmware == "" {
+		return errors.New("no kernel: give --kernel FILE or --firmware FILE")
+	}
+	if f.kernel != "" && f.rootfs == "" && f.initrd == "" && len(f.module) == 0 && f.modules != "" {
+		return errors.New("no root file system: give --rootfs TARBALL or --initrd FILE")
+	}
+	for _, x := range []struct {
+		name string
+		data *[]byte
+	}{{f.kernel, &cfg.Kernel}, {f.firmware, &cfg.Firmware}, {f.initrd, &cfg.Initrd}, {f.busybox, &cfg.Busybox}} {
+		if x.name == "" {
+			continue
+		}
+		data, err := os.ReadFile(x.name)
+		if err != nil {
+			return err
+		}
+		*x.data = data
+	}
+	for _, m := range f.module {
+		name, _, _ := strings.Cut(m, " ")
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		cfg.ModuleFiles = append(cfg.ModuleFiles, kernel.Module{Data: data, Cmdline: m})
+	}
+	return nil
+}
+
+// loadTar makes a file system of a tarball.
+func loadTar(name string) (fs9p.FS, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	m := memfs.New(memfs.Config{})
+	if err := m.LoadTar(file); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return m, nil
+}
+
+// parseTrace reads the names of what to trace.
+func parseTrace(names []string) (alpinevm.Trace, error) {
+	kinds := map[string]alpinevm.Trace{
+		"exceptions": alpinevm.TraceExceptions, "io": alpinevm.TraceIO, "9p": alpinevm.Trace9P, "code": alpinevm.TraceCode,
+	}
+	var t alpinevm.Trace
+	for _, n := range names {
+		k, ok := kinds[n]
+		if !ok {
+			return 0, fmt.Errorf("trace %q: want exceptions, io, 9p or code", n)
+		}
+		t |= k
+	}
+	return t, nil
+}
+
+// diskCache keeps unpacked kernels in the user's cache folder. Failures to
+// write cost time, not correctness.
+type diskCache string
+
+// kernelCache is nil where the host has no cache folder.
+func kernelCache() kernel.Cache {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return nil
+	}
+	return diskCache(filepath.Join(dir, "alpinevm", "kernel"))
+}
+
+// Load implements kernel.Cache.
+func (d diskCache) Load(key string) ([]byte, bool) {
+	data, err := os.ReadFile(filepath.Join(string(d), key))
+	return data, err == nil
+}
+
+// Store implements kernel.Cache: the file appears whole or not at all.
+func (d diskCache) Store(key string, data []byte) {
+	if os.MkdirAll(string(d), 0o755) != nil {
+		return
+	}
+	t, err := os.CreateTemp(string(d), ".new-")
+	if err != nil {
+		return
+	}
+	_, err = t.Write(data)
+	if e := t.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(t.Name(), filepath.Join(string(d), key))
+	}
+	if err != nil {
+		os.Remove(t.Name())
+	}
+}

@@ -1,0 +1,68 @@
+// Command alpinevm boots 32-bit Linux in a PC written in Go.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes besides the guest's own, as docker and timeout have them.
+const (
+	exitFailure = 125 // alpinevm itself failed, or the guest crashed
+	exitTimeout = 124
+)
+
+// exitCode is an error that sets the exit code and prints nothing.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+func main() {
+	err := newCommand().Execute()
+	var code exitCode
+	switch {
+	case err == nil:
+	case errors.As(err, &code):
+		os.Exit(int(code))
+	default:
+		fmt.Fprintln(os.Stderr, "alpinevm:", err)
+		os.Exit(exitFailure)
+	}
+}
+
+func newCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:           "alpinevm",
+		Short:         "A PC in pure Go that boots 32-bit Alpine Linux",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	c.AddCommand(newRun(), newVersion())
+	return c
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version and how it was built",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			info, ok := debug.ReadBuildInfo()
+			if !ok {
+				return errors.New("this binary carries no build information")
+			}
+			fmt.Fprintf(c.OutOrStdout(), "alpinevm %s %s\n", info.Main.Version, info.GoVersion)
+			for _, s := range info.Settings {
+				switch s.Key {
+				case "GOOS", "GOARCH", "vcs.revision", "vcs.time", "vcs.modified":
+					fmt.Fprintf(c.OutOrStdout(), "  %s %s\n", s.Key, s.Value)
+				}
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,235 @@
+package fs9p
+
+import (
+	"io"
+	"io/fs"
+	"path"
+	"sort"
+	"strings"
+	"time"
+)
+
+// IOFS shows f to host code as an io/fs file system, read-only. It implements
+// fs.ReadLinkFS; Open follows symbolic links, those with an absolute target
+// from the root, and never leaves f. It is to be used where f may be: on the
+// machine goroutine, or before there is one.
+func IOFS(f FS) fs.ReadLinkFS { return ioFS{f} }
+
+type ioFS struct{ f FS }
+
+// maxLinks bounds how many symbolic links one name may lead through.
+const maxLinks = 40
+
+// walk gives the node at name; the caller releases it. With follow set a last
+// symbolic link is followed, others always are.
+func (v ioFS) walk(op, name string, follow bool) (Node, error) {
+	fail := func(err error) (Node, error) { return nil, &fs.PathError{Op: op, Path: name, Err: err} }
+	if !fs.ValidPath(name) {
+		return fail(fs.ErrInvalid)
+	}
+	at, err := v.f.Attach("")
+	if err != nil {
+		return fail(err)
+	}
+	todo := strings.Split(name, "/")
+	links := 0
+	for len(todo) > 0 {
+		part := todo[0]
+		todo = todo[1:]
+		if part == "" || part == "." {
+			continue
+		}
+		next, err := at.Walk(part)
+		if err != nil {
+			at.Release()
+			return fail(ioError(err))
+		}
+		if next.QID().Type&QTSymlink == 0 || !follow && len(todo) == 0 {
+			at.Release()
+			at = next
+			continue
+		}
+		target, err := next.Readlink()
+		next.Release()
+		if links++; err == nil && links > maxLinks {
+			err = ELOOP
+		}
+		if err == nil && strings.HasPrefix(target, "/") {
+			at.Release()
+			at, err = v.f.Attach("")
+			if err != nil {
+				return fail(err)
+			}
+		}
+		if err != nil {
+			at.Release()
+			return fail(err)
+		}
+		todo = append(strings.Split(target, "/"), todo...)
+	}
+	return at, nil
+}
+
+// ioError gives the errors that io/fs has names for.
+func ioError(err error) error {
+	switch err {
+	case ENOENT, ENOTDIR:
+		return fs.ErrNotExist
+	case EACCES, EPERM:
+		return fs.ErrPermission
+	}
+	return err
+}
+
+// Open implements fs.FS.
+func (v ioFS) Open(name string) (fs.File, error) {
+	n, err := v.walk("open", name, true)
+	if err != nil {
+		return nil, err
+	}
+	defer n.Release()
+	a, err := n.Attr()
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: ioError(err)}
+	}
+	h, err := n.Open(0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: ioError(err)}
+	}
+	return &ioFile{v: v, name: name, info: ioInfo{path.Base(name), a}, file: h}, nil
+}
+
+// Lstat implements fs.ReadLinkFS.
+func (v ioFS) Lstat(name string) (fs.FileInfo, error) {
+	n, err := v.walk("lstat", name, false)
+	if err != nil {
+		return nil, err
+	}
+	defer n.Release()
+	a, err := n.Attr()
+	if err != nil {
+		return nil, &fs.PathError{Op: "lstat", Path: name, Err: ioError(err)}
+	}
+	return ioInfo{path.Base(name), a}, nil
+}
+
+// ReadLink implements fs.ReadLinkFS.
+func (v ioFS) ReadLink(name string) (string, error) {
+	n, err := v.walk("readlink", name, false)
+	if err != nil {
+		return "", err
+	}
+	defer n.Release()
+	target, err := n.Readlink()
+	if err != nil {
+		return "", &fs.PathError{Op: "readlink", Path: name, Err: ioError(err)}
+	}
+	return target, nil
+}
+
+type ioInfo struct {
+	name string
+	a    Attr
+}
+
+func (i ioInfo) Name() string       { return i.name }
+func (i ioInfo) Size() int64        { return int64(i.a.Size) }
+func (i ioInfo) Mode() fs.FileMode  { return ioMode(i.a.Mode) }
+func (i ioInfo) ModTime() time.Time { return time.Unix(i.a.Mtime.Sec, int64(i.a.Mtime.Nsec)) }
+func (i ioInfo) IsDir() bool        { return i.Mode().IsDir() }
+func (i ioInfo) Sys() any           { return i.a }
+
+// ioMode turns a Linux mode into that of io/fs.
+func ioMode(mode uint32) fs.FileMode {
+	m := fs.FileMode(mode & 0o777)
+	for _, b := range []struct {
+		linux uint32
+		m     fs.FileMode
+	}{{0o4000, fs.ModeSetuid}, {0o2000, fs.ModeSetgid}, {0o1000, fs.ModeSticky}} {
+		if mode&b.linux != 0 {
+			m |= b.m
+		}
+	}
+	switch mode & ModeType {
+	case ModeDir:
+		m |= fs.ModeDir
+	case ModeSymlink:
+		m |= fs.ModeSymlink
+	case ModeChar:
+		m |= fs.ModeDevice | fs.ModeCharDevice
+	case ModeBlock:
+		m |= fs.ModeDevice
+	case ModeFIFO:
+		m |= fs.ModeNamedPipe
+	case ModeSocket:
+		m |= fs.ModeSocket
+	}
+	return m
+}
+
+// ioFile is an open file or folder.
+type ioFile struct {
+	v      ioFS
+	name   string
+	info   ioInfo
+	file   File
+	off    int64
+	cookie uint64
+}
+
+func (f *ioFile) Stat() (fs.FileInfo, error) { return f.info, nil }
+func (f *ioFile) Close() error               { f.file.Close(); return nil }
+
+func (f *ioFile) Read(p []byte) (int, error) {
+	n, err := f.ReadAt(p, f.off)
+	f.off += int64(n)
+	if n > 0 && err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+// ReadAt implements io.ReaderAt.
+func (f *ioFile) ReadAt(p []byte, off int64) (int, error) {
+	if f.info.IsDir() {
+		return 0, &fs.PathError{Op: "read", Path: f.name, Err: EISDIR}
+	}
+	done := 0
+	for done < len(p) {
+		n, err := f.file.ReadAt(p[done:], uint64(off)+uint64(done))
+		if err != nil {
+			return done, &fs.PathError{Op: "read", Path: f.name, Err: err}
+		}
+		if n == 0 {
+			return done, io.EOF
+		}
+		done += n
+	}
+	return done, nil
+}
+
+// ReadDir implements fs.ReadDirFile.
+func (f *ioFile) ReadDir(n int) ([]fs.DirEntry, error) {
+	var found []Dirent
+	err := f.file.ReadDir(f.cookie, func(d Dirent) bool {
+		found = append(found, d)
+		return n <= 0 || len(found) < n
+	})
+	if err != nil {
+		return nil, &fs.PathError{Op: "readdir", Path: f.name, Err: err}
+	}
+	var list []fs.DirEntry
+	for _, d := range found {
+		f.cookie = d.Cookie
+		if info, err := f.v.Lstat(path.Join(f.name, d.Name)); err == nil {
+			list = append(list, fs.FileInfoToDirEntry(info))
+		}
+	}
+	if n > 0 && len(found) == 0 {
+		return nil, io.EOF
+	}
+	if n <= 0 {
+		sort.Slice(list, func(i, j int) bool { return list[i].Name() < list[j].Name() })
+	}
+	return list, nil
+}

@@ -1,0 +1,136 @@
+package alpinevm
+
+import (
+	"io"
+)
+
+// outletRoom is how much output waits for the host before the machine stops
+// stepping, in bytes.
+const outletRoom = 64 << 10
+
+// outlet carries what a device prints to an io.Writer that may block. The
+// device fills it on the machine goroutine; a goroutine of its own writes. It
+// never refuses: a machine whose outlet is full does not step, so that what the
+// guest sees does not depend on the host's speed.
+type outlet struct {
+	w       io.Writer
+	kick    func(func())
+	waiting []byte // not yet handed to the writer
+	spare   []byte
+	writing bool
+	err     error // of the last write; later output is dropped
+	work    chan []byte
+}
+
+// newOutlet starts the goroutine, which ends with close. A nil w drops
+// everything.
+func newOutlet(w io.Writer, kick func(func())) *outlet {
+	o := &outlet{w: w, kick: kick}
+	if w != nil {
+		o.work = make(chan []byte, 1)
+		go o.write(o.work)
+	}
+	return o
+}
+
+func (o *outlet) write(work <-chan []byte) {
+	for p := range work {
+		_, err := o.w.Write(p)
+		o.kick(func() {
+			o.writing, o.spare = false, p[:0]
+			if err != nil && o.err == nil {
+				o.err = err
+			}
+			o.pump()
+		})
+	}
+}
+
+// put takes p over.
+func (o *outlet) put(p []byte) {
+	if o.w == nil || o.err != nil {
+		return
+	}
+	o.waiting = append(o.waiting, p...)
+	o.pump()
+}
+
+// pump hands what waits to the writer, if it is free.
+func (o *outlet) pump() {
+	if o.writing || len(o.waiting) == 0 || o.work == nil {
+		return
+	}
+	if o.err != nil {
+		o.waiting = o.waiting[:0]
+		return
+	}
+	o.writing = true
+	o.work <- o.waiting
+	o.waiting, o.spare = o.spare, nil
+}
+
+// full says that the machine has to wait for the host.
+func (o *outlet) full() bool { return len(o.waiting) >= outletRoom }
+
+// empty says that all has been written.
+func (o *outlet) empty() bool { return !o.writing && len(o.waiting) == 0 }
+
+// close ends the goroutine.
+func (o *outlet) close() {
+	if o.work != nil {
+		close(o.work)
+		o.work = nil
+	}
+}
+
+// inlet carries what an io.Reader gives to a device with bounded room. A
+// goroutine of its own reads, one chunk at a time.
+type inlet struct {
+	kick func(func())
+	take func(p []byte) int // offers bytes to the device, gives how many it took
+	eof  func(err error)
+	left []byte // of the chunk that was read, not taken yet
+	next chan struct{}
+	stop chan struct{}
+}
+
+// newInlet starts the goroutine. It ends at the end of r or after close, but
+// not before a Read that is under way returns.
+func newInlet(r io.Reader, kick func(func()), take func([]byte) int, eof func(error)) *inlet {
+	in := &inlet{kick: kick, take: take, eof: eof, next: make(chan struct{}, 1), stop: make(chan struct{})}
+	go in.read(r)
+	return in
+}
+
+func (in *inlet) read(r io.Reader) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(buf)
+		if n > 0 {
+			in.kick(func() { in.left = buf[:n]; in.pump() })
+			select {
+			case <-in.next:
+			case <-in.stop:
+				return
+			}
+		}
+		if err != nil {
+			in.kick(func() { in.eof(err) })
+			return
+		}
+	}
+}
+
+// pump offers what is left to the device; the machine calls it whenever there
+// may be room.
+func (in *inlet) pump() {
+	if len(in.left) == 0 {
+		return
+	}
+	in.left = in.left[in.take(in.left):]
+	if len(in.left) == 0 {
+		in.next <- struct{}{}
+	}
+}
+
+func (in *inlet) close() { close(in.stop) }

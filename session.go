@@ -1,0 +1,276 @@
+package alpinevm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+
+	"alpinevm/fs9p"
+	"alpinevm/fs9p/ctl"
+	"alpinevm/kernel"
+)
+
+// Mount tags of the 9P devices.
+const (
+	tagRoot    = "root"
+	tagModules = "modules"
+	tagVolume  = "volume" // and a number
+)
+
+// Sizes of 9P messages in bytes: the most that Linux's transport takes, and
+// what suffices for control files.
+const (
+	dataMsize = 512000
+	ctlMsize  = 128 << 10
+)
+
+// Cache modes of v9fs. The root and the modules change only through the guest,
+// so everything may be cached; a volume's files may change on the host.
+const (
+	cacheOwned  = "loose"
+	cacheShared = "mmap"
+)
+
+// session is the guest's work on a root file system, as far as the host sees
+// it. It lives on the machine goroutine.
+type session struct {
+	m        *Machine
+	status   int
+	exited   bool
+	failure  string
+	shutdown *ctl.Signal
+	drains   []*ctl.Drain
+	servers  []*fs9p.Server
+}
+
+// newSession adds the devices of a session and makes its initial root file
+// system.
+func newSession(m *Machine) (*session, error) {
+	s := &session{m: m}
+	cfg := &m.cfg
+	root := fs9p.IOFS(cfg.Root)
+	ram := &kernel.Initramfs{
+		Hostname: cfg.Hostname, CtlMsize: ctlMsize, TTY: cfg.Terminal != nil, Init: cfg.Init,
+		Root: kernel.Mount{Type: "9p", Source: tagRoot, Options: kernel.Options9P(dataMsize, cacheOwned)},
+	}
+	if ram.Hostname == "" {
+		ram.Hostname = "alpine"
+	}
+	var err error
+	if ram.Tools, err = tools(root, cfg.Busybox); err != nil {
+		return nil, err
+	}
+	if ram.Program, err = program(root, cfg); err != nil {
+		return nil, err
+	}
+	if cfg.Init {
+		if _, err := fs.Stat(root, "sbin/init"); err != nil {
+			return nil, fmt.Errorf("the root file system has no /sbin/init to run: %w", err)
+		}
+		inittab, err := fs.ReadFile(root, "etc/inittab")
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		ram.Inittab, ram.Term = string(inittab), terminalType(cfg)
+	}
+	ram.Mounts = kernel.StandardMounts()
+	if err := s.share(kernel.CtlTag, fs9p.Config{FS: s.control(), Msize: ctlMsize}); err != nil {
+		return nil, err
+	}
+	if err := s.share(tagRoot, fs9p.Config{FS: cfg.Root, Msize: dataMsize}); err != nil {
+		return nil, err
+	}
+	if err := s.modules(ram); err != nil {
+		return nil, err
+	}
+	for i, v := range cfg.Volumes {
+		tag := tagVolume + strconv.Itoa(i)
+		if err := s.share(tag, fs9p.Config{FS: v.FS, Msize: dataMsize, ReadOnly: v.ReadOnly}); err != nil {
+			return nil, err
+		}
+		options := kernel.Options9P(dataMsize, cacheShared)
+		if v.ReadOnly {
+			options += ",ro"
+		}
+		ram.Mounts = append(ram.Mounts, kernel.Mount{Type: "9p", Source: tag, Target: v.Target, Options: options, File: v.File})
+	}
+	m.initrd, err = ram.Build(root)
+	return s, err
+}
+
+// share adds a 9P device and its server.
+func (s *session) share(tag string, cfg fs9p.Config) error {
+	cfg.Post = s.m.Kick
+	srv := fs9p.New(cfg)
+	s.servers = append(s.servers, srv)
+	return s.m.share(tag, srv)
+}
+
+// tools finds the busybox of the initial root file system.
+func tools(root fs.FS, static []byte) (kernel.Tools, error) {
+	if static != nil {
+		return kernel.StaticTools(static)
+	}
+	t, err := kernel.RootTools(root)
+	if errors.Is(err, kernel.ErrTools) || errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; give a static i386 busybox", err)
+	}
+	return t, err
+}
+
+// modules adds the kernel's modules: those that mount the root to the initial
+// root file system, all of them at /lib/modules.
+func (s *session) modules(ram *kernel.Initramfs) error {
+	cfg := &s.m.cfg
+	if cfg.Modules == nil {
+		return nil
+	}
+	tree := fs9p.IOFS(cfg.Modules)
+	mods, err := kernel.OpenModules(tree, s.m.kernel.Release)
+	if err != nil {
+		return err
+	}
+	drivers := []string{"virtio_pci", "9pnet_virtio", "9p"}
+	if cfg.Terminal != nil {
+		drivers = append(drivers, "virtio_console")
+	}
+	if ram.Modules, err = mods.Load(drivers...); err != nil {
+		return err
+	}
+	ram.Release = mods.Release
+	if err := s.share(tagModules, fs9p.Config{FS: cfg.Modules, Msize: dataMsize, ReadOnly: true}); err != nil {
+		return err
+	}
+	options := kernel.Options9P(dataMsize, cacheOwned) + ",ro"
+	if mods.Dir != "." {
+		options += ",aname=/" + mods.Dir
+	}
+	ram.Mounts = append(ram.Mounts, kernel.Mount{Type: "9p", Source: tagModules, Target: "/lib/modules/" + mods.Release, Options: options})
+	return nil
+}
+
+// control makes the control file system, by which the guest talks to us.
+func (s *session) control() *ctl.FS {
+	cfg := &s.m.cfg
+	c := ctl.New(ctl.Config{Post: s.m.Kick, Now: s.m.wallClock})
+	c.Sink(kernel.CtlExit, 0o200, func(p []byte) error {
+		n, err := strconv.Atoi(strings.TrimSpace(string(p)))
+		if err != nil {
+			return fs9p.EINVAL
+		}
+		s.status, s.exited = n&0xff, true
+		return nil
+	})
+	c.Sink(kernel.CtlError, 0o200, func(p []byte) error {
+		s.failure += string(bytes.ToValidUTF8(p, []byte("?")))
+		return nil
+	})
+	s.shutdown = c.Signal(kernel.CtlShutdown, 0o400, kernel.ShutdownRequest)
+	in := cfg.Stdin
+	if in == nil {
+		in = strings.NewReader("")
+	}
+	c.Chunks(kernel.CtlStdinNext, kernel.CtlStdin, 0o400, in)
+	for _, out := range []struct {
+		name string
+		w    io.Writer
+	}{{kernel.CtlStdout, cfg.Stdout}, {kernel.CtlStderr, cfg.Stderr}} {
+		w := out.w
+		if w == nil {
+			w = io.Discard
+		}
+		s.drains = append(s.drains, c.Drain(out.name, 0o200, w))
+	}
+	return c
+}
+
+// end is how a session ends whose machine has been switched off.
+func (s *session) end() End {
+	switch {
+	case s.exited:
+		return End{Cause: Exited, Code: s.status}
+	case s.failure != "":
+		return End{Cause: Failure, Detail: "the guest: " + strings.TrimSpace(s.failure)}
+	}
+	return End{Cause: PowerOff}
+}
+
+// drained says that all output has reached the host.
+func (s *session) drained() bool {
+	for _, d := range s.drains {
+		if d.Busy() {
+			return false
+		}
+	}
+	return true
+}
+
+// restart forgets what the last run of the guest said.
+func (s *session) restart() error {
+	s.exited, s.failure = false, ""
+	return nil
+}
+
+// close ends the 9P sessions.
+func (s *session) close() {
+	for _, srv := range s.servers {
+		srv.Close()
+	}
+}
+
+const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+func terminalType(cfg *Config) string {
+	if cfg.Terminal != nil && cfg.Terminal.Term != "" {
+		return cfg.Terminal.Term
+	}
+	return "linux"
+}
+
+// program is what the session runs, with the environment that docker would
+// give it.
+func program(root fs.FS, cfg *Config) (kernel.Program, error) {
+	u, err := lookupUser(root, cfg.User)
+	if err != nil {
+		return kernel.Program{}, err
+	}
+	p := kernel.Program{Args: cfg.Args, Dir: cfg.Dir, UID: u.uid, GID: u.gid}
+	if len(p.Args) == 0 {
+		p.Args = []string{"/bin/sh"}
+	}
+	if p.Dir == "" {
+		p.Dir = "/"
+	}
+	if !path.IsAbs(p.Dir) {
+		return kernel.Program{}, fmt.Errorf("working folder %q: want an absolute path in the guest", p.Dir)
+	}
+	env := []string{defaultPath, "HOSTNAME=" + cfg.Hostname, "HOME=" + u.home}
+	if cfg.Hostname == "" {
+		env[1] = "HOSTNAME=alpine"
+	}
+	if cfg.Terminal != nil {
+		env = append(env, "TERM="+terminalType(cfg))
+	}
+	p.Env = mergeEnv(env, cfg.Env)
+	return p, nil
+}
+
+// mergeEnv adds the settings of extra to env; later ones win.
+func mergeEnv(env, extra []string) []string {
+	for _, e := range extra {
+		name, _, _ := strings.Cut(e, "=")
+		kept := env[:0:0]
+		for _, old := range env {
+			if n, _, _ := strings.Cut(old, "="); n != name {
+				kept = append(kept, old)
+			}
+		}
+		env = append(kept, e)
+	}
+	return env
+}

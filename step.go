@@ -1,0 +1,170 @@
+package alpinevm
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"alpinevm/cpu"
+	"alpinevm/cpu/x86"
+)
+
+// Status is what a machine is doing.
+type Status uint8
+
+// States of a machine.
+const (
+	// Running: Step wants to be called again at once.
+	Running Status = iota
+	// Idle: the guest waits for an interrupt. Nothing happens before
+	// wakeAt, or before a Kick.
+	Idle
+	// Blocked: the guest's output has nowhere to go; only a Kick helps.
+	Blocked
+	// Ended: the machine is off. Machine.End says why.
+	Ended
+)
+
+// never is the wakeAt of a machine without armed timers.
+const never = time.Duration(1<<63 - 1)
+
+// kicks is the queue of closures that other goroutines post to the machine.
+type kicks struct {
+	mu    sync.Mutex
+	queue []func()
+	bell  chan struct{}
+}
+
+func newKicks() *kicks { return &kicks{bell: make(chan struct{}, 1)} }
+
+func (k *kicks) post(f func()) {
+	k.mu.Lock()
+	k.queue = append(k.queue, f)
+	k.mu.Unlock()
+	k.ring()
+}
+
+func (k *kicks) ring() {
+	select {
+	case k.bell <- struct{}{}:
+	default:
+	}
+}
+
+// drain runs what was posted. The bell tells cheaply whether there is any.
+func (k *kicks) drain() {
+	select {
+	case <-k.bell:
+	default:
+		return
+	}
+	k.mu.Lock()
+	q := k.queue
+	k.queue = nil
+	k.mu.Unlock()
+	for _, f := range q {
+		f()
+	}
+}
+
+// Kick has f run on the machine goroutine, between two steps, in the order of
+// the calls. It may be called from any goroutine and never blocks.
+func (m *Machine) Kick(f func()) { m.kicks.post(f) }
+
+// Step runs the machine for at most about 100 microseconds of host time, never
+// past its next timer. It never sleeps. wakeAt is the guest time at which an
+// Idle machine has something to do.
+func (m *Machine) Step() (s Status, wakeAt time.Duration) {
+	m.kicks.drain()
+	m.pump()
+	if m.end != nil {
+		return Ended, 0
+	}
+	if m.outputFull() {
+		return Blocked, never
+	}
+	m.timers.Run(m.clock.Now())
+	at, armed := m.timers.Next()
+	if !armed {
+		at = never
+	}
+	before := m.cpu.Retired
+	exit := m.cpu.Run(m.clock.budget(at))
+	m.clock.ran(m.cpu.Retired - before)
+	m.pump()
+	if m.resetting && m.end == nil {
+		m.resetting = false
+		if err := m.restart(); err != nil {
+			m.finish(End{Cause: Failure, Detail: err.Error()})
+		}
+		return Running, 0
+	}
+	if m.end != nil {
+		return Ended, 0
+	}
+	switch exit.Reason {
+	case cpu.Reset:
+		m.tripleFault()
+		return Running, 0
+	case cpu.Halt:
+		if m.cpu.Flags&x86.FlagIF == 0 {
+			m.powerOff() // nothing wakes it any more: Linux's halt
+			return Running, 0
+		}
+		if at, armed = m.timers.Next(); !armed {
+			at = never
+		}
+		if armed && m.clock.skip(at) {
+			return Running, 0
+		}
+		return Idle, at
+	}
+	return Running, 0
+}
+
+// Run steps the machine until it ends or ctx is done; an idle guest costs no
+// host CPU. What the guest has printed is written before it returns. The error
+// is ctx's; how the machine ended is in End.
+func (m *Machine) Run(ctx context.Context) (End, error) {
+	wake := time.NewTimer(time.Hour)
+	defer wake.Stop()
+	for {
+		status, at := m.Step()
+		d := time.Duration(0)
+		switch status {
+		case Ended:
+			if m.drained() {
+				return *m.end, nil
+			}
+			d = time.Hour
+		case Running:
+			if ctx.Err() != nil {
+				return End{}, context.Cause(ctx)
+			}
+			continue
+		default:
+			d = time.Hour
+			if at != never {
+				d = min(at-m.clock.Now(), d)
+			}
+		}
+		if d <= 0 {
+			continue
+		}
+		wake.Reset(d)
+		select {
+		case <-ctx.Done():
+			return End{}, context.Cause(ctx)
+		case <-m.kicks.bell:
+			m.kicks.ring()
+		case <-wake.C:
+		}
+	}
+}
+
+// drained says that all output has reached the host.
+func (m *Machine) drained() bool {
+	m.pump()
+	return m.serial.empty() && m.debug.empty() && (m.terminal == nil || m.terminal.empty() && m.console.Buffered() == 0) &&
+		(m.session == nil || m.session.drained())
+}
