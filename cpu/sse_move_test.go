@@ -204,7 +204,7 @@ func TestSIMDAvailability(t *testing.T) {
 				{"EM", func(c *CPU) { c.CR0 |= cr0EM | cr0TS; c.FPU.SW |= fpuES }, vecUD, true},
 				{"TS", func(c *CPU) { c.CR0 |= cr0TS; c.FPU.SW |= fpuES }, vecNM, true},
 				{"OSFXSR", func(c *CPU) { c.CR4 &^= cr4OSFXSR; c.CR0 |= cr0TS; c.FPU.SW |= fpuES }, vecUD, xmm},
-				{"pending #MF", func(c *CPU) { c.FPU.SW |= fpuES }, vecMF, mmx},
+				{"pending #MF", func(c *CPU) { c.CR0 |= cr0NE; c.FPU.SW |= fpuES }, vecMF, mmx},
 			} {
 				if !row.applies {
 					continue
