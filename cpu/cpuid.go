@@ -42,7 +42,7 @@ const (
 )
 
 const (
-	maxBasic    = 0x15
+	maxBasic    = 0x16
 	maxExtended = 0x80000008
 	hypervisor  = 0x40000000
 )
@@ -116,16 +116,23 @@ func (c *CPU) identify(n, sub uint32) leaf {
 		return leaf{}
 	case 0x15:
 		return c.model.frequency()
+	case 0x16:
+		mhz := uint32(c.model.hertz() / 1e6)
+		return leaf{mhz, mhz, 100, 0} // base, maximum, bus
 	}
 	return leaves[n]
 }
 
+func (m Model) hertz() uint64 {
+	if m.TSCHz == 0 {
+		return 1e9
+	}
+	return m.TSCHz
+}
+
 // frequency is leaf 15h: the TSC runs at EBX/EAX times the crystal's ECX hertz.
 func (m Model) frequency() leaf {
-	hz := m.TSCHz
-	if hz == 0 {
-		hz = 1e9
-	}
+	hz := m.hertz()
 	k := hz>>32 + 1
 	return leaf{1, uint32(k), uint32(hz / k), 0}
 }
