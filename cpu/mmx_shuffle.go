@@ -356,15 +356,21 @@ func maskmovdqu(c *CPU, o *op) status {
 
 // storeMasked stores the bytes of b that mask selects to (E)DI. It faults as a
 // store of all of them would, even if mask is 0: SDM vol. 2B, MASKMOVDQU, leaves
-// that to the implementation, and this is what silicon does.
+// that to the implementation, and this is what silicon does. 8 bytes at a time
+// are checked for alignment.
 func (c *CPU) storeMasked(o *op, b []byte, mask uint32) status {
 	off, n := c.R[edi], uint32(len(b))
 	if o.flags&opAddr16 != 0 {
 		off &= 0xffff
 	}
 	lin, ok := c.segWrite(o.seg, off, n)
-	if !ok || !c.writable(lin, n) {
+	if !ok {
 		return faulted
+	}
+	for i := uint32(0); i < n; i += 8 {
+		if !c.writable(lin+i, 8) {
+			return faulted
+		}
 	}
 	for i := range n {
 		if mask>>i&1 != 0 {

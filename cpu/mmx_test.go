@@ -398,3 +398,17 @@ func TestMaskedStores(t *testing.T) {
 		}
 	}
 }
+
+// TestMaskedStoreAlignment checks #AC: MASKMOVDQU needs 8 bytes of alignment, as
+// silicon shows.
+func TestMaskedStoreAlignment(t *testing.T) {
+	c := newSSE(t)
+	c.CPL, c.CR0, c.Flags = 3, c.CR0|cr0AM, c.Flags|flagAC
+	c.Reload()
+	for off, want := range map[uint32]status{0: next, 4: faulted, 8: next, 9: faulted} {
+		c.R[edi] = scratch + off
+		if st := c.execute1(t, 0x66, 0x0f, 0xf7, 0xca); st != want || st == faulted && c.Fault.Vector != vecAC {
+			t.Errorf("offset %d: status %d, fault %+v", off, st, c.Fault)
+		}
+	}
+}
