@@ -82,14 +82,34 @@ func (e *Env) narrow(a F80, s *shape, fraction uint8) (sign uint64, exp int32, f
 // Store32 converts a to binary32 as FST m32fp does. Where an unmasked OE or UE
 // is raised the value has no meaning and nothing is to be stored.
 func (e *Env) Store32(a F80) uint32 {
+	if exp := uint32(a.SE&exp80) - (bias80 - 127); a.Mant>>63 != 0 && exp-1 < 0xfd && e.Rounding == Nearest {
+		return uint32(a.SE)<<16&0x80000000 | (exp-1)<<23 + uint32(e.nearest(a.Mant, 40))
+	}
 	sign, exp, frac := e.narrow(a, &shape32, 23)
 	return uint32(sign>>32)&0x80000000 | uint32(exp+127)<<23 | uint32(frac)
 }
 
 // Store64 is Store32 for binary64.
 func (e *Env) Store64(a F80) uint64 {
+	if exp := uint64(a.SE&exp80) - (bias80 - 1023); a.Mant>>63 != 0 && exp-1 < 0x7fd && e.Rounding == Nearest {
+		return uint64(a.SE)<<48&integerBit | (exp-1)<<52 + e.nearest(a.Mant, 11)
+	}
 	sign, exp, frac := e.narrow(a, &shape64, 52)
 	return sign&integerBit | uint64(exp+1023)<<52 | frac
+}
+
+// nearest drops the last n bits of a significand, rounding to nearest. A carry
+// out of it is left to the exponent above.
+func (e *Env) nearest(mant uint64, n uint8) uint64 {
+	kept, frac := mant>>n, mant<<(64-n)
+	if frac != 0 {
+		e.Flags |= PE
+		if frac > 1<<63 || frac == 1<<63 && kept&1 != 0 {
+			e.Flags |= C1
+			kept++
+		}
+	}
+	return kept
 }
 
 // FromInt returns v, exactly.
