@@ -55,15 +55,9 @@ type Console struct {
 func NewConsole(mem virtq.Memory, cols, rows uint16) *Console {
 	c := &Console{}
 	m := model{id: consoleID, class: classSerial, features: consoleSize, queues: []uint16{consoleEntries, consoleEntries}}
-	c.init(&c.State.Transport, m, c, mem, make([]byte, consoleConfig))
-	c.size(cols, rows)
-	return c
-}
-
-func (c *Console) size(cols, rows uint16) {
+	c.init(&c.State.Transport, m, c, mem)
 	c.State.Cols, c.State.Rows = cols, rows
-	binary.LittleEndian.PutUint16(c.config, cols)
-	binary.LittleEndian.PutUint16(c.config[2:], rows)
+	return c
 }
 
 // Resize gives the window a new size in characters.
@@ -71,7 +65,7 @@ func (c *Console) Resize(cols, rows uint16) {
 	if cols == c.State.Cols && rows == c.State.Rows {
 		return
 	}
-	c.size(cols, rows)
+	c.State.Cols, c.State.Rows = cols, rows
 	c.configChanged()
 }
 
@@ -104,6 +98,13 @@ func (c *Console) ReadOutput(p []byte) int {
 }
 
 func (c *Console) accepts(uint64) bool { return true }
+
+func (c *Console) config() []byte {
+	b := make([]byte, consoleConfig)
+	binary.LittleEndian.PutUint16(b, c.State.Cols)
+	binary.LittleEndian.PutUint16(b[2:], c.State.Rows)
+	return b
+}
 
 func (c *Console) forget(q int) {
 	if q == consoleTX {

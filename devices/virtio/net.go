@@ -109,6 +109,7 @@ type Net struct {
 	Transport
 	State NetState
 	link  Link
+	mtu   uint16
 
 	chain   virtq.Chain
 	rx      []virtq.Chain // of one merged frame
@@ -119,7 +120,7 @@ type Net struct {
 // NewNet returns a network card with the given address and, if mtu is not 0,
 // an MTU for the guest, plugged into link.
 func NewNet(mem virtq.Memory, mac [6]byte, mtu uint16, link Link) *Net {
-	d := &Net{link: link}
+	d := &Net{link: link, mtu: mtu}
 	m := model{
 		id: netID, class: classNetwork, features: netFeatures,
 		queues: []uint16{netEntries, netEntries, netCtrlEntries},
@@ -127,32 +128,26 @@ func NewNet(mem virtq.Memory, mac [6]byte, mtu uint16, link Link) *Net {
 	if mtu != 0 {
 		m.features |= netMTU
 	}
-	d.init(&d.State.Transport, m, d, mem, make([]byte, netConfigSize))
-	binary.LittleEndian.PutUint16(d.config[netConfigMTU:], mtu)
-	d.setMAC(mac[:])
-	d.setUp(true)
+	d.init(&d.State.Transport, m, d, mem)
+	d.State.MAC, d.State.Up = mac, true
 	link.Receive(d.receive)
 	return d
 }
 
-func (d *Net) setMAC(mac []byte) {
-	copy(d.State.MAC[:], mac)
-	copy(d.config, mac)
-}
-
-func (d *Net) setUp(up bool) {
-	d.State.Up = up
-	status := uint16(0)
-	if up {
-		status = netLinkUp
+func (d *Net) config() []byte {
+	b := make([]byte, netConfigSize)
+	copy(b, d.State.MAC[:])
+	if d.State.Up {
+		binary.LittleEndian.PutUint16(b[netConfigStatus:], netLinkUp)
 	}
-	binary.LittleEndian.PutUint16(d.config[netConfigStatus:], status)
+	binary.LittleEndian.PutUint16(b[netConfigMTU:], d.mtu)
+	return b
 }
 
 // LinkUp plugs the cable in or pulls it.
 func (d *Net) LinkUp(up bool) {
 	if up != d.State.Up {
-		d.setUp(up)
+		d.State.Up = up
 		d.configChanged()
 	}
 }

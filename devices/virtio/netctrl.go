@@ -68,7 +68,7 @@ func (d *Net) command(class, cmd uint8, data []byte) bool {
 			if !d.has(netCtrlMACAddr) || len(data) < len(d.State.MAC) {
 				return false
 			}
-			d.setMAC(data[:len(d.State.MAC)])
+			copy(d.State.MAC[:], data)
 			return true
 		}
 	}

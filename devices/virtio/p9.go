@@ -30,6 +30,7 @@ type P9 struct {
 	Transport
 	State  P9State
 	server Server9P
+	tag    []byte // with its length before it, the configuration
 
 	free    []*p9Request
 	pending []*p9Request // in no order
@@ -64,10 +65,10 @@ type p9Request struct {
 // messages go to server.
 func NewP9(mem virtq.Memory, tag string, server Server9P) *P9 {
 	d := &P9{server: server}
-	config := binary.LittleEndian.AppendUint16(nil, uint16(len(tag)))
-	config = append(config, tag...)
+	d.tag = binary.LittleEndian.AppendUint16(nil, uint16(len(tag)))
+	d.tag = append(d.tag, tag...)
 	m := model{id: p9ID, class: classNone, features: p9MountTag, queues: []uint16{p9Entries}}
-	d.init(&d.State.Transport, m, d, mem, config)
+	d.init(&d.State.Transport, m, d, mem)
 	return d
 }
 
@@ -75,6 +76,8 @@ func NewP9(mem virtq.Memory, tag string, server Server9P) *P9 {
 func (d *P9) Pending() int { return len(d.pending) }
 
 func (d *P9) accepts(uint64) bool { return true }
+
+func (d *P9) config() []byte { return d.tag }
 
 // forget lets go of all requests. Their replies find them gone; they are not
 // used again, since the server still holds their reply functions.

@@ -139,7 +139,7 @@ func (t *Transport) BARRead(_ int, off uint32, size int) uint32 {
 		t.lower()
 		return uint32(v)
 	case barDevice:
-		return extract(t.config, off-barDevice, size)
+		return extract(t.dev.config(), off-barDevice, size)
 	}
 	return 0
 }

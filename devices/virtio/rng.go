@@ -32,11 +32,13 @@ const (
 // must not block: crypto/rand.Reader, or a seeded generator.
 func NewRNG(mem virtq.Memory, source io.Reader) *RNG {
 	r := &RNG{source: source}
-	r.init(&r.State.Transport, model{id: rngID, class: classNone, queues: []uint16{rngEntries}}, r, mem, nil)
+	r.init(&r.State.Transport, model{id: rngID, class: classNone, queues: []uint16{rngEntries}}, r, mem)
 	return r
 }
 
 func (r *RNG) accepts(uint64) bool { return true }
+
+func (r *RNG) config() []byte { return nil }
 
 func (r *RNG) forget(int) {}
 

@@ -58,6 +58,9 @@ type backend interface {
 	// notify has the device look at queue q, which is live. An error puts the
 	// device into DEVICE_NEEDS_RESET.
 	notify(q int) error
+	// config is the device configuration structure, as the guest reads it now.
+	// Its length does not change; it is nil if the device has none.
+	config() []byte
 	// forget drops what is in flight in queue q: its buffers are the guest's
 	// again.
 	forget(q int)
@@ -88,7 +91,6 @@ type Transport struct {
 	st     *TransportState
 	model  model
 	dev    backend
-	config []byte // the device configuration structure, kept by the device
 	queues []*virtq.Queue
 	caps   [256 - capBase]byte
 
@@ -102,12 +104,12 @@ type noIRQ struct{}
 func (noIRQ) Set(bool) {}
 
 // init makes t the transport of dev, in its power-on state.
-func (t *Transport) init(st *TransportState, m model, dev backend, mem virtq.Memory, config []byte) {
+func (t *Transport) init(st *TransportState, m model, dev backend, mem virtq.Memory) {
 	*t = Transport{
-		st: st, model: m, dev: dev, config: config,
+		st: st, model: m, dev: dev,
 		irq: noIRQ{}, busMaster: func() bool { return false },
 	}
-	t.caps = capabilities(len(config), len(m.queues))
+	t.caps = capabilities(len(dev.config()), len(m.queues))
 	for i := range m.queues {
 		t.queues = append(t.queues, virtq.New(&st.Queues[i], mem))
 	}

@@ -305,3 +305,38 @@ func TestManyConnections(t *testing.T) {
 	}
 	eventually(t, "the flows end", func() bool { return g.net.Flows() == 0 })
 }
+
+// The guest here is a second netstack, so that these measure both.
+func BenchmarkTCPToGuest(b *testing.B)   { benchmarkTCP(b, true) }
+func BenchmarkTCPFromGuest(b *testing.B) { benchmarkTCP(b, false) }
+
+func benchmarkTCP(b *testing.B, toGuest bool) {
+	const size = 1 << 20
+	chunk := make([]byte, 64<<10)
+	send := func(w io.Writer, n int) {
+		for ; n > 0; n -= len(chunk) {
+			w.Write(chunk)
+		}
+	}
+	done := make(chan struct{})
+	addr := hostTCP(b, func(c *net.TCPConn) {
+		c.SetDeadline(time.Time{})
+		if toGuest {
+			send(c, size*b.N)
+			return
+		}
+		io.Copy(io.Discard, c)
+		close(done)
+	})
+	g := newGuest(b, Config{HostLoopback: true})
+	b.SetBytes(size)
+	c := g.mustDial(addr)
+	c.SetDeadline(time.Time{})
+	if toGuest {
+		io.Copy(io.Discard, c)
+		return
+	}
+	send(c, size*b.N)
+	c.CloseWrite()
+	<-done
+}
