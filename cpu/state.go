@@ -179,7 +179,7 @@ func (s *State) power(model Model) {
 	s.setArith(0)
 	s.PAT = 0x0007040600070406
 	s.MiscEnable = 1
-	s.FPU.CW, s.FPU.MXCSR = 0x40, 0x1f80
+	s.FPU.CW, s.FPU.MXCSR, s.FPU.Used = 0x40, 0x1f80, 0xff
 	for h := range s.TLB {
 		for i := range s.TLB[h] {
 			s.TLB[h][i] = TLBEntry{noTag, noTag, noTag, 0}

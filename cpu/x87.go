@@ -146,8 +146,19 @@ type x87Operand struct {
 	denormal bool
 }
 
-// x87Load reads the memory operand of kind o.cond, at offset off.
-func (c *CPU) x87Load(o *op, off uint32) (x x87Operand, ok bool) {
+// x87Load checks that the waiting instruction o can be executed and reads its
+// memory operand, which lies at offset off.
+func (c *CPU) x87Load(o *op) (x x87Operand, off uint32, ok bool) {
+	if !c.x87() {
+		return x, 0, false
+	}
+	off = c.ea(o)
+	x, ok = c.x87LoadAt(o, off)
+	return x, off, ok
+}
+
+// x87LoadAt reads the memory operand of kind o.cond, at offset off.
+func (c *CPU) x87LoadAt(o *op, off uint32) (x x87Operand, ok bool) {
 	lin, ok := c.segRead(o.seg, off, uint32(x87Sizes[o.cond&7]))
 	if !ok {
 		return x, false

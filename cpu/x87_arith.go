@@ -93,11 +93,7 @@ func x87ArithReg(c *CPU, o *op) status {
 
 // x87ArithMem is an operation on ST(0) and memory.
 func x87ArithMem(c *CPU, o *op) status {
-	if !c.x87() {
-		return faulted
-	}
-	off := c.ea(o)
-	x, ok := c.x87Load(o, off)
+	x, off, ok := c.x87Load(o)
 	if !ok {
 		return faulted
 	}
@@ -146,11 +142,7 @@ func x87CompareReg(c *CPU, o *op) status {
 
 // x87CompareMem compares ST(0) to memory.
 func x87CompareMem(c *CPU, o *op) status {
-	if !c.x87() {
-		return faulted
-	}
-	off := c.ea(o)
-	x, ok := c.x87Load(o, off)
+	x, off, ok := c.x87Load(o)
 	if !ok {
 		return faulted
 	}

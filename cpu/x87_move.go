@@ -26,7 +26,7 @@ var x87MoveFamily = family{
 // x87Truncate: FISTTP.
 const x87Truncate = 1 << 4
 
-// load ends an instruction that pushes v and has raised fl, unless the stack is
+// load80 ends an instruction that pushes v and has raised fl, unless the stack is
 // full.
 func (c *CPU) load80(o *op, v softfloat.F80, fl softfloat.Flags) status {
 	f := &c.FPU
@@ -41,11 +41,7 @@ func (c *CPU) load80(o *op, v softfloat.F80, fl softfloat.Flags) status {
 }
 
 func fldMem(c *CPU, o *op) status {
-	if !c.x87() {
-		return faulted
-	}
-	off := c.ea(o)
-	x, ok := c.x87Load(o, off)
+	x, off, ok := c.x87Load(o)
 	if !ok {
 		return faulted
 	}
