@@ -126,42 +126,12 @@ func parseTrace(names []string) (alpinevm.Trace, error) {
 	return t, nil
 }
 
-// diskCache keeps unpacked kernels in the user's cache folder. Failures to
-// write cost time, not correctness.
-type diskCache string
-
-// kernelCache is nil where the host has no cache folder.
+// kernelCache keeps unpacked kernels in the user's cache folder; nil where the
+// host has none.
 func kernelCache() kernel.Cache {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return nil
 	}
-	return diskCache(filepath.Join(dir, "alpinevm", "kernel"))
-}
-
-// Load implements kernel.Cache.
-func (d diskCache) Load(key string) ([]byte, bool) {
-	data, err := os.ReadFile(filepath.Join(string(d), key))
-	return data, err == nil
-}
-
-// Store implements kernel.Cache: the file appears whole or not at all.
-func (d diskCache) Store(key string, data []byte) {
-	if os.MkdirAll(string(d), 0o755) != nil {
-		return
-	}
-	t, err := os.CreateTemp(string(d), ".new-")
-	if err != nil {
-		return
-	}
-	_, err = t.Write(data)
-	if e := t.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(t.Name(), filepath.Join(string(d), key))
-	}
-	if err != nil {
-		os.Remove(t.Name())
-	}
+	return kernel.DirCache(filepath.Join(dir, "alpinevm", "kernel"))
 }
