@@ -11,6 +11,7 @@ type queue struct {
 	mu      sync.Mutex
 	waiting []func()
 	running bool
+	free    []*call // whose replies have been delivered
 }
 
 // add puts f at the end of the queue. It does not wait.
@@ -41,7 +42,28 @@ func (q *queue) run() {
 	}
 }
 
-// posted wraps reply so that it runs on the machine goroutine.
-func (q *queue) posted(reply func([]byte)) func([]byte) {
-	return func(resp []byte) { q.post(func() { reply(resp) }) }
+// take gives a call from the free list, or nil.
+func (q *queue) take() *call {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := len(q.free)
+	if n == 0 {
+		return nil
+	}
+	c := q.free[n-1]
+	q.free = q.free[:n-1]
+	return c
+}
+
+// deliver runs reply on the machine goroutine, after which c can be used again.
+func (q *queue) deliver(c *call, reply func([]byte), resp []byte) {
+	q.post(func() {
+		reply(resp)
+		c.reset()
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if len(q.free) < maxFree {
+			q.free = append(q.free, c)
+		}
+	})
 }

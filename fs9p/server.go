@@ -91,7 +91,7 @@ const errWaiting Errno = 1 << 31
 func (s *Server) Serve(req []byte, reply func(resp []byte)) {
 	if s.queue != nil {
 		req = bytes.Clone(req)
-		s.queue.add(func() { s.serve(req, s.queue.posted(reply)) })
+		s.queue.add(func() { s.serve(req, reply) })
 		return
 	}
 	s.serve(req, reply)
@@ -113,7 +113,7 @@ func (s *Server) Close() {
 func (s *Server) begin(msize uint32) {
 	for _, c := range s.session.pending {
 		c.cancel()
-		c.reply(nil)
+		s.send(c, nil)
 	}
 	for _, f := range s.session.fids {
 		s.release(f)
@@ -137,8 +137,7 @@ func (s *Server) serve(req []byte, reply func([]byte)) {
 	}
 	switch handle := handlers[c.typ]; {
 	case len(req) < headerLen:
-		reply(nil)
-		s.recycle(c)
+		s.send(c, nil)
 		return
 	case err != nil:
 	case handle == nil:
@@ -174,14 +173,31 @@ func (s *Server) finish(c *call, err error) {
 		_, m, _ := Parse(b)
 		s.cfg.Trace(c.tag, m)
 	}
-	c.reply(b)
-	s.recycle(c)
+	s.send(c, b)
 }
 
-// newCall takes a call from the free list. In a slow server its buffer is
-// still on its way to the machine goroutine after finish, so there is no list.
+// maxFree bounds the calls that are kept to be used again.
+const maxFree = 4
+
+// send ends a call with a reply, or with none if resp is nil.
+func (s *Server) send(c *call, resp []byte) {
+	if s.queue != nil {
+		s.queue.deliver(c, c.reply, resp)
+		return
+	}
+	c.reply(resp)
+	c.reset()
+	if len(s.free) < maxFree {
+		s.free = append(s.free, c)
+	}
+}
+
 func (s *Server) newCall() *call {
-	if n := len(s.free); n > 0 {
+	if s.queue != nil {
+		if c := s.queue.take(); c != nil {
+			return c
+		}
+	} else if n := len(s.free); n > 0 {
 		c := s.free[n-1]
 		s.free = s.free[:n-1]
 		return c
@@ -189,13 +205,9 @@ func (s *Server) newCall() *call {
 	return &call{out: coder{b: make([]byte, headerLen, 256), append: true}}
 }
 
-func (s *Server) recycle(c *call) {
-	if s.queue != nil || len(s.free) >= 4 {
-		return
-	}
-	b := c.out.b[:headerLen]
-	*c = call{out: coder{b: b, append: true}}
-	s.free = append(s.free, c)
+// reset makes c as newCall gives it, with the buffer that it has.
+func (c *call) reset() {
+	*c = call{out: coder{b: c.out.b[:headerLen], append: true}}
 }
 
 // payload makes room for n bytes of data behind a count and returns it.
@@ -285,7 +297,7 @@ func (s *Server) flush(c *call) error {
 	if old := s.session.pending[m.OldTag]; old != nil {
 		delete(s.session.pending, m.OldTag)
 		old.cancel()
-		old.reply(nil)
+		s.send(old, nil)
 	}
 	return nil
 }

@@ -201,7 +201,7 @@ func (n *inode) Link(name string, target fs9p.Node) error {
 		return toErrno(err)
 	}
 	// A path can have come to mean another file than the one that was checked.
-	if err := t.check(root, name, root.Lstat); err != nil {
+	if _, err := t.check(root, name, root.Lstat); err != nil {
 		root.Remove(name)
 		return err
 	}
@@ -223,7 +223,8 @@ func (n *inode) path() (string, error) {
 		}
 		p = filepath.Join(c.name, p)
 	}
-	return p, n.check(n.fs.top.root, p, n.fs.top.root.Lstat)
+	_, err := n.check(n.fs.top.root, p, n.fs.top.root.Lstat)
+	return p, err
 }
 
 // Unlink is part of fs9p.Node.

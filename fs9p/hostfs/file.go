@@ -19,7 +19,7 @@ func (n *inode) file(flags int) (f *os.File, shared bool, err error) {
 	if n.nameless() {
 		return n.anchor, true, nil
 	}
-	root, name, err := n.at()
+	root, name, _, err := n.at()
 	if err != nil {
 		return nil, false, err
 	}
@@ -27,7 +27,7 @@ func (n *inode) file(flags int) (f *os.File, shared bool, err error) {
 	if err != nil {
 		return nil, false, toErrno(err)
 	}
-	if err := n.check(root, name, func(string) (os.FileInfo, error) { return f.Stat() }); err != nil {
+	if _, err := n.check(root, name, func(string) (os.FileInfo, error) { return f.Stat() }); err != nil {
 		f.Close()
 		return nil, false, err
 	}

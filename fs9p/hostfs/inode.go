@@ -118,7 +118,7 @@ func (n *inode) dir() (*os.Root, error) {
 	if err != nil {
 		return nil, toErrno(err)
 	}
-	if err := n.check(root, ".", root.Stat); err != nil {
+	if _, err := n.check(root, ".", root.Stat); err != nil {
 		root.Close()
 		return nil, err
 	}
@@ -127,34 +127,35 @@ func (n *inode) dir() (*os.Root, error) {
 	return root, nil
 }
 
-// check says ESTALE if what is found at name is not n.
-func (n *inode) check(root *os.Root, name string, stat func(string) (os.FileInfo, error)) error {
+// check says ESTALE if what is found at name is not n, and tells what it is.
+func (n *inode) check(root *os.Root, name string, stat func(string) (os.FileInfo, error)) (os.FileInfo, error) {
 	fi, err := stat(name)
 	if err != nil {
-		return toErrno(err)
+		return nil, toErrno(err)
 	}
 	if k, err := keyOf(root, name, fi); err != nil {
-		return toErrno(err)
+		return nil, toErrno(err)
 	} else if k != n.key || modeOf(fi)&fs9p.ModeType != n.kind {
-		return fs9p.ESTALE
+		return nil, fs9p.ESTALE
 	}
-	return nil
+	return fi, nil
 }
 
-// at gives the directory and the name at which n is now.
-func (n *inode) at() (*os.Root, string, error) {
+// at gives the directory and the name at which n is now, and what it is.
+func (n *inode) at() (*os.Root, string, os.FileInfo, error) {
+	dir, name := n.parent, n.name
 	if n.kind == fs9p.ModeDir {
-		root, err := n.dir()
-		return root, ".", err
+		dir, name = n, "."
 	}
-	if n.parent == nil {
-		return nil, "", fs9p.ESTALE
+	if dir == nil {
+		return nil, "", nil, fs9p.ESTALE
 	}
-	root, err := n.parent.dir()
+	root, err := dir.dir()
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
-	return root, n.name, n.check(root, n.name, root.Lstat)
+	fi, err := n.check(root, name, root.Lstat)
+	return root, name, fi, err
 }
 
 // QID is part of fs9p.Node.
@@ -172,12 +173,7 @@ func (n *inode) Attr() (fs9p.Attr, error) {
 	case n.nameless():
 		fi, err = n.anchor.Stat()
 	default:
-		var root *os.Root
-		var name string
-		if root, name, err = n.at(); err != nil {
-			return fs9p.Attr{}, err
-		}
-		fi, err = root.Lstat(name)
+		_, _, fi, err = n.at()
 	}
 	if err != nil {
 		return fs9p.Attr{}, toErrno(err)
@@ -308,7 +304,7 @@ func (n *inode) chown(owner fs9p.Owner) error {
 	if n.nameless() {
 		err = n.anchor.Chown(int(owner.UID), int(owner.GID))
 	} else {
-		root, name, e := n.at()
+		root, name, _, e := n.at()
 		if e != nil {
 			return e
 		}
@@ -341,7 +337,7 @@ func (n *inode) chmod(mode uint32) error {
 	if n.kind == fs9p.ModeSymlink {
 		return fs9p.EOPNOTSUPP
 	}
-	root, name, err := n.at()
+	root, name, _, err := n.at()
 	if err != nil {
 		return err
 	}
@@ -364,7 +360,7 @@ func (n *inode) chtimes(a fs9p.SetAttr) error {
 	if n.nameless() {
 		return toErrno(chtimesOpen(n.anchor, atime, mtime))
 	}
-	root, name, err := n.at()
+	root, name, _, err := n.at()
 	if err != nil {
 		return err
 	}
@@ -382,7 +378,7 @@ func (n *inode) Readlink() (string, error) {
 	if n.gone {
 		return n.target, nil
 	}
-	root, name, err := n.at()
+	root, name, _, err := n.at()
 	if err != nil {
 		return "", err
 	}
