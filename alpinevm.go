@@ -85,8 +85,10 @@ type Config struct {
 	// DebugExit, where not 0, is a port that ends the machine with the
 	// value written to it.
 	DebugExit uint16
-	// Deterministic derives time from the count of instructions and fixes
-	// date and random numbers: two runs do the same to the instruction.
+	// Deterministic derives time from the count of instructions, fixes date
+	// and random numbers, and has the machine wait for the host's files and
+	// streams: two runs do the same to the instruction, if the file systems
+	// tell the same times and nothing comes from a terminal or by Kick.
 	Deterministic bool
 	// Trace says what to report to TraceTo.
 	Trace   Trace

@@ -105,7 +105,9 @@ func newSession(m *Machine) (*session, error) {
 
 // share adds a 9P device and its server.
 func (s *session) share(tag string, cfg fs9p.Config) error {
-	cfg.Post = s.m.Kick
+	if !s.m.cfg.Deterministic {
+		cfg.Post = s.m.Kick // without it the machine waits for the host's files
+	}
 	srv := fs9p.New(cfg)
 	s.servers = append(s.servers, srv)
 	return s.m.share(tag, srv)
@@ -157,7 +159,7 @@ func (s *session) modules(ram *kernel.Initramfs) error {
 // control makes the control file system, by which the guest talks to us.
 func (s *session) control() *ctl.FS {
 	cfg := &s.m.cfg
-	c := ctl.New(ctl.Config{Post: s.m.Kick, Now: s.m.wallClock})
+	c := ctl.New(ctl.Config{Post: s.m.Kick, Now: s.m.wallClock, Wait: cfg.Deterministic})
 	c.Sink(kernel.CtlExit, 0o200, func(p []byte) error {
 		n, err := strconv.Atoi(strings.TrimSpace(string(p)))
 		if err != nil {

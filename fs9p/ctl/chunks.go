@@ -21,7 +21,7 @@ const chunkLine = "%08d\n"
 // digits and a line feed, zero at the end. Opened after that, data is the
 // current chunk. r is read as Source says.
 func (fs *FS) Chunks(next, data string, mode uint32, r io.Reader) {
-	c := &chunks{s: &source{post: fs.cfg.Post, r: r}}
+	c := &chunks{s: &source{post: fs.cfg.Post, r: r, wait: fs.cfg.Wait}}
 	n := fs.add(next, mode)
 	n.size = uint64(len(fmt.Sprintf(chunkLine, 0)))
 	n.open = func(uint32) (fs9p.File, error) { return &nextFile{c: c}, nil }
@@ -56,9 +56,7 @@ type nextFile struct {
 
 func (f *nextFile) StartRead(p []byte, off uint64, done func(n int, err error)) (int, func(), error) {
 	s := f.c.s
-	if s.want == nil {
-		s.start()
-	}
+	s.start()
 	if f.line == "" && len(s.ready) == 0 && !s.ended {
 		// A read of nothing waits its turn and takes nothing.
 		w := &sourceRead{done: func(int, error) { done(f.read(p, off)) }}

@@ -24,6 +24,10 @@ type Config struct {
 	Post func(func())
 	// Now gives the time that all files have; time.Now if nil. It is asked once.
 	Now func() time.Time
+	// Wait has streams read and written on the machine goroutine, which waits
+	// for the host meanwhile. What the guest sees then does not depend on the
+	// host's speed: a run can be repeated.
+	Wait bool
 }
 
 // FS is a tree of synthetic files. It is filled before it is served.
@@ -70,7 +74,7 @@ func (fs *FS) Sink(name string, mode uint32, f func(p []byte) error) {
 // its own, from the guest's first read on and at most 256 KiB ahead.
 func (fs *FS) Source(name string, mode uint32, r io.Reader) {
 	n := fs.add(name, mode)
-	s := &source{post: fs.cfg.Post, r: r}
+	s := &source{post: fs.cfg.Post, r: r, wait: fs.cfg.Wait}
 	n.open = func(flags uint32) (fs9p.File, error) { return &sourceFile{s: s, flags: flags}, nil }
 }
 
@@ -80,6 +84,7 @@ func (fs *FS) Drain(name string, mode uint32, w io.Writer) *Drain {
 	n := fs.add(name, mode)
 	n.accepts = true
 	d := newDrain(w, fs.cfg.Post)
+	d.wait = fs.cfg.Wait
 	n.open = func(uint32) (fs9p.File, error) { return drainFile{d: d}, nil }
 	return d
 }

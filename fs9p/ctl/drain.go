@@ -15,6 +15,7 @@ const drainRoom = 1 << 20
 type Drain struct {
 	w    io.Writer
 	post func(func())
+	wait bool // w is written on the machine goroutine
 
 	mu      sync.Mutex
 	idle    sync.Cond // broadcast when nothing is queued or being written
@@ -63,6 +64,12 @@ func (d *Drain) put(p []byte) (int, error) {
 	defer d.mu.Unlock()
 	if d.err != nil {
 		return 0, errno(d.err)
+	}
+	if d.wait {
+		if _, d.err = d.w.Write(p); d.err != nil {
+			return 0, errno(d.err)
+		}
+		return len(p), nil
 	}
 	n := min(len(p), drainRoom-d.held)
 	if n == 0 {

@@ -18,6 +18,7 @@ const (
 type source struct {
 	post    func(func())
 	r       io.Reader
+	wait    bool        // r is read on the machine goroutine, when there is nothing
 	want    chan []byte // buffers to be filled; nil before the first read
 	ready   [][]byte    // filled, in order, not taken yet; the first may be taken in part
 	whole   [][]byte    // the buffers that ready's are parts of
@@ -32,7 +33,19 @@ type sourceRead struct {
 	done func(n int, err error)
 }
 
+// start has r read ahead, or, where the machine waits for its streams, once.
 func (s *source) start() {
+	if s.wait {
+		for len(s.ready) == 0 && !s.ended {
+			b := make([]byte, sourceChunk)
+			n, err := s.r.Read(b)
+			s.deliver(b, n, err)
+		}
+		return
+	}
+	if s.want != nil {
+		return
+	}
 	s.want = make(chan []byte, sourceAhead)
 	for range sourceAhead {
 		s.want <- make([]byte, sourceChunk)
@@ -55,7 +68,7 @@ func (s *source) deliver(b []byte, n int, err error) {
 	if n > 0 {
 		s.ready, s.whole = append(s.ready, b[:n]), append(s.whole, b)
 	} else if err == nil {
-		s.want <- b
+		s.reuse(b)
 	}
 	if err != nil {
 		s.ended = true
@@ -78,7 +91,7 @@ func (s *source) take(p []byte) (int, error) {
 		n += k
 		if s.ready[0] = s.ready[0][k:]; len(s.ready[0]) == 0 {
 			if !s.ended {
-				s.want <- s.whole[0]
+				s.reuse(s.whole[0])
 			}
 			s.ready, s.whole = s.ready[1:], s.whole[1:]
 		}
@@ -87,6 +100,13 @@ func (s *source) take(p []byte) (int, error) {
 		return 0, fs9p.ErrnoOf(s.err)
 	}
 	return n, nil
+}
+
+// reuse gives a buffer back to the pump.
+func (s *source) reuse(b []byte) {
+	if !s.wait {
+		s.want <- b
+	}
 }
 
 // cancel forgets a read; what it would have got stays.
@@ -118,9 +138,7 @@ type sourceFile struct {
 
 func (f *sourceFile) StartRead(p []byte, off uint64, done func(n int, err error)) (int, func(), error) {
 	s := f.s
-	if s.want == nil {
-		s.start()
-	}
+	s.start()
 	goesOn := f.short && off == f.next
 	f.short = false
 	if len(p) == 0 || goesOn && len(s.ready) == 0 {

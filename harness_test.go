@@ -1,0 +1,121 @@
+package alpinevm
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"alpinevm/internal/guesttest"
+)
+
+// bootBudget is how many instructions a guest has from the kernel's entry to
+// the start of its program, runBudget how many to the end of its session.
+const (
+	bootBudget = 800e6
+	runBudget  = 3000e6
+)
+
+// buffer is a bytes.Buffer that a machine's outlet writes and a test reads.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// guest is a machine under test with all that it prints.
+type guest struct {
+	*Machine
+	t                             testing.TB
+	stdout, stderr, serial, debug buffer
+}
+
+// session is the configuration of a repeatable guest that runs a shell script.
+func sessionConfig(t testing.TB, flavour, script string) Config {
+	t.Helper()
+	return Config{
+		Memory: 256 << 20, Kernel: guesttest.Kernel(t, flavour), KernelCache: guesttest.Cache(t),
+		Modules: guesttest.Modules(t, flavour), Root: guesttest.Root(t, guesttest.Epoch),
+		Args: []string{"/bin/sh", "-c", script}, Deterministic: true,
+	}
+}
+
+// newGuest makes the machine of cfg.
+func newGuest(t testing.TB, cfg Config) *guest {
+	t.Helper()
+	g := &guest{t: t}
+	if cfg.Terminal == nil {
+		cfg.Stdout, cfg.Stderr = &g.stdout, &g.stderr
+	}
+	cfg.Serial, cfg.Debug = &g.serial, &g.debug
+	var err error
+	if g.Machine, err = New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return g
+}
+
+// stepUntil steps the machine until it has ended, done says so, or it has
+// executed budget instructions. It gives the end, nil if there is none.
+func (g *guest) stepUntil(budget uint64, done func() bool) *End {
+	g.t.Helper()
+	for last := g.cpu.Retired + budget; g.cpu.Retired < last; {
+		switch s, _ := g.Step(); s {
+		case Ended:
+			if g.drained() {
+				return g.end
+			}
+			time.Sleep(20 * time.Microsecond)
+		case Idle, Blocked:
+			time.Sleep(20 * time.Microsecond)
+		}
+		if done != nil && done() {
+			return nil
+		}
+	}
+	g.t.Fatalf("no end after %d million instructions; %s", budget/1e6, g.describe())
+	return nil
+}
+
+// finish steps the machine to its end.
+func (g *guest) run() End {
+	g.t.Helper()
+	return *g.stepUntil(runBudget, nil)
+}
+
+// describe is what a failed test shows of its guest.
+func (g *guest) describe() string {
+	return fmt.Sprintf("stdout %q\nstderr %q\nserial:\n%s\n%s", g.stdout.String(), g.stderr.String(), g.serial.String(), g.crash())
+}
+
+// want checks an end by the program's exit.
+func (g *guest) want(e End, c Cause, code int) {
+	g.t.Helper()
+	if e.Cause != c || e.Code != code {
+		g.t.Errorf("ended by %s with %d, want %s with %d; %s\n%s", e.Cause, e.Code, c, code, e.Detail, g.describe())
+	}
+}
+
+// lines are the lines of text without carriage returns.
+func lines(text string) []string {
+	return strings.Split(strings.TrimRight(strings.ReplaceAll(text, "\r", ""), "\n"), "\n")
+}
+
