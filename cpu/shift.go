@@ -69,7 +69,8 @@ func shr32Imm(c *CPU, o *op) status {
 	r := v >> n
 	c.R[o.rm&15] = r
 	cf := v >> (n - 1) << 31
-	c.Res, c.Aux = r, cf|(cf>>1^r<<1&auxCF>>1^r&auxPO)
+	// The top bit of r is clear: OF is the one below it.
+	c.Res, c.Aux = r, cf|(cf>>1^r&auxPO)
 	return next
 }
 

@@ -96,16 +96,15 @@ func verw(c *CPU, o *op) status {
 }
 
 func arpl(c *CPU, o *op) status {
-	dst, lin, ok := c.rmLoadForWrite(o, 2)
+	dst, ok := c.rmLoad(o, 2)
 	if !ok {
 		return faulted
 	}
 	low := c.R[o.reg&7] & 3
 	adjust := dst&3 < low
-	if adjust {
-		dst = dst&^3 | low
+	if adjust && c.rmStore(o, dst&^3|low, 2) == faulted {
+		return faulted
 	}
-	c.rmStoreBack(o, lin, dst, 2)
 	c.setZF(adjust)
 	return next
 }

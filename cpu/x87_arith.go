@@ -161,13 +161,13 @@ func ftst(c *CPU, o *op) status {
 // x87Compare compares ST(0) to b, of which bEmpty says that it is no number
 // but an empty register.
 //
-// Deviation: where the invalid operation is unmasked the SDM leaves the
-// condition codes and EFLAGS unchanged; here they show the unordered result, as
-// AMD processors have it. FCOMI and its kin leave C1 alone unless the stack
+// Deviation: where an exception is unmasked the SDM leaves the condition codes
+// and EFLAGS unchanged; here they show the result, as AMD processors have it. FCOMI and its kin leave C1 alone unless the stack
 // underflows, likewise.
 func (c *CPU) x87Compare(o *op, b x87Operand, bEmpty bool) status {
 	f := &c.FPU
 	e := c.x87Env()
+	e.Masks |= softfloat.DE // an unmasked one does not keep operands from being compared
 	rel := softfloat.Unordered
 	if a := f.st(0); f.empty(a) || bEmpty {
 		e.Flags = stackUnderflow
@@ -183,7 +183,7 @@ func (c *CPU) x87Compare(o *op, b x87Operand, bEmpty bool) status {
 		if fl&fpuSF == 0 {
 			fl |= softfloat.Flags(f.SW & fpuC1)
 		}
-	} else if e.Flags&softfloat.DE == 0 || f.CW&uint16(softfloat.DE) != 0 {
+	} else {
 		f.SW = f.SW&^(fpuC0|fpuC2|fpuC3) | x87Relations[rel].codes
 	}
 	if !f.stops(e.Flags) {

@@ -10,7 +10,7 @@ import (
 var x87MoveFamily = family{
 	x86.FLD: x87Form(fldMem, fldReg, 0), x86.FILD: x87Form(fldMem, nil, 0), x86.FBLD: x87Form(fldMem, nil, 0),
 	x86.FST: x87Form(fstMem, fstReg, 0), x86.FSTP: x87Form(fstMem, fstReg, x87Pop1),
-	x86.FSTP1: x87Form(nil, fstReg, x87Pop1), x86.FSTP8: x87Form(nil, fstReg, x87Pop1), x86.FSTP9: x87Form(nil, fstReg, x87Pop1),
+	x86.FSTP1: x87Form(nil, fstp1, 0), x86.FSTP8: x87Form(nil, fstReg, x87Pop1), x86.FSTP9: x87Form(nil, fstReg, x87Pop1),
 	x86.FIST: x87Form(fstMem, nil, 0), x86.FISTP: x87Form(fstMem, nil, x87Pop1), x86.FBSTP: x87Form(fstMem, nil, x87Pop1),
 	x86.FISTTP: x87Form(fstMem, nil, x87Pop1|x87Truncate),
 	x86.FXCH:   x87Form(nil, fxch, 0), x86.FXCH4: x87Form(nil, fxch, 0), x86.FXCH7: x87Form(nil, fxch, 0),
@@ -151,7 +151,11 @@ func fstMem(c *CPU, o *op) status {
 	if f.empty(p) {
 		e.Flags = stackUnderflow
 	}
-	if !f.unmasked(e.Flags &^ softfloat.PE) {
+	if f.unmasked(e.Flags &^ softfloat.PE) {
+		if !c.writable(lin, uint32(m.size)) {
+			return faulted
+		}
+	} else {
 		if c.store80(lin, m) == faulted {
 			return faulted
 		}
@@ -180,6 +184,20 @@ func fstReg(c *CPU, o *op) status {
 		}
 	}
 	return c.retire(o, fl)
+}
+
+// fstp1 is FSTP that does not look for a stack underflow: an empty register is
+// removed and leaves the destination alone.
+func fstp1(c *CPU, o *op) status {
+	if !c.x87() {
+		return faulted
+	}
+	f := &c.FPU
+	if p := f.st(0); !f.empty(p) {
+		f.setReg(f.st(o.reg), f.reg(p))
+	}
+	f.pop()
+	return c.retire(o, 0)
 }
 
 func fxch(c *CPU, o *op) status {
