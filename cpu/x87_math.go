@@ -94,8 +94,8 @@ func (c *CPU) remainder(o *op, nearest bool) status {
 	if !f.stops(e.Flags) {
 		f.setReg(p, r.Value)
 	}
-	if e.Flags&softfloat.IE != 0 {
-		f.SW &^= fpuC2
+	if r.Value.Class() == softfloat.ClassNaN {
+		f.SW &^= fpuC2 // C0 and C3 stay
 		return c.retire(o, e.Flags)
 	}
 	codes := uint16(r.Quotient>>2&1)*fpuC0 | uint16(r.Quotient>>1&1)*fpuC3
