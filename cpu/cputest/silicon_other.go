@@ -1,0 +1,19 @@
+//go:build !linux || !amd64
+
+package cputest
+
+import "errors"
+
+// Silicon runs cases on the host's processor. This host cannot.
+type Silicon struct{}
+
+// NewSilicon says that the host cannot run 32-bit x86 programs under Linux.
+func NewSilicon(string) (*Silicon, error) {
+	return nil, errors.New("cputest: the oracle needs a linux/amd64 host")
+}
+
+// Run is never reached.
+func (*Silicon) Run([]Case, []Outcome) error { panic("BUG: no silicon") }
+
+// Close does nothing.
+func (*Silicon) Close() {}
