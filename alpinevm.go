@@ -70,6 +70,9 @@ type Config struct {
 	Hostname string // default "alpine"
 	// Init runs the root's own /sbin/init in place of Args.
 	Init bool
+	// Network is what the guest's network card is plugged into; nil: it has
+	// none.
+	Network *Network
 
 	// Terminal, where not nil, is the session's terminal. Without it the
 	// program's standard files are Stdin, Stdout and Stderr; nil ones are
@@ -162,6 +165,11 @@ func (m *Machine) load() error {
 	}
 	if err := m.plug(virtio.NewRNG(m.mem, m.entropy())); err != nil {
 		return err
+	}
+	if cfg.Network != nil {
+		if err := m.plugNetwork(cfg.Network); err != nil {
+			return err
+		}
 	}
 	m.cmdline, m.initrd = cfg.Cmdline, cfg.Initrd
 	if cfg.Kernel != nil {

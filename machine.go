@@ -19,6 +19,7 @@ import (
 	"alpinevm/devices/uart"
 	"alpinevm/devices/virtio"
 	"alpinevm/kernel"
+	"alpinevm/net/usernet"
 )
 
 // Machine is one PC. It is passive: Run or Step make it go, on whichever
@@ -45,7 +46,8 @@ type Machine struct {
 	post  *debugport.POST
 
 	functions []virtioDevice
-	console   *virtio.Console // nil without a terminal
+	console   *virtio.Console  // nil without a terminal
+	network   *usernet.Network // nil without one
 
 	serial   *outlet
 	debug    *outlet
@@ -282,6 +284,9 @@ func (m *Machine) tripleFault() {
 func (m *Machine) Close() error {
 	if m.session != nil {
 		m.session.close()
+	}
+	if m.network != nil {
+		m.network.Close()
 	}
 	m.serial.close()
 	m.debug.close()

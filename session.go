@@ -55,11 +55,8 @@ func newSession(m *Machine) (*session, error) {
 	cfg := &m.cfg
 	root := fs9p.IOFS(cfg.Root)
 	ram := &kernel.Initramfs{
-		Hostname: cfg.Hostname, CtlMsize: ctlMsize, TTY: cfg.Terminal != nil, Init: cfg.Init,
+		Hostname: m.hostname(), CtlMsize: ctlMsize, TTY: cfg.Terminal != nil, Init: cfg.Init,
 		Root: kernel.Mount{Type: "9p", Source: tagRoot, Options: kernel.Options9P(dataMsize, cacheOwned)},
-	}
-	if ram.Hostname == "" {
-		ram.Hostname = "alpine"
 	}
 	var err error
 	if ram.Tools, err = tools(root, cfg.Busybox); err != nil {
@@ -79,6 +76,9 @@ func newSession(m *Machine) (*session, error) {
 		ram.Inittab, ram.Term = string(inittab), terminalType(cfg)
 	}
 	ram.Mounts = kernel.StandardMounts()
+	if cfg.Network != nil {
+		cfg.Network.configure(ram)
+	}
 	if err := s.share(kernel.CtlTag, fs9p.Config{FS: s.control(), Msize: ctlMsize}); err != nil {
 		return nil, err
 	}
@@ -140,6 +140,9 @@ func (s *session) modules(ram *kernel.Initramfs) error {
 	drivers := []string{"virtio_pci", "9pnet_virtio", "9p"}
 	if cfg.Terminal != nil {
 		drivers = append(drivers, "virtio_console")
+	}
+	if cfg.Network != nil {
+		drivers = append(drivers, "virtio_net")
 	}
 	if ram.Modules, err = mods.Load(drivers...); err != nil {
 		return err

@@ -55,6 +55,9 @@ func (f *runFlags) config(args []string) (cfg *alpinevm.Config, closeAll func(),
 			cfg.Env = append(cfg.Env, v)
 		}
 	}
+	if cfg.Network, err = f.network.config(f.deterministic); err != nil {
+		return nil, nil, err
+	}
 	if err := f.files(cfg); err != nil {
 		return nil, nil, err
 	}

@@ -32,6 +32,7 @@ type runFlags struct {
 	debugExit                        uint16
 	debugConsole                     bool
 	deterministic                    bool
+	network                          networkFlags
 }
 
 const runLong = `Boot a kernel with a root file system and run a command, or a shell, in it.
@@ -84,6 +85,7 @@ func newRun() *cobra.Command {
 	fl.Uint16Var(&f.debugExit, "debug-exit", 0, "end the machine with the value that is written to this `PORT`")
 	fl.BoolVar(&f.debugConsole, "debug-console", false, "show on standard error what is written to ports E9h and 402h")
 	fl.BoolVar(&f.deterministic, "deterministic", false, "derive time from the instruction count: two runs are the same")
+	f.network.add(fl)
 	return c
 }
 

@@ -171,9 +171,11 @@ func (d *Net) accepts(f uint64) bool {
 	return true
 }
 
+// forget lets the link go on: without a running driver its frames are lost.
 func (d *Net) forget(q int) {
-	if q == netRX {
+	if q == netRX && d.State.Refused {
 		d.State.Refused = false
+		d.link.Ready()
 	}
 }
 

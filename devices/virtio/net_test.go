@@ -299,6 +299,20 @@ func TestNetReceiveWaitsForBuffers(t *testing.T) {
 	}
 }
 
+// TestNetResetLetsTheLinkGoOn: a link whose frame was refused is not left
+// waiting for a driver that is gone.
+func TestNetResetLetsTheLinkGoOn(t *testing.T) {
+	d, link, g := newNetGuest(t, netLinux)
+	link.offer(packet(false, 10))
+	if len(link.queue) != 1 || !d.State.Refused {
+		t.Fatal("a frame was taken without a buffer")
+	}
+	g.write(20, 1, 0)
+	if len(link.queue) != 0 || link.ready != 1 || d.State.Refused {
+		t.Errorf("%d frames wait, ready %d, refused %v", len(link.queue), link.ready, d.State.Refused)
+	}
+}
+
 func TestNetReceiveLoses(t *testing.T) {
 	d, link, g := newNetGuest(t, netLinux&^netMrgRxbuf)
 	q := g.queues[netRX]

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"alpinevm"
+	"alpinevm/net/usernet"
+)
+
+// networkFlags are the flags about the network as they were given.
+type networkFlags struct {
+	kind                          string
+	publish, dns, addHost         []string
+	mac                           string
+	hostLoopback, privateNetworks bool
+}
+
+// Values of --network.
+const (
+	networkNone = "none"
+	networkUser = "user"
+)
+
+// hostGateway stands for the gateway's address in --add-host, as in docker.
+const hostGateway = "host-gateway"
+
+func (n *networkFlags) add(fl *pflag.FlagSet) {
+	fl.StringVar(&n.kind, "network", "", "network: user, which needs no privilege, or none (default user)")
+	fl.StringArrayVarP(&n.publish, "publish", "p", nil, "forward a host port to the guest: `[IP:]HOST:GUEST[/udp]`")
+	fl.StringArrayVar(&n.dns, "dns", nil, "ask the name server at `IP` in place of the host's")
+	fl.StringArrayVar(&n.addHost, "add-host", nil, "add `NAME:IP` to the guest's /etc/hosts; the IP host-gateway is the gateway's")
+	fl.BoolVar(&n.hostLoopback, "host-loopback", false, "let the guest reach the host's 127.0.0.1 as 10.0.2.2")
+	fl.BoolVar(&n.privateNetworks, "private-networks", false, "let the guest reach private networks, such as 192.168.0.0/16")
+	fl.StringVar(&n.mac, "mac-address", "", "`ADDRESS` of the guest's network card")
+}
+
+// config is the network that the flags ask for; nil: none. A deterministic
+// machine has one only where it was asked for, which New refuses.
+func (n *networkFlags) config(deterministic bool) (*alpinevm.Network, error) {
+	switch n.kind {
+	case "":
+		if deterministic {
+			return nil, nil
+		}
+	case networkUser:
+	case networkNone:
+		if len(n.publish) > 0 {
+			return nil, errors.New("--publish needs a network, and --network is none")
+		}
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("network %q: want user or none", n.kind)
+	}
+	cfg := &alpinevm.Network{
+		Dialer: &net.Dialer{}, Listener: &net.ListenConfig{}, Ping: usernet.HostPing,
+		HostLoopback: n.hostLoopback, PrivateNetworks: n.privateNetworks,
+	}
+	for _, s := range n.publish {
+		f, err := parseForward(s)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Forwards = append(cfg.Forwards, f)
+	}
+	for _, s := range n.addHost {
+		h, err := parseHost(s)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Hosts = append(cfg.Hosts, h)
+	}
+	if n.mac != "" {
+		mac, err := net.ParseMAC(n.mac)
+		if err != nil || len(mac) != len(cfg.MAC) {
+			return nil, fmt.Errorf("MAC address %q: want six bytes such as 52:54:00:12:34:56", n.mac)
+		}
+		copy(cfg.MAC[:], mac)
+	}
+	var err error
+	cfg.DNS, err = hostDNS("/etc/resolv.conf", "/etc/hosts")
+	if err != nil {
+		return nil, err
+	}
+	if len(n.dns) > 0 {
+		cfg.DNS.Servers = nil
+	}
+	for _, s := range n.dns {
+		server, err := parseServer(s)
+		if err != nil {
+			return nil, err
+		}
+		cfg.DNS.Servers = append(cfg.DNS.Servers, server)
+	}
+	return cfg, nil
+}
+
+// hostDNS is what the host knows about names. A host without a resolv.conf(5)
+// has a resolver that Go knows how to ask.
+func hostDNS(resolvConf, hosts string) (usernet.DNSConfig, error) {
+	dns := usernet.DNSConfig{Lookup: func(ctx context.Context, name string) ([]netip.Addr, error) {
+		return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+	}}
+	f, err := os.Open(resolvConf)
+	if err == nil {
+		defer f.Close()
+		dns.Servers, dns.Search, err = usernet.ParseResolvConf(f)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return dns, err
+	}
+	f, err = os.Open(hosts)
+	if err == nil {
+		defer f.Close()
+		dns.Hosts, err = usernet.ParseHosts(f)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return dns, err
+	}
+	return dns, nil
+}
+
+// parseForward reads [IP:][HOST:]GUEST[/tcp|/udp], where an IPv6 address is in
+// brackets. Without HOST, the host chooses a port.
+func parseForward(s string) (usernet.Forward, error) {
+	bad := func(why string) (usernet.Forward, error) {
+		return usernet.Forward{}, fmt.Errorf("port %q: %s; want [IP:]HOST:GUEST or [IP:]HOST:GUEST/udp", s, why)
+	}
+	f := usernet.Forward{Network: "tcp"}
+	rest, proto, ok := strings.Cut(s, "/")
+	if ok {
+		if proto != "tcp" && proto != "udp" {
+			return bad("the protocol is neither tcp nor udp")
+		}
+		f.Network = proto
+	}
+	host, guest := "", rest
+	if i := strings.LastIndexByte(rest, ':'); i >= 0 {
+		host, guest = rest[:i], rest[i+1:]
+	}
+	port, err := strconv.ParseUint(guest, 10, 16)
+	if err != nil || port == 0 {
+		return bad(fmt.Sprintf("%q is no port of the guest", guest))
+	}
+	f.Guest = uint16(port)
+	ip := ""
+	if i := strings.LastIndexByte(host, ':'); i >= 0 {
+		ip, host = host[:i], host[i+1:]
+	}
+	if host != "" {
+		if port, err = strconv.ParseUint(host, 10, 16); err != nil {
+			return bad(fmt.Sprintf("%q is no port of the host", host))
+		}
+		f.Port = uint16(port)
+	}
+	if ip != "" {
+		if f.Host, err = netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(ip, "["), "]")); err != nil {
+			return bad(fmt.Sprintf("%q is no IP address", ip))
+		}
+	}
+	return f, nil
+}
+
+// parseHost reads NAME:IP or NAME=IP.
+func parseHost(s string) (alpinevm.Host, error) {
+	i := strings.IndexAny(s, ":=")
+	if i < 1 || strings.ContainsAny(s[:i], " \t\r\n#\x00") {
+		return alpinevm.Host{}, fmt.Errorf("host %q: want NAME:IP", s)
+	}
+	h := alpinevm.Host{Name: s[:i], Addr: usernet.GatewayIP}
+	if ip := s[i+1:]; ip != hostGateway {
+		var err error
+		if h.Addr, err = netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(ip, "["), "]")); err != nil {
+			return alpinevm.Host{}, fmt.Errorf("host %q: %q is no IP address; want NAME:IP", s, ip)
+		}
+	}
+	return h, nil
+}
+
+// parseServer reads the address of a name server, IP or IP:PORT.
+func parseServer(s string) (netip.AddrPort, error) {
+	if ip, err := netip.ParseAddr(s); err == nil {
+		return netip.AddrPortFrom(ip, 53), nil
+	}
+	server, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("name server %q: want an IP address", s)
+	}
+	return server, nil
+}
