@@ -7,7 +7,8 @@ import "alpinevm/cpu/x86"
 
 var fxsaveFamily = family{x86.FXSAVE: always(fxsave), x86.FXRSTOR: always(fxrstor)}
 
-// The area has 512 bytes, of which these are written.
+// The area has 512 bytes, of which these are used. The last one is probed first:
+// a page of the rest that is absent faults, as on silicon.
 const (
 	fxArea  = 512
 	fxUsed  = 288
@@ -37,6 +38,9 @@ func fxsave(c *CPU, o *op) status {
 		return faulted
 	}
 	f := &c.FPU
+	if !c.writable(lin+fxArea-1, 1) {
+		return faulted
+	}
 	var b [fxUsed]byte
 	putLE64(b[0:], uint64(f.CW)|uint64(f.SW)<<16|uint64(f.Used)<<32|uint64(f.FOP)<<48)
 	putLE64(b[8:], uint64(f.FIP)|uint64(f.FCS)<<32)
@@ -62,7 +66,7 @@ func fxrstor(c *CPU, o *op) status {
 		return faulted
 	}
 	var b [fxUsed]byte
-	if !c.loadBytes(lin, b[:]) {
+	if !c.readable(lin+fxArea-1, 1) || !c.loadBytes(lin, b[:]) {
 		return faulted
 	}
 	f := &c.FPU

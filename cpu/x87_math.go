@@ -77,7 +77,8 @@ func fprem(c *CPU, o *op) status  { return c.remainder(o, false) }
 func fprem1(c *CPU, o *op) status { return c.remainder(o, true) }
 
 // remainder leaves the low bits of the quotient in C0, C3 and C1, and in C2
-// whether the reduction is incomplete (SDM vol. 2A, FPREM).
+// whether the reduction is incomplete (SDM vol. 2A, FPREM). Without a quotient
+// C0 and C3 stay as they are.
 func (c *CPU) remainder(o *op, nearest bool) status {
 	if !c.x87() {
 		return faulted
@@ -94,15 +95,10 @@ func (c *CPU) remainder(o *op, nearest bool) status {
 	if !f.stops(e.Flags) {
 		f.setReg(p, r.Value)
 	}
-	if r.Value.Class() == softfloat.ClassNaN {
-		f.SW &^= fpuC2 // C0 and C3 stay
-		return c.retire(o, e.Flags)
+	if r.Value.Class() != softfloat.ClassNaN {
+		f.SW = f.SW&^(fpuC0|fpuC3) | uint16(r.Quotient>>2&1)*fpuC0 | uint16(r.Quotient>>1&1)*fpuC3
 	}
-	codes := uint16(r.Quotient>>2&1)*fpuC0 | uint16(r.Quotient>>1&1)*fpuC3
-	if r.Partial {
-		codes |= fpuC2
-	}
-	f.SW = f.SW&^(fpuC0|fpuC2|fpuC3) | codes
+	f.setC2(r.Partial)
 	return c.retire(o, e.Flags|softfloat.Flags(r.Quotient&1)*softfloat.C1)
 }
 

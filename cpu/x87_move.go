@@ -130,7 +130,8 @@ func (c *CPU) store80(lin uint32, m image) status {
 }
 
 // fstMem stores ST(0). An unmasked exception other than PE leaves memory and
-// stack as they are (SDM vol. 1, 8.5).
+// stack as they are (SDM vol. 1, 8.5), but a fault of the memory operand goes
+// before it.
 func fstMem(c *CPU, o *op) status {
 	if !c.x87() {
 		return faulted
@@ -186,8 +187,8 @@ func fstReg(c *CPU, o *op) status {
 	return c.retire(o, fl)
 }
 
-// fstp1 is FSTP that does not look for a stack underflow: an empty register is
-// removed and leaves the destination alone.
+// fstp1 is the alias D9 D8+i of FSTP, which differs in that an empty ST(0) is no
+// stack underflow: it is removed and nothing is stored.
 func fstp1(c *CPU, o *op) status {
 	if !c.x87() {
 		return faulted

@@ -77,6 +77,45 @@ func TestX87Faults(t *testing.T) {
 	}
 }
 
+// TestX87PageFaults: a page fault of an operand's last byte goes before an
+// unmasked numeric exception, and changes nothing either. FXSAVE and FXRSTOR
+// fault on any page that their area reaches.
+func TestX87PageFaults(t *testing.T) {
+	for _, f := range x87Forms() {
+		if !takes(f, true) {
+			continue
+		}
+		c := newX87(t, 0x340, xSNaN, xTwo)
+		c.R[x86.EBX] = scratch + 0xfff
+		if f.Op == x86.FXSAVE || f.Op == x86.FXRSTOR {
+			c.R[x86.EBX] = scratch + 0xe10
+		}
+		c.page(t, scratch>>12+1, false)
+		before := c.FPU
+		if st := c.execute1(t, x87Bytes(f, 0)...); st != faulted || c.Fault.Vector != vecPF || c.CR2&^0xfff != scratch+0x1000 {
+			t.Errorf("%v %x: status %d, fault %+v, CR2 %x", f.Op, f.Code, st, c.Fault, c.CR2)
+		}
+		if c.FPU != before {
+			t.Errorf("%v %x has changed the state", f.Op, f.Code)
+		}
+	}
+}
+
+// TestRemainderCodes: C0 and C3 stay as they are where there is no quotient; C1
+// and C2 are cleared.
+func TestRemainderCodes(t *testing.T) {
+	for _, stack := range []stackOf{{xInf, xOne}, {xSNaN, xOne}, {xOne, xZero}, {xOne}} {
+		for _, modrm := range []byte{0xf8, 0xf5} {
+			c := newX87(t, 0x37f, stack...)
+			c.FPU.SW |= fpuC0 | fpuC1 | fpuC2 | fpuC3
+			c.execute1(t, 0xd9, modrm)
+			if sw := c.FPU.SW & (fpuC0 | fpuC1 | fpuC2 | fpuC3); sw != fpuC0|fpuC3 {
+				t.Errorf("d9 %x of %x: codes %04x", modrm, stack, sw)
+			}
+		}
+	}
+}
+
 // TestX87Unavailable: #NM and #MF by CR0 (SDM vol. 3A 2.5, table 2-1 and
 // 9.2.1).
 func TestX87Unavailable(t *testing.T) {

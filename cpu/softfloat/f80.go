@@ -173,7 +173,8 @@ func (e *Env) denormals(a, b F80) (stop bool) {
 
 // Compare80 compares a and b. An unordered comparison raises IE if an operand
 // is a signaling NaN or unsupported, and for any NaN unless quiet is set
-// (FUCOM and its kin). SDM vol. 2A, FCOM.
+// (FUCOM and its kin). A denormal operand raises DE; the relation is right even
+// if that is not masked. SDM vol. 2A, FCOM.
 func (e *Env) Compare80(a, b F80, quiet bool) Relation {
 	ca, cb := a.Class(), b.Class()
 	if ca >= ClassNaN || cb >= ClassNaN {
@@ -183,9 +184,7 @@ func (e *Env) Compare80(a, b F80, quiet bool) Relation {
 		}
 		return Unordered
 	}
-	if e.denormals(a, b) {
-		return Unordered
-	}
+	e.denormals(a, b)
 	if ca == ClassZero && cb == ClassZero {
 		return Equal
 	}
