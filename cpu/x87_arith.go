@@ -167,7 +167,6 @@ func ftst(c *CPU, o *op) status {
 func (c *CPU) x87Compare(o *op, b x87Operand, bEmpty bool) status {
 	f := &c.FPU
 	e := c.x87Env()
-	e.Masks |= softfloat.DE // an unmasked one does not keep operands from being compared
 	rel := softfloat.Unordered
 	if a := f.st(0); f.empty(a) || bEmpty {
 		e.Flags = stackUnderflow
