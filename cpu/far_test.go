@@ -104,6 +104,14 @@ func TestFarForms(t *testing.T) {
 	if got := r.exec(0x66, 0xea, 0, 0, 1, 0, 0, 0x10); got != "13(0)" {
 		t.Errorf("real JMP beyond 64 KiB: %q", got)
 	}
+	for eip, want := range map[uint32]string{0xffff: "", 0x10000: "13(0)"} {
+		r.real()
+		r.put32(rigStack0+0x1000, eip)
+		r.put32(rigStack0+0x1004, 0x1000)
+		if got := r.exec(0x66, 0xcb); got != want {
+			t.Errorf("real RETF to %x: %q, want %q", eip, got, want)
+		}
+	}
 }
 
 // TestCallGate: the checks of calls and jumps through call gates.
@@ -242,6 +250,8 @@ func TestFarReturn(t *testing.T) {
 		{"conforming, DPL above RPL", segment(0, 0xfffff, attrCode0|AttrExpandDown|attrRing3), selTest | 1, 0, 0, 0, "13(80)"},
 		{"absent", absent(segment(0, 0xfffff, attrCode0)), selTest, 0, 0, 0, "11(80)"},
 		{"beyond the limit", segment(0, rigTarget-1, attrCode0&^AttrG), selTest, 0, 0, 0, "13(0)"},
+		{"at the limit", segment(0, rigTarget, attrCode0&^AttrG), selTest, 0, 0, 0, ""},
+		{"to ring 3, at the limit", segment(0, rigTarget, attrCode0&^AttrG|attrRing3), selTest | 3, selTest2 | 3, segment(0, 0xfffff, attrData0|attrRing3), 0, ""},
 		{"to ring 3", segment(0, 0xfffff, attrCode0|attrRing3), selTest | 3, selTest2 | 3, segment(0, 0xfffff, attrData0|attrRing3), 0, ""},
 		{"to ring 3, conforming", segment(0, 0xfffff, attrCode0|AttrExpandDown), selTest | 3, selTest2 | 3, segment(0, 0xfffff, attrData0|attrRing3), 0, ""},
 		{"to ring 3, null SS", segment(0, 0xfffff, attrCode0|attrRing3), selTest | 3, 3, 0, 0, "13(0)"},

@@ -401,6 +401,102 @@ func TestCrossPage(t *testing.T) {
 	}
 }
 
+// TestAbsentOperand: system instructions whose operand or stack is not there,
+// from its first byte on or from its last.
+func TestAbsentOperand(t *testing.T) {
+	const absent = 0x201000
+	type kind int
+	const (
+		load kind = iota
+		store
+		pop
+		push
+	)
+	for _, row := range []struct {
+		name string
+		code []byte
+		n    uint32 // bytes accessed
+		kind kind
+	}{
+		{"LLDT", []byte{0x0f, 0x00, 0x13}, 2, load},
+		{"LTR", []byte{0x0f, 0x00, 0x1b}, 2, load},
+		{"SLDT", []byte{0x0f, 0x00, 0x03}, 2, store},
+		{"STR", []byte{0x0f, 0x00, 0x0b}, 2, store},
+		{"VERR", []byte{0x0f, 0x00, 0x23}, 2, load},
+		{"VERW", []byte{0x0f, 0x00, 0x2b}, 2, load},
+		{"LAR", []byte{0x0f, 0x02, 0x03}, 2, load},
+		{"LSL", []byte{0x0f, 0x03, 0x03}, 2, load},
+		{"ARPL", []byte{0x63, 0x03}, 2, load},
+		{"LMSW", []byte{0x0f, 0x01, 0x33}, 2, load},
+		{"SMSW", []byte{0x0f, 0x01, 0x23}, 2, store},
+		{"LGDT", []byte{0x0f, 0x01, 0x13}, 6, load},
+		{"LIDT", []byte{0x0f, 0x01, 0x1b}, 6, load},
+		{"SGDT", []byte{0x0f, 0x01, 0x03}, 6, store},
+		{"SIDT", []byte{0x0f, 0x01, 0x0b}, 6, store},
+		{"MOV DS", []byte{0x8e, 0x1b}, 2, load},
+		{"MOV FS", []byte{0x8e, 0x23}, 2, load},
+		{"MOV from DS", []byte{0x8c, 0x1b}, 2, store},
+		{"LFS", []byte{0x0f, 0xb4, 0x03}, 6, load},
+		{"LSS 16", []byte{0x66, 0x0f, 0xb2, 0x03}, 4, load},
+		{"JMPF", []byte{0xff, 0x2b}, 6, load},
+		{"CALLF", []byte{0xff, 0x1b}, 6, load},
+		{"BOUND", []byte{0x62, 0x03}, 8, load},
+		{"POPF", []byte{0x9d}, 4, pop},
+		{"POP DS", []byte{0x1f}, 2, pop},
+		{"POP GS", []byte{0x0f, 0xa9}, 2, pop},
+		{"RETF", []byte{0xcb}, 8, pop},
+		{"RETF 16", []byte{0x66, 0xcb}, 4, pop},
+		{"IRET", []byte{0xcf}, 12, pop},
+		{"PUSHF", []byte{0x9c}, 4, push},
+		{"PUSH DS", []byte{0x1e}, 4, push},
+		{"CALLF imm", callf(selCode0, rigTarget), 8, push},
+	} {
+		for _, first := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s first=%v", row.name, first), func(t *testing.T) {
+				r := newRig(t)
+				p := r.paging32()
+				p.unmap(absent)
+				at := uint32(absent)
+				if !first {
+					at -= row.n - 1
+				}
+				r.R[ebx] = at
+				cr2 := uint32(absent)
+				switch row.kind {
+				case pop:
+					r.R[esp] = at
+				case push:
+					r.R[esp] = at + row.n
+					if row.name == "PUSH DS" && !first {
+						r.R[esp] += 2 // the upper half is not written
+					}
+					if row.name == "CALLF imm" && first {
+						cr2 += 4 // CS is pushed first
+					}
+				}
+				// What lies in the first page leads to a valid target.
+				r.put(absent-row.n, make([]byte, row.n)...)
+				if row.name == "RETF" || row.name == "IRET" || row.name == "JMPF" || row.name == "CALLF" {
+					r.put32(at, rigTarget)
+					if !first {
+						r.put(at+4, selCode0)
+					}
+				}
+				r.idt(vecPF, gate(selTSS2, 0, typeTask, 0, 0))
+				r.task2()
+				r.put32(rigTSS2+tssCR3, r.CR3)
+				want := "14(0)"
+				if row.kind == store || row.kind == push {
+					want = "14(2)"
+				}
+				if got := r.exec(row.code...); got != want || r.CR2 != cr2 {
+					t.Fatalf("got %q, want %q; CR2 %x", got, want, r.CR2)
+				}
+			})
+		}
+	}
+}
+
 // TestDeliveryFaults: page faults while an exception or a gate pushes.
 func TestDeliveryFaults(t *testing.T) {
 	t.Run("stack page absent", func(t *testing.T) {

@@ -189,6 +189,77 @@ func TestIRETStack(t *testing.T) {
 	}
 }
 
+// TestIRETTarget: the instruction pointer must lie within the limit of the code
+// segment returned to.
+func TestIRETTarget(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		setup func(r *rig)
+		eip   uint32
+		cs    uint16
+		vm    uint32
+		want  string
+	}{
+		{"same level, last byte", nil, 0xffff, selCode16, 0, ""},
+		{"same level, beyond", nil, 0x10000, selCode16, 0, "13(0)"},
+		{"to V86, last byte", nil, 0xffff, 0x1000, flagVM, ""},
+		{"to V86, beyond", nil, 0x10000, 0x1000, flagVM, "13(0)"},
+		{"real, last byte", (*rig).real, 0xffff, 0x1000, 0, ""},
+		{"real, beyond", (*rig).real, 0x10000, 0x1000, 0, "13(0)"},
+		{"V86, last byte", func(r *rig) { r.v86(3) }, 0xffff, 0x1000, 0, ""},
+		{"V86, beyond", func(r *rig) { r.v86(3) }, 0x10000, 0x1000, 0, "13(0)"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := newRig(t)
+			code := []byte{0xcf}
+			if row.setup != nil {
+				row.setup(r)
+				code = []byte{0x66, 0xcf}
+			}
+			sp := r.Seg[segSS].Base + r.R[esp]
+			for i, w := range []uint32{row.eip, uint32(row.cs), 2 | row.vm, 0x1000, selData3, 0, 0, 0, 0} {
+				r.put32(sp+4*uint32(i), w)
+			}
+			if got := r.exec(code...); got != row.want {
+				t.Fatalf("got %q, want %q", got, row.want)
+			}
+			if row.want == "" {
+				r.wantf(r.EIP == row.eip && r.Seg[segCS].Sel == row.cs, "at %x:%x", r.Seg[segCS].Sel, r.EIP)
+			}
+		})
+	}
+}
+
+// TestInterruptFlag: CLI and STI by IOPL, and that they change IF alone.
+func TestInterruptFlag(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		cpl  uint8
+		iopl uint32
+		want string
+	}{
+		{"ring 0", 0, 0, ""},
+		{"ring 1, IOPL 0", 1, 0, "13(0)"},
+		{"ring 1, IOPL 1", 1, 1, ""},
+		{"ring 3, IOPL 2", 3, 2, "13(0)"},
+		{"ring 3, IOPL 3", 3, 3, ""},
+	} {
+		for _, before := range []uint32{flagCF | flagDF | flagOF, flagIF | flagZF | flagNT | flagAC} {
+			for op, after := range map[byte]uint32{0xfa: before &^ flagIF, 0xfb: before | flagIF} {
+				r := newRig(t)
+				r.ring(row.cpl)
+				r.flags(before|row.iopl<<12, flagIOPL)
+				if got := r.exec(op); got != row.want {
+					t.Errorf("%s: %x: got %q, want %q", row.name, op, got, row.want)
+				}
+				if want := after | row.iopl<<12 | 2; row.want == "" && r.EFLAGS() != want {
+					t.Errorf("%s: %x: EFLAGS %x, want %x", row.name, op, r.EFLAGS(), want)
+				}
+			}
+		}
+	}
+}
+
 // TestSysenter: SDM vol. 2B, SYSENTER and SYSEXIT.
 func TestSysenter(t *testing.T) {
 	r := newRig(t)
@@ -212,5 +283,18 @@ func TestSysenter(t *testing.T) {
 	r.wantf(r.Seg[segCS] == r.segOf(selCode3) && r.Seg[segSS] == r.segOf(selData3), "CS %+v, SS %+v", r.Seg[segCS], r.Seg[segSS])
 	if got := r.exec(0x0f, 0x35); got != "13(0)" {
 		t.Errorf("SYSEXIT in ring 3: %q", got)
+	}
+	for op := byte(0x34); op <= 0x35; op++ {
+		r = newRig(t)
+		r.SysenterCS = 3
+		if got := r.exec(0x0f, op); got != "13(0)" {
+			t.Errorf("0F %x with a null CS: %q", op, got)
+		}
+		r = newRig(t)
+		r.real()
+		r.SysenterCS = selCode0
+		if got := r.exec(0x0f, op); got != "13(0)" {
+			t.Errorf("0F %x in real mode: %q", op, got)
+		}
 	}
 }

@@ -270,4 +270,32 @@ func TestTaskPaging(t *testing.T) {
 		t.Errorf("TSS that ends in an absent page: %q, CR2 %x", got, r.CR2)
 	}
 	r.want(r.busy(selTSS) && !r.busy(selTSS2), "busy bits changed")
+
+	// The old TSS must be writable, the new one only where it is linked.
+	for _, row := range []struct {
+		tss  uint32
+		code []byte
+		want string
+	}{
+		{0x300000, jmpf(selTSS2, 0), "14(3)"},
+		{0x300000, callf(selTSS2, 0), "14(3)"},
+		{0x301000, jmpf(selTSS2, 0), ""},
+		{0x301000, callf(selTSS2, 0), "14(3)"},
+	} {
+		r := newRig(t)
+		p := r.paging32()
+		r.task2()
+		r.put32(rigTSS2+tssCR3, r.CR3)
+		for i := range uint32(0x68) {
+			r.put(0x301000+i, r.ram.Load8(rigTSS2+i))
+		}
+		r.gdt(selTSS2, segment(0x301000, 0x67, AttrP|typeTSS32))
+		r.Seg[segTR].Base = 0x300000
+		r.CR0 |= cr0WP
+		p.put(row.tss, uint64(row.tss|5))
+		r.idt(vecPF, gate(selCode0, rigTarget, typeInt32, 0, 0))
+		if got := r.exec(row.code...); got != row.want {
+			t.Errorf("TSS at %x read-only, %x: got %q, want %q", row.tss, row.code[0], got, row.want)
+		}
+	}
 }
