@@ -125,40 +125,6 @@ func tools(root fs.FS, static []byte) (kernel.Tools, error) {
 	return t, err
 }
 
-// modules adds the kernel's modules: those that mount the root to the initial
-// root file system, all of them at /lib/modules.
-func (s *session) modules(ram *kernel.Initramfs) error {
-	cfg := &s.m.cfg
-	if cfg.Modules == nil {
-		return nil
-	}
-	tree := fs9p.IOFS(cfg.Modules)
-	mods, err := kernel.OpenModules(tree, s.m.kernel.Release)
-	if err != nil {
-		return err
-	}
-	drivers := []string{"virtio_pci", "9pnet_virtio", "9p"}
-	if cfg.Terminal != nil {
-		drivers = append(drivers, "virtio_console")
-	}
-	if cfg.Network != nil {
-		drivers = append(drivers, "virtio_net")
-	}
-	if ram.Modules, err = mods.Load(drivers...); err != nil {
-		return err
-	}
-	ram.Release = mods.Release
-	if err := s.share(tagModules, fs9p.Config{FS: cfg.Modules, Msize: dataMsize, ReadOnly: true}); err != nil {
-		return err
-	}
-	options := kernel.Options9P(dataMsize, cacheOwned) + ",ro"
-	if mods.Dir != "." {
-		options += ",aname=/" + mods.Dir
-	}
-	ram.Mounts = append(ram.Mounts, kernel.Mount{Type: "9p", Source: tagModules, Target: "/lib/modules/" + mods.Release, Options: options})
-	return nil
-}
-
 // control makes the control file system, by which the guest talks to us.
 func (s *session) control() *ctl.FS {
 	cfg := &s.m.cfg

@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"alpinevm"
-	"alpinevm/fs9p"
-	"alpinevm/fs9p/memfs"
 	"alpinevm/kernel"
 )
 
@@ -76,21 +74,28 @@ func (f *runFlags) files(cfg *alpinevm.Config) error {
 		return errors.New("no root file system: give --rootfs TARBALL or --initrd FILE")
 	}
 	for _, x := range []struct {
-		name string
-		data *[]byte
-	}{{f.kernel, &cfg.Kernel}, {f.firmware, &cfg.Firmware}, {f.initrd, &cfg.Initrd}, {f.busybox, &cfg.Busybox}} {
+		flag, name string
+		data       *[]byte
+	}{
+		{"kernel", f.kernel, &cfg.Kernel}, {"firmware", f.firmware, &cfg.Firmware},
+		{"initrd", f.initrd, &cfg.Initrd}, {"busybox", f.busybox, &cfg.Busybox},
+	} {
 		if x.name == "" {
 			continue
 		}
-		data, err := os.ReadFile(x.name)
-		if err != nil {
+		var err error
+		if *x.data, err = readFile(x.flag, x.name); err != nil {
 			return err
 		}
-		*x.data = data
+	}
+	if cfg.Kernel != nil {
+		if _, err := kernel.Parse(cfg.Kernel); err != nil {
+			return fmt.Errorf("--kernel %s: %w", f.kernel, err)
+		}
 	}
 	for _, m := range f.module {
 		name, _, _ := strings.Cut(m, " ")
-		data, err := os.ReadFile(name)
+		data, err := readFile("module", name)
 		if err != nil {
 			return err
 		}
@@ -99,18 +104,16 @@ func (f *runFlags) files(cfg *alpinevm.Config) error {
 	return nil
 }
 
-// loadTar makes a file system of a tarball.
-func loadTar(name string) (fs9p.FS, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
+// readFile reads the file that a flag names; the error names both.
+func readFile(flag, name string) ([]byte, error) {
+	data, err := os.ReadFile(name)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("--%s %w", flag, named(name, err))
+	case len(data) == 0:
+		return nil, fmt.Errorf("--%s %s: the file is empty", flag, name)
 	}
-	defer file.Close()
-	m := memfs.New(memfs.Config{})
-	if err := m.LoadTar(file); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return m, nil
+	return data, nil
 }
 
 // parseTrace reads the names of what to trace.

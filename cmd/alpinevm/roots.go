@@ -1,47 +1,145 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"alpinevm"
 	"alpinevm/fs9p"
+	"alpinevm/fs9p/hostfs"
+	"alpinevm/fs9p/memfs"
+	"alpinevm/fs9p/overlay"
 )
 
 // roots opens the file systems of the guest.
 func (f *runFlags) roots(cfg *alpinevm.Config, open *closers) error {
 	var err error
 	if f.rootfs != "" {
-		if cfg.Root, err = openTree(f.rootfs, true, open); err != nil {
-			return err
+		if cfg.Root, err = openRoot(f.rootfs, open); err != nil {
+			return fmt.Errorf("--rootfs %w", err)
 		}
 	}
 	if f.modules != "" {
-		if cfg.Modules, err = openTree(f.modules, false, open); err != nil {
-			return err
+		if cfg.Modules, err = openTree(f.modules, open); err != nil {
+			return fmt.Errorf("--modules %w", err)
 		}
 	}
-	for _, s := range f.volumes {
-		v, err := parseVolume(s)
-		if err != nil {
-			return err
-		}
-		_ = v
-		return errors.New("volumes: hostfs")
-	}
-	return nil
+	cfg.Volumes, err = openVolumes(f.volumes, open)
+	return err
 }
 
-// openTree opens a tarball or a folder. With change set the guest may change
-// it, in memory.
-func openTree(name string, change bool, open *closers) (fs9p.FS, error) {
-	info, err := os.Stat(name)
+// openRoot opens a tarball or a folder that the guest may change, in memory.
+func openRoot(name string, open *closers) (fs9p.FS, error) {
+	tree, err := openTree(name, open)
 	if err != nil {
 		return nil, err
 	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("%s: hostfs", name)
+	if _, inMemory := tree.(*memfs.FS); inMemory {
+		return tree, nil
 	}
-	return loadTar(name)
+	return overlay.New(overlay.Config{Upper: memfs.New(memfs.Config{}), Lower: tree})
+}
+
+// openTree opens a folder of the host or reads a tarball into memory. Errors
+// begin with the name.
+func openTree(name string, open *closers) (fs9p.FS, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, named(name, err)
+	}
+	if !info.IsDir() {
+		return loadTar(name)
+	}
+	h, err := hostfs.New(name)
+	if err != nil {
+		return nil, named(name, err)
+	}
+	*open = append(*open, h)
+	return h, nil
+}
+
+// loadTar makes a file system of a tarball.
+func loadTar(name string) (fs9p.FS, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, named(name, err)
+	}
+	defer file.Close()
+	m := memfs.New(memfs.Config{})
+	if err := m.LoadTar(file); err != nil {
+		return nil, fmt.Errorf("%s: %w; want a folder or a tarball, which may be compressed", name, err)
+	}
+	return m, nil
+}
+
+// openVolumes opens what -v shares, in the order in which it is to be mounted:
+// a folder before what is mounted inside it.
+func openVolumes(flags []string, open *closers) ([]alpinevm.Volume, error) {
+	var list []alpinevm.Volume
+	for _, s := range flags {
+		v, err := parseVolume(s)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(list, func(o alpinevm.Volume) bool { return o.Target == v.guest }) {
+			return nil, fmt.Errorf("-v %s: %s is taken by another volume", s, v.guest)
+		}
+		volume, err := openVolume(v, open)
+		if err != nil {
+			return nil, fmt.Errorf("-v %w", err)
+		}
+		list = append(list, volume)
+	}
+	slices.SortStableFunc(list, func(a, b alpinevm.Volume) int {
+		return cmp.Compare(strings.Count(a.Target, "/"), strings.Count(b.Target, "/"))
+	})
+	return list, nil
+}
+
+func openVolume(v volumeFlag, open *closers) (alpinevm.Volume, error) {
+	volume := alpinevm.Volume{Target: v.guest, ReadOnly: v.readOnly}
+	info, err := os.Stat(v.host)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return volume, fmt.Errorf("%s: no such file or folder on the host; make it first", v.host)
+	case err != nil:
+		return volume, named(v.host, err)
+	case info.IsDir():
+		h, err := hostfs.New(v.host)
+		if err != nil {
+			return volume, named(v.host, err)
+		}
+		*open = append(*open, h)
+		volume.FS = h
+	case info.Mode().IsRegular():
+		name, err := filepath.EvalSymlinks(v.host)
+		if err != nil {
+			return volume, named(v.host, err)
+		}
+		h, err := hostfs.NewFile(name)
+		if err != nil {
+			return volume, named(v.host, err)
+		}
+		*open = append(*open, h)
+		volume.FS, volume.File = h, filepath.Base(name)
+	default:
+		return volume, fmt.Errorf("%s: want a folder or a regular file", v.host)
+	}
+	return volume, nil
+}
+
+// named gives an error of the host the name that the user gave, in place of
+// what the system call had.
+func named(name string, err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err
+	}
+	return fmt.Errorf("%s: %w", name, err)
 }

@@ -19,7 +19,9 @@ package overlay
 
 import (
 	"fmt"
+	"path"
 	"strconv"
+	"strings"
 
 	"alpinevm/fs9p"
 )
@@ -102,12 +104,25 @@ func (fs *FS) prepare() error {
 	return err
 }
 
-// Attach is part of fs9p.FS. There is one tree.
+// Attach is part of fs9p.FS: aname may name a directory in the tree.
 func (fs *FS) Attach(aname string) (fs9p.Node, error) {
-	if aname != "" && aname != "/" {
-		return nil, fs9p.ENOENT
+	var n fs9p.Node = fs.root.hold()
+	for name := range strings.SplitSeq(strings.Trim(path.Clean("/"+aname), "/"), "/") {
+		if name == "" {
+			continue
+		}
+		next, err := n.Walk(name)
+		n.Release()
+		if err != nil {
+			return nil, err
+		}
+		n = next
 	}
-	return fs.root.hold(), nil
+	if n.QID().Type&fs9p.QTDir == 0 {
+		n.Release()
+		return nil, fs9p.ENOTDIR
+	}
+	return n, nil
 }
 
 // Statfs is part of fs9p.FS: what there is room for is the upper's affair.

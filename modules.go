@@ -1,0 +1,93 @@
+package alpinevm
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"alpinevm/fs9p"
+	"alpinevm/fs9p/memfs"
+	"alpinevm/fs9p/overlay"
+	"alpinevm/kernel"
+)
+
+// modules adds the kernel's modules: those that mount the root to the initial
+// root file system, all of them at /lib/modules.
+func (s *session) modules(ram *kernel.Initramfs) error {
+	cfg := &s.m.cfg
+	if cfg.Modules == nil {
+		return nil
+	}
+	mods, err := kernel.OpenModules(fs9p.IOFS(cfg.Modules), s.m.kernel.Release)
+	if err != nil {
+		return err
+	}
+	drivers := []string{"virtio_pci", "9pnet_virtio", "9p"}
+	if cfg.Terminal != nil {
+		drivers = append(drivers, "virtio_console")
+	}
+	if cfg.Network != nil {
+		drivers = append(drivers, "virtio_net")
+	}
+	if ram.Modules, err = mods.Load(drivers...); err != nil {
+		return err
+	}
+	ram.Release = mods.Release
+	index, err := mods.Index(cfg.KernelCache)
+	if err != nil {
+		return err
+	}
+	tree, err := withFiles(cfg.Modules, mods.Dir, index)
+	if err != nil {
+		return fmt.Errorf("modules: %w", err)
+	}
+	if err := s.share(tagModules, fs9p.Config{FS: tree, Msize: dataMsize, ReadOnly: true}); err != nil {
+		return err
+	}
+	options := kernel.Options9P(dataMsize, cacheOwned) + ",ro"
+	if mods.Dir != "." {
+		options += ",aname=/" + mods.Dir
+	}
+	ram.Mounts = append(ram.Mounts, kernel.Mount{Type: "9p", Source: tagModules, Target: "/lib/modules/" + mods.Release, Options: options})
+	return nil
+}
+
+// withFiles is tree with files besides in its folder dir; tree itself stays as
+// it is.
+func withFiles(tree fs9p.FS, dir string, files map[string][]byte) (fs9p.FS, error) {
+	if len(files) == 0 {
+		return tree, nil
+	}
+	union, err := overlay.New(overlay.Config{Upper: memfs.New(memfs.Config{}), Lower: tree})
+	if err != nil {
+		return nil, err
+	}
+	top, err := union.Attach(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer top.Release()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := addFile(top, name, files[name]); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return union, nil
+}
+
+func addFile(dir fs9p.Node, name string, data []byte) error {
+	node, file, err := dir.Create(name, fs9p.OWronly, 0o644, fs9p.Owner{})
+	if err != nil {
+		return err
+	}
+	defer node.Release()
+	for off := 0; off < len(data) && err == nil; {
+		var n int
+		n, err = file.WriteAt(data[off:], uint64(off))
+		off += n
+	}
+	if e := file.Close(); err == nil {
+		err = e
+	}
+	return err
+}
