@@ -32,11 +32,9 @@ func Diff(c *Case, want, got *Outcome) string {
 	diff("vector", uint64(want.Vector), uint64(got.Vector))
 	if want.Vector == got.Vector {
 		diff("error code", uint64(want.Code), uint64(got.Code))
-		w, g := want.CR2, got.CR2
-		if u.cr2Page {
-			w, g = w/pageSize, g/pageSize
+		if !u.cr2 {
+			diff("CR2", uint64(want.CR2), uint64(got.CR2))
 		}
-		diff("CR2", uint64(w), uint64(g))
 	}
 	diff("EIP", uint64(want.EIP), uint64(got.EIP))
 	if u.faults && want.Vector != noVector && want.Vector == got.Vector && want.EIP == c.Addr {

@@ -170,7 +170,7 @@ func (g *generator) choosePrefixes() {
 		g.rep = pick(g, byte(0xF2), byte(0xF3))
 		p = append(p, g.rep)
 	}
-	if row.Flags&x86.LockOK != 0 && g.chance(10) || row.Op != x86.MOVCR && g.chance(1) {
+	if row.Flags&x86.LockOK != 0 && g.chance(10) || !lockMeans[row.Op] && g.chance(1) {
 		p = append(p, 0xF0)
 	}
 	g.Shuffle(len(p), func(i, j int) { p[i], p[j] = p[j], p[i] })

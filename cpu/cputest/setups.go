@@ -49,6 +49,9 @@ var addressSized = opSet{
 	x86.XLAT: true, x86.LOOP: true, x86.LOOPE: true, x86.LOOPNE: true, x86.JECXZ: true, x86.MASKMOVQ: true, x86.MASKMOVDQU: true,
 }
 
+// lockMeans forms are different ones with LOCK on AMD: CR8, and VERW executes.
+var lockMeans = opSet{x86.MOVCR: true, x86.VERW: true}
+
 // repMeans forms are different ones with F2 or F3 on some hosts: BSF and BSR
 // where BMI1 and LZCNT are, LOOPE and LOOPNE on AMD, which takes the condition
 // from the prefix, INS and OUTS on AMD, which looks at permission before the
@@ -146,25 +149,17 @@ func (g *generator) putStack(i uint32, v uint32) {
 	g.poke(g.c.R[x86.ESP]+i*uint32(g.opSize), b)
 }
 
-// segment says that the operand is a segment register. Vendors differ in how
-// much of the stack they touch then, so alignment is not checked.
-func (g *generator) segment() bool {
-	a := g.row.Args[0]
-	if a < x86.SegES || a > x86.SegGS {
-		return false
-	}
-	g.c.EFLAGS &^= x86.FlagAC
-	return true
-}
-
+// push and pop let nothing fault where the operand is a segment register:
+// vendors differ in how much of the stack they touch then.
 func (g *generator) push() {
 	g.stack()
-	g.segment()
+	if a := g.row.Args[0]; a >= x86.SegES && a <= x86.SegGS {
+		g.calm()
+	}
 }
 
 func (g *generator) pop() {
-	g.stack()
-	g.segment()
+	g.push()
 	switch g.row.Args[0] {
 	case x86.SegSS:
 		g.putStack(0, uint32(g.selector(stackSelectors)))
@@ -208,10 +203,10 @@ func (g *generator) retf() {
 	g.stack()
 	g.putStack(0, g.branchTarget())
 	g.putStack(1, uint32(g.selector(codeSelectors))|g.Uint32()<<16)
-	if g.imm != nil { // AMD reads a stack pointer behind the parameters in any case
+	if g.imm != nil {
 		g.imm = []byte{byte(g.IntN(40)), 0}
-		g.calm()
 	}
+	g.calm() // AMD reads a stack pointer behind the parameters in any case
 }
 
 // calm lets no access to the stack fault.
@@ -225,7 +220,6 @@ func (g *generator) calm() {
 
 func (g *generator) iret() {
 	g.retf()
-	g.calm()
 	g.putStack(2, g.Uint32()&^x86.FlagTF)
 	g.c.EFLAGS &^= x86.FlagNT // a task return, which long mode does not have
 }

@@ -217,7 +217,7 @@ func childCalls() [][7]uint32 {
 	return calls
 }
 
-// childELF is the child's program: an ELF header, one program header, and the
+// childELF is the child's program: an ELF header, two program headers, and the
 // code, which starts on its own page.
 func childELF() []byte {
 	le := binary.LittleEndian
@@ -230,7 +230,7 @@ func childELF() []byte {
 	le.PutUint32(b[28:], 52) // program headers
 	le.PutUint16(b[40:], 52)
 	le.PutUint16(b[42:], 32)
-	le.PutUint16(b[44:], 1)
+	le.PutUint16(b[44:], 2)
 	le.PutUint32(b[52:], 1) // PT_LOAD
 	le.PutUint32(b[56:], pageSize)
 	le.PutUint32(b[60:], childBase)
@@ -239,6 +239,8 @@ func childELF() []byte {
 	le.PutUint32(b[72:], uint32(len(driverCode)))
 	le.PutUint32(b[76:], 5) // read, execute
 	le.PutUint32(b[80:], pageSize)
+	le.PutUint32(b[84:], 0x6474E551) // PT_GNU_STACK: not executable
+	le.PutUint32(b[84+24:], 6)
 	return append(b, driverCode...)
 }
 

@@ -13,7 +13,7 @@ type undef struct {
 	sw       uint16 // x87 status word
 	pointers bool   // FOP, FIP, FDP
 	cause    bool   // which fault it is
-	cr2Page  bool   // of CR2 only the page counts
+	cr2      bool   // CR2 does not count
 	faults   bool   // on a fault, memory and registers do not count
 	near80   bool   // ST is an approximation: an ulp is allowed
 	near12   bool   // XMM holds approximations of 12 bits
@@ -123,7 +123,7 @@ var differences = []difference{
 	{"FNSTENV and FNSAVE: AMD loses the x87 pointers in a context switch while no exception is pending",
 		[]x86.Op{x86.FNSTENV, x86.FNSAVE},
 		func(c *Case, in *x86.Inst, want *Outcome, u *undef) {
-			u.cr2Page, u.faults = true, true
+			u.cr2, u.faults = true, true
 			base, n := effective(c, in), uint32(in.OpSize)
 			u.mem = func(addr uint32) bool { return addr-base-3*n < 4*n }
 		}},
@@ -144,7 +144,15 @@ var differences = []difference{
 		func(c *Case, _ *x86.Inst, _ *Outcome, u *undef) { u.cause = c.EFLAGS&x86.FlagAC != 0 }},
 	{"instructions with several accesses: which of them faults first, and what the ones before it did",
 		[]x86.Op{x86.PUSHA, x86.POPA, x86.ENTER, x86.RETF, x86.IRET, x86.CALLF, x86.FLDENV, x86.FRSTOR, x86.FXSAVE, x86.FXRSTOR},
-		func(_ *Case, _ *x86.Inst, _ *Outcome, u *undef) { u.cr2Page, u.faults = true, true }},
+		func(c *Case, _ *x86.Inst, _ *Outcome, u *undef) {
+			u.cr2, u.faults, u.cause = true, true, c.EFLAGS&x86.FlagAC != 0
+		}},
+	{"operands that are accessed in parts: whether the limit of the second or the alignment of the first faults",
+		[]x86.Op{x86.BOUND, x86.LDS, x86.LES, x86.LFS, x86.LGS, x86.LSS, x86.JMPF, x86.FLD, x86.FSTP, x86.FBLD, x86.FBSTP,
+			x86.FNSTENV, x86.FLDENV, x86.FNSAVE, x86.FRSTOR},
+		func(c *Case, in *x86.Inst, _ *Outcome, u *undef) {
+			u.cause = c.EFLAGS&x86.FlagAC != 0 && in.Seg == x86.GS
+		}},
 	{"RCPPS, RCPSS, RSQRTPS, RSQRTSS: the bits of the approximation", []x86.Op{x86.RCPPS, x86.RCPSS, x86.RSQRTPS, x86.RSQRTSS},
 		func(_ *Case, _ *x86.Inst, _ *Outcome, u *undef) { u.near12 = true }},
 	{"x87 transcendental functions: the last bit, C1, precision and underflow flags",
