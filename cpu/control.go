@@ -87,9 +87,6 @@ func (c *CPU) writeCR0(v uint32) bool {
 	if changed&(cr0PG|cr0WP|cr0PE) != 0 {
 		c.flushTLB(true)
 	}
-	if v&cr0PE == 0 {
-		c.CPL = 0
-	}
 	c.modeChanged()
 	return true
 }

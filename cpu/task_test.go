@@ -47,6 +47,7 @@ func TestTaskSwitch(t *testing.T) {
 			r.gdt(selTest, gate(selTSS2, 0, typeTask, 3, 0))
 			r.idt(0x60, gate(selTSS2, 0, typeTask, 3, 0))
 			r.DR[7] |= 0x155
+			r.put32(rigTSS2+tssCR3, 0x123000) // without paging it means nothing
 			for i := range r.R[:8] {
 				if i != esp {
 					r.R[i] = 0x200 + uint32(i)
@@ -68,6 +69,7 @@ func TestTaskSwitch(t *testing.T) {
 			r.wantf(r.EFLAGS() == flags && r.EIP == rigTarget && r.R[edi] == 0x107 && r.R[esp] == rigStack1, "EFLAGS %x, EIP %x, EDI %x, ESP %x", r.EFLAGS(), r.EIP, r.R[edi], r.R[esp])
 			r.wantf(r.CR0&cr0TS != 0 && r.Seg[segTR].Sel == selTSS2 && r.Seg[segTR].Base == rigTSS2, "CR0 %x, TR %+v", r.CR0, r.Seg[segTR])
 			r.wantf(r.DR[7]&0x155 == 0, "DR7 %x", r.DR[7])
+			r.wantf(r.CR3 == 0, "CR3 %x", r.CR3)
 			if !row.nested {
 				return
 			}
@@ -258,6 +260,20 @@ func TestTaskPaging(t *testing.T) {
 	cr3 := r.CR3
 	if got := r.exec(jmpf(selTSS2, 0)...); got != "" || r.CR3 != cr3+0x100000 {
 		t.Fatalf("%q, CR3 %x", got, r.CR3)
+	}
+
+	// A 16-bit TSS has no CR3.
+	r = newRig(t)
+	r.pagingPAE()
+	cr3 = r.CR3
+	for i := range uint32(4) {
+		r.put16(rigTSS16+0x22+2*i, selData0)
+	}
+	r.put16(rigTSS16+0x24, selCode0)
+	r.put32(rigTSS16+tssCR3, 0x380000)
+	r.put64(0x380000, 1|1<<5) // a bad PDPTE, were it read
+	if got := r.exec(jmpf(selTSS16, 0)...); got != "" || r.CR3 != cr3 || r.Seg[segTR].Sel != selTSS16 {
+		t.Errorf("16-bit TSS: %q, CR3 %x", got, r.CR3)
 	}
 
 	r = newRig(t)
