@@ -3,6 +3,7 @@ package alpinevm
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"alpinevm/cpu"
@@ -52,36 +53,70 @@ func (m *Machine) powerOff() {
 
 // logTail keeps the last bytes of the kernel's log.
 type logTail struct {
-	buf [8 << 10]byte
-	n   int // bytes ever added
+	buf   [32 << 10]byte
+	n     int // bytes ever added
+	start int // value of n where the current line began
 }
 
 func (l *logTail) add(b byte) {
 	l.buf[l.n%len(l.buf)] = b
 	l.n++
+	if b == '\n' {
+		l.start = l.n
+	}
 }
 
-func (l *logTail) bytes() []byte {
-	if l.n <= len(l.buf) {
-		return l.buf[:l.n]
+// bytes is the end of the log.
+func (l *logTail) bytes() []byte { return l.since(0) }
+
+// since is what was added from the nth byte on, as far as it is there.
+func (l *logTail) since(n int) []byte {
+	n = max(n, l.n-len(l.buf))
+	i, j := n%len(l.buf), l.n%len(l.buf)
+	switch {
+	case n >= l.n:
+		return nil
+	case i < j:
+		return l.buf[i:j]
 	}
-	i := l.n % len(l.buf)
-	return append(bytes.Clone(l.buf[i:]), l.buf[:i]...)
+	return append(bytes.Clone(l.buf[i:]), l.buf[:j]...)
 }
+
+// What Linux's panic() prints first, and what it prints last if it is not to
+// reset the machine.
+const (
+	panicStart = "Kernel panic - not syncing"
+	panicEnd   = "---[ end " + panicStart
+)
 
 // panicked says whether the log tells of a panic.
-func (l *logTail) panicked() bool {
-	return bytes.Contains(l.bytes(), []byte("Kernel panic - not syncing"))
+func (l *logTail) panicked() bool { return bytes.Contains(l.bytes(), []byte(panicStart)) }
+
+// logged looks at a line of the log that has just ended: Linux may be about to
+// wait for ever.
+func (m *Machine) logged(line []byte) {
+	if m.session != nil && bytes.Contains(line, []byte(panicEnd)) {
+		m.finish(End{Cause: Panic, Detail: m.crash()})
+	}
 }
 
-// crashLines is how much of the log a crash shows.
-const crashLines = 30
+// A crash shows the last crashLines of the log, and the line that tells of a
+// panic with a few before it.
+const (
+	crashLines = 30
+	panicLines = 5
+)
 
 // crash describes a crash: the end of the log and the processor's state.
 func (m *Machine) crash() string {
 	var b strings.Builder
-	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(string(m.log.bytes()), "\r", ""), "\n"), "\n")
-	for _, l := range lines[max(0, len(lines)-crashLines):] {
+	all := strings.Split(strings.TrimRight(strings.ReplaceAll(string(m.log.bytes()), "\r", ""), "\n"), "\n")
+	last := all[max(0, len(all)-crashLines):]
+	head := all[:len(all)-len(last)]
+	if i := slices.IndexFunc(head, func(l string) bool { return strings.Contains(l, panicStart) }); i >= 0 {
+		last = slices.Concat(head[max(0, i-panicLines):min(len(head), i+panicLines)], []string{"..."}, last)
+	}
+	for _, l := range last {
 		if l != "" {
 			b.WriteString(l + "\n")
 		}

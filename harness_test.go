@@ -118,4 +118,3 @@ func (g *guest) want(e End, c Cause, code int) {
 func lines(text string) []string {
 	return strings.Split(strings.TrimRight(strings.ReplaceAll(text, "\r", ""), "\n"), "\n")
 }
-

@@ -96,6 +96,9 @@ func newMachine(cfg Config) (*Machine, error) {
 	m.i8042 = i8042.New(i8042.Config{A20: m.cpu.SetA20, Reset: m.reset})
 	m.serial, m.debug = newOutlet(cfg.Serial, m.Kick), newOutlet(cfg.Debug, m.Kick)
 	m.com1 = uart.New(m.timers, m.pic.Line(irqCOM1), uart.Config{Transmit: func(b byte) bool {
+		if line := m.log.start; b == '\n' {
+			m.logged(m.log.since(line))
+		}
 		m.log.add(b)
 		m.serial.put([]byte{b})
 		return true

@@ -1,0 +1,38 @@
+package alpinevm
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestLogTail(t *testing.T) {
+	var l logTail
+	if b := l.bytes(); len(b) != 0 {
+		t.Errorf("an empty log has %q", b)
+	}
+	text := strings.Repeat("0123456789abcde\n", len(l.buf)/16)
+	for round := range 3 {
+		for i := range len(text) {
+			l.add(text[i])
+			if i%997 != 0 && i != len(text)-1 {
+				continue
+			}
+			all := strings.Repeat(text, round) + text[:i+1]
+			if want := all[max(0, len(all)-len(l.buf)):]; string(l.bytes()) != want {
+				t.Fatalf("after %d bytes the log is not the last of them", l.n)
+			}
+			if want := all[strings.LastIndexByte(all, '\n')+1:]; string(l.since(l.start)) != want {
+				t.Fatalf("after %d bytes the line is %q, want %q", l.n, l.since(l.start), want)
+			}
+		}
+	}
+	if l.panicked() {
+		t.Error("a panic")
+	}
+	for _, b := range []byte("[    1.0] Kernel panic - not syncing: x\n") {
+		l.add(b)
+	}
+	if !l.panicked() {
+		t.Error("no panic")
+	}
+}

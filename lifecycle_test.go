@@ -1,0 +1,66 @@
+package alpinevm
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestEnds has guests end in each of the ways in which Linux does.
+func TestEnds(t *testing.T) {
+	for _, tt := range []struct {
+		name, script string
+		config       func(*Config)
+		end          End
+		output       string
+		detail       []string // what the end tells
+	}{
+		{name: "power off", script: "echo out; poweroff; sleep 1000", end: End{Cause: PowerOff}, output: "out\n"},
+		{
+			// What is written before a reboot is there after it, and standard output goes on.
+			name: "reboot", script: "[ ! -e /root/again ] || { echo second; exit 9; }; touch /root/again; echo first; reboot; sleep 1000",
+			end: End{Cause: Exited, Code: 9}, output: "first\nsecond\n",
+		},
+		{name: "halt", script: "halt -f", end: End{Cause: PowerOff}},
+		{
+			name: "panic", script: "echo out; echo c >/proc/sysrq-trigger", end: End{Cause: Panic}, output: "out\n",
+			detail: []string{"Kernel panic - not syncing: sysrq triggered crash", "Call Trace", "EIP", "CR3", "instructions"},
+		},
+		{
+			name: "init killed", script: "kill -SEGV 1; kill -KILL 1; kill -9 $$", end: End{Cause: Exited, Code: 128 + 9},
+		},
+		{
+			name: "no such program", config: func(c *Config) { c.Args = []string{"/no/such/program"} },
+			end: End{Cause: Exited, Code: 127},
+		},
+		{
+			name: "no root", config: func(c *Config) { c.Initrd = []byte("none") },
+			end: End{Cause: Panic}, detail: []string{"Unable to mount root fs"},
+		},
+		{
+			name: "panic without reset", script: "exec 2>/dev/null; echo c >/proc/sysrq-trigger", config: func(c *Config) { c.Append = "panic=0" },
+			end: End{Cause: Panic}, detail: []string{"Kernel panic - not syncing: sysrq triggered crash"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := sessionConfig(t, "686", tt.script)
+			if tt.config != nil {
+				tt.config(&cfg)
+			}
+			g := newGuest(t, cfg)
+			end := g.run()
+			g.want(end, tt.end.Cause, tt.end.Code)
+			if out := g.stdout.String(); out != tt.output {
+				t.Errorf("output %q, want %q", out, tt.output)
+			}
+			for _, want := range tt.detail {
+				if !strings.Contains(end.Detail, want) {
+					t.Errorf("the end does not tell of %q: %s", want, end.Detail)
+				}
+			}
+			if s, _ := g.Step(); s != Ended {
+				t.Errorf("a step of an ended machine gives %d", s)
+			}
+		})
+	}
+}
