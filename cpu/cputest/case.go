@@ -2,16 +2,26 @@ package cputest
 
 import "alpinevm/cpu/x86"
 
-// Case is one instruction and the state before it.
+// Case is one instruction, or a sequence of them, and the state before it.
 type Case struct {
-	Form    x86.Form
-	Code    [x86.MaxLen]byte
+	Form    x86.Form // of a single instruction
+	Code    [maxCode]byte
 	Len     uint8 // bytes of Code
 	Addr    uint32
 	R       [8]uint32
 	EFLAGS  uint32
 	FX      [512]byte // FXSAVE image
 	Windows []Window
+
+	// Taints is set for a sequence: the flags that are undefined before
+	// each instruction, and behind the last one.
+	Taints []Taint
+}
+
+// Taint tells which flags are undefined where EIP is Addr + At.
+type Taint struct {
+	At    uint8
+	Flags uint32
 }
 
 // Window is a stretch of writable memory that a case gives contents to and

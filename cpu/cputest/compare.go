@@ -18,8 +18,13 @@ type Engine interface {
 // the manuals leave undefined, by the tables of undefined.go, is not compared.
 func Diff(c *Case, want, got *Outcome) string {
 	var in x86.Inst
-	x86.Decode(c.Code[:c.Len], x86.Mode32, &in)
-	u := undefined(c, &in, want)
+	var u undef
+	if c.Taints != nil {
+		u = c.tainted(want.EIP)
+	} else {
+		x86.Decode(c.Code[:c.Len], x86.Mode32, &in)
+		u = undefined(c, &in, want)
+	}
 	var b strings.Builder
 	diff := func(name string, w, g uint64) {
 		if w != g {
@@ -125,16 +130,21 @@ func diffMemory(b *strings.Builder, c *Case, want, got []byte, u *undef) {
 func (c *Case) Describe() string {
 	le := binary.LittleEndian
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v: % X\n  R %08x EFLAGS %x\n", &x86.Forms[c.Form], c.Code[:c.Len], c.R, c.EFLAGS)
+	if c.Taints != nil {
+		c.describeSequence(&b)
+	} else {
+		fmt.Fprintf(&b, "%v: % X\n", &x86.Forms[c.Form], c.Code[:c.Len])
+	}
+	fmt.Fprintf(&b, "  R %08x EFLAGS %x\n", c.R, c.EFLAGS)
 	row := &x86.Forms[c.Form]
-	if usesX87(row) {
+	if c.Taints == nil && usesX87(row) {
 		fmt.Fprintf(&b, "  CW %04x SW %04x tags %02x", le.Uint16(c.FX[:]), le.Uint16(c.FX[2:]), c.FX[4])
 		for i := range 8 {
 			fmt.Fprintf(&b, " %s", text80(c.FX[fxST+16*i:]))
 		}
 		b.WriteByte('\n')
 	}
-	if usesXMM(row) {
+	if c.Taints == nil && usesXMM(row) {
 		fmt.Fprintf(&b, "  MXCSR %04x", le.Uint32(c.FX[fxMXCSR:]))
 		for i := range 8 {
 			fmt.Fprintf(&b, " %016x:%016x", le.Uint64(c.FX[fxXMM+16*i+8:]), le.Uint64(c.FX[fxXMM+16*i:]))

@@ -6,25 +6,50 @@ import (
 	"alpinevm/cpu/x86"
 )
 
-// CasesPerForm is the size of the corpus: the pairs of edges, then as many
-// cases again and more with any operands, addresses and prefixes.
-const CasesPerForm = 320
-
 // Seed is the seed of the corpus.
 const Seed = 1
 
-// Batches makes n cases of a form and hands them out in batches that engines
+// Sizes of the sets of the corpus.
+const (
+	// CasesPerForm: the pairs of edges, then as many cases again and more
+	// with any operands, addresses and prefixes.
+	CasesPerForm = 320
+	sequences    = 8192
+)
+
+// Set is a part of the corpus: the cases of one form, or sequences.
+type Set struct {
+	Name string
+	Op   x86.Op // 0 for sequences
+	Size int    // cases in the corpus; Make makes as many as one likes
+	Make func(seed uint64, n, slot int) (Case, bool)
+}
+
+// Sets is the corpus.
+func Sets() []Set {
+	var list []Set
+	for f := range x86.Forms {
+		row := &x86.Forms[f]
+		if asked(row) {
+			list = append(list, Set{row.String(), row.Op, CasesPerForm, func(seed uint64, n, slot int) (Case, bool) {
+				return Generate(seed, x86.Form(f), n, slot)
+			}})
+		}
+	}
+	return append(list, Set{"sequences", 0, sequences, func(seed uint64, n, slot int) (Case, bool) {
+		return Sequence(seed, n, slot), true
+	}})
+}
+
+// Batches makes n cases of a set and hands them out in batches that engines
 // take, each with the number of its first case. It stops at the first error.
-func Batches(seed uint64, form x86.Form, n int, run func(first int, cases []Case) error) error {
+func (s *Set) Batches(seed uint64, n int, run func(first int, cases []Case) error) error {
 	for first := 0; first < n; first += Batch {
 		var cases []Case
 		for i := first; i < min(first+Batch, n); i++ {
-			c, ok := Generate(seed, form, i, len(cases))
+			c, ok := s.Make(seed, i, len(cases))
 			if !ok {
-				if !asked(&x86.Forms[form]) {
-					return nil
-				}
-				return fmt.Errorf("cputest: %v: case %d cannot be made", &x86.Forms[form], i)
+				return fmt.Errorf("cputest: %s: case %d cannot be made", s.Name, i)
 			}
 			cases = append(cases, c)
 		}
@@ -35,9 +60,9 @@ func Batches(seed uint64, form x86.Form, n int, run func(first int, cases []Case
 	return nil
 }
 
-// Report tells how a form did.
+// Report tells how an engine did in a set.
 type Report struct {
-	Form   x86.Form
+	Name   string
 	Cases  int
 	Failed int
 	First  string // describes some of the failures
@@ -57,12 +82,12 @@ func (r *Report) add(first int, cases []Case, want, got []Outcome) {
 	}
 }
 
-// Compare runs n cases of a form on two engines, of which the first one is
+// Compare runs n cases of a set on two engines, of which the first one is
 // right. An error means that one of them failed.
-func Compare(truth, engine Engine, seed uint64, form x86.Form, n int) (Report, error) {
-	r := Report{Form: form}
+func (s *Set) Compare(truth, engine Engine, seed uint64, n int) (Report, error) {
+	r := Report{Name: s.Name}
 	var want, got [Batch]Outcome
-	err := Batches(seed, form, n, func(first int, cases []Case) error {
+	err := s.Batches(seed, n, func(first int, cases []Case) error {
 		if err := truth.Run(cases, want[:]); err != nil {
 			return err
 		}

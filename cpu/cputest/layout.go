@@ -12,8 +12,9 @@ package cputest
 const (
 	// Each case of a batch has its own code slot.
 	CodeBase = 0x10000000
-	CodeSlot = 64
-	CodeAt   = 24 // offset of the instruction in its slot; the rest is INT3
+	CodeSlot = 128
+	CodeAt   = 24 // offset of the code in its slot; the rest is INT3
+	maxCode  = 64 // bytes of code
 
 	// LandBase is a page of INT3: where branches may go.
 	LandBase = 0x10100000

@@ -31,7 +31,7 @@ const (
 	physKern   = 0x00000
 	physTables = 0x08000 // PDPT, page directories, page tables
 	physCode   = 0x20000
-	physLand   = 0x30000
+	physLand   = 0x38000
 	physData   = 0x40000
 	ramSize    = 1 << 20
 
@@ -190,7 +190,7 @@ func (k *Machine) Run(cases []Case, out []Outcome) error {
 			return fmt.Errorf("cputest: case %d is at %#x", i, c.Addr)
 		}
 		if err := k.run(c, &out[i]); err != nil {
-			return fmt.Errorf("cputest: case %d, %v, % X: %w", i, &x86.Forms[c.Form], c.Code[:c.Len], err)
+			return fmt.Errorf("cputest: case %d, %s: %w", i, c.Describe(), err)
 		}
 	}
 	data := k.view(physData, DataSize)

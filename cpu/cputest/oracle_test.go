@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"alpinevm/cpu/x86"
 )
 
 var (
@@ -27,44 +25,51 @@ func newMachine(t testing.TB) *Machine {
 	return m
 }
 
-// chosen says whether -oracle.only asks for a form.
-func chosen(row *x86.FormRow) bool {
-	return *only == "" || strings.Contains(","+*only+",", ","+row.Op.String()+",")
+// chosen says whether -oracle.only asks for a set.
+func chosen(s *Set) bool {
+	name := s.Name
+	if s.Op != 0 {
+		name = s.Op.String()
+	}
+	return *only == "" || strings.Contains(","+*only+",", ","+name+",")
 }
 
 func check(t *testing.T, r Report) {
 	t.Helper()
 	if r.Failed > 0 {
-		t.Errorf("%v: %d of %d cases differ\n%s", &x86.Forms[r.Form], r.Failed, r.Cases, r.First)
+		t.Errorf("%s: %d of %d cases differ\n%s", r.Name, r.Failed, r.Cases, r.First)
 	}
 }
 
 // TestOracle holds the interpreter against the host's processor.
 func TestOracle(t *testing.T) {
 	s, m := newSilicon(t), newMachine(t)
-	n, sd := CasesPerForm, uint64(Seed)
+	sd := uint64(Seed)
 	if *long > 0 {
-		if n, sd = *long, *seed; sd == 0 {
+		if sd = *seed; sd == 0 {
 			sd = rand.Uint64()
 		}
-		t.Logf("-oracle.long=%d -oracle.seed=%d", n, sd)
+		t.Logf("-oracle.long=%d -oracle.seed=%d", *long, sd)
 	}
-	total, forms := 0, 0
-	for f := range x86.Forms {
-		if !chosen(&x86.Forms[f]) {
+	total := 0
+	sets := Sets()
+	for i := range sets {
+		set := &sets[i]
+		if !chosen(set) {
 			continue
 		}
-		r, err := Compare(s, m, sd, x86.Form(f), n)
+		n := set.Size
+		if *long > 0 {
+			n = n * *long / CasesPerForm
+		}
+		r, err := set.Compare(s, m, sd, n)
 		if err != nil {
 			t.Fatal(err)
 		}
 		check(t, r)
 		total += r.Cases
-		if r.Cases > 0 {
-			forms++
-		}
 	}
-	t.Logf("%d cases of %d forms", total, forms)
+	t.Logf("%d cases of %d sets", total, len(sets))
 }
 
 // TestVectors holds the interpreter against what silicon computed when the

@@ -276,7 +276,7 @@ func (s *Silicon) Run(cases []Case, out []Outcome) error {
 	if err := s.wait(); err != nil {
 		i := s.u32(ctrlIndex)
 		if i < uint32(len(cases)) {
-			return fmt.Errorf("cputest: case %d, %v, % X: %w", i, &cases[i], cases[i].Code[:cases[i].Len], err)
+			return fmt.Errorf("cputest: case %d, %s: %w", i, cases[i].Describe(), err)
 		}
 		return fmt.Errorf("cputest: the child: %w", err)
 	}
@@ -352,7 +352,7 @@ func (s *Silicon) result(i int, c *Case, o *Outcome) error {
 			o.Code, o.CR2 = at(scErr), at(scCR2)
 		}
 		if o.EIP-childBase < uint32(len(driverCode)) {
-			return fmt.Errorf("cputest: case %d, % X: exception %d at %#x, in the child itself, address %#x", i, c.Code[:c.Len], o.Vector, o.EIP, at(scCR2))
+			return fmt.Errorf("cputest: case %d, %s: exception %d at %#x, in the child itself, address %#x", i, c.Describe(), o.Vector, o.EIP, at(scCR2))
 		}
 	}
 	for j := range 8 {

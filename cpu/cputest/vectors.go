@@ -229,10 +229,10 @@ func Record(truth Engine) ([]byte, error) {
 		return nil, err
 	}
 	var want [Batch]Outcome
-	for f := range x86.Forms {
+	for _, set := range Sets() {
 		h := fnv.New64a()
 		var b []byte
-		err := Batches(Seed, x86.Form(f), CasesPerForm, func(_ int, cases []Case) error {
+		err := set.Batches(Seed, set.Size, func(_ int, cases []Case) error {
 			sum(h, cases)
 			if err := truth.Run(cases, want[:]); err != nil {
 				return err
@@ -257,48 +257,51 @@ func Record(truth Engine) ([]byte, error) {
 }
 
 // CompareRecorded runs the recorded corpus on an engine and hands out a report
-// a form.
+// a set.
 func CompareRecorded(engine Engine, report func(Report)) error {
 	z, err := gzip.NewReader(bytes.NewReader(vectors))
 	if err != nil {
 		return fmt.Errorf("cputest: vectors: %w", err)
 	}
-	var want, got [Batch]Outcome
-	for f := range x86.Forms {
-		rep := Report{Form: x86.Form(f)}
-		var head [12]byte
-		if _, err := io.ReadFull(z, head[:]); err != nil {
-			return fmt.Errorf("cputest: vectors of %v: %w", &x86.Forms[f], ErrStale)
-		}
-		b := make([]byte, binary.LittleEndian.Uint32(head[8:]))
-		if _, err := io.ReadFull(z, b); err != nil {
-			return fmt.Errorf("cputest: vectors of %v: %w", &x86.Forms[f], err)
-		}
-		r := reader{b: b}
-		h := fnv.New64a()
-		err := Batches(Seed, rep.Form, CasesPerForm, func(first int, cases []Case) error {
-			sum(h, cases)
-			for i := range cases {
-				want[i] = r.decode(&cases[i])
-			}
-			if r.err != nil {
-				return ErrStale
-			}
-			if err := engine.Run(cases, got[:]); err != nil {
-				return err
-			}
-			rep.add(first, cases, want[:], got[:])
-			return nil
-		})
-		if err == nil && string(h.Sum(nil)) != string(head[:8]) {
-			err = ErrStale
-		}
+	for _, set := range Sets() {
+		r, err := set.compareRecorded(engine, z)
 		if err != nil {
-			return fmt.Errorf("cputest: %v: %w", &x86.Forms[f], err)
+			return fmt.Errorf("cputest: %s: %w", set.Name, err)
 		}
-		if rep.Cases > 0 {
-			report(rep)
-		}
+		report(r)
 	}
 	return nil
+}
+
+func (s *Set) compareRecorded(engine Engine, z io.Reader) (Report, error) {
+	rep := Report{Name: s.Name}
+	var head [12]byte
+	if _, err := io.ReadFull(z, head[:]); err != nil {
+		return rep, ErrStale
+	}
+	b := make([]byte, binary.LittleEndian.Uint32(head[8:]))
+	if _, err := io.ReadFull(z, b); err != nil {
+		return rep, ErrStale
+	}
+	r := reader{b: b}
+	h := fnv.New64a()
+	var want, got [Batch]Outcome
+	err := s.Batches(Seed, s.Size, func(first int, cases []Case) error {
+		sum(h, cases)
+		for i := range cases {
+			want[i] = r.decode(&cases[i])
+		}
+		if r.err != nil {
+			return ErrStale
+		}
+		if err := engine.Run(cases, got[:]); err != nil {
+			return err
+		}
+		rep.add(first, cases, want[:], got[:])
+		return nil
+	})
+	if err == nil && string(h.Sum(nil)) != string(head[:8]) {
+		err = ErrStale
+	}
+	return rep, err
 }
