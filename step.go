@@ -168,3 +168,8 @@ func (m *Machine) drained() bool {
 	return m.serial.empty() && m.debug.empty() && (m.terminal == nil || m.terminal.empty() && m.console.Buffered() == 0) &&
 		(m.session == nil || m.session.drained())
 }
+
+// Instructions is the number of guest instructions retired so far; each
+// iteration of a string instruction and each interrupt counts as one. To be
+// called on the machine goroutine.
+func (m *Machine) Instructions() uint64 { return m.cpu.Retired }

@@ -41,7 +41,7 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	c.AddCommand(newRun(), newVersion())
+	c.AddCommand(newRun(), newBench(), newVersion())
 	return c
 }
 

@@ -1,0 +1,211 @@
+package bench
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"runtime"
+
+	"alpinevm"
+	"alpinevm/fs9p/hostfs"
+)
+
+// programs are the ones that come with the benchmark.
+//
+//go:embed testdata
+var programs embed.FS
+
+// Programs lists them.
+func Programs() []string {
+	entries, err := programs.ReadDir("testdata")
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// GoBuild describes the benchmark: go build of a program with an empty cache
+// (cold), after one changed file (warm) and with nothing changed (again). A
+// program that has tests is tested instead of built.
+type GoBuild struct {
+	// Machine makes the configuration of the guest: kernel and root.
+	Machine   func() (alpinevm.Config, func(), error)
+	Toolchain *Toolchain
+	Program   string // one of Programs, or a folder with a module or main package
+	Work      string // "tmpfs", "root", or a folder of the host
+	Runs      int
+	Native    bool // run the same on the host's processor beside it
+	Report    func(string)
+}
+
+// workDir is where the guest works.
+const workDir = "/bench"
+
+// buildScript measures the steps. The program is in $SRC, the work folder is
+// $W.
+const buildScript = `set -e
+export HOME=$W GOCACHE=$W/cache GOTMPDIR=$W/tmp GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local GOTELEMETRY=off CGO_ENABLED=0
+rm -rf $W/cache $W/src $W/tmp
+mkdir -p $W/tmp
+cp -r $SRC $W/src
+cd $W/src
+chmod -R u+w .
+[ -e go.mod ] || printf 'module program\n\ngo 1.24\n' >go.mod
+step version go version
+work="go build -o $W/out ."
+ls *_test.go >/dev/null 2>&1 && work="go test ./..."
+step cold $work
+file=$(ls *.go | grep -v _test.go | head -n 1)
+echo '
+var _ = "changed"' >>"$file"
+step warm $work
+step again $work
+`
+
+// Run measures. What was measured before an error or the end of ctx is in the
+// Result all the same.
+func (g *GoBuild) Run(ctx context.Context) (*Result, error) {
+	r := &Result{Workload: "GoBuild/" + path.Base(filepath.ToSlash(g.Program))}
+	src, cleanup, err := g.source()
+	if err != nil {
+		return r, err
+	}
+	defer cleanup()
+	for i := range max(g.Runs, 1) {
+		if g.Runs > 1 {
+			g.Report(fmt.Sprintf("run %d of %d", i+1, g.Runs))
+		}
+		if err := g.guest(ctx, src, r); err != nil {
+			return r, err
+		}
+		if g.Native {
+			if err := g.native(ctx, src, r); err != nil {
+				return r, err
+			}
+		}
+	}
+	return r, nil
+}
+
+// source finds the program's folder; one that comes with us is unpacked.
+func (g *GoBuild) source() (dir string, cleanup func(), err error) {
+	if info, err := os.Stat(g.Program); err == nil && info.IsDir() {
+		dir, err := filepath.Abs(g.Program)
+		return dir, func() {}, err
+	}
+	sub, err := fs.Sub(programs, "testdata/"+g.Program)
+	if err == nil {
+		_, err = fs.Stat(sub, ".")
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("program %q: neither a folder nor one of %v", g.Program, Programs())
+	}
+	dir, err = os.MkdirTemp("", "alpinevm-bench-")
+	if err != nil {
+		return "", nil, err
+	}
+	if err := os.CopyFS(filepath.Join(dir, "src"), sub); err != nil {
+		os.RemoveAll(dir)
+		return "", nil, err
+	}
+	return filepath.Join(dir, "src"), func() { os.RemoveAll(dir) }, nil
+}
+
+// guest runs the script in a machine.
+func (g *GoBuild) guest(ctx context.Context, src string, r *Result) error {
+	cfg, closeAll, err := g.Machine()
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	var open []*hostfs.FS
+	defer func() {
+		for _, h := range open {
+			h.Close()
+		}
+	}()
+	volume := func(dir, target string, readOnly bool) error {
+		h, err := hostfs.New(dir)
+		if err != nil {
+			return err
+		}
+		open = append(open, h)
+		cfg.Volumes = append(cfg.Volumes, alpinevm.Volume{FS: h, Target: target, ReadOnly: readOnly})
+		return nil
+	}
+	const goroot, program = "/usr/local/go", "/run/program"
+	err = errors.Join(volume(g.Toolchain.Dir, goroot, true), volume(src, program, true))
+	if filepath.Join(g.Toolchain.Dir, "src") != g.Toolchain.Src {
+		err = errors.Join(err, volume(g.Toolchain.Src, goroot+"/src", true))
+	}
+	prepare := "mkdir -p $W\n"
+	switch g.Work {
+	case "tmpfs":
+		prepare += "mount -t tmpfs -o size=90% tmpfs $W\n"
+	case "root":
+	default:
+		err = errors.Join(err, volume(g.Work, workDir, false))
+	}
+	if err != nil {
+		return err
+	}
+	script := fmt.Sprintf("W=%s SRC=%s\nexport GOROOT=%s PATH=%s/bin:$PATH\n%s%s", workDir, program, goroot, goroot, prepare, buildScript)
+	return runGuest(ctx, cfg, script, r, g.Report)
+}
+
+// Native is the peer that is the host's own processor.
+const Native = "native"
+
+// native runs the same toolchain and script on the host.
+func (g *GoBuild) native(ctx context.Context, src string, r *Result) error {
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		return fmt.Errorf("--vs native: %s/%s does not run linux/386 programs", runtime.GOOS, runtime.GOARCH)
+	}
+	w, err := os.MkdirTemp("", "alpinevm-native-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(w)
+	// A GOROOT of links, with the source where the tools look for it.
+	root := filepath.Join(w, "go")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		return err
+	}
+	for _, name := range []string{"bin", "pkg", "VERSION", "go.env"} {
+		if err := os.Symlink(filepath.Join(g.Toolchain.Dir, name), filepath.Join(root, name)); err != nil {
+			return err
+		}
+	}
+	if err := os.Symlink(g.Toolchain.Src, filepath.Join(root, "src")); err != nil {
+		return err
+	}
+	pr, pw, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer pr.Close()
+	var errs tail
+	c := exec.CommandContext(ctx, "/bin/sh", "-c", stepScript+buildScript)
+	c.Env = append(os.Environ(), "W="+w, "SRC="+src, "GOROOT="+root, "PATH="+filepath.Join(root, "bin")+":"+os.Getenv("PATH"),
+		"GOOS=linux", "GOARCH=386", "GOMAXPROCS=1")
+	c.Stdout, c.Stderr = pw, &errs
+	if err := c.Start(); err != nil {
+		return err
+	}
+	pw.Close()
+	readNative(pr, r, g.Report)
+	if err := c.Wait(); err != nil {
+		return fmt.Errorf("%s on the host: %w\n%s", r.Workload, err, errs.String())
+	}
+	return nil
+}
