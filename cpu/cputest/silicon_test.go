@@ -16,15 +16,19 @@ func newSilicon(t testing.TB) *Silicon {
 func fill(code ...byte) []Case {
 	cases := make([]Case, Batch)
 	for i := range cases {
-		c := &cases[i]
-		c.Len = uint8(copy(c.Code[:], code))
-		c.Addr = CodeBase + uint32(i)*CodeSlot + CodeAt
-		c.EFLAGS = 2
-		c.R[4] = pageStack + 0x800
-		c.FX[fxCW], c.FX[fxCW+1] = 0x7F, 3
-		c.FX[fxMXCSR], c.FX[fxMXCSR+1] = 0x80, 0x1F
+		cases[i] = one(i, code...)
 	}
 	return cases
+}
+
+// one makes a case of an instruction in a plain state.
+func one(slot int, code ...byte) Case {
+	c := Case{Addr: CodeBase + uint32(slot)*CodeSlot + CodeAt, EFLAGS: 2}
+	c.Len = uint8(copy(c.Code[:], code))
+	c.R[4] = pageStack + 0x800
+	c.FX[fxCW], c.FX[fxCW+1] = 0x7F, 3
+	c.FX[fxMXCSR], c.FX[fxMXCSR+1] = 0x80, 0x1F
+	return c
 }
 
 // TestSilicon checks the oracle itself with instructions whose outcome is
