@@ -43,8 +43,17 @@ type guest struct {
 	stdout, stderr, serial, debug buffer
 }
 
-// session is the configuration of a repeatable guest that runs a shell script.
+// sessionConfig is the configuration of a repeatable guest that runs a shell
+// script. Booting takes too long for a short test.
 func sessionConfig(t testing.TB, flavour, script string) Config {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("boots a guest")
+	}
+	return guestConfig(t, flavour, script)
+}
+
+func guestConfig(t testing.TB, flavour, script string) Config {
 	t.Helper()
 	return Config{
 		Memory: 256 << 20, Kernel: guesttest.Kernel(t, flavour), KernelCache: guesttest.Cache(t),
@@ -95,7 +104,7 @@ func (g *guest) stepUntil(budget uint64, done func() bool) *End {
 	return nil
 }
 
-// finish steps the machine to its end.
+// run steps the machine to its end.
 func (g *guest) run() End {
 	g.t.Helper()
 	return *g.stepUntil(runBudget, nil)

@@ -104,13 +104,6 @@ func newMachine(cfg Config) (*Machine, error) {
 		return true
 	}})
 	m.com2 = uart.New(m.timers, m.pic.Line(irqCOM2), uart.Config{})
-	if cfg.DebugExit != 0 {
-		if err := m.bus.Claim(cfg.DebugExit, 1, "debug exit", debugport.Exit(func(v uint32) {
-			m.finish(End{Cause: DebugExit, Code: int(v)})
-		})); err != nil {
-			return nil, err
-		}
-	}
 	m.acpi = acpi.New(m.timers, m.pic.Line(irqSCI), m.powerOff)
 	m.post = debugport.NewPOST(func(uint8) {})
 	m.pci = pci.New(pci.Config{
@@ -200,7 +193,21 @@ func (m *Machine) claim() error {
 			return err
 		}
 	}
-	return nil
+	return m.claimDebugExit()
+}
+
+// claimDebugExit gives the port that ends the machine room for 32 bits, or for
+// 8 where there is not so much.
+func (m *Machine) claimDebugExit() error {
+	port := m.cfg.DebugExit
+	if port == 0 {
+		return nil
+	}
+	exit := debugport.Exit(func(v uint32) { m.finish(End{Cause: DebugExit, Code: int(v)}) })
+	if m.bus.Claim(port, 4, "debug exit", exit) == nil {
+		return nil
+	}
+	return m.bus.Claim(port, 1, "debug exit", exit)
 }
 
 // wallClock is the guest's date.
@@ -283,7 +290,9 @@ func (m *Machine) tripleFault() {
 	m.finish(End{Cause: TripleFault, Detail: m.crash()})
 }
 
-// Close gives the machine's memory back. It must not be running.
+// Close gives the machine's memory back. It must not be running. A goroutine
+// that waits for the host, in a Read of the terminal or a Write of output, goes
+// when that returns.
 func (m *Machine) Close() error {
 	if m.session != nil {
 		m.session.close()

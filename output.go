@@ -98,11 +98,11 @@ type inlet struct {
 // not before a Read that is under way returns.
 func newInlet(r io.Reader, kick func(func()), take func([]byte) int, eof func(error)) *inlet {
 	in := &inlet{kick: kick, take: take, eof: eof, next: make(chan struct{}, 1), stop: make(chan struct{})}
-	go in.read(r)
+	go in.read(r, in.stop)
 	return in
 }
 
-func (in *inlet) read(r io.Reader) {
+func (in *inlet) read(r io.Reader, stop <-chan struct{}) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := r.Read(buf)
@@ -110,7 +110,7 @@ func (in *inlet) read(r io.Reader) {
 			in.kick(func() { in.left = buf[:n]; in.pump() })
 			select {
 			case <-in.next:
-			case <-in.stop:
+			case <-stop:
 				return
 			}
 		}
@@ -133,4 +133,9 @@ func (in *inlet) pump() {
 	}
 }
 
-func (in *inlet) close() { close(in.stop) }
+func (in *inlet) close() {
+	if in.stop != nil {
+		close(in.stop)
+		in.stop = nil
+	}
+}

@@ -1,0 +1,136 @@
+package alpinevm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"time"
+)
+
+// TestKick posts from many goroutines while the machine runs: all is done, on
+// the machine goroutine, in each one's order.
+func TestKick(t *testing.T) {
+	for name, program := range map[string]string{"busy": programLoop, "idle": "FB F4 EBFC"} {
+		t.Run(name, func(t *testing.T) {
+			g := newGuest(t, Config{Kernel: flatKernel(program), Memory: MinMemory})
+			const posters, each = 8, 500
+			var next [posters]int // the machine goroutine's
+			ctx, cancel := context.WithCancel(context.Background())
+			var wg sync.WaitGroup
+			for p := range posters {
+				wg.Go(func() {
+					for i := range each {
+						g.Kick(func() {
+							if next[p] != i {
+								t.Errorf("poster %d: %d came before %d", p, i, next[p])
+							}
+							next[p]++
+						})
+					}
+					g.Resize(80, 25)
+					g.Shutdown()
+				})
+			}
+			go func() {
+				wg.Wait()
+				g.Kick(func() { g.Kick(cancel) }) // a kick may kick
+			}()
+			if _, err := g.Run(ctx); err != context.Canceled {
+				t.Fatal(err)
+			}
+			for p, n := range next {
+				if n != each {
+					t.Errorf("poster %d: %d of %d done", p, n, each)
+				}
+			}
+		})
+	}
+}
+
+// pumped runs what is kicked until done.
+func pumped(t *testing.T, k *kicks, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !done(); {
+		select {
+		case <-k.bell:
+			k.ring()
+		case <-time.After(10 * time.Millisecond):
+		}
+		k.drain()
+		if time.Now().After(end) {
+			t.Fatal("nothing happens")
+		}
+	}
+}
+
+func TestOutlet(t *testing.T) {
+	k := newKicks()
+	var got, want bytes.Buffer
+	o := newOutlet(&got, k.post)
+	defer o.close()
+	for i := range 1000 {
+		p := bytes.Repeat([]byte{byte(i)}, i)
+		want.Write(p)
+		o.put(p)
+		if i%10 == 0 {
+			k.drain()
+		}
+	}
+	pumped(t, k, o.empty)
+	if !bytes.Equal(got.Bytes(), want.Bytes()) {
+		t.Errorf("%d bytes written, or others than the %d put", got.Len(), want.Len())
+	}
+	none := newOutlet(nil, k.post)
+	none.put([]byte("x"))
+	if !none.empty() || none.full() {
+		t.Error("an outlet to nowhere keeps what it gets")
+	}
+}
+
+// TestOutletError has a writer fail: the rest is dropped, and nothing waits.
+func TestOutletError(t *testing.T) {
+	k := newKicks()
+	r, w := io.Pipe()
+	r.CloseWithError(errors.New("gone"))
+	o := newOutlet(w, k.post)
+	defer o.close()
+	o.put([]byte("lost"))
+	pumped(t, k, o.empty)
+	if o.err == nil {
+		t.Error("the error is lost")
+	}
+	o.put(make([]byte, 2*outletRoom))
+	if o.full() || !o.empty() {
+		t.Error("an outlet whose writer fails holds the machine up")
+	}
+}
+
+func TestInlet(t *testing.T) {
+	k := newKicks()
+	want := make([]byte, 100_000)
+	for i := range want {
+		want[i] = byte(i * 7)
+	}
+	var got []byte
+	room, ended := 0, error(nil)
+	take := func(p []byte) int {
+		n := min(len(p), room)
+		got = append(got, p[:n]...)
+		room -= n
+		return n
+	}
+	in := newInlet(iotest.DataErrReader(bytes.NewReader(want)), k.post, take, func(err error) { ended = err })
+	defer in.close()
+	pumped(t, k, func() bool {
+		room = 777
+		in.pump()
+		return ended != nil
+	})
+	if ended != io.EOF || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes of %d came in, or others; %v", len(got), len(want), ended)
+	}
+}
