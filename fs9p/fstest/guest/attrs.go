@@ -113,9 +113,15 @@ var attrChecks = []check{
 				same("atime", time.Unix(int64(st.Atim.Sec), int64(st.Atim.Nsec)), at),
 				same("mtime", time.Unix(int64(st.Mtim.Sec), int64(st.Mtim.Nsec)), mt))
 		}
-		return all(
-			func() error { return put(path, "x") },
-			func() error { return os.Chtimes(path, at, mt) },
+		if err := errors.Join(put(path, "x"), os.Chtimes(path, at, mt)); err != nil {
+			return err
+		}
+		// Linux 6.1 leaves v9fs a granularity of a second, and cuts times before it is asked.
+		seconds := times(at.Truncate(time.Second), mt.Truncate(time.Second)) == nil
+		if seconds {
+			at, mt = at.Truncate(time.Second), mt.Truncate(time.Second)
+		}
+		err := all(
 			func() error { return times(at, mt) },
 			func() error { return os.Chtimes(path, time.Time{}, at) },
 			func() error { return times(at, at) },
@@ -137,6 +143,10 @@ var attrChecks = []check{
 				return err
 			},
 		)
+		if err == nil && seconds {
+			return skipped("the kernel keeps whole seconds on this file system; those are right")
+		}
+		return err
 	}},
 	{"extended attributes", false, func(dir string) error {
 		path := filepath.Join(dir, "f")
