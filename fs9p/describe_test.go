@@ -1,0 +1,24 @@
+package fs9p
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestDescribe(t *testing.T) {
+	for want, m := range map[string]Message{
+		"tag 7 Tclunk {Fid:3}":                          &Tclunk{Fid: 3},
+		"tag 7 Rlerror ENOENT":                          &Rlerror{Errno: 2},
+		"tag 7 Twrite {Fid:1 Offset:2 2 bytes: \"hi\"}": &Twrite{Fid: 1, Offset: 2, Data: []byte("hi")},
+		"tag 7 Rread {0 bytes: \"\"}":                   &Rread{},
+		"tag 7 malformed":                               nil,
+	} {
+		if got := Describe(7, m); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	long := Describe(0, &Rreaddir{Data: make([]byte, 100_000)})
+	if len(long) > 300 || !strings.HasPrefix(long, "tag 0 Rreaddir {100000 bytes: ") {
+		t.Errorf("%.400s", long)
+	}
+}
