@@ -127,6 +127,18 @@ const (
 	TraceCode                         // every instruction, disassembled
 )
 
+// ConfigError is New's error about a field of its Config.
+type ConfigError struct {
+	Field string // "Root"
+	Err   error
+}
+
+// Error names the field.
+func (e *ConfigError) Error() string { return e.Field + ": " + e.Err.Error() }
+
+// Unwrap gives the error without the field.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
 // defaultCmdline leaves out of a kernel's start what only costs time in an
 // emulator: self-tests, probing for hardware that is not there, and
 // mitigations of faults that this processor does not have.
@@ -139,7 +151,7 @@ func New(cfg Config) (*Machine, error) {
 		cfg.Memory = DefaultMemory
 	}
 	if cfg.Memory%(1<<20) != 0 || cfg.Memory < MinMemory || cfg.Memory > MaxMemory {
-		return nil, fmt.Errorf("memory of %d bytes: want whole MiB from %d to %d", cfg.Memory, MinMemory>>20, MaxMemory>>20)
+		return nil, &ConfigError{"Memory", fmt.Errorf("%d bytes: want whole MiB from %d to %d", cfg.Memory, MinMemory>>20, MaxMemory>>20)}
 	}
 	if (cfg.Kernel == nil) == (cfg.Firmware == nil) {
 		return nil, errors.New("a machine needs a kernel or a firmware image, and not both")
@@ -175,7 +187,7 @@ func (m *Machine) load() error {
 	if cfg.Kernel != nil {
 		var err error
 		if m.kernel, err = kernel.Parse(cfg.Kernel); err != nil {
-			return err
+			return &ConfigError{"Kernel", err}
 		}
 		if m.cmdline == "" && m.kernel.Kind != kernel.Multiboot {
 			m.cmdline = defaultCmdline
@@ -184,7 +196,7 @@ func (m *Machine) load() error {
 	}
 	if cfg.Root != nil && cfg.Initrd == nil {
 		if m.kernel == nil || m.kernel.Kind == kernel.Multiboot {
-			return errors.New("a root file system needs a Linux kernel")
+			return &ConfigError{"Kernel", errors.New("it is no Linux kernel, which a root file system needs")}
 		}
 		var err error
 		if m.session, err = newSession(m); err != nil {

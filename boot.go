@@ -96,7 +96,7 @@ func (m *Machine) enterProtected(e kernel.Entry, info bios.Info) {
 func (m *Machine) bootFirmware() error {
 	rom, err := bios.PlaceROM(m.cfg.Firmware)
 	if err != nil {
-		return err
+		return &ConfigError{"Firmware", err}
 	}
 	if !m.romMapped {
 		if err := m.mem.AddROM(rom.High, m.cfg.Firmware); err != nil {

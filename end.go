@@ -107,6 +107,12 @@ const (
 	panicLines = 5
 )
 
+// lines is the last n lines of the log.
+func (l *logTail) lines(n int) string {
+	all := strings.Split(strings.TrimRight(strings.ReplaceAll(string(l.bytes()), "\r", ""), "\n"), "\n")
+	return strings.Join(all[max(0, len(all)-n):], "\n")
+}
+
 // crash describes a crash: the end of the log and the processor's state.
 func (m *Machine) crash() string {
 	var b strings.Builder

@@ -20,7 +20,7 @@ func (s *session) modules(ram *kernel.Initramfs) error {
 	}
 	mods, err := kernel.OpenModules(fs9p.IOFS(cfg.Modules), s.m.kernel.Release)
 	if err != nil {
-		return err
+		return &ConfigError{"Modules", err}
 	}
 	drivers := []string{"virtio_pci", "9pnet_virtio", "9p"}
 	if cfg.Terminal != nil {
@@ -30,16 +30,16 @@ func (s *session) modules(ram *kernel.Initramfs) error {
 		drivers = append(drivers, "virtio_net")
 	}
 	if ram.Modules, err = mods.Load(drivers...); err != nil {
-		return err
+		return &ConfigError{"Modules", err}
 	}
 	ram.Release = mods.Release
 	index, err := mods.Index(cfg.KernelCache)
 	if err != nil {
-		return err
+		return &ConfigError{"Modules", err}
 	}
 	tree, err := withFiles(cfg.Modules, mods.Dir, index)
 	if err != nil {
-		return fmt.Errorf("modules: %w", err)
+		return &ConfigError{"Modules", err}
 	}
 	if err := s.share(tagModules, fs9p.Config{FS: tree, Msize: dataMsize, ReadOnly: true}); err != nil {
 		return err

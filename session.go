@@ -40,6 +40,7 @@ const (
 // it. It lives on the machine goroutine.
 type session struct {
 	m        *Machine
+	up       bool // the guest is ready for the session's program
 	status   int
 	exited   bool
 	failure  string
@@ -58,6 +59,9 @@ func newSession(m *Machine) (*session, error) {
 		Hostname: m.hostname(), CtlMsize: ctlMsize, TTY: cfg.Terminal != nil, Init: cfg.Init,
 		Root: kernel.Mount{Type: "9p", Source: tagRoot, Options: kernel.Options9P(dataMsize, cacheOwned)},
 	}
+	if !kernel.ValidHostname(ram.Hostname) {
+		return nil, &ConfigError{"Hostname", errors.New("want up to 64 letters, digits, dots and hyphens")}
+	}
 	var err error
 	if ram.Tools, err = tools(root, cfg.Busybox); err != nil {
 		return nil, err
@@ -67,7 +71,7 @@ func newSession(m *Machine) (*session, error) {
 	}
 	if cfg.Init {
 		if _, err := fs.Stat(root, "sbin/init"); err != nil {
-			return nil, fmt.Errorf("the root file system has no /sbin/init to run: %w", err)
+			return nil, &ConfigError{"Root", errors.New("there is no /sbin/init in it to run")}
 		}
 		inittab, err := fs.ReadFile(root, "etc/inittab")
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -128,11 +132,18 @@ func (m *Machine) trace9P(tag string) func(uint16, fs9p.Message) {
 // tools finds the busybox of the initial root file system.
 func tools(root fs.FS, static []byte) (kernel.Tools, error) {
 	if static != nil {
-		return kernel.StaticTools(static)
+		t, err := kernel.StaticTools(static)
+		if err != nil {
+			err = &ConfigError{"Busybox", err}
+		}
+		return t, err
 	}
 	t, err := kernel.RootTools(root)
-	if errors.Is(err, kernel.ErrTools) || errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w; give a static i386 busybox", err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = &ConfigError{"Root", errors.New("there is no /bin/busybox in it to start the guest with; give a static i386 busybox")}
+	case err != nil:
+		err = &ConfigError{"Root", fmt.Errorf("%w; give a static i386 busybox", err)}
 	}
 	return t, err
 }
@@ -154,6 +165,12 @@ func (s *session) control() *ctl.FS {
 		return nil
 	})
 	s.shutdown = c.Signal(kernel.CtlShutdown, 0o400, kernel.ShutdownRequest)
+	s.shutdown.Asked = func() {
+		s.up = true
+		if s.m.console != nil {
+			s.m.console.Announce()
+		}
+	}
 	in := cfg.Stdin
 	if in == nil {
 		in = strings.NewReader("")
@@ -172,6 +189,9 @@ func (s *session) control() *ctl.FS {
 	return c
 }
 
+// startLines is how much of the log a failed start shows.
+const startLines = 10
+
 // end is how a session ends whose machine has been switched off.
 func (s *session) end() End {
 	switch {
@@ -179,6 +199,8 @@ func (s *session) end() End {
 		return End{Cause: Exited, Code: s.status}
 	case s.failure != "":
 		return End{Cause: Failure, Detail: "the guest: " + strings.TrimSpace(s.failure)}
+	case !s.up:
+		return End{Cause: Failure, Detail: "the guest switched itself off before its session began; the end of its log:\n" + s.m.log.lines(startLines)}
 	}
 	return End{Cause: PowerOff}
 }
@@ -195,7 +217,7 @@ func (s *session) drained() bool {
 
 // restart forgets what the last run of the guest said.
 func (s *session) restart() error {
-	s.exited, s.failure = false, ""
+	s.exited, s.failure, s.up = false, "", false
 	return nil
 }
 
@@ -220,7 +242,7 @@ func terminalType(cfg *Config) string {
 func program(root fs.FS, cfg *Config) (kernel.Program, error) {
 	u, err := lookupUser(root, cfg.User)
 	if err != nil {
-		return kernel.Program{}, err
+		return kernel.Program{}, &ConfigError{"User", err}
 	}
 	p := kernel.Program{Args: cfg.Args, Dir: cfg.Dir, UID: u.uid, GID: u.gid}
 	if len(p.Args) == 0 {
@@ -230,7 +252,7 @@ func program(root fs.FS, cfg *Config) (kernel.Program, error) {
 		p.Dir = "/"
 	}
 	if !path.IsAbs(p.Dir) {
-		return kernel.Program{}, fmt.Errorf("working folder %q: want an absolute path in the guest", p.Dir)
+		return kernel.Program{}, &ConfigError{"Dir", errors.New("want an absolute path in the guest")}
 	}
 	env := []string{defaultPath, "HOSTNAME=" + cfg.Hostname, "HOME=" + u.home}
 	if cfg.Hostname == "" {

@@ -34,7 +34,7 @@ func lookupUser(root fs.FS, s string) (user, error) {
 		uid, err1 := strconv.ParseUint(fields[2], 10, 32)
 		gid, err2 := strconv.ParseUint(fields[3], 10, 32)
 		if err1 != nil || err2 != nil {
-			return u, fmt.Errorf("user %q: its line in the image's /etc/passwd is malformed", name)
+			return u, fmt.Errorf("the line of %q in the image's /etc/passwd is malformed", name)
 		}
 		u = user{uint32(uid), uint32(gid), fields[5]}
 	case numErr == nil:
@@ -43,7 +43,7 @@ func lookupUser(root fs.FS, s string) (user, error) {
 			u.home = "/root"
 		}
 	default:
-		return u, fmt.Errorf("user %q: not in the image's /etc/passwd", name)
+		return u, fmt.Errorf("%q is not in the image's /etc/passwd", name)
 	}
 	if !hasGroup {
 		return u, nil
@@ -57,7 +57,7 @@ func lookupUser(root fs.FS, s string) (user, error) {
 	}
 	gid, err := strconv.ParseUint(group, 10, 32)
 	if err != nil {
-		return u, fmt.Errorf("group %q: not in the image's /etc/group", group)
+		return u, fmt.Errorf("the group %q is not in the image's /etc/group", group)
 	}
 	u.gid = uint32(gid)
 	return u, nil

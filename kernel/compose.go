@@ -86,12 +86,15 @@ func (r *Initramfs) Build(root fs.FS) ([]byte, error) {
 
 var hostnamePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$`)
 
+// ValidHostname tells whether a guest can have the name.
+func ValidHostname(name string) bool { return hostnamePattern.MatchString(name) }
+
 // validate refuses what the scripts cannot express.
 func (r *Initramfs) validate() error {
 	if len(r.Tools.Busybox) == 0 {
 		return fmt.Errorf("%w: none is given", ErrTools)
 	}
-	if !hostnamePattern.MatchString(r.Hostname) {
+	if !ValidHostname(r.Hostname) {
 		return fmt.Errorf("bad host name %q", r.Hostname)
 	}
 	if len(r.Program.Args) == 0 && !r.Init {

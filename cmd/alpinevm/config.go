@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"alpinevm"
@@ -67,12 +68,6 @@ func (f *runFlags) config(args []string) (cfg *alpinevm.Config, closeAll func(),
 
 // files reads the files that are given to the machine as bytes.
 func (f *runFlags) files(cfg *alpinevm.Config) error {
-	if f.kernel == "" && f.firmware == "" {
-		return errors.New("no kernel: give --kernel FILE or --firmware FILE")
-	}
-	if f.kernel != "" && f.rootfs == "" && f.initrd == "" && len(f.module) == 0 && f.modules != "" {
-		return errors.New("no root file system: give --rootfs TARBALL or --initrd FILE")
-	}
 	for _, x := range []struct {
 		flag, name string
 		data       *[]byte
@@ -88,11 +83,6 @@ func (f *runFlags) files(cfg *alpinevm.Config) error {
 			return err
 		}
 	}
-	if cfg.Kernel != nil {
-		if _, err := kernel.Parse(cfg.Kernel); err != nil {
-			return fmt.Errorf("--kernel %s: %w", f.kernel, err)
-		}
-	}
 	for _, m := range f.module {
 		name, _, _ := strings.Cut(m, " ")
 		data, err := readFile("module", name)
@@ -102,6 +92,24 @@ func (f *runFlags) files(cfg *alpinevm.Config) error {
 		cfg.ModuleFiles = append(cfg.ModuleFiles, kernel.Module{Data: data, Cmdline: m})
 	}
 	return nil
+}
+
+// explain gives an error of alpinevm.New the flag that it is about.
+func (f *runFlags) explain(err error) error {
+	var c *alpinevm.ConfigError
+	if !errors.As(err, &c) {
+		return err
+	}
+	flag, ok := map[string]string{
+		"Kernel": "--kernel " + f.kernel, "Modules": "--modules " + f.modules, "Root": "--rootfs " + f.rootfs,
+		"Busybox": "--busybox " + f.busybox, "User": "--user " + f.user, "Dir": "--workdir " + f.dir,
+		"Hostname": "--hostname " + strconv.Quote(f.hostname), "Memory": "--memory " + f.memory,
+		"Firmware": "--firmware " + f.firmware,
+	}[c.Field]
+	if !ok {
+		return err
+	}
+	return fmt.Errorf("%s: %w", flag, c.Err)
 }
 
 // readFile reads the file that a flag names; the error names both.

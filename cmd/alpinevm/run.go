@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -89,17 +87,37 @@ func newRun() *cobra.Command {
 	return c
 }
 
-// grace is how long a guest gets for an orderly end.
-const grace = 5 * time.Second
-
-// errQuit is the cause of an end by Ctrl-A x, errTimeout of one by --timeout.
-var (
-	errQuit    = errors.New("quit")
-	errTimeout = errors.New("timeout")
-	errSignal  = errors.New("signal")
-)
+// check refuses flags that contradict each other.
+func (f *runFlags) check(args []string) error {
+	switch {
+	case f.kernel == "" && f.firmware == "":
+		return errors.New("no kernel: give --kernel FILE, or --firmware FILE")
+	case f.kernel != "" && f.firmware != "":
+		return errors.New("--kernel and --firmware exclude each other")
+	case f.init && len(args) > 0:
+		return fmt.Errorf("--init runs the root's /sbin/init: leave out %q, or --init", args[0])
+	case f.rootfs == "" && len(args) > 0:
+		return fmt.Errorf("no root file system to run %q in: give --rootfs TARBALL or --rootfs DIR", args[0])
+	case f.rootfs == "" && f.init:
+		return errors.New("--init needs a root file system: give --rootfs TARBALL or --rootfs DIR")
+	case f.rootfs == "" && f.modules != "":
+		return errors.New("--modules needs a root file system: give --rootfs TARBALL or --rootfs DIR")
+	case f.rootfs != "" && f.initrd != "":
+		return errors.New("--rootfs and --initrd exclude each other: an initrd brings its own root")
+	case f.timeout < 0:
+		return fmt.Errorf("--timeout %s: want a time such as 90s or 5m", f.timeout)
+	}
+	return nil
+}
 
 func (f *runFlags) run(ctx context.Context, args []string) (err error) {
+	if err := f.check(args); err != nil {
+		return err
+	}
+	tty, err := f.terminal()
+	if err != nil {
+		return err
+	}
 	cfg, closeAll, err := f.config(args)
 	if err != nil {
 		return err
@@ -109,27 +127,13 @@ func (f *runFlags) run(ctx context.Context, args []string) (err error) {
 	defer cancel(nil)
 
 	var out io.Writer = os.Stderr
-	if f.wantsTerminal() {
-		t, err := openTerminal()
-		if err != nil {
-			return err
-		}
-		restored := false
-		restore := func() {
-			if !restored {
-				restored = true
-				if e := t.restore(); e != nil && err == nil {
-					err = fmt.Errorf("terminal: %w", e)
-				}
-			}
-		}
-		defer restore()
-		cols, rows := windowSize()
-		cfg.Terminal = &alpinevm.Terminal{
-			In:  &escapes{r: t, help: t, quit: func() { cancel(errQuit) }},
-			Out: t, Cols: cols, Rows: rows, Term: os.Getenv("TERM"),
-		}
+	if tty != nil {
 		out = crlf{os.Stderr}
+		cols, rows := windowSize()
+		cfg.Terminal = &alpinevm.Terminal{Out: tty, Cols: cols, Rows: rows, Term: os.Getenv("TERM")}
+		if tty.input {
+			cfg.Terminal.In = &escapes{r: tty, help: tty, quit: func() { cancel(errQuit) }}
+		}
 	} else {
 		cfg.Stdin, cfg.Stdout, cfg.Stderr = os.Stdin, os.Stdout, os.Stderr
 	}
@@ -143,83 +147,42 @@ func (f *runFlags) run(ctx context.Context, args []string) (err error) {
 
 	m, err := alpinevm.New(*cfg)
 	if err != nil {
-		return err
+		return f.explain(err)
 	}
 	defer m.Close()
-	if cfg.Terminal != nil {
-		defer onResize(func() { m.Resize(windowSize()) })()
+	w := &watch{m: m, cancel: cancel, note: note(out, f.quiet)}
+	defer w.start(f.timeout)()
+	if tty != nil {
+		if err := tty.raw(); err != nil {
+			return err
+		}
+		defer tty.restore()
+		defer onResize(func() {
+			tty.again()
+			m.Resize(windowSize())
+		})()
 	}
-	defer f.watch(m, cancel)()
 	end, err := m.Run(ctx)
-	return report(end, err)
-}
-
-// watch turns --timeout and signals into an orderly end of the guest, and, when
-// that takes too long, into the machine's.
-func (f *runFlags) watch(m *alpinevm.Machine, cancel context.CancelCauseFunc) (stop func()) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, endSignals...)
-	done := make(chan struct{})
-	var timeout <-chan time.Time
-	if f.timeout > 0 {
-		timeout = time.After(f.timeout)
+	if errors.Is(err, errQuit) {
+		w.note("switched off")
 	}
-	go func() {
-		cause := errTimeout
-		select {
-		case <-timeout:
-		case s := <-signals:
-			cause = fmt.Errorf("%w %d", errSignal, s)
-			if n, ok := s.(syscall.Signal); ok {
-				cause = signalled(n)
-			}
-		case <-done:
-			return
-		}
-		m.Shutdown()
-		select {
-		case <-time.After(grace):
-		case <-signals:
-		case <-done:
-			return
-		}
-		cancel(cause)
-	}()
-	return func() { signal.Stop(signals); close(done) }
+	return w.report(end, err)
 }
 
-// signalled is the cause of an end by a signal.
-type signalled syscall.Signal
-
-func (s signalled) Error() string { return "ended by " + syscall.Signal(s).String() }
-
-// report turns the machine's end into the command's.
-func report(end alpinevm.End, err error) error {
-	var sig signalled
+// terminal is the session's terminal, nil where it has none. As with docker,
+// -t alone gives the program a terminal that nobody types at.
+func (f *runFlags) terminal() (*terminal, error) {
 	switch {
-	case errors.Is(err, errQuit):
-		return exitCode(0)
-	case errors.Is(err, errTimeout):
-		return exitCode(exitTimeout)
-	case errors.As(err, &sig):
-		return exitCode(128 + int(sig))
-	case err != nil:
-		return err
+	case f.rootfs == "" && f.initrd == "":
+		return nil, nil
+	case interactive():
+		return newTerminal(true), nil
+	case !f.tty:
+		return nil, nil
+	case f.interactive && !inputIsTerminal():
+		return nil, errors.New("-t: standard input is not a terminal; leave out -i or -t")
 	}
-	switch end.Cause {
-	case alpinevm.Exited, alpinevm.DebugExit:
-		return exitCode(end.Code)
-	case alpinevm.PowerOff:
-		return nil
-	case alpinevm.Failure:
-		return errors.New(end.Detail)
-	}
-	return fmt.Errorf("the guest ended by a %s:\n%s", end.Cause, strings.TrimSpace(end.Detail))
-}
-
-// wantsTerminal says whether the session gets a terminal.
-func (f *runFlags) wantsTerminal() bool {
-	return (f.rootfs != "" || f.initrd != "") && (f.tty || interactive())
+	return newTerminal(f.interactive), nil
 }
 
 // crlf writes for a terminal in raw mode.
@@ -231,4 +194,13 @@ func (c crlf) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// note prints messages of our own to out, or nothing if quiet.
+func note(out io.Writer, quiet bool) func(format string, args ...any) {
+	return func(format string, args ...any) {
+		if !quiet {
+			fmt.Fprintf(out, "alpinevm: "+format+"\n", args...)
+		}
+	}
 }

@@ -1,30 +1,96 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"golang.org/x/term"
 )
 
-// terminal is the host's terminal in raw mode.
+// terminal is the host's terminal. Before raw is called it is not touched, and
+// reads wait.
 type terminal struct {
-	io.Reader
 	io.Writer
-	restore func() error
+	input bool // it is typed at
+
+	ready    chan struct{} // closed by raw
+	mu       sync.Mutex
+	mode     rawMode // nil before raw
+	restored bool
 }
+
+// rawMode is a terminal in raw mode: every key comes as it was typed.
+type rawMode interface {
+	io.Reader
+	Again() error // sets the mode once more
+	Restore() error
+}
+
+func newTerminal(input bool) *terminal {
+	return &terminal{Writer: os.Stdout, input: input, ready: make(chan struct{})}
+}
+
+// raw puts the terminal into raw mode if it is typed at.
+func (t *terminal) raw() error {
+	if !t.input {
+		return nil
+	}
+	mode, err := openRaw()
+	if err != nil {
+		return fmt.Errorf("terminal: %w", err)
+	}
+	t.mu.Lock()
+	t.mode = mode
+	t.mu.Unlock()
+	close(t.ready)
+	return nil
+}
+
+// Read reads what is typed.
+func (t *terminal) Read(p []byte) (int, error) {
+	<-t.ready
+	return t.mode.Read(p)
+}
+
+// again puts the terminal into raw mode once more, as a shell that had stopped
+// us may have left it otherwise.
+func (t *terminal) again() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mode != nil && !t.restored {
+		t.mode.Again() // if it fails the terminal is gone, which the next read tells
+	}
+}
+
+// restore puts the terminal back to what it was before raw; further calls do
+// nothing.
+func (t *terminal) restore() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mode != nil && !t.restored {
+		t.restored = true
+		if err := t.mode.Restore(); err != nil {
+			fmt.Fprintf(os.Stderr, "alpinevm: terminal: %v\r\n", err)
+		}
+	}
+}
+
+// inputIsTerminal says whether standard input is a terminal.
+func inputIsTerminal() bool { return term.IsTerminal(int(os.Stdin.Fd())) }
 
 // interactive says whether standard input and output are a terminal.
-func interactive() bool {
-	return term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))
-}
+func interactive() bool { return inputIsTerminal() && term.IsTerminal(int(os.Stdout.Fd())) }
 
-// windowSize is the size of the terminal in characters, 80 by 24 if it does not
-// say.
+// windowSize is the size of the terminal in characters, 80 by 24 if there is
+// none or it does not say.
 func windowSize() (cols, rows uint16) {
-	c, r, err := term.GetSize(int(os.Stdout.Fd()))
-	if err != nil || c <= 0 || r <= 0 || c > 0xffff || r > 0xffff {
-		return 80, 24
+	for _, f := range []*os.File{os.Stdout, os.Stdin} {
+		c, r, err := term.GetSize(int(f.Fd()))
+		if err == nil && c > 0 && r > 0 && c <= 0xffff && r <= 0xffff {
+			return uint16(c), uint16(r)
+		}
 	}
-	return uint16(c), uint16(r)
+	return 80, 24
 }

@@ -3,23 +3,32 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"time"
 
 	"golang.org/x/term"
 )
 
-// openTerminal puts standard input into raw mode; github.com/pkg/term does not
-// build here.
-func openTerminal() (*terminal, error) {
-	fd := int(os.Stdin.Fd())
-	old, err := term.MakeRaw(fd)
-	if err != nil {
-		return nil, fmt.Errorf("terminal: %w", err)
-	}
-	return &terminal{Reader: os.Stdin, Writer: os.Stdout, restore: func() error { return term.Restore(fd, old) }}, nil
+// rawTerm is standard input in raw mode; github.com/pkg/term does not build
+// here.
+type rawTerm struct {
+	*os.File
+	old *term.State
 }
+
+func openRaw() (rawMode, error) {
+	old, err := term.MakeRaw(int(os.Stdin.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	return rawTerm{os.Stdin, old}, nil
+}
+
+// Again implements rawMode: nothing stops us here.
+func (t rawTerm) Again() error { return nil }
+
+// Restore implements rawMode.
+func (t rawTerm) Restore() error { return term.Restore(int(t.Fd()), t.old) }
 
 // onResize looks at the window's size twice a second, as there is no signal.
 func onResize(f func()) (stop func()) {

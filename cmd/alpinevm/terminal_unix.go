@@ -3,7 +3,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -11,19 +11,40 @@ import (
 	pkgterm "github.com/pkg/term"
 )
 
-// openTerminal puts the controlling terminal into raw mode.
-func openTerminal() (*terminal, error) {
+// rawTerm is the controlling terminal in raw mode.
+type rawTerm struct{ *pkgterm.Term }
+
+// openRaw puts the controlling terminal into raw mode or, where there is none,
+// the one that is standard input.
+func openRaw() (rawMode, error) {
 	t, err := pkgterm.Open("/dev/tty", pkgterm.RawMode)
 	if err != nil {
-		return nil, fmt.Errorf("terminal: %w", err)
+		t, err = pkgterm.Open("/dev/stdin", pkgterm.RawMode)
 	}
-	return &terminal{Reader: t, Writer: os.Stdout, restore: t.Restore}, nil
+	if err != nil {
+		return nil, err
+	}
+	return rawTerm{t}, nil
 }
 
-// onResize calls f whenever the window changes its size.
+// Again implements rawMode.
+func (t rawTerm) Again() error { return t.SetRaw() }
+
+// Read implements rawMode.
+func (t rawTerm) Read(p []byte) (int, error) {
+	for {
+		n, err := t.Term.Read(p)
+		if !errors.Is(err, syscall.EINTR) {
+			return n, err
+		}
+	}
+}
+
+// onResize calls f whenever the window changes its size, and when we go on
+// after a stop.
 func onResize(f func()) (stop func()) {
 	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGWINCH)
+	signal.Notify(c, syscall.SIGWINCH, syscall.SIGCONT)
 	go func() {
 		for range c {
 			f()
@@ -33,4 +54,4 @@ func onResize(f func()) (stop func()) {
 }
 
 // endSignals ask for an orderly end.
-var endSignals = []os.Signal{syscall.SIGTERM, syscall.SIGHUP, os.Interrupt}
+var endSignals = []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, os.Interrupt}

@@ -36,6 +36,8 @@ type ConsoleState struct {
 	// Sent is how much of the buffer at the head of the transmit queue is in
 	// Output already.
 	Sent int
+	// Printed: the driver has printed something since the last reset.
+	Printed bool
 }
 
 // Console is the console device with its single port (virtio 1.2, 5.3). The
@@ -68,6 +70,11 @@ func (c *Console) Resize(cols, rows uint16) {
 	c.State.Cols, c.State.Rows = cols, rows
 	c.configChanged()
 }
+
+// Announce has the driver look at the window's size: Linux's does so only when
+// the configuration changes, and only then may it, as it has a port by then
+// (drivers/char/virtio_console.c, config_work_handler).
+func (c *Console) Announce() { c.configChanged() }
 
 // Input types p and returns how many of its bytes were accepted; the others
 // are to be offered again later.
@@ -108,7 +115,7 @@ func (c *Console) config() []byte {
 
 func (c *Console) forget(q int) {
 	if q == consoleTX {
-		c.State.Sent = 0
+		c.State.Sent, c.State.Printed = 0, false
 	}
 }
 
@@ -163,6 +170,10 @@ func (c *Console) transmit() error {
 		}
 		if !ok {
 			break
+		}
+		if !c.State.Printed {
+			c.State.Printed = true
+			c.Announce()
 		}
 		r := c.chain.Reader()
 		r.Skip(c.State.Sent)

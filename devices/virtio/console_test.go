@@ -140,6 +140,26 @@ func TestConsoleResize(t *testing.T) {
 	}
 }
 
+// TestConsoleAnnounces: the first print after a reset, and no other, has the
+// driver look at the size.
+func TestConsoleAnnounces(t *testing.T) {
+	c, g := newConsoleGuest(t, featLinux|consoleSize)
+	q := g.queues[consoleTX]
+	for range 2 {
+		q.add([][]byte{[]byte("hello")})
+		q.kick()
+		if isr := g.interrupted(); isr&isrConfig == 0 {
+			t.Errorf("the first print interrupts with %d", isr)
+		}
+		q.add([][]byte{[]byte("hello")})
+		q.kick()
+		if isr := g.interrupted(); isr&isrConfig != 0 {
+			t.Errorf("the second print interrupts with %d", isr)
+		}
+		c.forget(consoleTX)
+	}
+}
+
 func TestConsoleNoAllocation(t *testing.T) {
 	c, g := newConsoleGuest(t, featLinux)
 	q := g.queues[consoleTX]

@@ -95,6 +95,10 @@ func (fs *FS) Signal(name string, mode uint32, text string) *Signal {
 
 // Signal is a message that the guest waits for.
 type Signal struct {
+	// Asked, where not nil, is called on the machine goroutine whenever a
+	// program of the guest begins to wait.
+	Asked func()
+
 	text    string
 	fired   bool
 	waiting []*signalRead
@@ -130,6 +134,9 @@ func (f signalFile) StartRead(p []byte, off uint64, done func(n int, err error))
 	}
 	w := &signalRead{answer: func() { done(static(f.s.text).ReadAt(p, off)) }}
 	f.s.waiting = append(f.s.waiting, w)
+	if f.s.Asked != nil {
+		f.s.Asked()
+	}
 	return 0, func() {
 		for i, have := range f.s.waiting {
 			if have == w {

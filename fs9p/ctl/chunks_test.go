@@ -83,13 +83,17 @@ func TestChunksWait(t *testing.T) {
 
 func TestSignal(t *testing.T) {
 	var s *Signal
-	c := serve(t, func(fs *FS) { s = fs.Signal("shutdown", 0o400, "poweroff\n") })
+	asked := 0
+	c := serve(t, func(fs *FS) {
+		s = fs.Signal("shutdown", 0o400, "poweroff\n")
+		s.Asked = func() { asked++ }
+	})
 	if a := c.StatAt(c.Root, "shutdown"); a.Attr.Size != 9 {
 		t.Errorf("size %d", a.Attr.Size)
 	}
 	fid := c.MustOpen(c.Root, "shutdown", fs9p.ORdonly)
 	flushed := c.Send(1, &fs9p.Tread{Fid: fid, Count: 1})
-	if !s.Awaited() {
+	if !s.Awaited() || asked == 0 {
 		t.Error("nobody waits")
 	}
 	c.Send(2, &fs9p.Tflush{OldTag: 1})
