@@ -14,7 +14,7 @@ import (
 // layers is the import table of the design: what each package may import of
 // this module. A pattern that ends in /... stands for everything below it. Of
 // several rows that match a package the longest one counts. Test files may
-// import cpu/cputest, fs9p/fstest, internal/guesttest and their own package's layer besides.
+// import cpu/cputest, fs9p/fstest, fs9p/memfs, fs9p/overlay, internal/guesttest and their own package's layer besides.
 var layers = []struct {
 	pkg   string
 	allow []string
@@ -35,6 +35,7 @@ var layers = []struct {
 	{"kernel/...", []string{"kernel"}},
 	{"fs9p", nil},
 	{"fs9p/...", []string{"fs9p"}},
+	{"fs9p/oci/store", []string{"fs9p", "fs9p/oci"}},
 	{"net/usernet", nil},
 	{"", []string{"cpu", "cpu/mem", "cpu/x86", "devices/...", "bios", "kernel/...", "fs9p/...", "net/usernet"}},
 	{"cmd/...", []string{"", "fs9p/...", "kernel/...", "net/usernet", "bench"}},
@@ -44,7 +45,7 @@ var layers = []struct {
 }
 
 // testOnly is what test files of any package may import besides.
-var testOnly = []string{"cpu/cputest", "fs9p/fstest", "fs9p/memfs", "internal/guesttest"}
+var testOnly = []string{"cpu/cputest", "fs9p/fstest", "fs9p/memfs", "fs9p/overlay", "internal/guesttest"}
 
 func matches(pattern, pkg string) bool {
 	if base, ok := strings.CutSuffix(pattern, "/..."); ok {
