@@ -11,7 +11,7 @@ package cputest
 // (testdata/driver.gas) and its system calls agree with it.
 const (
 	// Each case of a batch has its own code slot.
-	CodeBase = 0x10000000
+	CodeBase = 0x10040000
 	CodeSlot = 128
 	CodeAt   = 24 // offset of the code in its slot; the rest is INT3
 	maxCode  = 64 // bytes of code
@@ -25,6 +25,9 @@ const (
 
 	// backBase holds what the data pages hold between cases.
 	backBase = 0x12000000
+
+	// warmBase is a page of code that only Machine has; see warmUp.
+	warmBase = 0x10180000
 
 	childBase  = 0x08048000
 	childTail  = childBase + 0x200

@@ -3,6 +3,7 @@ package cputest
 import (
 	"encoding/binary"
 	"fmt"
+	"reflect"
 
 	"alpinevm/cpu"
 	"alpinevm/cpu/mem"
@@ -13,8 +14,9 @@ import (
 // user code. Every exception ends in a HLT at CPL 0 whose address tells the
 // vector.
 type Machine struct {
-	CPU *cpu.CPU
-	mem *mem.Memory
+	CPU  *cpu.CPU
+	mem  *mem.Memory
+	warm Outcome
 }
 
 // The kernel half of the linear address space, for the supervisor alone, and
@@ -32,6 +34,7 @@ const (
 	physTables = 0x08000 // PDPT, page directories, page tables
 	physCode   = 0x20000
 	physLand   = 0x38000
+	physWarm   = 0x39000
 	physData   = 0x40000
 	ramSize    = 1 << 20
 
@@ -165,6 +168,7 @@ func (k *Machine) paging() {
 		page(CodeBase+off, physCode+uint64(off), pteUser)
 	}
 	page(LandBase, physLand, pteUser)
+	page(warmBase, physWarm, pteUser)
 	for i, access := range dataPages {
 		off := uint32(i) * pageSize
 		switch access {
@@ -202,22 +206,75 @@ func (k *Machine) Run(cases []Case, out []Outcome) error {
 	return nil
 }
 
+// run executes a case: first as the first code after a flush of the TLB; if it
+// has memory operands, then once more from the block cache and with a warm TLB,
+// which must not make a difference.
 func (k *Machine) run(c *Case, o *Outcome) error {
 	slot := k.view(physCode+uint64(c.Addr-CodeBase-CodeAt), CodeSlot)
 	for i := range slot {
 		slot[i] = 0xCC
 	}
 	copy(slot[CodeAt:], c.Code[:c.Len])
+	k.load(c)
+	if err := k.once(c, o); err != nil || len(c.Windows) == 0 {
+		return err
+	}
+	k.load(c)
+	k.warmUp(c)
+	if err := k.once(c, &k.warm); err != nil {
+		return err
+	}
+	if string(o.Memory) != string(k.warm.Memory) {
+		return fmt.Errorf("memory is %x, with a warm TLB %x", o.Memory, k.warm.Memory)
+	}
+	cold, warm := *o, k.warm
+	cold.Memory, warm.Memory = nil, nil
+	if !reflect.DeepEqual(cold, warm) {
+		return fmt.Errorf("is %+v, with a warm TLB %+v", cold, warm)
+	}
+	return nil
+}
+
+// once runs what load has prepared.
+func (k *Machine) once(c *Case, o *Outcome) error {
 	for _, w := range c.Windows {
 		copy(k.view(physData+uint64(w.Addr-DataBase), len(w.Data)), w.Data)
 	}
-	k.load(c)
 	exit := k.CPU.Run(budget)
 	if exit.Reason != cpu.Halt {
 		return fmt.Errorf("ends with %v at EIP %#x", exit.Reason, k.CPU.EIP)
 	}
 	k.result(c, o)
 	return nil
+}
+
+// warmUp makes the processor come to the case by code that has touched every
+// data page and then loads flags and registers.
+func (k *Machine) warmUp(c *Case) {
+	var b []byte
+	imm := func(op byte, v uint32) { b = binary.LittleEndian.AppendUint32(append(b, op), v) }
+	for i, access := range dataPages {
+		p := DataBase + uint32(i)*pageSize
+		if access != absent {
+			imm(0xA0, p) // MOV AL,[p]
+		}
+		if access == readWrite {
+			imm(0xA2, p) // MOV [p],AL
+		}
+	}
+	imm(0xBC, warmBase+pageSize-4) // MOV ESP
+	b = append(b, 0x9D)            // POPF
+	for i, v := range c.R {
+		imm(0xB8+byte(i), v)
+	}
+	imm(0xE9, c.Addr-(warmBase+uint32(len(b))+5)) // JMP
+	page := k.view(physWarm, pageSize)
+	copy(page, b)
+	binary.LittleEndian.PutUint32(page[pageSize-4:], c.EFLAGS)
+	s := &k.CPU.State
+	s.SetEFLAGS(x86.FlagIF | 2)
+	s.EIP = warmBase
+	k.CPU.Reload()
 }
 
 // load sets the processor's state before a case.

@@ -86,7 +86,7 @@ func TestVectors(t *testing.T) {
 		t.Logf("recorded %d bytes", len(b))
 		return
 	}
-	if err := CompareRecorded(newMachine(t), func(r Report) { check(t, r) }); err != nil {
+	if err := CompareRecorded(newMachine(t), chosen, func(r Report) { check(t, r) }); err != nil {
 		t.Fatal(err)
 	}
 }

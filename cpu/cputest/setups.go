@@ -179,10 +179,11 @@ func (g *generator) popf() {
 
 func (g *generator) enter() {
 	g.stack()
-	level := byte(pick(g, 0, 0, 1, 2, 3, 5, 0x20, 0x21))
+	level := byte(pick(g, 0, 0, 1, 2, 3, 5, 17, 31, 0x20, 0x21))
 	size := uint16(pick(g, 0, 1, 4, 16, 20, 0x20))
 	g.imm = append(binary.LittleEndian.AppendUint16(nil, size), level)
 	g.c.R[x86.EBP] = g.c.R[x86.ESP] + uint32(g.IntN(32))
+	g.poke(g.c.R[x86.ESP]-160, make([]byte, 80))
 	if g.chance(5) {
 		g.c.R[x86.EBP] = pageLone
 	}

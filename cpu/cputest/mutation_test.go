@@ -1,0 +1,129 @@
+package cputest
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var mutate = flag.Bool("oracle.mutate", false, "flip one flag or operand in each of many handlers and see the corpus catch it")
+
+// mutation is a change of one handler: behind the first occurrence of at in a
+// file of package cpu, the next occurrence of old becomes new. sets are those of
+// the corpus to run.
+type mutation struct{ file, at, old, new, sets string }
+
+var mutations = []mutation{
+	// Integer.
+	{"alu_gen.go", "func add32RegRM(", "a + b", "a + b + 1", "ADD"},
+	{"alu_gen.go", "func add8MemRegFlat(", "cy&auxAF", "cy>>1&auxAF", "ADD"},
+	{"alu_gen.go", "func sub16RMReg(", "a - b", "b - a", "SUB"},
+	{"alu_gen.go", "func cmp32RMImm(", "c.Aux =", "c.Aux = auxAF ^", "CMP"},
+	{"alu_gen.go", "func and32RMReg(", "a & b", "a | b", "AND"},
+	{"alu_gen.go", "func xor8RegMemFlat(", "c.Aux = 0", "c.Aux = auxCF", "XOR"},
+	{"alu.go", "func inc32(", "r<<28 == 0", "r<<27 == 0", "INC"},
+	{"alu.go", "func dec(", "v<<(32-8*o.size) == 1<<31", "r<<(32-8*o.size) == 1<<31", "DEC"},
+	{"alu.go", "func neg(", "flagsSub(0, v, -v", "flagsSub(v, 0, -v", "NEG"},
+	{"alu.go", "func not(", "^v", "^v &^ 1", "NOT"},
+	{"shift.go", "func shr32Imm(", "cf>>1^r&auxPO", "cf>>1", "SHR"},
+	{"shift.go", "func shl(", "w>>(8*size)", "w>>(8*size-1)", "SHL"},
+	{"shift.go", "func sar(", "w>>(n-1)", "w>>n", "SAR"},
+	{"shift.go", "func rol(", "r&1^top(r, size)", "r&1", "ROL"},
+	{"shift.go", "func ror(", "v>>n | v<<(width-n)", "v>>n | v<<(width-n+1)", "ROR"},
+	{"shift.go", "func rcl(", "n %= width + 1", "n %= width", "RCL"},
+	{"shift.go", "func rcr(", "w<<(width+1-n)", "w<<(width-n)", "RCR"},
+	{"shift.go", "func shld(", "v >> (32 - n) & 1", "v >> (31 - n) & 1", "SHLD"},
+	{"shift.go", "func shrd(", "fill<<(32-n)", "fill<<(31-n)", "SHRD"},
+	{"muldiv.go", "func mul(", "r>>(8*o.size) != 0", "r>>(8*o.size-1) != 0", "MUL"},
+	{"muldiv.go", "func imulWide(", "int64(int32(signExtend(c.R[eax], o.size)))", "int64(c.R[eax])", "IMUL"},
+	{"muldiv.go", "func div(", "v == 0", "v == 1", "DIV"},
+	{"muldiv.go", "func idiv(", "a/d, a%d", "a/d, -(a % d)", "IDIV"},
+	{"bits.go", "func (c *CPU) bitTest(", "signExtend(i, o.size)", "i", "BT,BTS,BTR,BTC"},
+	{"bits.go", "var bitFamily", "return v &^ bit", "return v & bit", "BTR"},
+	{"bits.go", "func selectBitScan(", "c.arith() | flagZF", "c.arith() &^ flagZF", "BSF,BSR"},
+	{"bcd.go", "func (c *CPU) decimalAdjust(", "> 0x99", "> 0x9a", "DAA,DAS"},
+	{"bcd.go", "func (c *CPU) asciiAdjust(", "flagCF | flagAF", "flagCF", "AAA,AAS"},
+	{"bcd.go", "func aam(", "al/base<<8|al%base", "al%base<<8|al/base", "AAM"},
+	{"mov.go", "func movzx16(", "return next", "c.Res ^= 1\n\treturn next", "MOVZX"},
+	{"mov.go", "func setcc(", "c.cond(", "!c.cond(", "SETCC"},
+	{"mov.go", "func cmov(", "c.cond(", "!c.cond(", "CMOVCC"},
+	{"mov.go", "func salc(", "c.carry()", "(c.carry() ^ 1)", "SALC"},
+	{"atomic.go", "func xadd(", "flagsAdd(", "flagsSub(", "XADD"},
+	{"atomic.go", "func cmpxchg8b(", "flagZF", "flagCF", "CMPXCHG8B"},
+	{"flags.go", "func (s *State) cond(", "r = s.sf() != s.of()", "r = s.sf()", "JCC,SETCC,CMOVCC"},
+	{"branch.go", "func loop(", "taken && c.zf()", "taken", "LOOPE"},
+	{"stack.go", "func enter(", "o.disp&31", "o.disp&15", "ENTER"},
+	{"stack.go", "func leave(", "c.R[ebp] + uint32(o.size)", "c.R[ebp]", "LEAVE"},
+	{"string.go", "func scas(", "c.flagsSub(c.R[eax], v", "c.flagsSub(v, c.R[eax]", "SCAS"},
+	{"string.go", "func (c *CPU) stride(", "-uint32(o.size)", "uint32(o.size)", "MOVS,STOS"},
+	// MMX and SSE.
+	{"mmx_lanes.go", "func (l lanes) addSigned(", "(sum^a)&(sum^b)", "(sum^a)|(sum^b)", "PADDSB,PADDSW"},
+	{"mmx_lanes.go", "func (l lanes) average(", "(a | b)", "(a & b)", "PAVGB,PAVGW"},
+	{"mmx_lanes.go", "func pmulhrsw(", ">>14 + 1", ">>14", "PMULHRSW"},
+	{"mmx_lanes.go", "func saturateU8(", "0xff", "0x7f", "PACKUSWB"},
+	{"sse_float.go", "func alternate32(", "lane&1 == 0", "lane&1 != 0", "ADDSUBPS"},
+	{"sse_convert.go", "func singleToInt(", "e.Rounding", "softfloat.Zero", "CVTSS2SI,CVTPS2DQ,CVTPS2PI"},
+	{"sse_convert.go", "func doubleToIntTruncating(", "e.Flags |= softfloat.PE", "e.Flags |= softfloat.UE", "CVTTSD2SI"},
+	{"sse_move.go", "func movhlps(", "[o.rm&7][1]", "[o.rm&7][0]", "MOVHLPS"},
+	// x87.
+	{"x87_arith.go", "var x87Relations", "{fpuC0, x86.FlagCF}", "{fpuC0, x86.FlagPF}", "FCOMI,FUCOMI"},
+	{"x87_arith.go", "func fxam(", "v.Negative()", "!v.Negative()", "FXAM"},
+	{"x87_arith.go", "func x87Arith(", "e.Sub80(b, a)", "e.Sub80(a, b)", "FSUBR,FSUBRP,FISUBR"},
+	{"x87.go", "func (f *FPU) pop(", "f.Used &^= 1 << f.st(0)", "f.Used |= 1 << f.st(0)", "FSTP,FADDP"},
+	{"x87_move.go", "func fxch(", "f.setReg(q, a)", "f.setReg(q, b)", "FXCH"},
+	{"x87_control.go", "func (f *FPU) tags(", "tag = 1", "tag = 2", "FNSTENV,FNSAVE"},
+}
+
+// TestMutations makes each mutation and wants the corpus to catch it. It takes
+// minutes and runs only when asked to.
+func TestMutations(t *testing.T) {
+	if !*mutate {
+		t.Skip("-oracle.mutate is not set")
+	}
+	dir := t.TempDir()
+	for _, m := range mutations {
+		path, err := filepath.Abs(filepath.Join("..", m.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, body, ok := strings.Cut(string(b), m.at)
+		if ok {
+			var before, after string
+			if before, after, ok = strings.Cut(body, m.old); ok {
+				body = before + m.new + after
+			}
+		}
+		if !ok {
+			t.Errorf("%s: %q behind %q is not there", m.file, m.old, m.at)
+			continue
+		}
+		changed := filepath.Join(dir, m.file)
+		if err := os.WriteFile(changed, []byte(head+m.at+body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: changed}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := filepath.Join(dir, "overlay.json")
+		if err := os.WriteFile(list, overlay, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("go", "test", "-overlay", list, "-run", "TestVectors", ".", "-oracle.only="+m.sets).CombinedOutput()
+		switch {
+		case err == nil:
+			t.Errorf("%s: %q for %q behind %q: not caught", m.file, m.new, m.old, m.at)
+		case strings.Contains(string(out), "build failed"):
+			t.Errorf("%s: %q for %q behind %q: %s", m.file, m.new, m.old, m.at, out)
+		}
+	}
+	t.Logf("%d mutations", len(mutations))
+}
