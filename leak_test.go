@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"alpinevm/internal/guesttest"
 )
 
 // holdings is what this process holds of its host.
@@ -34,6 +36,8 @@ func held() holdings {
 func TestLeaks(t *testing.T) {
 	cfg := guestConfig(t, "686", "echo")
 	cfg.Deterministic = false
+	cfg.Modules = guesttest.Modules(t, "686", "virtio_net")
+	cfg.Network = &Network{}
 	run := func() {
 		c := cfg
 		in, keys := io.Pipe()
