@@ -72,6 +72,9 @@ func (fs *FS) Sink(name string, mode uint32, f func(p []byte) error) {
 // until there is something, and tells the end of the file once r does; what a
 // flushed read would have got, the next one gets. r is read in a goroutine of
 // its own, from the guest's first read on and at most 256 KiB ahead.
+//
+// Linux from 6.8 on reads nothing from a file whose size is 0: Chunks is for
+// guests of any age.
 func (fs *FS) Source(name string, mode uint32, r io.Reader) {
 	n := fs.add(name, mode)
 	s := &source{post: fs.cfg.Post, r: r, wait: fs.cfg.Wait}

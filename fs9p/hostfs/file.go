@@ -34,9 +34,7 @@ func (n *inode) file(flags int) (f *os.File, shared bool, err error) {
 	return f, false, nil
 }
 
-// access turns the access mode of a Tlopen into the host's. What is opened for
-// writing is opened for reading too where it may be, since the guest's kernel
-// reads the pages that it writes in part.
+// access turns the access mode of a Tlopen into the host's.
 func access(flags uint32) int {
 	switch {
 	case !fs9p.CanWrite(flags):
