@@ -152,3 +152,41 @@ func BenchmarkMovs(b *testing.B) {
 		b.Fatalf("EIP %#x", c.EIP)
 	}
 }
+
+// callCode is a ring of calls of small functions that are spread over pages:
+// what returns and indirect jumps cost.
+func callCode(functions int) []byte {
+	const stride = 96
+	code := make([]byte, 0, functions*(5+stride)+5)
+	top := functions*5 + 5
+	x := uint32(99)
+	for i := range functions {
+		x = x*1664525 + 1013904223
+		target := top + int(x>>8)%functions*stride
+		code = append(code, 0xe8)
+		code = binary.LittleEndian.AppendUint32(code, uint32(target-(i+1)*5))
+	}
+	code = append(code, 0xe9)
+	code = binary.LittleEndian.AppendUint32(code, uint32(-top))
+	for range functions {
+		f := []byte{0x55, 0x89, 0xe5, 0x01, 0xc8, 0x31, 0xc1, 0x5d, 0xc3} // push ebp; mov ebp, esp; add eax, ecx; xor ecx, eax; pop ebp; ret
+		code = append(code, f...)
+		code = append(code, make([]byte, stride-len(f))...)
+	}
+	return code
+}
+
+func BenchmarkCalls(b *testing.B) {
+	c := newFlat(b, 16<<20, callCode(400))
+	c.Run(100000)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for done := 0; done < b.N; {
+		n := min(b.N-done, 100000)
+		if x := c.Run(n); x.Reason != Budget {
+			b.Fatal(x, c.Fault, c.EIP)
+		}
+		done += n
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Minsn/s")
+}

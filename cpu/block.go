@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"unsafe"
+
 	"alpinevm/cpu/mem"
 	"alpinevm/cpu/x86"
 )
@@ -8,18 +10,33 @@ import (
 // A block is a run of instructions that are entered at the first one, keyed by
 // arena offset (physical address) and mode. It lies in one page; an instruction
 // that crosses into the next page is a block of its own, keyed by both pages.
+//
+// It fills one cache line: finding and entering a block is mostly waiting for
+// memory.
 type block struct {
-	ops   []op
-	off   uint32 // arena offset of the first byte
-	size  uint32 // bytes
-	mode  mode
-	valid bool
-	cross bool      // reaches into the page that starts at off2
-	near  [2]bool   // the linked block lies in the same page, so the link needs no check
-	off2  uint32    // arena offset of the second page's first byte
+	first *op
 	link  [2]*block // behind the last instruction; at the target of its branch
 	chain *block    // next in the hash bucket
 	page  *block    // next in the list of the first page
+	off   uint32    // arena offset of the first byte
+	off2  uint32    // arena offset of the second page's first byte, if cross
+	size  uint16    // bytes
+	n     uint8     // instructions, at least 1
+	mode  mode
+	valid bool
+	cross bool    // reaches into the page that starts at off2
+	near  [2]bool // the linked block lies in the same page, so the link needs no check
+	_     [8]byte
+}
+
+// bytes is the length of the block's code.
+func (b *block) bytes() uint32 { return uint32(b.size) }
+
+// after is the op behind o in the same block.
+func (o *op) after() *op {
+	// SAFETY: execute calls it for fewer than n ops of a block, which lie
+	// next to each other in a chunk.
+	return (*op)(unsafe.Add(unsafe.Pointer(o), unsafe.Sizeof(op{})))
 }
 
 // Bounds of the cache. When either is reached the whole cache is flushed.
@@ -82,7 +99,7 @@ func (k *blockCache) alloc(ops []op) *block {
 	o := k.ops[k.opsUsed-1][k.opNext : k.opNext+len(ops) : k.opNext+len(ops)]
 	k.opNext += len(ops)
 	copy(o, ops)
-	*b = block{ops: o, valid: true}
+	*b = block{first: &o[0], n: uint8(len(o)), valid: true}
 	return b
 }
 
@@ -119,13 +136,17 @@ func (c *CPU) find() *block {
 			return c.uncached()
 		}
 	}
-	off := e.Off + lin
+	return c.blockAt(lin, e.Off+lin)
+}
+
+// blockAt gives the block at linear address lin and arena offset off.
+func (c *CPU) blockAt(lin, off uint32) *block {
 	for b := c.blocks.buckets[bucket(off, c.mode)]; b != nil; b = b.chain {
 		if b.off == off && b.mode == c.mode && b.valid {
 			if b.cross && !c.sameSecondPage(b, lin) {
 				continue
 			}
-			if c.mode&modeFlatCode == 0 && !c.Seg[segCS].contains(c.EIP, b.size) {
+			if c.mode&modeFlatCode == 0 && !c.Seg[segCS].contains(c.EIP, b.bytes()) {
 				return c.uncached()
 			}
 			return b
@@ -204,7 +225,7 @@ func (c *CPU) decode(off uint32) *block {
 		}
 	}
 	b := k.alloc(k.building[:n])
-	b.off, b.size, b.mode = off, max(size, 1), c.mode
+	b.off, b.size, b.mode = off, uint16(max(size, 1)), c.mode
 	c.enter(b)
 	return b
 }
@@ -216,11 +237,11 @@ func (c *CPU) enter(b *block) {
 	b.chain, *h = *h, b
 	pg := &k.pages[b.off>>12]
 	b.page, *pg = *pg, b
-	first := b.size
+	first := b.bytes()
 	if b.cross {
 		first = 0x1000 - b.off&0xfff
 		k.cross = append(k.cross, b)
-		c.markCode(b.off2, b.size-first)
+		c.markCode(b.off2, b.bytes()-first)
 	}
 	c.markCode(b.off, first)
 }
@@ -287,11 +308,11 @@ func (c *CPU) uncached() *block {
 			c.flushBlocks()
 		}
 		b = k.alloc(k.scratch[:])
-		b.off, b.size, b.mode, b.cross, b.off2 = first.off, uint32(n), c.mode, true, second.off
+		b.off, b.size, b.mode, b.cross, b.off2 = first.off, uint16(n), c.mode, true, second.off
 		c.enter(b)
 		return b
 	}
-	*b = block{ops: k.scratch[:], size: uint32(n), mode: c.mode}
+	*b = block{first: &k.scratch[0], n: 1, size: uint16(n), mode: c.mode}
 	return b
 }
 
@@ -304,7 +325,7 @@ func (c *CPU) CodeWritten(off, n uint32) {
 	var left uint64
 	p := &k.pages[off>>12]
 	for b := *p; b != nil; b = b.page {
-		lines := mem.Lines(b.off, min(b.size, 0x1000-b.off&0xfff))
+		lines := mem.Lines(b.off, min(b.bytes(), 0x1000-b.off&0xfff))
 		if lines&hit != 0 {
 			b.valid = false
 			*p = b.page
@@ -317,7 +338,7 @@ func (c *CPU) CodeWritten(off, n uint32) {
 	live := k.cross[:0]
 	for _, b := range k.cross {
 		if b.off2 == page && b.valid {
-			lines := mem.Lines(page, b.size-(0x1000-b.off&0xfff))
+			lines := mem.Lines(page, b.bytes()-(0x1000-b.off&0xfff))
 			if lines&hit != 0 {
 				b.valid = false
 				c.unlist(b)

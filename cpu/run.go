@@ -106,7 +106,7 @@ func (c *CPU) execute(single bool) bool {
 	}
 	for {
 		from := c.EIP
-		n := len(b.ops)
+		n := int(b.n)
 		if left := c.limit - c.Retired; uint64(n) > left {
 			n = int(left)
 		}
@@ -115,7 +115,7 @@ func (c *CPU) execute(single bool) bool {
 		}
 		c.n, c.precise = n, n == 1
 		i := 0
-		o := &b.ops[0]
+		o := b.first
 		st := next
 		for {
 			st = o.fn(c, o)
@@ -123,14 +123,14 @@ func (c *CPU) execute(single bool) bool {
 			if st != next || i >= c.n {
 				break
 			}
-			o = &b.ops[i]
+			o = o.after()
 		}
 		slot := 0
 		switch st {
 		case next:
 			c.Retired += uint64(i)
 			c.EIP += uint32(o.start) + uint32(o.len)
-			if i < len(b.ops) {
+			if i < int(b.n) {
 				return true
 			}
 		case jump:
@@ -169,12 +169,14 @@ func (c *CPU) execute(single bool) bool {
 		}
 		nb := b.link[slot]
 		if nb == nil || !nb.valid || !b.near[slot] && !c.follows(nb) {
+			flushes := c.blocks.flushes
 			if nb = c.find(); nb == nil {
 				return c.failed()
 			}
 			// A block that crosses pages is looked up each time,
 			// since its second page may have been mapped anew.
-			if b.valid && nb.valid && !nb.cross && b.mode&(modeFlatCode|modeCode32) == modeFlatCode|modeCode32 {
+			// A flush has given b's memory to others.
+			if flushes == c.blocks.flushes && b.valid && nb.valid && !nb.cross && b.mode&(modeFlatCode|modeCode32) == modeFlatCode|modeCode32 {
 				b.link[slot] = nb
 				b.near[slot] = !b.cross && (from^c.EIP)&^0xfff == 0
 			}
