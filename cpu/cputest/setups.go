@@ -77,6 +77,7 @@ var setups = map[x86.Op]func(*generator){
 	x86.MOVS: (*generator).strings, x86.CMPS: (*generator).strings, x86.STOS: (*generator).strings, x86.LODS: (*generator).strings,
 	x86.SCAS: (*generator).strings, x86.INS: (*generator).strings, x86.OUTS: (*generator).strings,
 	x86.XLAT: (*generator).xlat, x86.MASKMOVQ: (*generator).maskmov, x86.MASKMOVDQU: (*generator).maskmov,
+	x86.DAA: (*generator).everyAL, x86.DAS: (*generator).everyAL, x86.AAA: (*generator).everyAL, x86.AAS: (*generator).everyAL,
 	x86.DIV: (*generator).div, x86.IDIV: (*generator).idiv, x86.AAM: (*generator).aam,
 	x86.CMPXCHG: (*generator).cmpxchg, x86.CMPXCHG8B: (*generator).cmpxchg8b,
 	x86.BT: (*generator).bits, x86.BTS: (*generator).bits, x86.BTR: (*generator).bits, x86.BTC: (*generator).bits,
@@ -399,6 +400,9 @@ func (g *generator) dividend(d, n uint64, size int) {
 		g.putReg(g.modRM&7, size, uint32(d))
 	}
 }
+
+// everyAL goes through the values of AL.
+func (g *generator) everyAL() { g.putReg(x86.EAX, 1, uint32(g.n)) }
 
 func (g *generator) aam() {
 	if g.IntN(2) == 0 {
