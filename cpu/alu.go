@@ -12,6 +12,11 @@ type operands struct {
 	regMemFlat, regMemSeg handler
 	memRegFlat, memRegSeg handler
 	memImmFlat, memImmSeg handler
+
+	// What the register forms do to the flags, and the forms that do not
+	// set them.
+	use                                flagUse
+	quietRegRM, quietRMReg, quietRMImm handler
 }
 
 var aluFamily = family{
@@ -51,6 +56,7 @@ func (b *operands) choose(t *translation) handler {
 	case src == x86.Ib || src == x86.Ibs || src == x86.Iz:
 		switch {
 		case t.flags&opMem == 0:
+			t.flagUse, t.quiet = b.use, b.quietRMImm
 			return b.rMImm
 		case flat:
 			return b.memImmFlat
@@ -59,6 +65,7 @@ func (b *operands) choose(t *translation) handler {
 	case dst == x86.Gb || dst == x86.Gv:
 		switch {
 		case t.flags&opMem == 0:
+			t.flagUse, t.quiet = b.use, b.quietRegRM
 			return b.regRM
 		case flat:
 			return b.regMemFlat
@@ -67,6 +74,7 @@ func (b *operands) choose(t *translation) handler {
 	}
 	switch {
 	case t.flags&opMem == 0:
+		t.flagUse, t.quiet = b.use, b.quietRMReg
 		return b.rMReg
 	case flat:
 		return b.memRegFlat

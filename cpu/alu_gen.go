@@ -374,6 +374,27 @@ func add32RMImm(c *CPU, o *op) status {
 	return next
 }
 
+func add32RegRMQuiet(c *CPU, o *op) status {
+	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	r := a + b
+	c.R[o.reg&15] = r
+	return next
+}
+
+func add32RMRegQuiet(c *CPU, o *op) status {
+	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	r := a + b
+	c.R[o.rm&15] = r
+	return next
+}
+
+func add32RMImmQuiet(c *CPU, o *op) status {
+	a, b := c.R[o.rm&15], o.imm
+	r := a + b
+	c.R[o.rm&15] = r
+	return next
+}
+
 func add32RegMemFlat(c *CPU, o *op) status {
 	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
@@ -854,6 +875,27 @@ func or32RMImm(c *CPU, o *op) status {
 	r := a | b
 	c.Res = r
 	c.Aux = 0
+	c.R[o.rm&15] = r
+	return next
+}
+
+func or32RegRMQuiet(c *CPU, o *op) status {
+	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	r := a | b
+	c.R[o.reg&15] = r
+	return next
+}
+
+func or32RMRegQuiet(c *CPU, o *op) status {
+	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	r := a | b
+	c.R[o.rm&15] = r
+	return next
+}
+
+func or32RMImmQuiet(c *CPU, o *op) status {
+	a, b := c.R[o.rm&15], o.imm
+	r := a | b
 	c.R[o.rm&15] = r
 	return next
 }
@@ -2358,6 +2400,27 @@ func and32RMImm(c *CPU, o *op) status {
 	return next
 }
 
+func and32RegRMQuiet(c *CPU, o *op) status {
+	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	r := a & b
+	c.R[o.reg&15] = r
+	return next
+}
+
+func and32RMRegQuiet(c *CPU, o *op) status {
+	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	r := a & b
+	c.R[o.rm&15] = r
+	return next
+}
+
+func and32RMImmQuiet(c *CPU, o *op) status {
+	a, b := c.R[o.rm&15], o.imm
+	r := a & b
+	c.R[o.rm&15] = r
+	return next
+}
+
 func and32RegMemFlat(c *CPU, o *op) status {
 	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
@@ -2861,6 +2924,27 @@ func sub32RMImm(c *CPU, o *op) status {
 	return next
 }
 
+func sub32RegRMQuiet(c *CPU, o *op) status {
+	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	r := a - b
+	c.R[o.reg&15] = r
+	return next
+}
+
+func sub32RMRegQuiet(c *CPU, o *op) status {
+	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	r := a - b
+	c.R[o.rm&15] = r
+	return next
+}
+
+func sub32RMImmQuiet(c *CPU, o *op) status {
+	a, b := c.R[o.rm&15], o.imm
+	r := a - b
+	c.R[o.rm&15] = r
+	return next
+}
+
 func sub32RegMemFlat(c *CPU, o *op) status {
 	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
@@ -3341,6 +3425,27 @@ func xor32RMImm(c *CPU, o *op) status {
 	r := a ^ b
 	c.Res = r
 	c.Aux = 0
+	c.R[o.rm&15] = r
+	return next
+}
+
+func xor32RegRMQuiet(c *CPU, o *op) status {
+	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	r := a ^ b
+	c.R[o.reg&15] = r
+	return next
+}
+
+func xor32RMRegQuiet(c *CPU, o *op) status {
+	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	r := a ^ b
+	c.R[o.rm&15] = r
+	return next
+}
+
+func xor32RMImmQuiet(c *CPU, o *op) status {
+	a, b := c.R[o.rm&15], o.imm
+	r := a ^ b
 	c.R[o.rm&15] = r
 	return next
 }
@@ -4360,6 +4465,7 @@ var addHandlers = [3]operands{
 		memRegSeg:  add8MemRegSeg,
 		memImmFlat: add8MemImmFlat,
 		memImmSeg:  add8MemImmSeg,
+		use:        flagsSet,
 	},
 	{
 		regRM:      add16RegRM,
@@ -4371,6 +4477,7 @@ var addHandlers = [3]operands{
 		memRegSeg:  add16MemRegSeg,
 		memImmFlat: add16MemImmFlat,
 		memImmSeg:  add16MemImmSeg,
+		use:        flagsSet,
 	},
 	{
 		regRM:      add32RegRM,
@@ -4382,6 +4489,10 @@ var addHandlers = [3]operands{
 		memRegSeg:  add32MemRegSeg,
 		memImmFlat: add32MemImmFlat,
 		memImmSeg:  add32MemImmSeg,
+		use:        flagsSet,
+		quietRegRM: add32RegRMQuiet,
+		quietRMReg: add32RMRegQuiet,
+		quietRMImm: add32RMImmQuiet,
 	},
 }
 
@@ -4396,6 +4507,7 @@ var orHandlers = [3]operands{
 		memRegSeg:  or8MemRegSeg,
 		memImmFlat: or8MemImmFlat,
 		memImmSeg:  or8MemImmSeg,
+		use:        flagsSet,
 	},
 	{
 		regRM:      or16RegRM,
@@ -4407,6 +4519,7 @@ var orHandlers = [3]operands{
 		memRegSeg:  or16MemRegSeg,
 		memImmFlat: or16MemImmFlat,
 		memImmSeg:  or16MemImmSeg,
+		use:        flagsSet,
 	},
 	{
 		regRM:      or32RegRM,
@@ -4418,6 +4531,10 @@ var orHandlers = [3]operands{
 		memRegSeg:  or32MemRegSeg,
 		memImmFlat: or32MemImmFlat,
 		memImmSeg:  or32MemImmSeg,
+		use:        flagsSet,
+		quietRegRM: or32RegRMQuiet,
+		quietRMReg: or32RMRegQuiet,
+		quietRMImm: or32RMImmQuiet,
 	},
 }
 
@@ -4504,6 +4621,7 @@ var andHandlers = [3]operands{
 		memRegSeg:  and8MemRegSeg,
 		memImmFlat: and8MemImmFlat,
 		memImmSeg:  and8MemImmSeg,
+		use:        flagsSet,
 	},
 	{
 		regRM:      and16RegRM,
@@ -4515,6 +4633,7 @@ var andHandlers = [3]operands{
 		memRegSeg:  and16MemRegSeg,
 		memImmFlat: and16MemImmFlat,
 		memImmSeg:  and16MemImmSeg,
+		use:        flagsSet,
 	},
 	{
 		regRM:      and32RegRM,
@@ -4526,6 +4645,10 @@ var andHandlers = [3]operands{
 		memRegSeg:  and32MemRegSeg,
 		memImmFlat: and32MemImmFlat,
 		memImmSeg:  and32MemImmSeg,
+		use:        flagsSet,
+		quietRegRM: and32RegRMQuiet,
+		quietRMReg: and32RMRegQuiet,
+		quietRMImm: and32RMImmQuiet,
 	},
 }
 
@@ -4540,6 +4663,7 @@ var subHandlers = [3]operands{
 		memRegSeg:  sub8MemRegSeg,
 		memImmFlat: sub8MemImmFlat,
 		memImmSeg:  sub8MemImmSeg,
+		use:        flagsSet,
 	},
 	{
 		regRM:      sub16RegRM,
@@ -4551,6 +4675,7 @@ var subHandlers = [3]operands{
 		memRegSeg:  sub16MemRegSeg,
 		memImmFlat: sub16MemImmFlat,
 		memImmSeg:  sub16MemImmSeg,
+		use:        flagsSet,
 	},
 	{
 		regRM:      sub32RegRM,
@@ -4562,6 +4687,10 @@ var subHandlers = [3]operands{
 		memRegSeg:  sub32MemRegSeg,
 		memImmFlat: sub32MemImmFlat,
 		memImmSeg:  sub32MemImmSeg,
+		use:        flagsSet,
+		quietRegRM: sub32RegRMQuiet,
+		quietRMReg: sub32RMRegQuiet,
+		quietRMImm: sub32RMImmQuiet,
 	},
 }
 
@@ -4576,6 +4705,7 @@ var xorHandlers = [3]operands{
 		memRegSeg:  xor8MemRegSeg,
 		memImmFlat: xor8MemImmFlat,
 		memImmSeg:  xor8MemImmSeg,
+		use:        flagsSet,
 	},
 	{
 		regRM:      xor16RegRM,
@@ -4587,6 +4717,7 @@ var xorHandlers = [3]operands{
 		memRegSeg:  xor16MemRegSeg,
 		memImmFlat: xor16MemImmFlat,
 		memImmSeg:  xor16MemImmSeg,
+		use:        flagsSet,
 	},
 	{
 		regRM:      xor32RegRM,
@@ -4598,6 +4729,10 @@ var xorHandlers = [3]operands{
 		memRegSeg:  xor32MemRegSeg,
 		memImmFlat: xor32MemImmFlat,
 		memImmSeg:  xor32MemImmSeg,
+		use:        flagsSet,
+		quietRegRM: xor32RegRMQuiet,
+		quietRMReg: xor32RMRegQuiet,
+		quietRMImm: xor32RMImmQuiet,
 	},
 }
 
@@ -4612,6 +4747,7 @@ var cmpHandlers = [3]operands{
 		memRegSeg:  cmp8MemRegSeg,
 		memImmFlat: cmp8MemImmFlat,
 		memImmSeg:  cmp8MemImmSeg,
+		use:        flagsSet,
 	},
 	{
 		regRM:      cmp16RegRM,
@@ -4623,6 +4759,7 @@ var cmpHandlers = [3]operands{
 		memRegSeg:  cmp16MemRegSeg,
 		memImmFlat: cmp16MemImmFlat,
 		memImmSeg:  cmp16MemImmSeg,
+		use:        flagsSet,
 	},
 	{
 		regRM:      cmp32RegRM,
@@ -4634,6 +4771,7 @@ var cmpHandlers = [3]operands{
 		memRegSeg:  cmp32MemRegSeg,
 		memImmFlat: cmp32MemImmFlat,
 		memImmSeg:  cmp32MemImmSeg,
+		use:        flagsSet,
 	},
 }
 
@@ -4648,6 +4786,7 @@ var testHandlers = [3]operands{
 		memRegSeg:  test8MemRegSeg,
 		memImmFlat: test8MemImmFlat,
 		memImmSeg:  test8MemImmSeg,
+		use:        flagsSet,
 	},
 	{
 		regRM:      test16RegRM,
@@ -4659,6 +4798,7 @@ var testHandlers = [3]operands{
 		memRegSeg:  test16MemRegSeg,
 		memImmFlat: test16MemImmFlat,
 		memImmSeg:  test16MemImmSeg,
+		use:        flagsSet,
 	},
 	{
 		regRM:      test32RegRM,
@@ -4670,5 +4810,6 @@ var testHandlers = [3]operands{
 		memRegSeg:  test32MemRegSeg,
 		memImmFlat: test32MemImmFlat,
 		memImmSeg:  test32MemImmSeg,
+		use:        flagsSet,
 	},
 }

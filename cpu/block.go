@@ -26,7 +26,8 @@ type block struct {
 	valid bool
 	cross bool    // reaches into the page that starts at off2
 	near  [2]bool // the linked block lies in the same page, so the link needs no check
-	_     [8]byte
+	quiet bool    // some instructions leave flags unset that later ones overwrite
+	_     [7]byte
 }
 
 // bytes is the length of the block's code.
@@ -63,6 +64,8 @@ type blockCache struct {
 	single   block
 	flushes  uint64
 	building [maxBlockOps]op
+	effects  [maxBlockOps]effects
+	part     block
 	inst     x86.Inst
 	bytes    [x86.MaxLen]byte
 }
@@ -192,42 +195,63 @@ func (c *CPU) decode(off uint32) *block {
 	if k.full() {
 		c.flushBlocks()
 	}
-	code := c.ram.Bytes(off, mem.PageSize-off%mem.PageSize)
+	n, size := c.build(c.ram.Bytes(off, mem.PageSize-off%mem.PageSize), maxBlockOps)
+	if n == 0 {
+		return c.uncached()
+	}
+	quiet := k.dropDeadFlags(n)
+	b := k.alloc(k.building[:n])
+	b.off, b.size, b.mode, b.quiet = off, uint16(max(size, 1)), c.mode, quiet
+	c.enter(b)
+	return b
+}
+
+// build decodes instructions at CS:EIP, whose bytes code holds up to the end of
+// the page, into the first places of building: at most most of them, up to the
+// end of the block. It gives their number and length; none where the first one
+// reaches beyond code or the segment limit.
+func (c *CPU) build(code []byte, most int) (n int, size uint32) {
+	k := &c.blocks
 	flat := c.mode&modeFlatCode != 0
 	in := &k.inst
-	var size uint32
-	n := 0
-	for n < maxBlockOps {
+	for n < most {
 		r := x86.Decode(code[size:], c.mode.decoding(), in)
 		if r == x86.Truncated || !flat && !c.Seg[segCS].contains(c.EIP+size, max(uint32(in.Len), 1)) {
-			if n == 0 {
-				return c.uncached()
-			}
 			break
 		}
 		o := &k.building[n]
-		ends, alone := true, false
+		t := translation{ends: true}
 		switch r {
 		case x86.OK:
-			ends, alone = c.translate(in, o, c.mode, size)
+			t = c.translate(in, o, c.mode, size)
 		case x86.TooLong:
 			*o = op{fn: tooLong, start: uint16(size), len: in.Len}
 		default:
 			*o = op{fn: undefined, start: uint16(size), len: in.Len}
 		}
-		if alone && n > 0 {
+		if t.alone && n > 0 {
 			break
 		}
+		k.effects[n] = effects{t.flagUse, t.quiet}
 		n++
 		size += uint32(in.Len)
-		if ends || size >= uint32(len(code)) {
+		if t.ends || size >= uint32(len(code)) {
 			break
 		}
 	}
-	b := k.alloc(k.building[:n])
-	b.off, b.size, b.mode = off, uint16(max(size, 1)), c.mode
-	c.enter(b)
-	return b
+	return n, size
+}
+
+// partOf gives the first n instructions of b, which has dropped flags, with
+// all their flags: execution is going to stop behind them, where flags can be
+// seen that are overwritten only later.
+func (c *CPU) partOf(b *block, n int) *block {
+	k := &c.blocks
+	if got, _ := c.build(c.ram.Bytes(b.off, b.bytes()), n); got != n {
+		panic("BUG: a block decodes differently the second time")
+	}
+	k.part = block{first: &k.building[0], n: uint8(n), size: b.size, mode: b.mode}
+	return &k.part
 }
 
 // enter puts b into the hash and page lists and marks its lines as code.

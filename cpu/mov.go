@@ -35,7 +35,7 @@ func selectMov(t *translation) handler {
 	h := &movHandlers[sizeIndex(t.size)]
 	switch t.args[0] {
 	case x86.Zb, x86.Zv:
-		t.rm, t.rmSh = t.reg, t.regSh
+		t.rm, t.rmSh, t.flagUse = t.reg, t.regSh, flagsKept
 		return h.rMImm
 	case x86.AL, x86.RAX:
 		t.reg, t.regSh = eax, 0
@@ -73,6 +73,7 @@ func selectExtend(h *[2]operands, to16 handler) selector {
 		}
 		switch {
 		case t.flags&opMem == 0:
+			t.flagUse = flagsKept
 			return h[i].regRM
 		case t.flat():
 			return h[i].regMemFlat
@@ -101,6 +102,7 @@ func movsx16(c *CPU, o *op) status {
 }
 
 func selectLea(t *translation) handler {
+	t.flagUse = flagsKept
 	if t.size == 4 && t.flags&opAddr16 == 0 {
 		return lea32
 	}

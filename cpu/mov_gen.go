@@ -328,6 +328,7 @@ var movHandlers = [3]operands{
 		memRegSeg:  mov8MemRegSeg,
 		memImmFlat: mov8MemImmFlat,
 		memImmSeg:  mov8MemImmSeg,
+		use:        flagsKept,
 	},
 	{
 		regRM:      mov16RegRM,
@@ -339,6 +340,7 @@ var movHandlers = [3]operands{
 		memRegSeg:  mov16MemRegSeg,
 		memImmFlat: mov16MemImmFlat,
 		memImmSeg:  mov16MemImmSeg,
+		use:        flagsKept,
 	},
 	{
 		regRM:      mov32RegRM,
@@ -350,6 +352,7 @@ var movHandlers = [3]operands{
 		memRegSeg:  mov32MemRegSeg,
 		memImmFlat: mov32MemImmFlat,
 		memImmSeg:  mov32MemImmSeg,
+		use:        flagsKept,
 	},
 }
 

@@ -74,6 +74,10 @@ type translation struct {
 	// alone: the instruction needs exact counts or is interruptible: it
 	// stands in a block of its own (REP, I/O, RDTSC).
 	alone bool
+	// flagUse is what the instruction does to the arithmetic flags, and quiet
+	// a handler that leaves them alone where nobody will look.
+	flagUse flagUse
+	quiet   handler
 }
 
 // flat says that the memory operand needs no segment check and no 16-bit wrap:
@@ -155,7 +159,7 @@ var selectors = func() (t [x86.NumOps]selector) {
 }()
 
 // translate turns a decoded instruction into an op.
-func (c *CPU) translate(in *x86.Inst, o *op, m mode, start uint32) (ends, alone bool) {
+func (c *CPU) translate(in *x86.Inst, o *op, m mode, start uint32) translation {
 	*o = op{
 		imm: in.Imm, disp: in.Disp, reg: in.Reg, rm: in.RM,
 		base: in.Base, index: in.Index, scale: in.Scale, seg: in.Seg,
@@ -191,9 +195,9 @@ func (c *CPU) translate(in *x86.Inst, o *op, m mode, start uint32) (ends, alone 
 	}
 	if o.fn == nil {
 		o.fn = undefined
-		return true, false
+		t.ends, t.alone = true, false
 	}
-	return t.ends, t.alone
+	return t
 }
 
 // undefined raises #UD.

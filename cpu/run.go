@@ -113,6 +113,9 @@ func (c *CPU) execute(single bool) bool {
 		if single {
 			n = 1
 		}
+		if n < int(b.n) && b.quiet {
+			b = c.partOf(b, n)
+		}
 		c.n, c.precise = n, n == 1
 		i := 0
 		o := b.first
@@ -130,7 +133,7 @@ func (c *CPU) execute(single bool) bool {
 		case next:
 			c.Retired += uint64(i)
 			c.EIP += uint32(o.start) + uint32(o.len)
-			if i < int(b.n) {
+			if i < int(b.n) || b == &c.blocks.part {
 				return true
 			}
 		case jump:

@@ -164,3 +164,42 @@ func TestNoAllocation(t *testing.T) {
 		t.Fatalf("%v allocations a run", n)
 	}
 }
+
+// TestDeadFlags: flags that are overwritten unseen are not computed, and are
+// right wherever execution stops.
+func TestDeadFlags(t *testing.T) {
+	code := []byte{
+		0x01, 0xd8, // add eax, ebx: dead
+		0x29, 0xd8, // sub eax, ebx: dead
+		0x89, 0xc1, // mov ecx, eax
+		0x31, 0xd2, // xor edx, edx: seen by the load's fault
+		0x8b, 0x35, 0, 0, 0x20, 0, // mov esi, [200000h]
+		0x01, 0xc0, // add eax, eax: seen by adc
+		0x11, 0xc0, // adc eax, eax: dead
+		0x85, 0xdb, // test ebx, ebx
+		0xeb, 0xea, // jmp start
+	}
+	whole := newFlat(t, 4<<20, code)
+	whole.Run(9)
+	b := whole.blockAt(0x100000, 0x100000)
+	if !b.quiet || b.n != 9 {
+		t.Fatalf("block of %d instructions, quiet %v", b.n, b.quiet)
+	}
+	for _, start := range []uint32{0, 1, 0x7fffffff, 0x80000000, 0xffffffff} {
+		for n := 1; n <= 9; n++ {
+			parts, steps := newFlat(t, 4<<20, code), newFlat(t, 4<<20, code)
+			for _, c := range []*CPU{parts, steps} {
+				c.R[eax], c.R[ebx] = start, 0x80000001
+			}
+			parts.Run(9) // the block is in the cache
+			parts.Run(n)
+			for range 9 + n {
+				steps.flushBlocks()
+				steps.Run(1)
+			}
+			if parts.EFLAGS() != steps.EFLAGS() || parts.R != steps.R {
+				t.Fatalf("EAX %#x, %d instructions: flags %#x, want %#x", start, n, parts.EFLAGS(), steps.EFLAGS())
+			}
+		}
+	}
+}

@@ -31,18 +31,22 @@ type alu struct {
 	Name, Expr string
 	Kind       string // add, sub, logic
 	NoResult   bool
+	ReadsCarry bool
 }
 
+// quiet says whether there are handlers that set no flags.
+func (a alu) quiet(s size) bool { return s.Bits == 32 && !a.NoResult && !a.ReadsCarry }
+
 var alus = []alu{
-	{"add", "a + b", "add", false},
-	{"or", "a | b", "logic", false},
-	{"adc", "a + b + c.carry()", "add", false},
-	{"sbb", "a - b - c.carry()", "sub", false},
-	{"and", "a & b", "logic", false},
-	{"sub", "a - b", "sub", false},
-	{"xor", "a ^ b", "logic", false},
-	{"cmp", "a - b", "sub", true},
-	{"test", "a & b", "logic", true},
+	{"add", "a + b", "add", false, false},
+	{"or", "a | b", "logic", false, false},
+	{"adc", "a + b + c.carry()", "add", false, true},
+	{"sbb", "a - b - c.carry()", "sub", false, true},
+	{"and", "a & b", "logic", false, false},
+	{"sub", "a - b", "sub", false, false},
+	{"xor", "a ^ b", "logic", false, false},
+	{"cmp", "a - b", "sub", true, false},
+	{"test", "a & b", "logic", true, false},
 }
 
 // conditions in the order of their codes, over Aux and Res as flags.go lays
@@ -133,6 +137,30 @@ func {{.Name}}{{.Bits}}RMImm(c *CPU, o *op) status {
 	r := {{.Expr}}
 {{template "flags" .}}{{if not .NoResult}}	{{template "setRM" .}}
 {{end}}	return next
+}
+`
+
+// quietText is aluText without the flags.
+const quietText = `
+func {{.Name}}{{.Bits}}RegRMQuiet(c *CPU, o *op) status {
+	a, b := {{template "getReg" .}}, {{template "getRM" .}}
+	r := {{.Expr}}
+	{{template "setReg" .}}
+	return next
+}
+
+func {{.Name}}{{.Bits}}RMRegQuiet(c *CPU, o *op) status {
+	a, b := {{template "getRM" .}}, {{template "getReg" .}}
+	r := {{.Expr}}
+	{{template "setRM" .}}
+	return next
+}
+
+func {{.Name}}{{.Bits}}RMImmQuiet(c *CPU, o *op) status {
+	a, b := {{template "getRM" .}}, o.imm
+	r := {{.Expr}}
+	{{template "setRM" .}}
+	return next
 }
 `
 
@@ -285,11 +313,14 @@ func handlers(b *bytes.Buffer, prefix string, names []string) {
 }
 
 func genALU(b *bytes.Buffer) {
-	reg, mem := parse(aluText), parse(aluMemText)
+	reg, mem, quiet := parse(aluText), parse(aluMemText), parse(quietText)
 	for _, a := range alus {
 		for _, s := range sizes {
 			u := unit{size: s, Name: a.Name, Expr: a.Expr, Kind: a.Kind, NoResult: a.NoResult, Sources: []string{"Reg", "Imm"}}
 			execute(b, reg, u)
+			if a.quiet(s) {
+				execute(b, quiet, u)
+			}
 			for _, f := range forms {
 				execute(b, mem, u.With(f))
 			}
@@ -302,6 +333,14 @@ func genALU(b *bytes.Buffer) {
 			handlers(b, fmt.Sprintf("%s%d", a.Name, s.Bits), []string{
 				"RegRM", "RMReg", "RMImm", "RegMemFlat", "RegMemSeg", "MemRegFlat", "MemRegSeg", "MemImmFlat", "MemImmSeg",
 			})
+			if !a.ReadsCarry {
+				b.WriteString("use: flagsSet,\n")
+			}
+			if a.quiet(s) {
+				for _, f := range []string{"RegRM", "RMReg", "RMImm"} {
+					fmt.Fprintf(b, "quiet%s: %s%d%sQuiet,\n", f, a.Name, s.Bits, f)
+				}
+			}
 			b.WriteString("},\n")
 		}
 		b.WriteString("}\n")
@@ -323,7 +362,7 @@ func genMov(b *bytes.Buffer) {
 		handlers(b, fmt.Sprintf("mov%d", s.Bits), []string{
 			"RegRM", "RMReg", "RMImm", "RegMemFlat", "RegMemSeg", "MemRegFlat", "MemRegSeg", "MemImmFlat", "MemImmSeg",
 		})
-		b.WriteString("},\n")
+		b.WriteString("use: flagsKept,\n},\n")
 	}
 	b.WriteString("}\n")
 	for _, name := range []string{"movzx", "movsx"} {
