@@ -60,8 +60,23 @@ func Open(r io.ReaderAt, size int64, layers []Layer) (*FS, error) {
 	return fs, nil
 }
 
-// Size is how many bytes the files of all layers hold, hidden ones included.
-func (fs *FS) Size() int64 { return int64(fs.tree.bytes) }
+// Version changes when Build makes another tree of the same layers.
+const Version = magic
+
+// TreeBytes tells how many bytes the files of all layers of a tree hold, hidden
+// ones included. The tree is not checked.
+func TreeBytes(r io.ReaderAt) (int64, error) {
+	var b [headerSize]byte
+	if _, err := r.ReadAt(b[:], 0); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrTree, err)
+	}
+	if string(b[:len(magic)]) != magic {
+		return 0, ErrTree
+	}
+	var h header
+	h.code(coder{b: b[len(magic):]})
+	return int64(h.bytes), nil
+}
 
 // Attach gives the root, or the directory that aname names; symbolic links on
 // the way are not followed.

@@ -1,0 +1,193 @@
+// Package store keeps container images on the host's disk and pulls them from
+// registries, for package oci to serve.
+//
+// Sources: OCI image-spec 1.1 (manifest, index, config, layout), OCI
+// distribution-spec 1.1 as go-containerregistry speaks it, and Docker's image
+// manifest version 2, schema 2.
+//
+// A store is a folder that is an OCI image layout, with parts of our own beside
+// it:
+//
+//	oci-layout, index.json   which images there are, by name
+//	blobs/sha256/HEX         manifests, configurations, layers as they came
+//	layers/HEX               uncompressed layers, by diff ID
+//	trees/HEX                what package oci makes of an image's layers
+//	ingest/                  files in the making
+//	locks/                   empty files for locks
+//
+// Every file comes into being in ingest and is moved to its place when all of
+// it is there, checked and on the disk. So several processes may use a store at
+// once and any of them may be killed: what is in its place is whole, and what
+// is in ingest is garbage that a later call removes.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// Config says where a store is and how it pulls.
+type Config struct {
+	// Dir is the store's folder; it is made when something is stored.
+	Dir string
+	// Platform is what images must be for; linux/386 if it is empty.
+	Platform v1.Platform
+	// Transport speaks to registries; nil is one with time limits. Keychain
+	// has the user's credentials; nil is what docker and podman use.
+	Transport http.RoundTripper
+	Keychain  authn.Keychain
+	// Progress is told what happens; it may be nil.
+	Progress Progress
+}
+
+// Progress shows what takes time. Begin may be called from several goroutines,
+// and each step is used from one.
+type Progress interface {
+	// Begin starts a step, such as "download" or "unpack", for something of
+	// size bytes, -1 if that is not known.
+	Begin(verb, what string, size int64) Step
+}
+
+// Step is a part of the work. It ends with one call of End.
+type Step interface {
+	// Add tells that n more bytes are done; of a step that starts anew n is
+	// negative.
+	Add(n int64)
+	// End ends the step.
+	End(err error)
+}
+
+// Store is a folder of images. Its methods may be called from any goroutine.
+type Store struct {
+	cfg Config
+	// create makes a new file in a folder; tests replace it.
+	create func(dir, pattern string) (file, error)
+	// pause is how long the first retry waits; each further one waits three
+	// times as long.
+	pause time.Duration
+}
+
+// file is what is written in ingest.
+type file interface {
+	Write([]byte) (int, error)
+	Name() string
+	Sync() error
+	Close() error
+}
+
+// New makes a Store. The folder is not looked at yet.
+func New(cfg Config) *Store {
+	if cfg.Platform.OS == "" {
+		cfg.Platform = v1.Platform{OS: "linux", Architecture: "386"}
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = silent{}
+	}
+	if cfg.Transport == nil {
+		cfg.Transport = newTransport()
+	}
+	if cfg.Keychain == nil {
+		cfg.Keychain = authn.DefaultKeychain
+	}
+	return &Store{
+		cfg:    cfg,
+		create: func(dir, pattern string) (file, error) { return os.CreateTemp(dir, pattern) },
+		pause:  500 * time.Millisecond,
+	}
+}
+
+// silent is the Progress of nobody.
+type silent struct{}
+
+func (silent) Begin(string, string, int64) Step { return silent{} }
+func (silent) Add(int64)                        {}
+func (silent) End(error)                        {}
+
+// The folders of a store.
+const (
+	blobsDir  = "blobs/sha256"
+	layersDir = "layers"
+	treesDir  = "trees"
+	ingestDir = "ingest"
+	locksDir  = "locks"
+)
+
+func (s *Store) path(elem ...string) string {
+	return filepath.Join(append([]string{s.cfg.Dir}, elem...)...)
+}
+
+// prepare makes the folders.
+func (s *Store) prepare() error {
+	for _, d := range []string{blobsDir, layersDir, treesDir, ingestDir, locksDir} {
+		if err := os.MkdirAll(s.path(d), 0o755); err != nil {
+			return err
+		}
+	}
+	const layout = "oci-layout"
+	if _, err := os.Stat(s.path(layout)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return s.place(context.Background(), s.path(layout), func(f file) error {
+		_, err := f.Write([]byte(`{"imageLayoutVersion":"1.0.0"}` + "\n"))
+		return err
+	})
+}
+
+// place makes a file by what write writes and moves it to its place, which may
+// be taken, when all of it is on the disk.
+func (s *Store) place(ctx context.Context, to string, write func(f file) error) error {
+	f, err := s.create(s.path(ingestDir), filepath.Base(to)+"-*")
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), to)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return err
+	}
+	return nil
+}
+
+// there tells whether a file is in its place, of size bytes unless size is
+// negative.
+func there(name string, size int64) bool {
+	info, err := os.Stat(name)
+	return err == nil && (size < 0 || info.Size() == size)
+}
+
+// blob is the place of a blob. Only SHA-256 is served: it is what there is.
+func (s *Store) blob(h v1.Hash) string { return s.path(blobsDir, h.Hex) }
+
+// checkHash refuses digests that are no file names.
+func checkHash(h v1.Hash) error {
+	if h.Algorithm != "sha256" || len(h.Hex) != 64 {
+		return fmt.Errorf("digest %.100q: want sha256", h.String())
+	}
+	for _, c := range h.Hex {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return fmt.Errorf("digest %.100q: not in hexadecimal", h.String())
+		}
+	}
+	return nil
+}
