@@ -43,6 +43,12 @@ const noVector = 0xFF
 
 // Outcome is the state after a case.
 type Outcome struct {
+	Final
+	Memory []byte // contents of the windows, one after the other
+}
+
+// Final is the state of the processor after a case.
+type Final struct {
 	Vector uint8 // exception, or noVector
 	Code   uint32
 	CR2    uint32 // of page faults
@@ -51,5 +57,4 @@ type Outcome struct {
 	EFLAGS uint32
 	Seg    [6]uint16
 	FX     [512]byte
-	Memory []byte // contents of the windows, one after the other
 }

@@ -32,7 +32,9 @@ func Diff(c *Case, want, got *Outcome) string {
 		}
 	}
 	if u.cause && want.Vector != noVector && got.Vector != noVector {
-		got = &Outcome{want.Vector, want.Code, want.CR2, got.EIP, got.R, got.EFLAGS, got.Seg, got.FX, got.Memory}
+		same := *got
+		same.Vector, same.Code, same.CR2 = want.Vector, want.Code, want.CR2
+		got = &same
 	}
 	diff("vector", uint64(want.Vector), uint64(got.Vector))
 	if want.Vector == got.Vector {

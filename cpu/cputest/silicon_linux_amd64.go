@@ -341,7 +341,7 @@ const (
 func (s *Silicon) result(i int, c *Case, o *Outcome) error {
 	base := fileSlots + i*slotSize
 	at := func(off int) uint32 { return s.u32(base + slotOut + off) }
-	*o = Outcome{Vector: noVector, EIP: c.Addr + uint32(c.Len), Memory: o.Memory[:0]}
+	*o = Outcome{Final{Vector: noVector, EIP: c.Addr + uint32(c.Len)}, o.Memory[:0]}
 	if at(outKind) != 0 {
 		o.Vector = uint8(at(scTrap))
 		o.EIP = at(scEIP)

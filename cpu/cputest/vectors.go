@@ -38,8 +38,8 @@ const (
 
 // plainOutcome is the outcome of an instruction that does nothing.
 func plainOutcome(c *Case) Outcome {
-	o := Outcome{Vector: noVector, EIP: c.Addr + uint32(c.Len), R: c.R, EFLAGS: c.EFLAGS, FX: c.FX,
-		Seg: [6]uint16{selData, selCode, selData, selData, selFS, selGS}}
+	o := Outcome{Final{Vector: noVector, EIP: c.Addr + uint32(c.Len), R: c.R, EFLAGS: c.EFLAGS, FX: c.FX,
+		Seg: [6]uint16{selData, selCode, selData, selData, selFS, selGS}}, nil}
 	for _, w := range c.Windows {
 		o.Memory = append(o.Memory, w.Data...)
 	}
