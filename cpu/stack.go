@@ -227,7 +227,8 @@ func enter(c *CPU, o *op) status {
 	n, level := uint32(o.size), o.disp&31
 	m := c.stackMask()
 	sp := c.R[esp]
-	frame := (sp - n) & m
+	// On a 16-bit stack the upper half of ESP goes into the frame pointer.
+	frame := c.R[esp]&^m | (sp-n)&m
 	ok := true
 	put := func(v uint32) {
 		sp -= n
@@ -262,11 +263,7 @@ func enter(c *CPU, o *op) status {
 	if lin, good := c.segWrite(segSS, sp&m, n); !good || !c.writable(lin, n) {
 		return faulted
 	}
-	if o.size == 2 {
-		c.writeReg(ebp, 0, frame, 2)
-	} else {
-		c.R[ebp] = c.R[ebp]&^m | frame
-	}
+	c.writeReg(ebp, 0, frame, o.size)
 	c.setESP(sp)
 	return next
 }
