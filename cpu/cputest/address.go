@@ -54,7 +54,7 @@ func (g *generator) segBase() uint32 {
 	if g.seg == x86.FS || g.seg == x86.GS {
 		return DataBase
 	}
-	return 0
+	return g.c.dataBase()
 }
 
 // memSize is how many bytes the memory operand has.
@@ -84,6 +84,11 @@ func (g *generator) address() {
 		data = g.contents(g.memArg)
 	}
 	g.poke(g.target, data)
+	if g.c.Mode == x86.Mode16 && (g.row.Op == x86.JMP || g.row.Op == x86.CALL) {
+		for i := range data { // what is there would be a target among other cases
+			g.quit = g.quit || accessOf(g.target+uint32(i)) == readOnly
+		}
+	}
 	ea := g.target - g.segBase() - g.shift
 	if g.addrSize == 2 {
 		g.solve16(ea)

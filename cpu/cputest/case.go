@@ -4,10 +4,11 @@ import "alpinevm/cpu/x86"
 
 // Case is one instruction, or a sequence of them, and the state before it.
 type Case struct {
+	Mode    x86.Mode
 	Form    x86.Form // of a single instruction
 	Code    [maxCode]byte
-	Len     uint8 // bytes of Code
-	Addr    uint32
+	Len     uint8  // bytes of Code
+	Addr    uint32 // linear
 	R       [8]uint32
 	EFLAGS  uint32
 	FX      [512]byte // FXSAVE image
@@ -16,6 +17,38 @@ type Case struct {
 	// Taints is set for a sequence: the flags that are undefined before
 	// each instruction, and behind the last one.
 	Taints []Taint
+}
+
+// eip is where the case starts, relative to CS.
+func (c *Case) eip() uint32 {
+	if c.Mode == x86.Mode16 {
+		return c.Addr - CodeBase
+	}
+	return c.Addr
+}
+
+// dataBase is the base of DS, ES and SS.
+func (c *Case) dataBase() uint32 {
+	if c.Mode == x86.Mode16 {
+		return DataBase
+	}
+	return 0
+}
+
+// selectors are those of ES, CS, SS, DS, FS and GS before a case.
+func (c *Case) selectors() [6]uint16 {
+	if c.Mode == x86.Mode16 {
+		return [6]uint16{selData16, selCode16, selData16, selData16, selFS, selGS}
+	}
+	return [6]uint16{selData, selCode, selData, selData, selFS, selGS}
+}
+
+// stackMask is the part of ESP that counts.
+func (c *Case) stackMask() uint32 {
+	if c.Mode == x86.Mode16 {
+		return 0xFFFF
+	}
+	return 0xFFFFFFFF
 }
 
 // Taint tells which flags are undefined where EIP is Addr + At.

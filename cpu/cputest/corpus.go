@@ -14,6 +14,7 @@ const (
 	// CasesPerForm: the pairs of edges, then as many cases again and more
 	// with any operands, addresses and prefixes.
 	CasesPerForm = 320
+	cases16      = 192
 	sequences    = 8192
 )
 
@@ -21,7 +22,8 @@ const (
 type Set struct {
 	Name string
 	Op   x86.Op // 0 for sequences
-	Size int    // cases in the corpus; Make makes as many as one likes
+	Mode x86.Mode
+	Size int // cases in the corpus; Make makes as many as one likes
 	Make func(seed uint64, n, slot int) (Case, bool)
 }
 
@@ -31,14 +33,28 @@ func Sets() []Set {
 	for f := range x86.Forms {
 		row := &x86.Forms[f]
 		if asked(row) {
-			list = append(list, Set{row.String(), row.Op, CasesPerForm, func(seed uint64, n, slot int) (Case, bool) {
-				return Generate(seed, x86.Form(f), n, slot)
-			}})
+			list = append(list, formSet(x86.Mode32, x86.Form(f)))
 		}
 	}
-	return append(list, Set{"sequences", 0, sequences, func(seed uint64, n, slot int) (Case, bool) {
+	for f := range x86.Forms {
+		if row := &x86.Forms[f]; asked(row) && asked16(row) {
+			list = append(list, formSet(x86.Mode16, x86.Form(f)))
+		}
+	}
+	return append(list, Set{"sequences", 0, x86.Mode32, sequences, func(seed uint64, n, slot int) (Case, bool) {
 		return Sequence(seed, n, slot), true
 	}})
+}
+
+func formSet(mode x86.Mode, form x86.Form) Set {
+	row := &x86.Forms[form]
+	s := Set{row.String(), row.Op, mode, CasesPerForm, func(seed uint64, n, slot int) (Case, bool) {
+		return Generate(seed, mode, form, n, slot)
+	}}
+	if mode == x86.Mode16 {
+		s.Name, s.Size = "16-bit "+s.Name, cases16
+	}
+	return s
 }
 
 // Batches makes n cases of a set and hands them out in batches that engines
@@ -54,7 +70,7 @@ func (s *Set) Batches(seed uint64, n int, run func(first int, cases []Case) erro
 			cases = append(cases, c)
 		}
 		if err := run(first, cases); err != nil {
-			return err
+			return fmt.Errorf("%s: %w", s.Name, err)
 		}
 	}
 	return nil

@@ -40,15 +40,18 @@ type generator struct {
 
 // Generate makes case n of a form for code slot slot. Equal arguments make
 // equal cases. It says false where the form cannot be asked of silicon.
-func Generate(seed uint64, form x86.Form, n, slot int) (Case, bool) {
+func Generate(seed uint64, mode x86.Mode, form x86.Form, n, slot int) (Case, bool) {
 	row := &x86.Forms[form]
 	if !asked(row) {
 		return Case{}, false
 	}
+	if mode == x86.Mode16 {
+		seed += 1 << 32
+	}
 	for attempt := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed+attempt<<48, uint64(form)<<32|uint64(n)))
 		g := &generator{Rand: r, row: row, n: n, plain: n < pairs, seg: -1, base: x86.NoReg, index: x86.NoReg}
-		g.c.Form = form
+		g.c.Form, g.c.Mode = form, mode
 		g.c.Addr = CodeBase + uint32(slot)*CodeSlot + CodeAt
 		if g.make() {
 			return g.c, true
@@ -69,7 +72,7 @@ func (g *generator) make() bool {
 	for i := range g.c.R {
 		g.c.R[i] = word(g.Rand, 4)
 	}
-	g.c.R[x86.ESP] = pageStack + 0x800 + uint32(g.IntN(16))
+	g.c.R[x86.ESP] = pageStack + 0x800 + uint32(g.IntN(16)) - g.c.dataBase()
 	g.flags()
 	fxState(g.Rand, g.row, &g.c.FX)
 	g.operands()
@@ -81,7 +84,7 @@ func (g *generator) make() bool {
 	}
 	g.assemble()
 	var in x86.Inst
-	res := x86.Decode(g.c.Code[:g.c.Len], x86.Mode32, &in)
+	res := x86.Decode(g.c.Code[:g.c.Len], g.c.Mode, &in)
 	switch {
 	case res == x86.Undefined:
 		return in.Len == g.c.Len && !g.bad()
@@ -141,6 +144,9 @@ func (g *generator) isString() bool {
 func (g *generator) choosePrefixes() {
 	row := g.row
 	g.opSize, g.addrSize = 4, 4
+	if g.c.Mode == x86.Mode16 {
+		g.opSize, g.addrSize = 2, 2
+	}
 	var p []byte
 	switch row.Prefix {
 	case x86.P66:
@@ -152,17 +158,21 @@ func (g *generator) choosePrefixes() {
 	}
 	if row.Prefix&(x86.NP|x86.P66) == x86.NP|x86.P66 && (g.hasV() && g.IntN(3) == 0 || g.chance(3)) {
 		p = append(p, 0x66)
-		g.opSize = 2
+		g.opSize = 6 - g.opSize
 	}
 	hasMem := row.MemArg() >= 0 || g.isString() || addressSized[row.Op]
 	if hasMem && g.chance(12) || g.chance(2) {
 		p = append(p, 0x67)
-		g.addrSize = 2
+		g.addrSize = 6 - g.addrSize
 	}
-	if hasMem && g.chance(25) || g.chance(2) || g.addrSize == 2 && g.chance(60) {
+	low := g.addrSize == 2 && g.c.Mode == x86.Mode32 // DS, ES and SS reach nothing
+	if hasMem && g.chance(25) || g.chance(2) || low && g.chance(60) {
 		g.seg = g.IntN(6)
-		if g.addrSize == 2 {
+		switch {
+		case low:
 			g.seg = pick(g, x86.FS, x86.FS, x86.FS, x86.GS, x86.SS)
+		case g.c.Mode == x86.Mode16 && g.seg == x86.CS:
+			g.seg = x86.GS
 		}
 		p = append(p, [6]byte{0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65}[g.seg])
 	}
@@ -303,7 +313,7 @@ func (g *generator) operands() {
 			g.immediate(0)
 		case x86.Ap:
 			g.immediate(g.branchTarget())
-			g.imm = binary.LittleEndian.AppendUint16(g.imm, g.selector(codeSelectors))
+			g.imm = binary.LittleEndian.AppendUint16(g.imm, g.codeSelector())
 		}
 	}
 }
@@ -358,7 +368,7 @@ func (g *generator) assemble() {
 		case x86.Jb:
 			g.c.Code[at] = byte(g.nearTarget())
 		case x86.Jz:
-			rel := g.branchTarget() - (g.c.Addr + uint32(g.c.Len))
+			rel := g.branchTarget() - (g.c.eip() + uint32(g.c.Len))
 			if g.opSize == 2 {
 				binary.LittleEndian.PutUint16(g.c.Code[at:], uint16(rel))
 			} else {

@@ -16,8 +16,9 @@ const (
 	CodeAt   = 24 // offset of the code in its slot; the rest is INT3
 	maxCode  = 64 // bytes of code
 
-	// LandBase is a page of INT3: where branches may go.
-	LandBase = 0x10100000
+	// LandBase is a page of INT3: where branches may go. 16-bit code
+	// reaches it, and the absent page behind it.
+	LandBase = CodeBase + 0x8000
 
 	// DataBase is where memory operands lie; see dataPages.
 	DataBase = 0x11000000
@@ -31,7 +32,8 @@ const (
 
 	childBase  = 0x08048000
 	childTail  = childBase + 0x200
-	childTrap  = childBase + 0x300
+	tail16     = childBase + 0x300
+	childTrap  = childBase + 0x400
 	childStack = 0x13000000
 	childAlt   = 0x13100000
 	ctrlBase   = 0x20000000
@@ -60,6 +62,7 @@ var dataPages = [DataSize / pageSize]uint8{
 	6: readWrite, 7: readWrite, // stack
 	8: absent,
 	9: readWrite, 10: absent, // stack at the edge of its page
+	15: readWrite, // the end of a 16-bit segment
 }
 
 // Places in the data area.
@@ -79,6 +82,11 @@ const (
 	selGS   = 0x6B // base DataBase, limit gsLimit
 
 	gsLimit = 2*pageSize - 1
+
+	// In the LDT: 16-bit code at CodeBase and data and stack at DataBase,
+	// with limits of 64 KiB.
+	selCode16 = 0x17
+	selData16 = 0x1F
 )
 
 // background is what the byte at an address of the data area holds between

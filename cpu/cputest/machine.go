@@ -23,6 +23,7 @@ type Machine struct {
 const (
 	kernBase  = 0xE0000000
 	kernGDT   = 0x0000
+	kernLDT   = 0x0400
 	kernTSS   = 0x0800
 	kernIDT   = 0x1000
 	kernCode  = 0x2000 // 16 bytes a vector
@@ -40,6 +41,7 @@ const (
 	selKernCode = 0x08
 	selKernData = 0x18
 	selTSS      = 0x40
+	selLDT      = 0x50
 )
 
 // NewMachine makes the machine. configure may change the configuration, to add
@@ -104,10 +106,19 @@ var gdt = map[int]uint64{
 	selKernData >> 3: descriptor(0, 0xFFFFF, 0xC093),
 	selCode >> 3:     descriptor(0, 0xFFFFF, 0xC0FB),
 	selData >> 3:     descriptor(0, 0xFFFFF, 0xC0F3),
+	selLDT >> 3:      descriptor(kernBase+kernLDT, ldtLimit, 0x0082),
 	selTSS >> 3:      descriptor(kernBase+kernTSS, 0x67, 0x008B),
 	selFS >> 3:       descriptor(DataBase, 0xFFFFF, 0xD0F3), // AVL: "useable"
 	selGS >> 3:       descriptor(DataBase, gsLimit, 0x50F3),
 }
+
+// ldt has the 16-bit segments.
+var ldt = map[int]uint64{
+	selCode16 >> 3: descriptor(CodeBase, 0xFFFF, 0x00FB),
+	selData16 >> 3: descriptor(DataBase, 0xFFFF, 0x00F3),
+}
+
+const ldtLimit = 4*8 - 1
 
 // gdtLimit is Linux's: 16 descriptors.
 const gdtLimit = 16*8 - 1
@@ -119,6 +130,9 @@ var softwareVectors = map[int]bool{3: true, 4: true}
 func (k *Machine) tables() {
 	for i, d := range gdt {
 		k.put64(physKern+kernGDT+uint64(8*i), d)
+	}
+	for i, d := range ldt {
+		k.put64(physKern+kernLDT+uint64(8*i), d)
 	}
 	for v := range 256 {
 		h := uint32(kernBase + kernCode + 16*v)
@@ -261,16 +275,24 @@ func (k *Machine) warmUp(c *Case) {
 	}
 	imm(0xBC, warmBase+pageSize-4) // MOV ESP
 	b = append(b, 0x9D)            // POPF
+	sel := c.selectors()
+	imm(0xB8, uint32(sel[x86.DS]))
+	b = append(b, 0x8E, 0xC0, 0x8E, 0xD8, 0x8E, 0xD0) // MOV ES, DS and SS,AX
+	imm(0xBC, c.R[x86.ESP])
 	for i, v := range c.R {
 		imm(0xB8+byte(i), v)
 	}
-	imm(0xE9, c.Addr-(warmBase+uint32(len(b))+5)) // JMP
+	imm(0xEA, c.eip()) // JMP far
+	b = binary.LittleEndian.AppendUint16(b, sel[x86.CS])
 	page := k.view(physWarm, pageSize)
 	copy(page, b)
 	binary.LittleEndian.PutUint32(page[pageSize-4:], c.EFLAGS)
 	s := &k.CPU.State
 	s.SetEFLAGS(x86.FlagIF | 2)
 	s.EIP = warmBase
+	for i, sel := range [...]uint16{selData, selCode, selData, selData} {
+		s.Seg[i] = segment(sel)
+	}
 	k.CPU.Reload()
 }
 
@@ -278,9 +300,9 @@ func (k *Machine) warmUp(c *Case) {
 func (k *Machine) load(c *Case) {
 	s := &k.CPU.State
 	copy(s.R[:8], c.R[:])
-	s.EIP = c.Addr
+	s.EIP = c.eip()
 	s.SetEFLAGS(c.EFLAGS | x86.FlagIF | 2)
-	for i, sel := range []uint16{selData, selCode, selData, selData, selFS, selGS} {
+	for i, sel := range c.selectors() {
 		s.Seg[i] = segment(sel)
 	}
 	s.CPL = 3
@@ -295,7 +317,7 @@ func (k *Machine) load(c *Case) {
 	}
 	s.GDTR = cpu.TableReg{Base: kernBase + kernGDT, Limit: gdtLimit}
 	s.IDTR = cpu.TableReg{Base: kernBase + kernIDT, Limit: 0x7FF}
-	s.Seg[6] = cpu.Seg{}
+	s.Seg[6] = cpu.Seg{Base: kernBase + kernLDT, Limit: ldtLimit, Sel: selLDT, Attr: 0x82}
 	s.Seg[7] = cpu.Seg{Base: kernBase + kernTSS, Limit: 0x67, Sel: selTSS, Attr: 0x8B}
 	loadFX(&s.FPU, &c.FX)
 	k.CPU.Reload()
@@ -304,6 +326,9 @@ func (k *Machine) load(c *Case) {
 // segment is a user segment register with its cache.
 func segment(sel uint16) cpu.Seg {
 	d := gdt[int(sel>>3)]
+	if sel&4 != 0 {
+		d = ldt[int(sel>>3)]
+	}
 	s := cpu.Seg{
 		Base:  uint32(d>>16&0xFFFFFF) | uint32(d>>56)<<24,
 		Limit: uint32(d&0xFFFF) | uint32(d>>48&15)<<16,
@@ -340,7 +365,7 @@ func (k *Machine) result(c *Case, o *Outcome) {
 		o.Seg[i] = s.Seg[i].Sel
 	}
 	o.Seg[x86.CS], o.Seg[x86.SS] = uint16(at(1)), uint16(at(4))
-	if vector == 3 && o.EIP == c.Addr+uint32(c.Len)+1 {
+	if vector == 3 && o.EIP == c.eip()+uint32(c.Len)+1 {
 		o.Vector = noVector
 		o.EIP--
 	}

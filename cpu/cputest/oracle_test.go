@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"alpinevm/cpu/x86"
 )
 
 var (
@@ -51,11 +53,14 @@ func TestOracle(t *testing.T) {
 		}
 		t.Logf("-oracle.long=%d -oracle.seed=%d", *long, sd)
 	}
+	if err := s.Mode16(); err != nil {
+		t.Logf("no 16-bit code: %v", err)
+	}
 	total := 0
 	sets := Sets()
 	for i := range sets {
 		set := &sets[i]
-		if !chosen(set) {
+		if !chosen(set) || set.Mode == x86.Mode16 && s.Mode16() != nil {
 			continue
 		}
 		n := set.Size

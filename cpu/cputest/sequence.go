@@ -67,6 +67,7 @@ type sequence struct {
 func Sequence(seed uint64, n, slot int) Case {
 	for attempt := uint64(0); ; attempt++ {
 		s := &sequence{Rand: rand.New(rand.NewPCG(seed+attempt<<48, 1<<63|uint64(n)))}
+		s.c.Mode = x86.Mode32
 		s.c.Addr = CodeBase + uint32(slot)*CodeSlot + CodeAt
 		if s.make() {
 			return s.c

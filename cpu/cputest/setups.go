@@ -38,6 +38,17 @@ func asked(row *x86.FormRow) bool {
 	return !op && !(code && row.Sel == 0)
 }
 
+// asked16 says whether a form is worth asking about in 16-bit code, and can be:
+// the child needs its FS.
+func asked16(row *x86.FormRow) bool {
+	for _, a := range row.Args {
+		if a == x86.SegFS && row.Op == x86.POP || a == x86.Sw && row.Args[0] == x86.Sw && row.Sel.Match(x86.FS<<3) {
+			return false
+		}
+	}
+	return row.Op != x86.LFS && !usesX87(row) && !usesXMM(row)
+}
+
 // opSized forms depend on OpSize though no operand shows it.
 var opSized = opSet{
 	x86.PUSHA: true, x86.POPA: true, x86.PUSHF: true, x86.POPF: true, x86.RET: true, x86.RETF: true, x86.IRET: true,
@@ -95,6 +106,8 @@ var setups = map[x86.Op]func(*generator){
 
 // Selectors to load. Those that a kernel uses for 64-bit code are not there.
 var (
+	codeSelectors16 = []uint16{selCode16, selCode16, selCode16, 0x14, 0, 3, selData, selData16, 0x08, 0x10, 0x13, 0x18, selFS, 0x83, 0xFFF8, 7, 0x0C}
+
 	codeSelectors  = []uint16{selCode, selCode, selCode, selCode, 0x20, 0x22, 0, 3, selData, 0x08, 0x10, 0x13, 0x18, selFS, 0x83, 0xFFF8, 7, 0x0C}
 	dataSelectors  = []uint16{selData, selData, selData, 0x28, selFS, selGS, 0x68, selCode, 0x20, 0, 3, 0x08, 0x10, 0x18, 0x1B, 0x83, 0xFFFB, 7, 0x0F, 0x40}
 	stackSelectors = []uint16{selData, selData, selData, 0x28, 0x2A, selCode, 0, 3, 0x08, 0x18, 0x1B, 0x83, 0xFFFB, 7, 0x0F, 0x40}
@@ -102,10 +115,19 @@ var (
 
 func (g *generator) selector(list []uint16) uint16 { return list[g.IntN(len(list))] }
 
+// codeSelector is a selector for a far branch. Code of the other size, which
+// user mode may well branch to, is not among them.
+func (g *generator) codeSelector() uint16 {
+	if g.c.Mode == x86.Mode16 {
+		return g.selector(codeSelectors16)
+	}
+	return g.selector(codeSelectors)
+}
+
 // nearTarget is the displacement of a short branch that lands on INT3 in the
 // case's own slot.
 func (g *generator) nearTarget() int8 {
-	const first = 5 // the slot holds a jump behind the instruction
+	const first = 8 // the slot holds a jump behind the instruction
 	last := CodeSlot - CodeAt - int(g.c.Len) - 1
 	switch g.IntN(3) {
 	case 0:
@@ -118,14 +140,22 @@ func (g *generator) nearTarget() int8 {
 
 // branchTarget is where a branch may go: mostly the page of INT3s.
 func (g *generator) branchTarget() uint32 {
-	if g.IntN(8) == 0 {
-		return LandBase + pageSize + uint32(g.IntN(pageSize)) // absent
+	base := uint32(LandBase)
+	if g.c.Mode == x86.Mode16 {
+		base -= CodeBase
+		if g.IntN(16) == 0 && g.opSize == 4 {
+			return g.Uint32() | 0x10000 // beyond the limit
+		}
 	}
-	return LandBase + uint32(g.IntN(pageSize))
+	if g.IntN(8) == 0 {
+		base += pageSize // absent
+	}
+	return base + uint32(g.IntN(pageSize))
 }
 
 // stack gives the stack contents and ESP a place, mostly inside a page.
 func (g *generator) stack() {
+	base := g.c.dataBase()
 	esp := uint32(pageStack + 0x800 + g.IntN(0x40))
 	switch {
 	case g.chance(6):
@@ -134,20 +164,33 @@ func (g *generator) stack() {
 		esp = pageEdge + pageSize - uint32(g.IntN(40)) // pops fault
 	case g.chance(6):
 		esp = pageStack + pageSize + uint32(g.IntN(40)) - 20
+	case g.c.Mode == x86.Mode16 && g.chance(10):
+		esp = base + uint32(g.IntN(8)) // wraps around
 	}
-	g.c.R[x86.ESP] = esp
+	g.c.R[x86.ESP] = esp - base
+	if g.c.Mode == x86.Mode16 {
+		g.c.R[x86.ESP] |= uint32(pick(g, 0, 0, 0x8000, 0xFFFF, 1)) << 16
+	}
 	g.fixed[x86.ESP] = true
 	b := make([]byte, 160)
 	for i := 0; i < len(b); i += 4 {
 		binary.LittleEndian.PutUint32(b[i:], word(g.Rand, 4))
 	}
 	g.poke(esp-80, b)
+	if esp-base < 80 {
+		g.poke(base+0x10000-80, b[:80])
+	}
+}
+
+// stackAt is the linear address of the stack at SP + off.
+func (g *generator) stackAt(off uint32) uint32 {
+	return (g.c.R[x86.ESP]+off)&g.c.stackMask() + g.c.dataBase()
 }
 
 // putStack puts v on the stack at ESP + off, off in units of OpSize.
 func (g *generator) putStack(i uint32, v uint32) {
 	b := binary.LittleEndian.AppendUint32(nil, v)[:g.opSize]
-	g.poke(g.c.R[x86.ESP]+i*uint32(g.opSize), b)
+	g.poke(g.stackAt(i*uint32(g.opSize)), b)
 }
 
 // push and pop let nothing fault where the operand is a segment register:
@@ -184,9 +227,9 @@ func (g *generator) enter() {
 	size := uint16(pick(g, 0, 1, 4, 16, 20, 0x20))
 	g.imm = append(binary.LittleEndian.AppendUint16(nil, size), level)
 	g.c.R[x86.EBP] = g.c.R[x86.ESP] + uint32(g.IntN(32))
-	g.poke(g.c.R[x86.ESP]-160, make([]byte, 80))
+	g.poke(g.stackAt(0)-160, make([]byte, 80))
 	if g.chance(5) {
-		g.c.R[x86.EBP] = pageLone
+		g.c.R[x86.EBP] = pageLone - g.c.dataBase()
 	}
 }
 
@@ -204,7 +247,7 @@ func (g *generator) ret() {
 func (g *generator) retf() {
 	g.stack()
 	g.putStack(0, g.branchTarget())
-	g.putStack(1, uint32(g.selector(codeSelectors))|g.Uint32()<<16)
+	g.putStack(1, uint32(g.codeSelector())|g.Uint32()<<16)
 	if g.imm != nil {
 		g.imm = []byte{byte(g.IntN(40)), 0}
 	}
@@ -213,8 +256,8 @@ func (g *generator) retf() {
 
 // calm lets no access to the stack fault.
 func (g *generator) calm() {
-	page := g.c.R[x86.ESP] &^ (pageSize - 1)
-	if page != pageStack || g.c.R[x86.ESP]&(pageSize-1) > pageSize-80 {
+	sp := g.stackAt(0)
+	if sp&^(pageSize-1) != pageStack || sp&(pageSize-1) > pageSize-80 {
 		g.quit = true
 	}
 	g.c.EFLAGS &^= x86.FlagAC
@@ -241,6 +284,7 @@ func (g *generator) jump() {
 		g.memory = binary.LittleEndian.AppendUint32(nil, v)[:g.opSize]
 	} else {
 		g.c.R[g.modRM&7] = v
+		g.quit = g.modRM&7 == x86.ESP // the call would push to anywhere
 	}
 }
 
@@ -251,7 +295,7 @@ func (g *generator) callf() {
 
 func (g *generator) jumpf() {
 	if g.mem {
-		g.farPointer(g.branchTarget(), g.selector(codeSelectors))
+		g.farPointer(g.branchTarget(), g.codeSelector())
 	}
 }
 
@@ -315,9 +359,10 @@ func (g *generator) strings() {
 	if g.IntN(2) == 0 {
 		g.poke(dst+uint32(g.IntN(24))-12, []byte{byte(g.Uint32())})
 	}
-	g.c.R[x86.ESI], g.c.R[x86.EDI] = src-g.segBase(), dst
+	g.c.R[x86.ESI], g.c.R[x86.EDI] = src-g.segBase(), dst-g.c.dataBase()
 	if g.addrSize == 2 {
-		// The rest of the registers does not count. ES:DI meets nothing.
+		// The rest of the registers does not count. In 32-bit code ES:DI
+		// meets nothing.
 		g.c.R[x86.ESI] = g.c.R[x86.ESI]&0xFFFF | g.Uint32()<<16
 	}
 	if g.rep != 0 {

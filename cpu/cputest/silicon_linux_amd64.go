@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"alpinevm/cpu/x86"
 )
 
 // Silicon runs cases on the host's processor, in a 32-bit child process. The
@@ -21,7 +23,11 @@ type Silicon struct {
 	out    io.ReadCloser
 	file   *os.File
 	shared []byte
+	no16   error // why there are no 16-bit segments
 }
+
+// Mode16 says why 16-bit code cannot run, or nil.
+func (s *Silicon) Mode16() error { return s.no16 }
 
 // Offsets in the shared file.
 const (
@@ -50,6 +56,11 @@ const (
 	slotR       = 0x000
 	slotFlags   = 0x020
 	slotEntry   = 0x024
+	slotCS      = 0x028
+	slotESP     = 0x030
+	slotSS      = 0x034
+	slotDS      = 0x038
+	slotES      = 0x03C
 	slotWindows = 0x054
 	slotFX      = 0x100
 	slotMemory  = 0x300
@@ -64,6 +75,7 @@ const (
 	sysRtSigaction   = 174
 	sysSigaltstack   = 186
 	sysSetThreadArea = 243
+	sysModifyLDT     = 123
 
 	protRead, protWrite, protExec                    = 1, 2, 4
 	mapShared, mapFixed, mapAnonPrivate, mapPopulate = 0x01, 0x10, 0x22, 0x8000
@@ -109,6 +121,10 @@ func NewSilicon(dir string) (*Silicon, error) {
 	}
 	for i, c := range childCalls() {
 		if r := int32(s.u32(ctrlCalls + 28*i)); r < 0 && r > -4096 {
+			if c[0] == sysModifyLDT {
+				s.no16 = syscall.Errno(-r)
+				continue
+			}
 			s.Close()
 			return nil, fmt.Errorf("cputest: system call %d of the 32-bit child: %w", c[0], syscall.Errno(-r))
 		}
@@ -169,16 +185,21 @@ const (
 	operandAction = 4
 	operandFS     = 12
 	operandGS     = 16
+	operandCode16 = 20
+	operandData16 = 24
 )
 
 func childOperands() []uint32 {
-	v := make([]uint32, 20)
+	v := make([]uint32, 28)
 	copy(v[operandAlt:], []uint32{childAlt, 0, 0x10000}) // stack_t
 	copy(v[operandAction:], []uint32{childTrap, saSiginfo | saOnStack | saNodefer, 0, 0, 0})
 	// struct user_desc: number, base, limit, flags: seg_32bit, useable and
 	// for FS limit_in_pages.
 	copy(v[operandFS:], []uint32{selFS >> 3, DataBase, 0xFFFFF, 0x51})
 	copy(v[operandGS:], []uint32{selGS >> 3, DataBase, gsLimit, 0x41})
+	// 16-bit code, readable; 16-bit data.
+	copy(v[operandCode16:], []uint32{selCode16 >> 3, CodeBase, 0xFFFF, 0x44})
+	copy(v[operandData16:], []uint32{selData16 >> 3, DataBase, 0xFFFF, 0x40})
 	return v
 }
 
@@ -201,6 +222,8 @@ func childCalls() [][7]uint32 {
 		{sysSigaltstack, operand(operandAlt)},
 		{sysSetThreadArea, operand(operandFS)},
 		{sysSetThreadArea, operand(operandGS)},
+		{sysModifyLDT, 0x11, operand(operandCode16), 16},
+		{sysModifyLDT, 0x11, operand(operandData16), 16},
 	}
 	for i, access := range dataPages {
 		off := uint32(i) * pageSize
@@ -297,14 +320,26 @@ func (s *Silicon) load(i int, c *Case) error {
 		code[j] = 0xCC
 	}
 	n := copy(code[CodeAt:], c.Code[:c.Len]) + CodeAt
-	code[n] = 0xE9
-	binary.LittleEndian.PutUint32(code[n+1:], childTail-(c.Addr+uint32(c.Len)+5))
+	if c.Mode == x86.Mode16 {
+		code[n], code[n+1] = 0x66, 0xEA
+		binary.LittleEndian.PutUint32(code[n+2:], tail16)
+		binary.LittleEndian.PutUint16(code[n+6:], selCode)
+	} else {
+		code[n] = 0xE9
+		binary.LittleEndian.PutUint32(code[n+1:], childTail-(c.Addr+uint32(c.Len)+5))
+	}
 	base := fileSlots + i*slotSize
 	for j, v := range c.R {
 		s.put32(base+slotR+4*j, v)
 	}
 	s.put32(base+slotFlags, c.EFLAGS)
-	s.put32(base+slotEntry, c.Addr)
+	sel := c.selectors()
+	s.put32(base+slotEntry, c.eip())
+	s.put32(base+slotCS, uint32(sel[x86.CS]))
+	s.put32(base+slotESP, c.R[x86.ESP])
+	s.put32(base+slotSS, uint32(sel[x86.SS]))
+	s.put32(base+slotDS, uint32(sel[x86.DS]))
+	s.put32(base+slotES, uint32(sel[x86.ES]))
 	copy(s.shared[base+slotFX:], c.FX[:])
 	s.put32(base+slotWindows, uint32(len(c.Windows)))
 	mem := base + slotMemory
@@ -341,7 +376,7 @@ const (
 func (s *Silicon) result(i int, c *Case, o *Outcome) error {
 	base := fileSlots + i*slotSize
 	at := func(off int) uint32 { return s.u32(base + slotOut + off) }
-	*o = Outcome{Final{Vector: noVector, EIP: c.Addr + uint32(c.Len)}, o.Memory[:0]}
+	*o = Outcome{Final{Vector: noVector, EIP: c.eip() + uint32(c.Len)}, o.Memory[:0]}
 	if at(outKind) != 0 {
 		o.Vector = uint8(at(scTrap))
 		o.EIP = at(scEIP)
@@ -351,7 +386,7 @@ func (s *Silicon) result(i int, c *Case, o *Outcome) error {
 		case 14:
 			o.Code, o.CR2 = at(scErr), at(scCR2)
 		}
-		if o.EIP-childBase < uint32(len(driverCode)) {
+		if o.EIP-childBase < uint32(len(driverCode)) && uint16(at(scCS)) == selCode {
 			return fmt.Errorf("cputest: case %d, %s: exception %d at %#x, in the child itself, address %#x", i, c.Describe(), o.Vector, o.EIP, at(scCR2))
 		}
 	}

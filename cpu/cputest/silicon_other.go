@@ -12,6 +12,9 @@ func NewSilicon(string) (*Silicon, error) {
 	return nil, errors.New("cputest: the oracle needs a linux/amd64 host")
 }
 
+// Mode16 is never called.
+func (*Silicon) Mode16() error { panic("BUG: no silicon") }
+
 // Run is never reached.
 func (*Silicon) Run([]Case, []Outcome) error { panic("BUG: no silicon") }
 

@@ -1,6 +1,10 @@
 package cputest
 
-import "testing"
+import (
+	"testing"
+
+	"alpinevm/cpu/x86"
+)
 
 // newSilicon starts the oracle, or skips where the host has none.
 func newSilicon(t testing.TB) *Silicon {
@@ -23,7 +27,7 @@ func fill(code ...byte) []Case {
 
 // one makes a case of an instruction in a plain state.
 func one(slot int, code ...byte) Case {
-	c := Case{Addr: CodeBase + uint32(slot)*CodeSlot + CodeAt, EFLAGS: 2}
+	c := Case{Mode: x86.Mode32, Addr: CodeBase + uint32(slot)*CodeSlot + CodeAt, EFLAGS: 2}
 	c.Len = uint8(copy(c.Code[:], code))
 	c.R[4] = pageStack + 0x800
 	c.FX[fxCW], c.FX[fxCW+1] = 0x7F, 3

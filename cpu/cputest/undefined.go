@@ -108,7 +108,7 @@ var differences = []difference{
 	{"PUSH of a segment register: AMD writes zeros above the selector, Intel writes 2 bytes", []x86.Op{x86.PUSH},
 		func(c *Case, in *x86.Inst, _ *Outcome, u *undef) {
 			if a := x86.Forms[in.Form].Args[0]; a >= x86.SegES && a <= x86.SegGS && in.OpSize == 4 {
-				top := c.R[x86.ESP] - 4
+				top := (c.R[x86.ESP]-4)&c.stackMask() + c.dataBase()
 				u.mem = func(addr uint32) bool { return addr-top-2 < 2 }
 			}
 		}},
@@ -139,6 +139,8 @@ var differences = []difference{
 	{"LAR: bits 16 to 19 of the result are undefined", []x86.Op{x86.LAR},
 		func(_ *Case, in *x86.Inst, _ *Outcome, u *undef) { u.regs[in.Reg] = 0x000F0000 }},
 	{"CMPS: which of two operands is read first", []x86.Op{x86.CMPS},
+		func(_ *Case, _ *x86.Inst, _ *Outcome, u *undef) { u.cause = true }},
+	{"CALL: whether the limit of CS or the stack is checked first", []x86.Op{x86.CALL, x86.CALLF},
 		func(_ *Case, _ *x86.Inst, _ *Outcome, u *undef) { u.cause = true }},
 	{"FXSAVE and FXRSTOR at a misaligned address with alignment checks enabled: #GP or #AC", []x86.Op{x86.FXSAVE, x86.FXRSTOR},
 		func(c *Case, _ *x86.Inst, _ *Outcome, u *undef) { u.cause = c.EFLAGS&x86.FlagAC != 0 }},
@@ -176,9 +178,9 @@ func effective(c *Case, in *x86.Inst) uint32 {
 		ea &= 0xFFFF
 	}
 	if in.Seg == x86.FS || in.Seg == x86.GS {
-		ea += DataBase
+		return ea + DataBase
 	}
-	return ea
+	return ea + c.dataBase()
 }
 
 func undefined(c *Case, in *x86.Inst, want *Outcome) undef {

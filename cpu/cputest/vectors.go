@@ -38,8 +38,8 @@ const (
 
 // plainOutcome is the outcome of an instruction that does nothing.
 func plainOutcome(c *Case) Outcome {
-	o := Outcome{Final{Vector: noVector, EIP: c.Addr + uint32(c.Len), R: c.R, EFLAGS: c.EFLAGS, FX: c.FX,
-		Seg: [6]uint16{selData, selCode, selData, selData, selFS, selGS}}, nil}
+	o := Outcome{Final{Vector: noVector, EIP: c.eip() + uint32(c.Len), R: c.R, EFLAGS: c.EFLAGS, FX: c.FX,
+		Seg: c.selectors()}, nil}
 	for _, w := range c.Windows {
 		o.Memory = append(o.Memory, w.Data...)
 	}
@@ -64,7 +64,7 @@ func encode(b []byte, c *Case, o *Outcome) []byte {
 		if o.Vector == 14 {
 			b = le.AppendUint32(b, o.CR2)
 		}
-		p.EIP = c.Addr // of a fault
+		p.EIP = c.eip() // of a fault
 	}
 	if has(hasEIP, o.EIP != p.EIP) {
 		b = le.AppendUint32(b, o.EIP)
@@ -170,7 +170,7 @@ func (r *reader) decode(c *Case) Outcome {
 		if o.Vector == 14 {
 			o.CR2 = r.u32()
 		}
-		o.EIP = c.Addr
+		o.EIP = c.eip()
 	}
 	if parts&hasEIP != 0 {
 		o.EIP = r.u32()
@@ -277,7 +277,7 @@ func CompareRecorded(engine Engine, want func(*Set) bool, report func(Report)) e
 		}
 		r, err := set.compareRecorded(engine, head[:8], b)
 		if err != nil {
-			return fmt.Errorf("cputest: %s: %w", set.Name, err)
+			return err
 		}
 		report(r)
 	}
@@ -306,7 +306,7 @@ func (s *Set) compareRecorded(engine Engine, id, b []byte) (Report, error) {
 		return nil
 	})
 	if err == nil && string(h.Sum(nil)) != string(id) {
-		err = ErrStale
+		err = fmt.Errorf("%s: %w", s.Name, ErrStale)
 	}
 	return rep, err
 }
