@@ -114,6 +114,7 @@ func (f *runFlags) run(ctx context.Context, args []string) (err error) {
 	if err := f.check(args); err != nil {
 		return err
 	}
+	keepBrokenPipes()
 	tty, err := f.terminal()
 	if err != nil {
 		return err

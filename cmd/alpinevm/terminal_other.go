@@ -50,3 +50,6 @@ func onResize(f func()) (stop func()) {
 
 // endSignals ask for an orderly end.
 var endSignals = []os.Signal{os.Interrupt}
+
+// keepBrokenPipes has nothing to do: there is no SIGPIPE.
+func keepBrokenPipes() {}

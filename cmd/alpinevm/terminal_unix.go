@@ -55,3 +55,7 @@ func onResize(f func()) (stop func()) {
 
 // endSignals ask for an orderly end.
 var endSignals = []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, os.Interrupt}
+
+// keepBrokenPipes has a write to a pipe that nobody reads fail, in place of
+// ending us by SIGPIPE: it is the guest's program that is to end by that.
+func keepBrokenPipes() { signal.Ignore(syscall.SIGPIPE) }

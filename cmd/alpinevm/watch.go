@@ -14,8 +14,8 @@ import (
 	"alpinevm"
 )
 
-// grace is how long a guest gets for an orderly end.
-const grace = 5 * time.Second
+// grace is how long a guest gets for an orderly end, as with docker stop.
+const grace = 10 * time.Second
 
 // errQuit is the cause of an end by Ctrl-A x, errTimeout of one by --timeout.
 var (

@@ -1,0 +1,108 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const prompt = `/ # `
+
+// TestTerminal works at the guest's shell as a user would.
+func TestTerminal(t *testing.T) {
+	t.Parallel()
+	p := sitDown(t, 100, 30, "alpinevm", runArgs(t)...)
+	p.expect(prompt)
+	if s := p.screen(); !strings.HasPrefix(s, prompt) {
+		t.Errorf("before the prompt there is %q", s)
+	}
+	p.send("stty size\r")
+	p.expect(`\n30 100\r\n`)
+	p.resize(132, 43)
+	p.send("until stty size | grep '43 132'; do sleep 0.1; done\r")
+	p.expect(`\n43 132\r\n`)
+	p.expect(prompt)
+
+	p.send("echo sta''rted; sleep 100\r")
+	p.expect(`\nstarted\r\n`)
+	p.send("\x03")
+	p.expect(prompt)
+	p.send("echo rc=$?\r")
+	p.expect(`\nrc=130\r\n`)
+
+	p.send("sleep 100\r")
+	time.Sleep(100 * time.Millisecond) // for ^Z to find it running; else the shell ignores it
+	p.send("\x1a")
+	p.expect(`\[1\]\+ +Stopped +sleep 100`)
+	p.send("bg; jobs; kill %1; wait; echo wai''ted\r")
+	p.expect(`\[1\]\+ +Running +sleep 100`)
+	p.expect(`\nwaited\r\n`)
+
+	p.send("\x01h")
+	p.expect(`Ctrl-A x +switch the machine off`)
+	p.send("\x01\x01\x05echo -\r")
+	p.expect(`\n-\r\n`)
+	p.send("echo $TERM; dmesg -n 8; exit 7\r")
+	p.expect(`\nvt100\r\n`)
+	p.leave(7)
+	for _, bad := range []string{"can't access tty", "[  ", "\n\r\n\r\n"} {
+		if strings.Contains(p.screen(), bad) {
+			t.Errorf("%q is on the screen:\n%q", bad, p.screen())
+		}
+	}
+}
+
+// TestQuit reboots the guest, and switches it off by the escape key.
+func TestQuit(t *testing.T) {
+	t.Parallel()
+	p := sitDown(t, 80, 24, "alpinevm", runArgs(t, "-q")...)
+	p.expect(prompt)
+	p.send("reboot\r")
+	p.expect(`reboot\r\n`)
+	p.expect(prompt)
+	p.send("\x01x")
+	p.leave(0)
+}
+
+// TestHangup ends a session by closing the window: what was written is on the
+// host.
+func TestHangup(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := sitDown(t, 80, 24, "alpinevm", runArgs(t, "-v", dir+":/v")...)
+	p.expect(prompt)
+	p.send("echo text >/v/file; echo wri''tten\r")
+	p.expect("written")
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	p.leave(128 + int(syscall.SIGHUP))
+	if b, err := os.ReadFile(filepath.Join(dir, "file")); err != nil || string(b) != "text\n" {
+		t.Errorf("on the host the file holds %q, %v", b, err)
+	}
+}
+
+// TestInit logs in at the image's own init, and powers off.
+func TestInit(t *testing.T) {
+	t.Parallel()
+	p := sitDown(t, 80, 24, "alpinevm", runArgs(t, "--init", "--hostname", "box")...)
+	p.expect(`box login: root`)
+	p.expect(`box:~# `)
+	p.send("tty; cat /proc/1/comm; id -u\r")
+	p.expect(`\n/dev/hvc0\r\ninit\r\n0\r\n`)
+	p.send("poweroff\r")
+	p.leave(0)
+}
+
+// TestPanicRestores: our own crash leaves the terminal as it was.
+func TestPanicRestores(t *testing.T) {
+	t.Parallel()
+	p := sitDown(t, 80, 24, "crash-in-raw-mode")
+	p.expect("panic: on purpose")
+	p.leave(2)
+}
