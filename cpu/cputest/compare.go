@@ -45,6 +45,9 @@ func Diff(c *Case, want, got *Outcome) string {
 	}
 	diff("EIP", uint64(want.EIP), uint64(got.EIP))
 	if u.faults && want.Vector != noVector && want.Vector == got.Vector && want.EIP == c.eip() {
+		for i := range c.R {
+			diff(x86.RegName(uint8(i), 4), uint64(c.R[i]), uint64(got.R[i]))
+		}
 		return b.String()
 	}
 	for i := range want.R {
@@ -57,10 +60,6 @@ func Diff(c *Case, want, got *Outcome) string {
 	m := flagMask &^ u.flags
 	diff("EFLAGS", uint64(want.EFLAGS&m), uint64(got.EFLAGS&m))
 	for i := range want.Seg {
-		// A context switch of the host may clear the RPL of a null selector.
-		if (want.Seg[i]|got.Seg[i])&^3 == 0 {
-			continue
-		}
 		diff(x86.SegName(uint8(i)), uint64(want.Seg[i]), uint64(got.Seg[i]))
 	}
 	diffFX(&b, &want.FX, &got.FX, &u)

@@ -110,9 +110,6 @@ func fxState(r *rand.Rand, row *x86.FormRow, fx *[512]byte) {
 	if r.IntN(6) == 0 {
 		fx[fxTag] = byte(r.Uint32())
 	}
-	le.PutUint16(fx[fxFOP:], uint16(r.IntN(0x800)))
-	le.PutUint32(fx[fxFIP:], r.Uint32())
-	le.PutUint32(fx[fxFDP:], r.Uint32())
 	le.PutUint32(fx[fxMXCSR:], mxcsr(r))
 	l := lanesOf(row)
 	mmx := usesX87(row) && (row.Code < 0xD8 || row.Code > 0xDF)

@@ -65,6 +65,7 @@ const (
 	slotFX      = 0x100
 	slotMemory  = 0x300
 	slotOut     = 0x600
+	slotOutEnv  = 0x680
 	slotOutFX   = 0x700
 	slotOutMem  = 0x900
 )
@@ -398,6 +399,12 @@ func (s *Silicon) result(i int, c *Case, o *Outcome) error {
 		o.Seg[j] = uint16(at(off))
 	}
 	copy(o.FX[:], s.shared[base+slotOutFX:])
+	if o.Vector == noVector {
+		env := s.shared[base+slotOutEnv:]
+		copy(o.FX[fxFIP:fxFIP+4], env[12:])
+		copy(o.FX[fxFOP:fxFOP+2], env[18:])
+		copy(o.FX[fxFDP:fxFDP+4], env[20:])
+	}
 	mem := s.shared[base+slotOutMem:]
 	for _, w := range c.Windows {
 		o.Memory = append(o.Memory, mem[:len(w.Data)]...)

@@ -14,7 +14,7 @@ type undef struct {
 	pointers bool   // FOP, FIP, FDP
 	cause    bool   // which fault it is
 	cr2      bool   // CR2 does not count
-	faults   bool   // on a fault, memory and registers do not count
+	faults   bool   // on a fault, memory does not count and registers must be as before
 	near80   bool   // ST is an approximation: an ulp is allowed
 	near12   bool   // XMM holds approximations of 12 bits
 	result   bool   // the destination does not count
@@ -120,13 +120,6 @@ var differences = []difference{
 				return off-fxFOP < fxMXCSR-fxFOP || off-fxMask < 4
 			}
 		}},
-	{"FNSTENV and FNSAVE: AMD loses the x87 pointers in a context switch while no exception is pending",
-		[]x86.Op{x86.FNSTENV, x86.FNSAVE},
-		func(c *Case, in *x86.Inst, want *Outcome, u *undef) {
-			u.cr2, u.faults = true, true
-			base, n := effective(c, in), uint32(in.OpSize)
-			u.mem = func(addr uint32) bool { return addr-base-3*n < 4*n }
-		}},
 	{"F2XM1 and FYL2XP1 outside their domain: the result is undefined", []x86.Op{x86.F2XM1, x86.FYL2XP1},
 		func(c *Case, in *x86.Inst, want *Outcome, u *undef) {
 			x := binary.LittleEndian.Uint16(c.FX[fxST+8:]) & 0x7FFF
@@ -143,17 +136,19 @@ var differences = []difference{
 	{"CALL: whether the limit of CS or the stack is checked first", []x86.Op{x86.CALL, x86.CALLF},
 		func(_ *Case, _ *x86.Inst, _ *Outcome, u *undef) { u.cause = true }},
 	{"FXSAVE and FXRSTOR at a misaligned address with alignment checks enabled: #GP or #AC", []x86.Op{x86.FXSAVE, x86.FXRSTOR},
-		func(c *Case, _ *x86.Inst, _ *Outcome, u *undef) { u.cause = c.EFLAGS&x86.FlagAC != 0 }},
+		func(c *Case, _ *x86.Inst, _ *Outcome, u *undef) { u.cause = u.cause || c.EFLAGS&x86.FlagAC != 0 }},
 	{"instructions with several accesses: which of them faults first, and what the ones before it did",
-		[]x86.Op{x86.PUSHA, x86.POPA, x86.ENTER, x86.RETF, x86.IRET, x86.CALLF, x86.FLDENV, x86.FRSTOR, x86.FXSAVE, x86.FXRSTOR},
+		[]x86.Op{x86.PUSHA, x86.POPA, x86.ENTER, x86.RETF, x86.IRET, x86.CALLF, x86.FNSTENV, x86.FLDENV, x86.FNSAVE,
+			x86.FRSTOR, x86.FXSAVE, x86.FXRSTOR},
 		func(c *Case, _ *x86.Inst, _ *Outcome, u *undef) {
-			u.cr2, u.faults, u.cause = true, true, c.EFLAGS&x86.FlagAC != 0
+			u.cr2, u.faults = true, true
+			u.cause = u.cause || c.EFLAGS&x86.FlagAC != 0
 		}},
 	{"operands that are accessed in parts: whether the limit of the second or the alignment of the first faults",
 		[]x86.Op{x86.BOUND, x86.LDS, x86.LES, x86.LFS, x86.LGS, x86.LSS, x86.JMPF, x86.FLD, x86.FSTP, x86.FBLD, x86.FBSTP,
 			x86.FNSTENV, x86.FLDENV, x86.FNSAVE, x86.FRSTOR},
 		func(c *Case, in *x86.Inst, _ *Outcome, u *undef) {
-			u.cause = c.EFLAGS&x86.FlagAC != 0 && in.Seg == x86.GS
+			u.cause = u.cause || c.EFLAGS&x86.FlagAC != 0 && in.Seg == x86.GS
 		}},
 	{"RCPPS, RCPSS, RSQRTPS, RSQRTSS: the bits of the approximation", []x86.Op{x86.RCPPS, x86.RCPSS, x86.RSQRTPS, x86.RSQRTSS},
 		func(_ *Case, _ *x86.Inst, _ *Outcome, u *undef) { u.near12 = true }},
@@ -184,7 +179,7 @@ func effective(c *Case, in *x86.Inst) uint32 {
 }
 
 func undefined(c *Case, in *x86.Inst, want *Outcome) undef {
-	u := undef{pointers: true}
+	u := undef{pointers: want.Vector != noVector || !usesX87(&x86.Forms[in.Form])}
 	has := func(list []x86.Op) bool {
 		for _, op := range list {
 			if op == in.Op {

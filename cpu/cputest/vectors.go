@@ -81,8 +81,10 @@ func encode(b []byte, c *Case, o *Outcome) []byte {
 			func(b []byte, i int) []byte { return le.AppendUint16(b, o.Seg[i]) })
 	}
 	was, is := physical(&p.FX), physical(&o.FX)
-	if has(hasX87, was != is || [5]byte(o.FX[:5]) != [5]byte(p.FX[:5])) {
-		b = append(b, o.FX[:5]...)
+	if has(hasX87, was != is || string(o.FX[:fxTag+1]) != string(p.FX[:fxTag+1]) ||
+		o.Vector == noVector && string(o.FX[fxFOP:fxFDS]) != string(p.FX[fxFOP:fxFDS])) {
+		b = append(b, o.FX[:fxTag+1]...)
+		b = appendPointers(b, c, o)
 		b = appendChanged(b, 8, func(i int) bool { return was[i] != is[i] },
 			func(b []byte, i int) []byte { return append(b, is[i][:]...) })
 	}
@@ -106,6 +108,39 @@ func encode(b []byte, c *Case, o *Outcome) []byte {
 		b = append(b, o.Memory[lo:hi]...)
 	}
 	return b
+}
+
+// appendPointers appends FOP, FIP and FDP. FIP mostly is the instruction's
+// address, and FDP is often 0.
+func appendPointers(b []byte, c *Case, o *Outcome) []byte {
+	le := binary.LittleEndian
+	fip, fdp := le.Uint32(o.FX[fxFIP:]), le.Uint32(o.FX[fxFDP:])
+	at := len(b)
+	b = append(b, 0, o.FX[fxFOP], o.FX[fxFOP+1])
+	if fip != c.eip() {
+		b[at] |= 1
+		b = le.AppendUint32(b, fip)
+	}
+	if fdp != 0 {
+		b[at] |= 2
+		b = le.AppendUint32(b, fdp)
+	}
+	return b
+}
+
+// pointers reads what appendPointers wrote.
+func (r *reader) pointers(c *Case, o *Outcome) {
+	le := binary.LittleEndian
+	which := r.u8()
+	le.PutUint16(o.FX[fxFOP:], r.u16())
+	le.PutUint32(o.FX[fxFIP:], c.eip())
+	if which&1 != 0 {
+		le.PutUint32(o.FX[fxFIP:], r.u32())
+	}
+	le.PutUint32(o.FX[fxFDP:], 0)
+	if which&2 != 0 {
+		le.PutUint32(o.FX[fxFDP:], r.u32())
+	}
 }
 
 // appendChanged appends a byte that tells which of n items have changed, and
@@ -187,7 +222,8 @@ func (r *reader) decode(c *Case) Outcome {
 	}
 	if parts&hasX87 != 0 {
 		regs := physical(&c.FX)
-		copy(o.FX[:5], r.take(5))
+		copy(o.FX[:fxTag+1], r.take(fxTag+1))
+		r.pointers(c, &o)
 		r.changed(func(i int) { copy(regs[i][:], r.take(10)) })
 		top := int(o.FX[fxSW+1] >> 3)
 		for i := range 8 {
@@ -234,7 +270,7 @@ func Record(truth Engine) ([]byte, error) {
 		var b []byte
 		err := set.Batches(Seed, set.Size, func(_ int, cases []Case) error {
 			sum(h, cases)
-			if err := truth.Run(cases, want[:]); err != nil {
+			if err := settled(truth, cases, want[:]); err != nil {
 				return err
 			}
 			for i := range cases {
