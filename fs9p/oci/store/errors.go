@@ -41,26 +41,30 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // explain makes an Error of err, of what concerns the image of that name.
 func (s *Store) explain(name string, err error) error {
+	r, refErr := ParseReference(name)
+	if refErr != nil {
+		r = Reference{}
+	}
+	return explained("image "+name, err, s.explainDisk, explainImage,
+		func(err error) (string, string) { return explainStatus(r, err) },
+		func(err error) (string, string) { return explainTLS(r, err) },
+		func(err error) (string, string) { return explainNetwork(r, err) })
+}
+
+// explainFile is explain of what comes from a file.
+func (s *Store) explainFile(name string, err error) error {
+	return explained(name, err, s.explainDisk, explainImage)
+}
+
+// explained asks each of how why err is and what to do, until one knows.
+func explained(what string, err error, how ...func(error) (why, next string)) error {
 	var done *Error
 	if err == nil || errors.As(err, &done) {
 		return err
 	}
-	e := &Error{Err: err}
-	if name != "" {
-		e.What = "image " + name
-	}
-	r, refErr := ParseReference(name)
-	for _, f := range []func() (why, next string){
-		func() (string, string) { return s.explainDisk(err) },
-		func() (string, string) { return explainImage(r, err) },
-		func() (string, string) { return explainStatus(r, err) },
-		func() (string, string) { return explainTLS(r, err) },
-		func() (string, string) { return explainNetwork(r, err) },
-	} {
-		if refErr != nil {
-			r = Reference{}
-		}
-		if e.Why, e.Next = f(); e.Why != "" {
+	e := &Error{What: what, Err: err}
+	for _, f := range how {
+		if e.Why, e.Next = f(err); e.Why != "" {
 			return e
 		}
 	}
@@ -90,7 +94,7 @@ func (s *Store) explainDisk(err error) (why, next string) {
 		return "the disk of " + s.cfg.Dir + " is full", "make room there, for instance by alpinevm rmi, or set XDG_CACHE_HOME to a folder on another disk"
 	case errors.Is(err, syscall.EDQUOT):
 		return "the quota for " + s.cfg.Dir + " is used up", "make room there, for instance by alpinevm rmi"
-	case errors.Is(err, syscall.EROFS), path != nil && errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, syscall.EROFS), path != nil && strings.HasPrefix(path.Path, s.cfg.Dir) && errors.Is(err, fs.ErrPermission):
 		return "the cache " + s.cfg.Dir + " cannot be written (" + cause(err) + ")", "make it writable, or set XDG_CACHE_HOME to a folder that is"
 	}
 	return "", ""
@@ -107,7 +111,7 @@ func cause(err error) string {
 	}
 }
 
-func explainImage(r Reference, err error) (why, next string) {
+func explainImage(err error) (why, next string) {
 	var platform *PlatformError
 	switch {
 	case errors.Is(err, ErrMissing):
@@ -118,7 +122,7 @@ func explainImage(r Reference, err error) (why, next string) {
 		return oneLine(err), "choose another tag"
 	case errors.Is(err, ErrDigest), strings.Contains(err.Error(), "error verifying sha256"):
 		return "what came is not what its digest promised, and was dropped (" + oneLine(err) + ")",
-			"try again; if it stays, the image is damaged at " + host(r)
+			"try again; if it stays so, the image is damaged where it comes from"
 	case errors.Is(err, context.Canceled):
 		return "interrupted", "what is complete is kept for the next time"
 	}

@@ -18,12 +18,12 @@ import (
 func (s *Store) Images(ctx context.Context) ([]*Image, error) {
 	unlock, err := s.shareUse(ctx)
 	if err != nil {
-		return nil, s.explain("", err)
+		return nil, s.explainFile(s.cfg.Dir, err)
 	}
 	defer unlock()
 	idx, err := s.index()
 	if err != nil {
-		return nil, s.explain("", err)
+		return nil, s.explainFile(s.cfg.Dir, err)
 	}
 	var images []*Image
 	for _, d := range idx.Manifests {
@@ -32,7 +32,7 @@ func (s *Store) Images(ctx context.Context) ([]*Image, error) {
 			continue
 		}
 		if err != nil {
-			return nil, s.explain("", err)
+			return nil, s.explainFile(s.cfg.Dir, err)
 		}
 		images = append(images, img)
 	}
@@ -94,7 +94,8 @@ func (s *Store) remove(ctx context.Context, name string, force bool) (*Removed, 
 	if len(gone) > 1 && !force {
 		return nil, fmt.Errorf("the image has %d names; give one of them, or -f for all", len(gone))
 	}
-	if err := s.prepare(); err != nil {
+	end, err := s.begin(ctx)
+	if err != nil {
 		return nil, err
 	}
 	r := &Removed{}
@@ -119,6 +120,7 @@ func (s *Store) remove(ctx context.Context, name string, force bool) (*Removed, 
 		idx.Manifests = kept
 		return nil
 	})
+	end()
 	if err != nil {
 		return nil, err
 	}

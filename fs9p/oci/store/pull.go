@@ -58,17 +58,11 @@ func (s *Store) Pull(ctx context.Context, ref string) (img *Image, fresh bool, e
 }
 
 func (s *Store) pull(ctx context.Context, r Reference) (*Image, bool, error) {
-	if err := s.prepare(); err != nil {
-		return nil, false, err
-	}
-	if err := s.sweep(); err != nil {
-		return nil, false, err
-	}
-	unlock, err := s.share(ctx, lockUse)
+	end, err := s.begin(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	defer unlock()
+	defer end()
 	keys := &lenient{Keychain: s.cfg.Keychain}
 	p, err := remote.NewPuller(
 		remote.WithContext(ctx), remote.WithTransport(secure{s.cfg.Transport}), remote.WithAuthFromKeychain(keys),

@@ -226,18 +226,15 @@ func IsImage(name string) (bool, error) {
 // buildx write it, or what docker save writes. It gets no name.
 func (s *Store) Load(ctx context.Context, name string) (*Image, error) {
 	img, err := s.load(ctx, name)
-	return img, s.explain(name, err)
+	return img, s.explainFile(name, err)
 }
 
 func (s *Store) load(ctx context.Context, name string) (*Image, error) {
-	if err := s.prepare(); err != nil {
-		return nil, err
-	}
-	unlock, err := s.share(ctx, lockUse)
+	end, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
+	defer end()
 	src, err := s.openSource(name)
 	if err != nil {
 		return nil, err

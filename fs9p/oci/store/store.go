@@ -23,9 +23,7 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -125,21 +123,33 @@ func (s *Store) path(elem ...string) string {
 	return filepath.Join(append([]string{s.cfg.Dir}, elem...)...)
 }
 
-// prepare makes the folders.
-func (s *Store) prepare() error {
+// begin makes the store ready to be written to, which it is until the caller
+// calls end. What killed processes have left behind is removed if no other
+// process is writing.
+func (s *Store) begin(ctx context.Context) (end func(), err error) {
 	for _, d := range []string{blobsDir, layersDir, treesDir, ingestDir, locksDir} {
 		if err := os.MkdirAll(s.path(d), 0o755); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	const layout = "oci-layout"
-	if _, err := os.Stat(s.path(layout)); !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if err := s.sweep(); err != nil {
+		return nil, err
 	}
-	return s.place(context.Background(), s.path(layout), func(f file) error {
+	if end, err = s.share(ctx, lockUse); err != nil {
+		return nil, err
+	}
+	if there(s.path(layoutFile), -1) {
+		return end, nil
+	}
+	err = s.place(ctx, s.path(layoutFile), func(f file) error {
 		_, err := f.Write([]byte(`{"imageLayoutVersion":"1.0.0"}` + "\n"))
 		return err
 	})
+	if err != nil {
+		end()
+		return nil, err
+	}
+	return end, nil
 }
 
 // place makes a file by what write writes and moves it to its place, which may
