@@ -135,7 +135,7 @@ func (k *Machine) tables() {
 		k.put64(physKern+kernLDT+uint64(8*i), d)
 	}
 	for v := range 256 {
-		h := uint32(kernBase + kernCode + 16*v)
+		h := uint32(kernBase+kernCode) + 16*uint32(v)
 		dpl := uint32(0)
 		if softwareVectors[v] {
 			dpl = 3
