@@ -116,17 +116,6 @@ type Terminal struct {
 	Term       string // TERM in the guest; default "linux"
 }
 
-// Trace is a set of things that a machine reports.
-type Trace uint8
-
-// What can be traced.
-const (
-	TraceExceptions Trace = 1 << iota // exceptions and interrupts as they are delivered
-	TraceIO                           // port accesses
-	Trace9P                           // 9P messages
-	TraceCode                         // every instruction, disassembled
-)
-
 // ConfigError is New's error about a field of its Config.
 type ConfigError struct {
 	Field string // "Root"

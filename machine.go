@@ -54,6 +54,8 @@ type Machine struct {
 	terminal *outlet
 	keys     *inlet
 	log      logTail
+	trace    *tracer // nil without a trace
+	yielded  bool    // the processor was told to stop at the next instruction
 
 	kernel    *kernel.Image
 	cmdline   string
@@ -89,7 +91,7 @@ func newMachine(cfg Config) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.timers.Sooner = m.cpu.Yield
+	m.timers.Sooner = m.yield
 	m.pic = pic.New(m.cpu.SetINTR)
 	m.pit = pit.New(m.timers, m.pic.Line(irqPIT))
 	m.rtc = rtc.New(m.timers, m.pic.Line(irqRTC), rtc.Config{Start: m.start, Memory: uint64(cfg.Memory)})
@@ -104,6 +106,9 @@ func newMachine(cfg Config) (*Machine, error) {
 		return true
 	}})
 	m.com2 = uart.New(m.timers, m.pic.Line(irqCOM2), uart.Config{})
+	if cfg.Trace != 0 && cfg.TraceTo != nil {
+		m.trace = newTracer(m, cfg.Trace, cfg.TraceTo)
+	}
 	m.acpi = acpi.New(m.timers, m.pic.Line(irqSCI), m.powerOff)
 	m.post = debugport.NewPOST(func(uint8) {})
 	m.pci = pci.New(pci.Config{
@@ -263,7 +268,13 @@ func (m *Machine) random() func() uint32 {
 
 // outputFull says that what the guest prints has nowhere to go.
 func (m *Machine) outputFull() bool {
-	return m.serial.full() || m.debug.full() || m.terminal != nil && m.terminal.full()
+	return m.trace != nil && m.trace.out.full() || m.serial.full() || m.debug.full() || m.terminal != nil && m.terminal.full()
+}
+
+// yield makes the processor stop at the next instruction.
+func (m *Machine) yield() {
+	m.yielded = true
+	m.cpu.Yield()
 }
 
 // finish switches the machine off behind the current instruction.
@@ -271,7 +282,7 @@ func (m *Machine) finish(e End) {
 	if m.end == nil {
 		m.end = &e
 	}
-	m.cpu.Yield()
+	m.yield()
 }
 
 // reset is the RESET line of the board. Linux pulls it behind a panic too, so
@@ -282,7 +293,7 @@ func (m *Machine) reset() {
 		return
 	}
 	m.resetting = true
-	m.cpu.Yield()
+	m.yield()
 }
 
 // tripleFault is the shutdown cycle on the bus.
@@ -302,6 +313,9 @@ func (m *Machine) Close() error {
 	}
 	m.serial.close()
 	m.debug.close()
+	if m.trace != nil {
+		m.trace.out.close()
+	}
 	if m.terminal != nil {
 		m.terminal.close()
 	}

@@ -112,21 +112,12 @@ func (s *session) share(tag string, cfg fs9p.Config) error {
 	if !s.m.cfg.Deterministic {
 		cfg.Post = s.m.Kick // without it the machine waits for the host's files
 	}
-	if s.m.cfg.Trace&Trace9P != 0 {
-		cfg.Trace = s.m.trace9P(tag)
+	if t := s.m.trace; t != nil && t.what&Trace9P != 0 {
+		cfg.Trace = t.files(tag)
 	}
 	srv := fs9p.New(cfg)
 	s.servers = append(s.servers, srv)
 	return s.m.share(tag, srv)
-}
-
-// trace9P reports the messages of a device. A server of slow files calls it from
-// a goroutine of its own.
-func (m *Machine) trace9P(tag string) func(uint16, fs9p.Message) {
-	return func(t uint16, msg fs9p.Message) {
-		line := fmt.Sprintf("9p %s: %s\n", tag, fs9p.Describe(t, msg))
-		m.Kick(func() { io.WriteString(m.cfg.TraceTo, line) })
-	}
 }
 
 // tools finds the busybox of the initial root file system.

@@ -89,7 +89,7 @@ func (m *Machine) Step() (s Status, wakeAt time.Duration) {
 		at = never
 	}
 	before := m.cpu.Retired
-	exit := m.cpu.Run(m.clock.budget(at))
+	exit := m.execute(m.clock.budget(at))
 	m.clock.ran(m.cpu.Retired - before)
 	m.pump()
 	if m.resetting && m.end == nil {
@@ -120,6 +120,14 @@ func (m *Machine) Step() (s Status, wakeAt time.Duration) {
 		return Idle, at
 	}
 	return Running, 0
+}
+
+// execute runs at most n instructions.
+func (m *Machine) execute(n int) cpu.Exit {
+	if m.trace != nil {
+		return m.trace.run(n)
+	}
+	return m.cpu.Run(n)
 }
 
 // Run steps the machine until it ends or ctx is done; an idle guest costs no
@@ -165,7 +173,7 @@ func (m *Machine) Run(ctx context.Context) (End, error) {
 // drained says that all output has reached the host.
 func (m *Machine) drained() bool {
 	m.pump()
-	return m.serial.empty() && m.debug.empty() && (m.terminal == nil || m.terminal.empty() && m.console.Buffered() == 0) &&
+	return (m.trace == nil || m.trace.out.empty()) && m.serial.empty() && m.debug.empty() && (m.terminal == nil || m.terminal.empty() && m.console.Buffered() == 0) &&
 		(m.session == nil || m.session.drained())
 }
 

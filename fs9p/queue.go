@@ -1,6 +1,10 @@
 package fs9p
 
-import "sync"
+import (
+	"fmt"
+	"runtime/debug"
+	"sync"
+)
 
 // A queue runs the requests of a slow FS one after the other on a goroutine
 // that exists while there are any. All of the Server's state but the queue
@@ -37,9 +41,21 @@ func (q *queue) run() {
 		q.waiting = nil
 		q.mu.Unlock()
 		for _, f := range work {
-			f()
+			q.call(f)
 		}
 	}
+}
+
+// call runs f. A panic of it, which is a bug of the FS, goes to the machine
+// goroutine, whose caller may have a terminal to put back.
+func (q *queue) call(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			stack := debug.Stack()
+			q.post(func() { panic(fmt.Sprintf("%v\n\n%s", v, stack)) })
+		}
+	}()
+	f()
 }
 
 // take gives a call from the free list, or nil.

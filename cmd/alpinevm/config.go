@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -124,18 +125,26 @@ func readFile(flag, name string) ([]byte, error) {
 	return data, nil
 }
 
+// traceKind is a value of --trace.
+type traceKind struct {
+	name string
+	kind alpinevm.Trace
+}
+
+var traceKinds = []traceKind{
+	{"exceptions", alpinevm.TraceExceptions}, {"interrupts", alpinevm.TraceInterrupts}, {"io", alpinevm.TraceIO},
+	{"post", alpinevm.TracePOST}, {"9p", alpinevm.Trace9P}, {"code", alpinevm.TraceCode},
+}
+
 // parseTrace reads the names of what to trace.
 func parseTrace(names []string) (alpinevm.Trace, error) {
-	kinds := map[string]alpinevm.Trace{
-		"exceptions": alpinevm.TraceExceptions, "io": alpinevm.TraceIO, "9p": alpinevm.Trace9P, "code": alpinevm.TraceCode,
-	}
 	var t alpinevm.Trace
 	for _, n := range names {
-		k, ok := kinds[n]
-		if !ok {
-			return 0, fmt.Errorf("trace %q: want exceptions, io, 9p or code", n)
+		i := slices.IndexFunc(traceKinds, func(k traceKind) bool { return k.name == n })
+		if i < 0 {
+			return 0, fmt.Errorf("trace %q: want exceptions, interrupts, io, post, 9p or code", n)
 		}
-		t |= k
+		t |= traceKinds[i].kind
 	}
 	return t, nil
 }

@@ -78,7 +78,7 @@ func newRun() *cobra.Command {
 	fl.BoolVar(&f.kernelLog, "kernel-log", false, "show the kernel's log on standard error")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing of our own but errors")
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the guest after this time, with exit code 124")
-	fl.StringSliceVar(&f.trace, "trace", nil, "report to standard error: exceptions, io, 9p, code (comma-separated)")
+	fl.StringSliceVar(&f.trace, "trace", nil, "report to standard error: exceptions, interrupts, io, post, 9p, code (`KINDS`, comma-separated)")
 	fl.BoolVar(&f.init, "init", false, "run the root's own /sbin/init, with a login on the terminal")
 	fl.Uint16Var(&f.debugExit, "debug-exit", 0, "end the machine with the value that is written to this `PORT`")
 	fl.BoolVar(&f.debugConsole, "debug-console", false, "show on standard error what is written to ports E9h and 402h")

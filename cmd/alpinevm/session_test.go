@@ -252,12 +252,13 @@ func TestTimeout(t *testing.T) {
 // is known of it.
 func TestKernelPanic(t *testing.T) {
 	t.Parallel()
-	stdout, stderr, code := run(t, nil, runArgs(t, "--", "sh", "-c", "echo before; echo c >/proc/sysrq-trigger; sleep 10")...)
+	stdout, stderr, code := run(t, nil, runArgs(t, "--trace", "9p", "--", "sh", "-c", "echo before; echo c >/proc/sysrq-trigger; sleep 10")...)
 	if stdout != "before\n" || code != exitFailure {
 		t.Errorf("stdout %q, exit code %d", stdout, code)
 	}
 	for _, want := range []string{
 		"alpinevm: the guest ended by a kernel panic:\n", "Kernel panic - not syncing: sysrq triggered crash", "\nEAX ", "\nEIP ", " instructions\n",
+		" 9p root: tag 0 Tattach {",
 	} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("no %q in %q", want, stderr)

@@ -1,0 +1,170 @@
+package alpinevm
+
+import (
+	"fmt"
+	"io"
+
+	"golang.org/x/arch/x86/x86asm"
+
+	"alpinevm/cpu"
+	"alpinevm/cpu/x86"
+	"alpinevm/devices"
+	"alpinevm/fs9p"
+)
+
+// Trace is a set of things that a machine reports.
+type Trace uint8
+
+// What can be traced. A line begins with the count of instructions retired.
+const (
+	TraceExceptions Trace = 1 << iota // exceptions as they are delivered
+	TraceInterrupts                   // interrupts, of devices and of INT n
+	TraceIO                           // port accesses
+	TracePOST                         // codes written to ports 80h and 190h
+	Trace9P                           // 9P messages
+	TraceCode                         // every instruction, disassembled
+)
+
+// tracer writes a machine's trace. Its methods are called on the machine
+// goroutine.
+type tracer struct {
+	m    *Machine
+	what Trace
+	out  *outlet
+	// running: the guest makes the port accesses, not the firmware that we
+	// stand in for.
+	running bool
+
+	last uint32 // linear address of the last instruction that was shown
+	seen bool   // there was one
+}
+
+// newTracer installs the trace that the Config asks for.
+func newTracer(m *Machine, what Trace, w io.Writer) *tracer {
+	t := &tracer{m: m, what: what, out: newOutlet(w, m.Kick)}
+	if what&(TraceExceptions|TraceInterrupts) != 0 {
+		m.cpu.OnFault(t.fault)
+	}
+	if what&(TraceIO|TracePOST) != 0 {
+		m.bus.Trace = t.port
+	}
+	return t
+}
+
+// printf writes a line.
+func (t *tracer) printf(format string, args ...any) {
+	t.out.put(fmt.Appendf(nil, "%12d "+format+"\n", append([]any{t.m.cpu.Retired}, args...)...))
+}
+
+// exceptionNames are the vectors below 32 that the processor raises (SDM vol.
+// 3A table 6-1).
+var exceptionNames = [...]string{
+	0: "#DE divide error", 1: "#DB debug", 2: "NMI", 3: "#BP breakpoint", 4: "#OF overflow", 5: "#BR bound range", 6: "#UD invalid opcode",
+	7: "#NM no device", 8: "#DF double fault", 10: "#TS invalid TSS", 11: "#NP segment not present", 12: "#SS stack fault",
+	13: "#GP general protection", 14: "#PF page fault", 16: "#MF x87 error", 17: "#AC alignment check", 19: "#XM SIMD error",
+}
+
+// Vectors and limits that the trace knows.
+const (
+	vectorPF      = 14
+	firstFree     = 32 // vectors from here on are interrupts
+	longestOpcode = 15 // bytes
+)
+
+func (t *tracer) fault(c *cpu.CPU, f *cpu.Fault) {
+	at := fmt.Sprintf("at %04x:%08x, CPL %d", c.Seg[x86.CS].Sel, c.EIP, c.CPL)
+	if f.Vector >= firstFree {
+		if t.what&TraceInterrupts != 0 {
+			t.printf("interrupt %02xh %s", f.Vector, at)
+		}
+		return
+	}
+	if t.what&TraceExceptions == 0 {
+		return
+	}
+	name := fmt.Sprintf("%d", f.Vector)
+	if int(f.Vector) < len(exceptionNames) && exceptionNames[f.Vector] != "" {
+		name = exceptionNames[f.Vector]
+	}
+	if f.HasCode {
+		name += fmt.Sprintf(", code %04x", f.Code)
+	}
+	if f.Vector == vectorPF {
+		name += fmt.Sprintf(", CR2 %08x", c.CR2)
+	}
+	t.printf("exception %s %s", name, at)
+}
+
+func (t *tracer) port(a devices.Access) {
+	if !t.running {
+		return
+	}
+	post := a.Write && (a.Port == portPOST || a.Port == portPOST2)
+	if post && t.what&TracePOST != 0 {
+		t.printf("post %02x, port %xh", a.Value&0xff, a.Port)
+	}
+	if t.what&TraceIO == 0 {
+		return
+	}
+	arrow, owner := "->", a.Name
+	if a.Write {
+		arrow = "<-"
+	}
+	if owner == "" {
+		owner = "nobody"
+	}
+	t.printf("io %04x %s %0*x %s", a.Port, arrow, 2*a.Size, a.Value, owner)
+}
+
+// files reports the messages of a 9P device. A server of slow files calls it
+// from a goroutine of its own.
+func (t *tracer) files(tag string) func(uint16, fs9p.Message) {
+	return func(id uint16, msg fs9p.Message) {
+		line := fs9p.Describe(id, msg)
+		t.m.Kick(func() { t.printf("9p %s: %s", tag, line) })
+	}
+}
+
+// instruction shows the one at EIP. One that is repeated is shown once.
+func (t *tracer) instruction() {
+	c := t.m.cpu
+	cs := &c.Seg[x86.CS]
+	lin := cs.Base + c.EIP
+	if c.Halted || t.seen && lin == t.last {
+		return
+	}
+	t.last, t.seen = lin, true
+	mode := 16
+	if cs.Attr&cpu.AttrDB != 0 && c.CR0&1 != 0 && c.Flags&x86.FlagVM == 0 {
+		mode = 32
+	}
+	var buf [longestOpcode]byte
+	code := buf[:c.Peek(lin, buf[:])]
+	text := "?"
+	if inst, err := x86asm.Decode(code, mode); err == nil {
+		text, code = x86asm.IntelSyntax(inst, uint64(c.EIP), nil), code[:inst.Len]
+	} else if len(code) > 8 {
+		code = code[:8]
+	}
+	t.printf("code %04x:%08x %-22x %s", cs.Sel, c.EIP, code, text)
+}
+
+// run is cpu.Run, with each instruction shown first if that is asked for. It
+// ends where Run would.
+func (t *tracer) run(n int) cpu.Exit {
+	m := t.m
+	t.running = true
+	defer func() { t.running = false }()
+	if t.what&TraceCode == 0 {
+		return m.cpu.Run(n)
+	}
+	exit := cpu.Exit{Reason: cpu.Budget}
+	m.yielded = false
+	for range n {
+		t.instruction()
+		if exit = m.cpu.Run(1); exit.Reason != cpu.Budget || m.yielded || t.out.full() {
+			break
+		}
+	}
+	return exit
+}
