@@ -1,4 +1,4 @@
-# make run    boot a guest and end at its shell
+# make run    boot a guest and end at its shell; ARGS="-m 1G -- uname -a" goes to alpinevm run
 # make test   everything a change must pass
 # make cross  build for every platform we promise
 GO ?= go
@@ -8,8 +8,8 @@ GO ?= go
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o alpinevm ./cmd/alpinevm
 
-run: build guest
-	scripts/run.sh
+run: build
+	scripts/run.sh $(ARGS)
 
 # What the tests boot: Debian's i386 kernels, busybox and an Alpine root.
 guest:

@@ -4,6 +4,8 @@
 #   686-pae/vmlinuz, 686-pae/modules/   Debian's linux-image-686-pae (three-level paging)
 #   686/vmlinuz, 686/modules/           Debian's linux-image-686 (two-level paging)
 #   busybox                             Debian's busybox-static for i386
+#   alpine-minirootfs-*-x86.tar.gz      Alpine's root file system, unless ../shared/guest has it; without it (there may be no
+#                                       network) what needs it is skipped
 #
 # What is there already is kept. It needs a Debian-like machine: apt-get and dpkg-deb, and the i386 architecture enabled, which
 # it does itself when it runs as root. The last line on success is the folder's name.
@@ -11,6 +13,11 @@ set -eu
 
 dest=${XDG_CACHE_HOME:-$HOME/.cache}/alpinevm/guest
 work=
+top=$(cd "$(dirname "$0")/.." && pwd)
+
+alpine=alpine-minirootfs-3.20.3-x86.tar.gz
+alpine_url=https://dl-cdn.alpinelinux.org/alpine/v3.20/releases/x86/$alpine
+alpine_sha256=4c7ba1c9e6642692dd5cb302e5e58943221901f2e15991af7d5cb4ded80dc7b9
 
 say() { echo "guest.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -72,6 +79,17 @@ kernel() {
 	mv "$dest/$1.new" "$dest/$1"
 }
 
+# root fetches the Alpine root file system, if it can.
+root() {
+	[ ! -e "$top/../shared/guest/$alpine" ] && [ ! -e "$dest/$alpine" ] || return 0
+	[ "${ALPINEVM_OFFLINE:-}" != 1 ] || return 0
+	say "fetching $alpine"
+	mkdir -p "$dest"
+	(cd "$top" && ${GO:-go} run ./scripts/fetch "$alpine_url" "$alpine_sha256" "$dest/$alpine") ||
+		say "no Alpine root file system: put $alpine into $dest"
+}
+
+root
 if ! complete; then
 	mkdir -p "$dest"
 	rm -rf "$dest"/*.new
