@@ -86,7 +86,7 @@ func (f *benchFlags) goBuild(c *cobra.Command) error {
 	b := bench.GoBuild{
 		Machine: func() (alpinevm.Config, func(), error) {
 			f.run.network.kind = networkNone
-			cfg, closeAll, err := f.run.config(nil)
+			cfg, closeAll, err := f.run.config(ctx, nil)
 			if err != nil {
 				return alpinevm.Config{}, nil, err
 			}

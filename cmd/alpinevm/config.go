@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,7 @@ func (c closers) close() {
 
 // config turns the flags into a machine's configuration. closeAll ends what it
 // has opened.
-func (f *runFlags) config(args []string) (cfg *alpinevm.Config, closeAll func(), err error) {
+func (f *runFlags) config(ctx context.Context, args []string) (cfg *alpinevm.Config, closeAll func(), err error) {
 	var open closers
 	defer func() {
 		if err != nil {
@@ -61,7 +62,7 @@ func (f *runFlags) config(args []string) (cfg *alpinevm.Config, closeAll func(),
 	if err := f.files(cfg); err != nil {
 		return nil, nil, err
 	}
-	if err := f.roots(cfg, &open); err != nil {
+	if err := f.roots(ctx, cfg, &open); err != nil {
 		return nil, nil, err
 	}
 	return cfg, open.close, nil
@@ -101,9 +102,19 @@ func (f *runFlags) explain(err error) error {
 	if !errors.As(err, &c) {
 		return err
 	}
+	root, user, dir := "--rootfs "+f.rootfs, "--user "+f.user, "--workdir "+f.dir
+	if f.image.name != "" {
+		root = "image " + f.image.name
+	}
+	if f.user == "" {
+		user = "the image's USER"
+	}
+	if f.dir == "" {
+		dir = "the image's WORKDIR"
+	}
 	flag, ok := map[string]string{
-		"Kernel": "--kernel " + f.kernel, "Modules": "--modules " + f.modules, "Root": "--rootfs " + f.rootfs,
-		"Busybox": "--busybox " + f.busybox, "User": "--user " + f.user, "Dir": "--workdir " + f.dir,
+		"Kernel": "--kernel " + f.kernel, "Modules": "--modules " + f.modules, "Root": root,
+		"Busybox": "--busybox " + f.busybox, "User": user, "Dir": dir,
 		"Hostname": "--hostname " + strconv.Quote(f.hostname), "Memory": "--memory " + f.memory,
 		"Firmware": "--firmware " + f.firmware,
 	}[c.Field]

@@ -41,7 +41,7 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	c.AddCommand(newRun(), newBench(), newVersion())
+	c.AddCommand(newRun(), newPull(), newImages(), newRmi(), newBench(), newVersion())
 	return c
 }
 

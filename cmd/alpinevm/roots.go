@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,21 +11,22 @@ import (
 	"slices"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"alpinevm"
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/hostfs"
 	"alpinevm/fs9p/memfs"
+	"alpinevm/fs9p/oci/store"
 	"alpinevm/fs9p/overlay"
 )
 
 // roots opens the file systems of the guest.
-func (f *runFlags) roots(cfg *alpinevm.Config, open *closers) error {
-	var err error
-	if f.rootfs != "" {
-		if cfg.Root, err = openRoot(f.rootfs, open); err != nil {
-			return fmt.Errorf("--rootfs %w", err)
-		}
+func (f *runFlags) roots(ctx context.Context, cfg *alpinevm.Config, open *closers) error {
+	if err := f.root(ctx, cfg, open); err != nil {
+		return err
 	}
+	var err error
 	if f.modules != "" {
 		if cfg.Modules, err = openTree(f.modules, open); err != nil {
 			return fmt.Errorf("--modules %w", err)
@@ -32,6 +34,28 @@ func (f *runFlags) roots(cfg *alpinevm.Config, open *closers) error {
 	}
 	cfg.Volumes, err = openVolumes(f.volumes, open)
 	return err
+}
+
+// root opens the guest's root file system.
+func (f *runFlags) root(ctx context.Context, cfg *alpinevm.Config, open *closers) error {
+	if f.image.name != "" {
+		return f.openImage(ctx, cfg, f.image.name, false, open)
+	}
+	if f.rootfs == "" {
+		return nil
+	}
+	image, err := store.IsImage(f.rootfs)
+	if err != nil {
+		return fmt.Errorf("--rootfs %w", named(f.rootfs, err))
+	}
+	if image {
+		return f.openImage(ctx, cfg, f.rootfs, true, open)
+	}
+	if cfg.Root, err = openRoot(f.rootfs, open); err != nil {
+		return fmt.Errorf("--rootfs %w", err)
+	}
+	cfg.Args = command(v1.Config{}, f.image.entrypoint, cfg.Args)
+	return nil
 }
 
 // openRoot opens a tarball or a folder that the guest may change, in memory.

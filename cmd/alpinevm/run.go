@@ -31,9 +31,15 @@ type runFlags struct {
 	debugConsole                     bool
 	deterministic                    bool
 	network                          networkFlags
+	image                            imageFlags
 }
 
 const runLong = `Boot a kernel with a root file system and run a command, or a shell, in it.
+
+The root file system is that of a container IMAGE, pulled from its registry if
+it is not in the cache, or what --rootfs names: an image too, as an OCI layout
+or an archive of docker save, a tarball or a folder. An image says by itself
+what is run, where, as whom and in which environment, unless flags do.
 
 Everything up to the command is the guest's to change without a trace: the
 root's files are copied on write, in memory. The exit code is the command's;
@@ -42,7 +48,8 @@ root's files are copied on write, in memory. The exit code is the command's;
 On a terminal, Ctrl-A x switches the machine off and Ctrl-A h lists the other
 escapes.`
 
-const runExample = `  alpinevm run --kernel vmlinuz --modules lib/modules --rootfs alpine-minirootfs.tar.gz
+const runExample = `  alpinevm run --kernel vmlinuz --modules lib/modules alpine:3.20 uname -a
+  alpinevm run --kernel vmlinuz --modules lib/modules --rootfs alpine-minirootfs.tar.gz
   alpinevm run --kernel vmlinuz --modules lib/modules --rootfs root.tar.gz -v .:/src -w /src -- make
   tar c dir | alpinevm run --kernel vmlinuz --modules lib/modules --rootfs root.tar.gz -- tar t
   alpinevm run --firmware bios.bin --debug-console`
@@ -50,7 +57,7 @@ const runExample = `  alpinevm run --kernel vmlinuz --modules lib/modules --root
 func newRun() *cobra.Command {
 	f := &runFlags{}
 	c := &cobra.Command{
-		Use:     "run [flags] [--] [COMMAND [ARG...]]",
+		Use:     "run [flags] [IMAGE | --] [COMMAND [ARG...]]",
 		Short:   "Boot a guest and run a command or a shell in it",
 		Long:    runLong,
 		Example: runExample,
@@ -60,7 +67,7 @@ func newRun() *cobra.Command {
 	fl.SetInterspersed(false)
 	fl.StringVar(&f.kernel, "kernel", "", "kernel `FILE`: bzImage, vmlinux or multiboot")
 	fl.StringVar(&f.modules, "modules", "", "`DIR` with the kernel's modules: lib/modules, or one version of it, or what holds them; a tarball works too")
-	fl.StringVar(&f.rootfs, "rootfs", "", "root file system: a tarball or a folder")
+	fl.StringVar(&f.rootfs, "rootfs", "", "root file system: an OCI layout, an archive of docker save, a tarball or a folder")
 	fl.StringVar(&f.busybox, "busybox", "", "static i386 busybox `FILE`, for roots other than Alpine's")
 	fl.StringVar(&f.firmware, "firmware", "", "start the ROM image `FILE` at the reset vector, in place of a kernel")
 	fl.StringVar(&f.initrd, "initrd", "", "initial root file system `FILE`, in place of ours; there is no session then")
@@ -84,8 +91,12 @@ func newRun() *cobra.Command {
 	fl.BoolVar(&f.debugConsole, "debug-console", false, "show on standard error what is written to ports E9h and 402h")
 	fl.BoolVar(&f.deterministic, "deterministic", false, "derive time from the instruction count: two runs are the same")
 	f.network.add(fl)
+	f.image.add(fl)
 	return c
 }
+
+// hasRoot tells whether there is a session on a root file system.
+func (f *runFlags) hasRoot() bool { return f.rootfs != "" || f.image.name != "" }
 
 // check refuses flags that contradict each other.
 func (f *runFlags) check(args []string) error {
@@ -96,12 +107,12 @@ func (f *runFlags) check(args []string) error {
 		return errors.New("--kernel and --firmware exclude each other")
 	case f.init && len(args) > 0:
 		return fmt.Errorf("--init runs the root's /sbin/init: leave out %q, or --init", args[0])
-	case f.rootfs == "" && len(args) > 0:
-		return fmt.Errorf("no root file system to run %q in: give --rootfs TARBALL or --rootfs DIR", args[0])
-	case f.rootfs == "" && f.init:
-		return errors.New("--init needs a root file system: give --rootfs TARBALL or --rootfs DIR")
-	case f.rootfs == "" && f.modules != "":
-		return errors.New("--modules needs a root file system: give --rootfs TARBALL or --rootfs DIR")
+	case !f.hasRoot() && len(args) > 0:
+		return fmt.Errorf("no root file system to run %q in: leave out --initrd and --firmware", args[0])
+	case !f.hasRoot() && f.init:
+		return errors.New("--init needs a root file system: name an image, or give --rootfs TARBALL or --rootfs DIR")
+	case !f.hasRoot() && f.modules != "":
+		return errors.New("--modules needs a root file system: name an image, or give --rootfs TARBALL or --rootfs DIR")
 	case f.rootfs != "" && f.initrd != "":
 		return errors.New("--rootfs and --initrd exclude each other: an initrd brings its own root")
 	case f.timeout < 0:
@@ -111,6 +122,9 @@ func (f *runFlags) check(args []string) error {
 }
 
 func (f *runFlags) run(ctx context.Context, args []string) (err error) {
+	if f.rootfs == "" && f.initrd == "" && f.firmware == "" && len(args) > 0 {
+		args = f.image.take(args)
+	}
 	if err := f.check(args); err != nil {
 		return err
 	}
@@ -119,7 +133,7 @@ func (f *runFlags) run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg, closeAll, err := f.config(args)
+	cfg, closeAll, err := f.config(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -174,7 +188,7 @@ func (f *runFlags) run(ctx context.Context, args []string) (err error) {
 // -t alone gives the program a terminal that nobody types at.
 func (f *runFlags) terminal() (*terminal, error) {
 	switch {
-	case f.rootfs == "" && f.initrd == "":
+	case !f.hasRoot() && f.initrd == "":
 		return nil, nil
 	case interactive():
 		return newTerminal(true), nil

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+
+	"alpinevm/fs9p/oci/store"
+)
+
+// openStore opens the images in the user's cache folder, for work on the one of
+// that name. finish ends the display of progress; it comes before anything else
+// is printed.
+func openStore(name string, quiet bool) (s *store.Store, finish func(), err error) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return nil, nil, fmt.Errorf("no folder for images: %w", err)
+	}
+	progress, finish := newProgress(os.Stderr, quiet, "image "+name+":")
+	return store.New(store.Config{Dir: filepath.Join(dir, "alpinevm", "images"), Progress: progress}), finish, nil
+}
+
+func newPull() *cobra.Command {
+	var quiet bool
+	c := &cobra.Command{
+		Use:   "pull IMAGE...",
+		Short: "Download images for linux/386 from a registry",
+		Example: `  alpinevm pull alpine:3.20
+  alpinevm pull localhost:5000/folder/image@sha256:...`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			for _, ref := range args {
+				if err := pull(c.Context(), c.OutOrStdout(), ref, quiet); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "print nothing but errors")
+	return c
+}
+
+// pull pulls an image and says so as docker does.
+func pull(ctx context.Context, out io.Writer, ref string, quiet bool) error {
+	s, finish, err := openStore(ref, quiet)
+	if err != nil {
+		return err
+	}
+	img, fresh, err := s.Pull(ctx, ref)
+	finish()
+	if err != nil || quiet {
+		return err
+	}
+	status := "Image is up to date for"
+	if fresh {
+		status = "Downloaded newer image for"
+	}
+	_, err = fmt.Fprintf(out, "Digest: %s\nStatus: %s %s\n%s\n", img.Source, status, img.Name, img.Name.Full())
+	return err
+}
+
+// imagesFlags are the flags of alpinevm images.
+type imagesFlags struct{ quiet, digests, noTrunc bool }
+
+func newImages() *cobra.Command {
+	var f imagesFlags
+	c := &cobra.Command{
+		Use:   "images [REPOSITORY[:TAG]]",
+		Short: "List the images in the cache",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			s, _, err := openStore("", true)
+			if err != nil {
+				return err
+			}
+			all, err := s.Images(c.Context())
+			if err != nil {
+				return err
+			}
+			var list []*store.Image
+			for _, img := range all {
+				if len(args) == 0 || img.Name.Repository() == args[0] || img.Name.String() == args[0] {
+					list = append(list, img)
+				}
+			}
+			return f.print(c.OutOrStdout(), list, time.Now())
+		},
+	}
+	fl := c.Flags()
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print IDs only")
+	fl.BoolVar(&f.digests, "digests", false, "print digests")
+	fl.BoolVar(&f.noTrunc, "no-trunc", false, "print whole IDs")
+	return c
+}
+
+// print prints the table that docker images prints.
+func (f imagesFlags) print(out io.Writer, list []*store.Image, now time.Time) error {
+	w := tabwriter.NewWriter(out, 10, 1, 3, ' ', 0)
+	if !f.quiet {
+		digest := ""
+		if f.digests {
+			digest = "DIGEST\t"
+		}
+		fmt.Fprintf(w, "REPOSITORY\tTAG\t%sIMAGE ID\tCREATED\tSIZE\n", digest)
+	}
+	for _, img := range list {
+		id := img.ID.String()
+		if !f.noTrunc {
+			id = img.ID.Hex[:12]
+		}
+		if f.quiet {
+			fmt.Fprintln(w, id)
+			continue
+		}
+		tag, digest := img.Name.Tag(), ""
+		if tag == "" {
+			tag = "<none>"
+		}
+		if f.digests {
+			digest = img.Source.String() + "\t"
+		}
+		created := "N/A"
+		if !img.Created.IsZero() {
+			created = units.HumanDuration(now.Sub(img.Created)) + " ago"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s%s\t%s\t%s\n", img.Name.Repository(), tag, digest, id, created, units.HumanSizeWithPrecision(float64(img.Size), 3))
+	}
+	return w.Flush()
+}
+
+func newRmi() *cobra.Command {
+	var force bool
+	c := &cobra.Command{
+		Use:   "rmi IMAGE...",
+		Short: "Remove images from the cache, by name or ID",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			s, _, err := openStore("", true)
+			if err != nil {
+				return err
+			}
+			var result error
+			for _, name := range args {
+				if err := remove(c.Context(), c.OutOrStdout(), s, name, force); err != nil {
+					fmt.Fprintln(os.Stderr, "alpinevm:", err)
+					result = exitCode(1)
+				}
+			}
+			return result
+		},
+	}
+	c.Flags().BoolVarP(&force, "force", "f", false, "remove an image by ID with all of its names")
+	return c
+}
+
+func remove(ctx context.Context, out io.Writer, s *store.Store, name string, force bool) error {
+	r, err := s.Remove(ctx, name, force)
+	if r == nil {
+		return err
+	}
+	for _, n := range r.Names {
+		fmt.Fprintln(out, "Untagged:", n)
+	}
+	if r.Image != "" {
+		fmt.Fprintln(out, "Deleted:", r.Image)
+	}
+	return err
+}
