@@ -1,9 +1,10 @@
-//go:build !(linux || darwin || freebsd || netbsd || openbsd)
+//go:build !(linux || darwin)
 
 package main
 
 import (
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -49,7 +50,7 @@ func onResize(f func()) (stop func()) {
 }
 
 // endSignals ask for an orderly end.
-var endSignals = []os.Signal{os.Interrupt}
+var endSignals = []os.Signal{syscall.SIGTERM, os.Interrupt}
 
 // keepBrokenPipes has nothing to do: there is no SIGPIPE.
 func keepBrokenPipes() {}
