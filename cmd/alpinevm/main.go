@@ -34,10 +34,18 @@ func main() {
 	}
 }
 
+const rootLong = `A PC in pure Go that boots 32-bit Alpine Linux: no KVM, no root, no other
+program.
+
+  alpinevm run --kernel vmlinuz --modules lib/modules --rootfs alpine-minirootfs.tar.gz
+
+ends at a shell; see alpinevm run --help.`
+
 func newCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:           "alpinevm",
 		Short:         "A PC in pure Go that boots 32-bit Alpine Linux",
+		Long:          rootLong,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

@@ -41,17 +41,31 @@ it is not in the cache, or what --rootfs names: an image too, as an OCI layout
 or an archive of docker save, a tarball or a folder. An image says by itself
 what is run, where, as whom and in which environment, unless flags do.
 
-Everything up to the command is the guest's to change without a trace: the
-root's files are copied on write, in memory. The exit code is the command's;
-125 if alpinevm or the guest's kernel fails, 124 after --timeout.
+The guest may change its root file system: the changes are kept in memory and
+are gone afterwards. What is to last belongs into a folder shared with -v.
 
-On a terminal, Ctrl-A x switches the machine off and Ctrl-A h lists the other
-escapes.`
+On a terminal the command gets a terminal. Otherwise its standard input,
+output and error are ours, byte for byte. Ctrl-A x switches the machine off,
+Ctrl-A h lists the other escapes. SIGTERM, SIGINT, SIGHUP and --timeout end
+the guest in an orderly way; a second signal switches it off.
 
-const runExample = `  alpinevm run --kernel vmlinuz --modules lib/modules alpine:3.20 uname -a
+Exit codes:
+  N      the command's; 128 and N where signal N ended it
+  0      the guest was powered off
+  124    --timeout has passed
+  125    alpinevm or the guest's kernel has failed
+  126    the command cannot be executed
+  127    the command is not there`
+
+const runExample = `  # a command in an image
+  alpinevm run --kernel vmlinuz --modules lib/modules alpine:3.20 uname -a
+  # a shell
   alpinevm run --kernel vmlinuz --modules lib/modules --rootfs alpine-minirootfs.tar.gz
-  alpinevm run --kernel vmlinuz --modules lib/modules --rootfs root.tar.gz -v .:/src -w /src -- make
+  # a command on a folder of the host
+  alpinevm run --kernel vmlinuz --modules lib/modules --rootfs root.tar.gz -v .:/src -w /src -- sha256sum go.mod
+  # in a pipe
   tar c dir | alpinevm run --kernel vmlinuz --modules lib/modules --rootfs root.tar.gz -- tar t
+  # what firmware prints
   alpinevm run --firmware bios.bin --debug-console`
 
 func newRun() *cobra.Command {
@@ -66,25 +80,25 @@ func newRun() *cobra.Command {
 	fl := c.Flags()
 	fl.SetInterspersed(false)
 	fl.StringVar(&f.kernel, "kernel", "", "kernel `FILE`: bzImage, vmlinux or multiboot")
-	fl.StringVar(&f.modules, "modules", "", "`DIR` with the kernel's modules: lib/modules, or one version of it, or what holds them; a tarball works too")
-	fl.StringVar(&f.rootfs, "rootfs", "", "root file system: an OCI layout, an archive of docker save, a tarball or a folder")
+	fl.StringVar(&f.modules, "modules", "", "folder or tarball `DIR` with the kernel's modules: one version's, or what holds lib/modules")
+	fl.StringVar(&f.rootfs, "rootfs", "", "root file system `ROOT`: an OCI layout, an archive of docker save, a tarball or a folder")
 	fl.StringVar(&f.busybox, "busybox", "", "static i386 busybox `FILE`, for roots other than Alpine's")
 	fl.StringVar(&f.firmware, "firmware", "", "start the ROM image `FILE` at the reset vector, in place of a kernel")
 	fl.StringVar(&f.initrd, "initrd", "", "initial root file system `FILE`, in place of ours; there is no session then")
 	fl.StringArrayVar(&f.module, "module", nil, "give a multiboot kernel a module: `FILE[ ARGS]`")
-	fl.StringVarP(&f.memory, "memory", "m", "512M", "guest memory, up to 3G")
+	fl.StringVarP(&f.memory, "memory", "m", "512M", "memory of the guest: `SIZE` from 64M to 3G")
 	fl.StringArrayVarP(&f.env, "env", "e", nil, "set an environment variable: `NAME=VALUE`, or NAME to pass the host's on")
 	fl.StringArrayVarP(&f.volumes, "volume", "v", nil, "share a host folder or file: `HOST:GUEST[:ro]`")
-	fl.StringVarP(&f.dir, "workdir", "w", "", "working folder of the command")
+	fl.StringVarP(&f.dir, "workdir", "w", "", "working `DIR` of the command, made if it is missing")
 	fl.StringVarP(&f.user, "user", "u", "", "run as `NAME|UID[:GROUP|GID]`")
-	fl.StringVar(&f.hostname, "hostname", "alpine", "the guest's host name")
+	fl.StringVar(&f.hostname, "hostname", "alpine", "`NAME` of the guest")
 	fl.BoolVarP(&f.interactive, "interactive", "i", false, "give the command standard input (always done; for docker's users)")
 	fl.BoolVarP(&f.tty, "tty", "t", false, "give the command a terminal (implied where standard input and output are one)")
-	fl.StringVar(&f.appendLine, "append", "", "add to the kernel's command line")
-	fl.StringVar(&f.cmdline, "cmdline", "", "replace the kernel's command line")
+	fl.StringVar(&f.appendLine, "append", "", "add `TEXT` to the kernel's command line")
+	fl.StringVar(&f.cmdline, "cmdline", "", "replace the kernel's command line by `TEXT`")
 	fl.BoolVar(&f.kernelLog, "kernel-log", false, "show the kernel's log on standard error")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing of our own but errors")
-	fl.DurationVar(&f.timeout, "timeout", 0, "end the guest after this time, with exit code 124")
+	fl.DurationVar(&f.timeout, "timeout", 0, "end the guest after this `TIME` (90s, 5m), with exit code 124")
 	fl.StringSliceVar(&f.trace, "trace", nil, "report to standard error: exceptions, interrupts, io, post, 9p, code (`KINDS`, comma-separated)")
 	fl.BoolVar(&f.init, "init", false, "run the root's own /sbin/init, with a login on the terminal")
 	fl.Uint16Var(&f.debugExit, "debug-exit", 0, "end the machine with the value that is written to this `PORT`")
@@ -92,6 +106,7 @@ func newRun() *cobra.Command {
 	fl.BoolVar(&f.deterministic, "deterministic", false, "derive time from the instruction count: two runs are the same")
 	f.network.add(fl)
 	f.image.add(fl)
+	completeFlags(c)
 	return c
 }
 

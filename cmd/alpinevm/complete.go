@@ -1,0 +1,20 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// completeFlags tells shells what may follow the flags of run that do not take
+// a file.
+func completeFlags(c *cobra.Command) {
+	var kinds []string
+	for _, k := range traceKinds {
+		kinds = append(kinds, k.name)
+	}
+	for flag, values := range map[string][]string{
+		"trace": kinds, "network": {networkUser, networkNone}, "memory": {"256M", "512M", "1G", "2G", "3G"},
+		"workdir": nil, "env": nil, "user": nil, "hostname": nil, "append": nil, "cmdline": nil, "timeout": nil, "debug-exit": nil,
+	} {
+		if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+			panic("BUG: --" + flag + ": " + err.Error())
+		}
+	}
+}
