@@ -84,8 +84,8 @@ func (g *generator) address() {
 		data = g.contents(g.memArg)
 	}
 	g.poke(g.target, data)
-	if g.c.Mode == x86.Mode16 && (g.row.Op == x86.JMP || g.row.Op == x86.CALL) {
-		for i := range data { // what is there would be a target among other cases
+	if g.row.Op == x86.JMP || g.row.Op == x86.CALL {
+		for i := range data { // what is there would be a target anywhere
 			g.quit = g.quit || accessOf(g.target+uint32(i)) == readOnly
 		}
 	}

@@ -144,7 +144,11 @@ func settled(truth Engine, cases []Case, out []Outcome) error {
 		if err := truth.Run(cases, out); err != nil {
 			return err
 		}
-		if agree(cases, before[:], out) {
+		same := true
+		for i := range cases {
+			same = same && before[i].Final == out[i].Final && string(before[i].Memory) == string(out[i].Memory)
+		}
+		if same {
 			return nil
 		}
 	}

@@ -178,7 +178,7 @@ func (g *generator) stack() {
 	}
 	g.poke(esp-80, b)
 	if esp-base < 80 {
-		g.poke(base+0x10000-80, b[:80])
+		g.poke(base+0x10000-uint32(len(b)), b)
 	}
 }
 

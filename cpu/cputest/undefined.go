@@ -146,7 +146,7 @@ var differences = []difference{
 		}},
 	{"operands that are accessed in parts: whether the limit of the second or the alignment of the first faults",
 		[]x86.Op{x86.BOUND, x86.LDS, x86.LES, x86.LFS, x86.LGS, x86.LSS, x86.JMPF, x86.FLD, x86.FSTP, x86.FBLD, x86.FBSTP,
-			x86.FNSTENV, x86.FLDENV, x86.FNSAVE, x86.FRSTOR},
+			x86.FNSTENV, x86.FLDENV, x86.FNSAVE, x86.FRSTOR, x86.MASKMOVQ, x86.MASKMOVDQU},
 		func(c *Case, in *x86.Inst, _ *Outcome, u *undef) {
 			u.cause = u.cause || c.EFLAGS&x86.FlagAC != 0 && in.Seg == x86.GS
 		}},
