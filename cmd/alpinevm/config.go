@@ -65,16 +65,23 @@ func (f *runFlags) config(ctx context.Context, args []string) (cfg *alpinevm.Con
 	if err := f.roots(ctx, cfg, &open); err != nil {
 		return nil, nil, err
 	}
+	if err := f.boots(ctx, cfg, &open); err != nil {
+		return nil, nil, err
+	}
 	return cfg, open.close, nil
 }
 
 // files reads the files that are given to the machine as bytes.
 func (f *runFlags) files(cfg *alpinevm.Config) error {
+	image := f.kernel
+	if parseKernel(image) != nil {
+		image = "" // boots finds it
+	}
 	for _, x := range []struct {
 		flag, name string
 		data       *[]byte
 	}{
-		{"kernel", f.kernel, &cfg.Kernel}, {"firmware", f.firmware, &cfg.Firmware},
+		{"kernel", image, &cfg.Kernel}, {"firmware", f.firmware, &cfg.Firmware},
 		{"initrd", f.initrd, &cfg.Initrd}, {"busybox", f.busybox, &cfg.Busybox},
 	} {
 		if x.name == "" {
@@ -112,8 +119,12 @@ func (f *runFlags) explain(err error) error {
 	if f.dir == "" {
 		dir = "the image's WORKDIR"
 	}
+	image := "Alpine's kernel"
+	if f.kernel != "" {
+		image = "--kernel " + f.kernel
+	}
 	flag, ok := map[string]string{
-		"Kernel": "--kernel " + f.kernel, "Modules": "--modules " + f.modules, "Root": root,
+		"Kernel": image, "Modules": "--modules " + f.modules, "Root": root,
 		"Busybox": "--busybox " + f.busybox, "User": user, "Dir": dir,
 		"Hostname": "--hostname " + strconv.Quote(f.hostname), "Memory": "--memory " + f.memory,
 		"Firmware": "--firmware " + f.firmware,

@@ -32,6 +32,7 @@ type runFlags struct {
 	deterministic                    bool
 	network                          networkFlags
 	image                            imageFlags
+	alpine                           alpineFlags
 }
 
 const runLong = `Boot a kernel with a root file system and run a command, or a shell, in it.
@@ -39,7 +40,10 @@ const runLong = `Boot a kernel with a root file system and run a command, or a s
 The root file system is that of a container IMAGE, pulled from its registry if
 it is not in the cache, or what --rootfs names: an image too, as an OCI layout
 or an archive of docker save, a tarball or a folder. An image says by itself
-what is run, where, as whom and in which environment, unless flags do.
+what is run, where, as whom and in which environment, unless flags do. The
+kernel is the linux-virt of the root's release of Alpine, or of the latest one,
+fetched and verified as apk does if it is not in the cache. Without anything
+named the image is i386/alpine.
 
 The guest may change its root file system: the changes are kept in memory and
 are gone afterwards. What is to last belongs into a folder shared with -v.
@@ -57,14 +61,21 @@ Exit codes:
   126    the command cannot be executed
   127    the command is not there`
 
-const runExample = `  # a command in an image
-  alpinevm run --kernel vmlinuz --modules lib/modules alpine:3.20 uname -a
-  # a shell
+// defaultImage is what runs if nothing is named.
+const defaultImage = "i386/alpine:latest"
+
+const runExample = `  # a shell in the latest Alpine
+  alpinevm run
+  # a command in an image
+  alpinevm run alpine:3.20 uname -a
+  # a server that the host reaches at port 8080
+  alpinevm run -p 8080:80 nginx:alpine
+  # a shell in a root of one's own, with another kernel
   alpinevm run --kernel vmlinuz --modules lib/modules --rootfs alpine-minirootfs.tar.gz
   # a command on a folder of the host
-  alpinevm run --kernel vmlinuz --modules lib/modules --rootfs root.tar.gz -v .:/src -w /src -- sha256sum go.mod
+  alpinevm run --rootfs root.tar.gz -v .:/src -w /src -- sha256sum go.mod
   # in a pipe
-  tar c dir | alpinevm run --kernel vmlinuz --modules lib/modules --rootfs root.tar.gz -- tar t
+  tar c dir | alpinevm run alpine tar t
   # what firmware prints
   alpinevm run --firmware bios.bin --debug-console`
 
@@ -79,7 +90,7 @@ func newRun() *cobra.Command {
 	}
 	fl := c.Flags()
 	fl.SetInterspersed(false)
-	fl.StringVar(&f.kernel, "kernel", "", "kernel `FILE`: bzImage, vmlinux or multiboot")
+	fl.StringVar(&f.kernel, "kernel", "", "boot `KERNEL`: a file (bzImage, vmlinux, multiboot, Alpine's .apk), a release of Alpine (3.20, edge) or a version of its linux-virt (default the root's release's)")
 	fl.StringVar(&f.modules, "modules", "", "folder or tarball `DIR` with the kernel's modules: one version's, or what holds lib/modules")
 	fl.StringVar(&f.rootfs, "rootfs", "", "root file system `ROOT`: an OCI layout, an archive of docker save, a tarball or a folder")
 	fl.StringVar(&f.busybox, "busybox", "", "static i386 busybox `FILE`, for roots other than Alpine's")
@@ -106,6 +117,7 @@ func newRun() *cobra.Command {
 	fl.BoolVar(&f.deterministic, "deterministic", false, "derive time from the instruction count: two runs are the same")
 	f.network.add(fl)
 	f.image.add(fl)
+	f.alpine.add(fl)
 	completeFlags(c)
 	return c
 }
@@ -116,8 +128,10 @@ func (f *runFlags) hasRoot() bool { return f.rootfs != "" || f.image.name != "" 
 // check refuses flags that contradict each other.
 func (f *runFlags) check(args []string) error {
 	switch {
-	case f.kernel == "" && f.firmware == "":
+	case f.kernel == "" && f.firmware == "" && !f.hasRoot():
 		return errors.New("no kernel: give --kernel FILE, or --firmware FILE")
+	case f.kernel == "" && f.modules != "":
+		return errors.New("--modules needs --kernel: the kernel that Alpine has brings its own")
 	case f.kernel != "" && f.firmware != "":
 		return errors.New("--kernel and --firmware exclude each other")
 	case f.init && len(args) > 0:
@@ -137,8 +151,13 @@ func (f *runFlags) check(args []string) error {
 }
 
 func (f *runFlags) run(ctx context.Context, args []string) (err error) {
-	if f.rootfs == "" && f.initrd == "" && f.firmware == "" && len(args) > 0 {
-		args = f.image.take(args)
+	if f.rootfs == "" && f.initrd == "" && f.firmware == "" {
+		switch {
+		case len(args) > 0:
+			args = f.image.take(args)
+		case parseKernel(f.kernel) != nil:
+			f.image.name = defaultImage
+		}
 	}
 	if err := f.check(args); err != nil {
 		return err

@@ -56,7 +56,7 @@ func (c *Cache) url(release string) string {
 // index fetches and verifies an index.
 func (c *Cache) index(ctx context.Context, base string) (*Index, error) {
 	var x *Index
-	err := c.download(ctx, base+"APKINDEX.tar.gz", "APKINDEX", maxIndex, func(r io.Reader) error {
+	err := c.download(ctx, base+"APKINDEX.tar.gz", "APKINDEX", -1, maxIndex, func(r io.Reader) error {
 		data, err := io.ReadAll(r)
 		if err == nil {
 			x, err = ParseIndex(data, c.cfg.Keys)
@@ -68,11 +68,11 @@ func (c *Cache) index(ctx context.Context, base string) (*Index, error) {
 
 // fetch puts a package's data into the cache.
 func (c *Cache) fetch(ctx context.Context, from string, info Info, to string) error {
-	size := info.Size
+	size, most := info.Size, info.Size
 	if size <= 0 {
-		size = maxPackage
+		size, most = -1, maxPackage
 	}
-	return c.download(ctx, from, info.Name+"-"+info.Version, size, func(r io.Reader) error {
+	return c.download(ctx, from, info.Name+"-"+info.Version, size, most, func(r io.Reader) error {
 		return c.place(to, func(w io.Writer) error {
 			o, err := open(r)
 			if err != nil {
@@ -99,9 +99,9 @@ func (e *statusError) Error() string {
 	return fmt.Sprintf("%s: %d %s", e.url, e.code, http.StatusText(e.code))
 }
 
-// download has take read a file of at most size bytes. It asks again while
-// errors look as if they would pass.
-func (c *Cache) download(ctx context.Context, from, what string, size int64, take func(io.Reader) error) error {
+// download has take read a file of size bytes, as far as that is known, and of
+// at most that many. It asks again while errors look as if they would pass.
+func (c *Cache) download(ctx context.Context, from, what string, size, most int64, take func(io.Reader) error) error {
 	add, end := func(int64) {}, func(error) {}
 	started := false
 	pause := c.pause
@@ -110,14 +110,14 @@ func (c *Cache) download(ctx context.Context, from, what string, size int64, tak
 		err := c.request(ctx, from, func(r *http.Response) error {
 			if !started {
 				started = true
-				add, end = c.cfg.Progress(what, r.ContentLength)
+				add, end = c.cfg.Progress(what, max(size, r.ContentLength))
 			}
 			return take(&limited{readerFunc(func(p []byte) (int, error) {
 				k, err := r.Body.Read(p)
 				n += int64(k)
 				add(int64(k))
 				return k, err
-			}), size, "what comes"})
+			}), most, "what comes"})
 		})
 		if err == nil || try == attempts || !passing(err) || ctx.Err() != nil {
 			end(err)
