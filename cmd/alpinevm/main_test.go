@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -13,7 +15,22 @@ import (
 // TestMain makes the test binary the program itself, under its name, so that
 // tests drive what users run.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"alpinevm": main, "crash-in-raw-mode": crashInRawMode})
+	testscript.Main(m, map[string]func(){"alpinevm": main, "crash-in-raw-mode": crashInRawMode, "genrom": makeROM})
+}
+
+// makeROM writes a ROM image of 64 KiB: "genrom FILE CODE". The reset vector
+// jumps to the 16-bit code at its start.
+func makeROM() {
+	rom := make([]byte, 64<<10)
+	code, err := hex.DecodeString(os.Args[2])
+	if err != nil {
+		panic(err)
+	}
+	copy(rom, code)
+	copy(rom[0xfff0:], []byte{0xea, 0, 0, 0, 0xf0}) // jmp F000h:0
+	if err := os.WriteFile(os.Args[1], rom, 0o666); err != nil {
+		panic(err)
+	}
 }
 
 // crashInRawMode panics while it has the terminal.
@@ -28,7 +45,8 @@ func crashInRawMode() {
 
 // TestScripts runs testdata/script: command lines and what they say.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: filepath.Join("testdata", "script"), Setup: func(e *testscript.Env) error {
+	late := time.Now().Add(2 * time.Minute)
+	testscript.Run(t, testscript.Params{Dir: filepath.Join("testdata", "script"), Deadline: late, Setup: func(e *testscript.Env) error {
 		cache, err := os.UserCacheDir()
 		if err != nil {
 			return err

@@ -200,6 +200,9 @@ func (f *runFlags) run(ctx context.Context, args []string) (err error) {
 	}
 	defer m.Close()
 	w := &watch{m: m, cancel: cancel, note: note(out, f.quiet)}
+	if f.hasRoot() || f.initrd != "" {
+		w.grace = longGrace
+	}
 	defer w.start(f.timeout)()
 	if tty != nil {
 		if err := tty.raw(); err != nil {

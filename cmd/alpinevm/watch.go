@@ -14,8 +14,9 @@ import (
 	"alpinevm"
 )
 
-// grace is how long a guest gets for an orderly end, as with docker stop.
-const grace = 10 * time.Second
+// longGrace is how long a Linux guest gets for an orderly end, as with docker
+// stop. Others do not know how to.
+const longGrace = 10 * time.Second
 
 // errQuit is the cause of an end by Ctrl-A x, errTimeout of one by --timeout.
 var (
@@ -34,6 +35,7 @@ type watch struct {
 	m      *alpinevm.Machine
 	cancel context.CancelCauseFunc
 	note   func(format string, args ...any)
+	grace  time.Duration
 
 	mu    sync.Mutex
 	cause error // why the guest was asked to end
@@ -61,10 +63,14 @@ func (w *watch) start(timeout time.Duration) (stop func()) {
 		w.mu.Lock()
 		w.cause = cause
 		w.mu.Unlock()
+		if w.grace == 0 {
+			w.cancel(cause)
+			return
+		}
 		w.m.Shutdown()
 		select {
-		case <-time.After(grace):
-			w.note("the guest did not end within %s of %s and was switched off", grace, cause)
+		case <-time.After(w.grace):
+			w.note("the guest did not end within %s of %s and was switched off", w.grace, cause)
 		case <-signals:
 		case <-done:
 			return
