@@ -144,18 +144,15 @@ func (p *typist) find(re *regexp.Regexp) (string, bool) {
 func (p *typist) expect(pattern string) string {
 	p.t.Helper()
 	re := regexp.MustCompile(pattern)
-	late := time.After(patience)
+	late, exited := time.After(patience), p.exited
 	for {
 		if s, ok := p.find(re); ok {
 			return s
 		}
 		select {
 		case <-p.more:
-		case <-p.exited:
-			if s, ok := p.find(re); ok {
-				return s
-			}
-			p.t.Fatalf("the program ended without %q; screen:\n%q", pattern, p.screen())
+		case <-exited: // what it printed last may still be on its way
+			exited, late = nil, time.After(time.Second)
 		case <-late:
 			p.t.Fatalf("no %q; screen:\n%q", pattern, p.screen())
 		}
