@@ -30,13 +30,14 @@ func TestTerminal(t *testing.T) {
 
 	p.send("echo sta''rted; sleep 100\r")
 	p.expect(`\nstarted\r\n`)
+	time.Sleep(time.Second) // for ^C to find sleep running; else only the echo is interrupted
 	p.send("\x03")
 	p.expect(prompt)
 	p.send("echo rc=$?\r")
 	p.expect(`\nrc=130\r\n`)
 
 	p.send("sleep 100\r")
-	time.Sleep(100 * time.Millisecond) // for ^Z to find it running; else the shell ignores it
+	time.Sleep(time.Second) // for ^Z to find it running; else the shell ignores it
 	p.send("\x1a")
 	p.expect(`\[1\]\+ +Stopped +sleep 100`)
 	p.send("bg; jobs; kill %1; wait; echo wai''ted\r")

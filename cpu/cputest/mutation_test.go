@@ -82,7 +82,7 @@ var mutations = []mutation{
 // minutes and runs only when asked to: -oracle.mutate -timeout 30m.
 func TestMutations(t *testing.T) {
 	if !*mutate {
-		t.Skip("-oracle.mutate is not set")
+		t.Skip("not here: -oracle.mutate is not set")
 	}
 	dir := t.TempDir()
 	for _, m := range mutations {

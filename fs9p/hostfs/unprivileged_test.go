@@ -36,7 +36,7 @@ func TestUnprivileged(t *testing.T) {
 // TestRefusedOwner: the guest sees the owner that it asked for, the host's file keeps its own.
 func TestRefusedOwner(t *testing.T) {
 	if os.Getuid() == 0 {
-		t.Skip("root may change owners; TestUnprivileged runs this as another user")
+		t.Skip("not here: root may change owners; TestUnprivileged runs this as another user")
 	}
 	dir := t.TempDir()
 	c := dial(t, dir)
