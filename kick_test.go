@@ -55,11 +55,7 @@ func TestKick(t *testing.T) {
 func pumped(t *testing.T, k *kicks, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !done(); {
-		select {
-		case <-k.bell:
-			k.ring()
-		case <-time.After(10 * time.Millisecond):
-		}
+		k.bell.wait(10 * time.Millisecond)
 		k.drain()
 		if time.Now().After(end) {
 			t.Fatal("nothing happens")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/memfs"
@@ -37,7 +38,7 @@ func (s *session) modules(ram *kernel.Initramfs) error {
 	if err != nil {
 		return &ConfigError{"Modules", err}
 	}
-	tree, err := withFiles(cfg.Modules, mods.Dir, index)
+	tree, err := withFiles(cfg.Modules, mods.Dir, index, s.m.wallClock)
 	if err != nil {
 		return &ConfigError{"Modules", err}
 	}
@@ -52,13 +53,13 @@ func (s *session) modules(ram *kernel.Initramfs) error {
 	return nil
 }
 
-// withFiles is tree with files besides in its folder dir; tree itself stays as
-// it is.
-func withFiles(tree fs9p.FS, dir string, files map[string][]byte) (fs9p.FS, error) {
+// withFiles is tree with files besides in its folder dir, made now; tree itself
+// stays as it is.
+func withFiles(tree fs9p.FS, dir string, files map[string][]byte, now func() time.Time) (fs9p.FS, error) {
 	if len(files) == 0 {
 		return tree, nil
 	}
-	union, err := overlay.New(overlay.Config{Upper: memfs.New(memfs.Config{}), Lower: tree})
+	union, err := overlay.New(overlay.Config{Upper: memfs.New(memfs.Config{Now: now}), Lower: tree})
 	if err != nil {
 		return nil, err
 	}

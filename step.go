@@ -32,30 +32,21 @@ const never = time.Duration(1<<63 - 1)
 type kicks struct {
 	mu    sync.Mutex
 	queue []func()
-	bell  chan struct{}
+	bell  *bell
 }
 
-func newKicks() *kicks { return &kicks{bell: make(chan struct{}, 1)} }
+func newKicks() *kicks { return &kicks{bell: newBell()} }
 
 func (k *kicks) post(f func()) {
 	k.mu.Lock()
 	k.queue = append(k.queue, f)
 	k.mu.Unlock()
-	k.ring()
-}
-
-func (k *kicks) ring() {
-	select {
-	case k.bell <- struct{}{}:
-	default:
-	}
+	k.bell.ring()
 }
 
 // drain runs what was posted. The bell tells cheaply whether there is any.
 func (k *kicks) drain() {
-	select {
-	case <-k.bell:
-	default:
+	if !k.bell.heard() {
 		return
 	}
 	k.mu.Lock()
@@ -134,38 +125,24 @@ func (m *Machine) execute(n int) cpu.Exit {
 // host CPU. What the guest has printed is written before it returns. The error
 // is ctx's; how the machine ended is in End.
 func (m *Machine) Run(ctx context.Context) (End, error) {
-	wake := time.NewTimer(time.Hour)
-	defer wake.Stop()
+	defer context.AfterFunc(ctx, m.kicks.bell.ring)()
 	for {
 		status, at := m.Step()
-		d := time.Duration(0)
-		switch status {
-		case Ended:
-			if m.drained() {
-				return *m.end, nil
-			}
-			d = time.Hour
-		case Running:
-			if ctx.Err() != nil {
-				return End{}, context.Cause(ctx)
-			}
-			continue
-		default:
-			d = time.Hour
-			if at != never {
-				d = min(at-m.clock.Now(), d)
-			}
+		if status == Ended && m.drained() {
+			return *m.end, nil
 		}
-		if d <= 0 {
-			continue
-		}
-		wake.Reset(d)
-		select {
-		case <-ctx.Done():
+		if ctx.Err() != nil {
 			return End{}, context.Cause(ctx)
-		case <-m.kicks.bell:
-			m.kicks.ring()
-		case <-wake.C:
+		}
+		if status == Running {
+			continue
+		}
+		d := time.Hour
+		if status == Idle && at != never {
+			d = min(at-m.clock.Now(), d)
+		}
+		if d > 0 {
+			m.kicks.bell.wait(d)
 		}
 	}
 }

@@ -1,0 +1,14 @@
+//go:build !linux
+
+package alpinevm
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+const waitsInSystem = false
+
+func waitSystem(*atomic.Uint32, time.Duration) {}
+
+func wakeSystem(*atomic.Uint32) {}
