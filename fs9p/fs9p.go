@@ -128,6 +128,25 @@ type Backer interface {
 	Back(n Node, src Source, size uint64) error
 }
 
+// Transactor is an FS that can make one change of several: after the death of
+// the process either all of it is there or nothing.
+type Transactor interface {
+	FS
+	// Begin starts a change, or says why there can be none. A Begin inside
+	// another one belongs to it.
+	Begin() error
+	// Commit ends what Begin started, whatever has become of its parts. After
+	// an error nothing can be changed any more.
+	Commit() error
+}
+
+// Numbered is an FS that finds its inodes by number.
+type Numbered interface {
+	FS
+	// Inode gives the inode whose QID has the given Path, ENOENT if there is none.
+	Inode(path uint64) (Node, error)
+}
+
 // Source is what can be read at any place; a File is one.
 type Source interface {
 	// ReadAt is as in File.

@@ -99,6 +99,18 @@ func (fs *FS) Attach(aname string) (fs9p.Node, error) {
 	return n, nil
 }
 
+// Inode is part of fs9p.Numbered.
+func (fs *FS) Inode(path uint64) (fs9p.Node, error) {
+	if path == 0 || path > uint64(fs.tree.inodes) {
+		return nil, fs9p.ENOENT
+	}
+	n, err := fs.node(uint32(path))
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
 // blockSize is what Attr and Statfs count in.
 const blockSize = 4096
 

@@ -4,6 +4,10 @@ import "alpinevm/fs9p"
 
 // add makes an entry in the directory n by what make does in the upper directory.
 func (n *node) add(name string, make func(dir fs9p.Node) error) error {
+	return n.fs.change(func() error { return n.addOne(name, make) })
+}
+
+func (n *node) addOne(name string, make func(dir fs9p.Node) error) error {
 	if !n.isDir() {
 		return fs9p.ENOTDIR
 	}
@@ -109,6 +113,10 @@ func (n *node) Link(name string, target fs9p.Node) error {
 
 // Unlink is part of fs9p.Node.
 func (n *node) Unlink(name string, dir bool) error {
+	return n.fs.change(func() error { return n.unlink(name, dir) })
+}
+
+func (n *node) unlink(name string, dir bool) error {
 	if !n.isDir() {
 		return fs9p.ENOTDIR
 	}
@@ -190,8 +198,7 @@ func (c *node) loseLowerName() error {
 	lower, _ := c.lowerPath()
 	names := c.fs.records.copies[lower]
 	if names > 1 {
-		c.fs.records.copies[lower] = names - 1
-		return nil
+		return c.fs.setNames(c.upper, lower, names-1)
 	}
 	if err := c.fs.index.Unlink(indexed(lower), c.isDir()); err != nil {
 		return err
@@ -202,6 +209,10 @@ func (c *node) loseLowerName() error {
 
 // Rename is part of fs9p.Node.
 func (n *node) Rename(oldName string, newDir fs9p.Node, newName string) error {
+	return n.fs.change(func() error { return n.rename(oldName, newDir, newName) })
+}
+
+func (n *node) rename(oldName string, newDir fs9p.Node, newName string) error {
 	to, ok := newDir.(*node)
 	if !ok || to.fs != n.fs {
 		return fs9p.EXDEV
@@ -323,8 +334,7 @@ func (c *node) leaveIndex(dir fs9p.Node, name string) error {
 			c.fs.index.Unlink(tempName, false)
 			return err
 		}
-		records.copies[lower] = names - 1
-		return nil
+		return c.fs.setNames(c.upper, lower, names-1)
 	}
 	if err := c.fs.index.Rename(indexed(lower), dir, name); err != nil {
 		return err

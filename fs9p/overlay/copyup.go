@@ -26,23 +26,27 @@ func (n *node) copyUp(withData bool) error {
 	if err != nil {
 		return err
 	}
-	if err = n.fs.copyContent(u, n.lower, a, withData); err == nil && n.gone {
+	if err = n.fs.copyContent(u, n.lower, a, withData); err == nil {
+		err = setNumber(u, originAttr, lower)
+	}
+	if err == nil && n.gone {
 		// It has no name, so neither has its copy.
 		err = n.fs.index.Unlink(name, n.isDir())
 	}
+	if err == nil && !n.gone {
+		names := max(a.Nlink, 1)
+		if n.isDir() {
+			names = 1
+		}
+		err = n.fs.setNames(u, lower, names)
+	}
 	if err != nil {
+		delete(n.fs.records.copies, lower)
 		n.fs.index.Unlink(name, n.isDir())
 		u.Release()
 		return err
 	}
 	n.fs.records.origin[u.QID().Path] = lower
-	if !n.gone {
-		names := max(a.Nlink, 1)
-		if n.isDir() {
-			names = 1
-		}
-		n.fs.records.copies[lower] = names
-	}
 	n.upper, n.subdirs = u, -1
 	n.settle()
 	return nil
@@ -81,6 +85,9 @@ func (fs *FS) copyContent(u, src fs9p.Node, a fs9p.Attr, withData bool) error {
 		return err
 	}
 	for _, name := range names {
+		if isPrivate(name) {
+			continue
+		}
 		v, err := src.Xattr(name)
 		if err != nil {
 			return err

@@ -1,6 +1,8 @@
 package overlay
 
 import (
+	"slices"
+
 	"alpinevm/fs9p"
 )
 
@@ -163,27 +165,42 @@ func (n *node) countSubdirs() error {
 
 // SetAttr is part of fs9p.Node.
 func (n *node) SetAttr(a fs9p.SetAttr) error {
-	if err := n.copyUp(a.Valid&fs9p.SetSize == 0 || a.Size > 0); err != nil {
-		return err
-	}
-	return n.upper.SetAttr(a)
+	return n.fs.change(func() error {
+		if err := n.copyUp(a.Valid&fs9p.SetSize == 0 || a.Size > 0); err != nil {
+			return err
+		}
+		return n.upper.SetAttr(a)
+	})
 }
 
 // Readlink is part of fs9p.Node.
 func (n *node) Readlink() (string, error) { return n.data().Readlink() }
 
 // Xattr is part of fs9p.Node.
-func (n *node) Xattr(name string) ([]byte, error) { return n.data().Xattr(name) }
+func (n *node) Xattr(name string) ([]byte, error) {
+	if isPrivate(name) {
+		return nil, fs9p.ENODATA
+	}
+	return n.data().Xattr(name)
+}
 
 // Xattrs is part of fs9p.Node.
-func (n *node) Xattrs() ([]string, error) { return n.data().Xattrs() }
+func (n *node) Xattrs() ([]string, error) {
+	names, err := n.data().Xattrs()
+	return slices.DeleteFunc(names, isPrivate), err
+}
 
 // SetXattr is part of fs9p.Node.
 func (n *node) SetXattr(name string, value []byte, flags uint32) error {
-	if err := n.copyUp(true); err != nil {
-		return err
+	if isPrivate(name) {
+		return fs9p.EOPNOTSUPP
 	}
-	return n.upper.SetXattr(name, value, flags)
+	return n.fs.change(func() error {
+		if err := n.copyUp(true); err != nil {
+			return err
+		}
+		return n.upper.SetXattr(name, value, flags)
+	})
 }
 
 // RemoveXattr is part of fs9p.Node.
@@ -191,10 +208,12 @@ func (n *node) RemoveXattr(name string) error {
 	if _, err := n.Xattr(name); err != nil {
 		return err
 	}
-	if err := n.copyUp(true); err != nil {
-		return err
-	}
-	return n.upper.RemoveXattr(name)
+	return n.fs.change(func() error {
+		if err := n.copyUp(true); err != nil {
+			return err
+		}
+		return n.upper.RemoveXattr(name)
+	})
 }
 
 // Open is part of fs9p.Node.
@@ -203,7 +222,7 @@ func (n *node) Open(flags uint32) (fs9p.File, error) {
 		return dirFile{n}, nil
 	}
 	if fs9p.CanWrite(flags) || flags&fs9p.OTrunc != 0 {
-		if err := n.copyUp(flags&fs9p.OTrunc == 0); err != nil {
+		if err := n.fs.change(func() error { return n.copyUp(flags&fs9p.OTrunc == 0) }); err != nil {
 			return nil, err
 		}
 	}

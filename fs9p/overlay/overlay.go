@@ -13,8 +13,13 @@
 // from the index to its new place and remembers its origin.
 //
 // The data of a large file is borrowed, not copied, if the upper can
-// (fs9p.Backer). The origins are held in memory (records); an upper that is to
-// outlive the process has to keep them too.
+// (fs9p.Backer).
+//
+// What the upper's tree does not say by itself stands in attributes of its
+// inodes, which guests do not see: of a copy the number of its origin, and of
+// one in the index how many names it has in the lower. So an upper that
+// outlives the process can be used again, with the same lower. Every change is
+// one to an upper that can make one of several (fs9p.Transactor).
 package overlay
 
 import (
@@ -26,8 +31,9 @@ import (
 	"alpinevm/fs9p"
 )
 
-// Config names the two file systems. The overlay owns the upper, which must be
-// empty; the lower must not change.
+// Config names the two file systems. The overlay owns the upper, which is empty
+// or has been the upper of the same lower before; in that case the lower must be
+// fs9p.Numbered. The lower must not change.
 type Config struct {
 	Upper, Lower fs9p.FS
 }
@@ -36,8 +42,9 @@ type Config struct {
 type FS struct {
 	upper    fs9p.FS
 	lower    fs9p.FS
-	backer   fs9p.Backer // upper, where it is one
-	top      fs9p.Node   // root directory of the upper
+	backer   fs9p.Backer     // upper, where it is one
+	changes  fs9p.Transactor // upper, where it is one
+	top      fs9p.Node       // root directory of the upper
 	index    fs9p.Node
 	whiteout fs9p.Node
 	root     *node
@@ -63,7 +70,11 @@ func New(cfg Config) (*FS, error) {
 		},
 	}
 	fs.backer, _ = cfg.Upper.(fs9p.Backer)
-	if err := fs.prepare(); err != nil {
+	fs.changes, _ = cfg.Upper.(fs9p.Transactor)
+	if err := fs.change(fs.prepare); err != nil {
+		return nil, fmt.Errorf("overlay: upper: %w", err)
+	}
+	if err := fs.restore(); err != nil {
 		return nil, fmt.Errorf("overlay: upper: %w", err)
 	}
 	lower, err := cfg.Lower.Attach("")
@@ -85,22 +96,41 @@ const (
 	tempName     = "temp"
 )
 
-// prepare makes the index and the file that whiteouts are links of.
+// prepare makes the index and the file that whiteouts are links of, unless they
+// are there.
 func (fs *FS) prepare() error {
 	var err error
 	if fs.top, err = fs.upper.Attach(""); err != nil {
 		return err
 	}
-	if _, err = fs.top.Mkdir(indexName, 0o700, fs9p.Owner{}); err != nil {
+	if fs.index, err = fs.top.Walk(indexName); fs9p.ErrnoOf(err) == fs9p.ENOENT {
+		if _, err = fs.top.Mkdir(indexName, 0o700, fs9p.Owner{}); err == nil {
+			fs.index, err = fs.top.Walk(indexName)
+		}
+	}
+	if err != nil {
 		return err
 	}
-	if fs.index, err = fs.top.Walk(indexName); err != nil {
+	if fs.whiteout, err = fs.top.Walk(whiteoutName); fs9p.ErrnoOf(err) == fs9p.ENOENT {
+		if _, err = fs.top.Mknod(whiteoutName, fs9p.ModeChar, 0, fs9p.Owner{}); err == nil {
+			fs.whiteout, err = fs.top.Walk(whiteoutName)
+		}
+	}
+	return err
+}
+
+// change makes one change of what f does to the upper, if the upper can.
+func (fs *FS) change(f func() error) error {
+	if fs.changes == nil {
+		return f()
+	}
+	if err := fs.changes.Begin(); err != nil {
 		return err
 	}
-	if _, err = fs.top.Mknod(whiteoutName, fs9p.ModeChar, 0, fs9p.Owner{}); err != nil {
-		return err
+	err := f()
+	if e := fs.changes.Commit(); err == nil {
+		err = e
 	}
-	fs.whiteout, err = fs.top.Walk(whiteoutName)
 	return err
 }
 

@@ -297,8 +297,11 @@ type twin struct {
 // kept is a file that stays open: its fids, by client.
 type kept map[*fstest.Client]uint32
 
-func newTwin(t testing.TB) *twin {
-	w := &twin{t: t, fs: [2]fs9p.FS{union(t), lowerFiles(t)}}
+func newTwin(t testing.TB) *twin { return newTwinOf(t, union(t)) }
+
+// newTwinOf makes a twin of a union that shows lowerFiles.
+func newTwinOf(t testing.TB, fs fs9p.FS) *twin {
+	w := &twin{t: t, fs: [2]fs9p.FS{fs, lowerFiles(t)}}
 	for i, fs := range w.fs {
 		w.c[i] = fstest.Dial(t, fs9p.Config{FS: fs})
 	}

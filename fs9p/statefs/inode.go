@@ -1,0 +1,208 @@
+package statefs
+
+import (
+	"maps"
+	"slices"
+
+	"alpinevm/fs9p"
+)
+
+// An inode is a file of any type. It is its own fs9p.Node.
+type inode struct {
+	fs *FS
+	id uint64
+	attrs
+	rdev    uint64
+	nlink   uint32
+	handles int // Nodes and Files given out and not released
+	target  string
+	xattrs  map[string]string
+	dir     *directory // of a directory only
+
+	size  int64 // of the content; or unknown
+	fresh bool  // the content's file may not be on the disk by its name
+	stale bool  // the journal does not have the times yet
+}
+
+// unknown is the size of a content that nobody has asked for.
+const unknown = -1
+
+func (n *inode) kind() uint32 { return n.mode & fs9p.ModeType }
+
+// QID is part of fs9p.Node.
+func (n *inode) QID() fs9p.QID {
+	return fs9p.QID{Type: fs9p.QIDType(n.mode), Version: 1, Path: n.id}
+}
+
+// Release is part of fs9p.Node.
+func (n *inode) Release() {
+	if n.handles--; n.handles < 0 {
+		panic("BUG: statefs: an inode was released too often")
+	}
+	n.reclaim()
+}
+
+// reclaim forgets an inode that has no name and no handle.
+func (n *inode) reclaim() {
+	f := n.fs
+	if n.nlink > 0 || n.handles > 0 || f.inodes[n.id] != n {
+		return
+	}
+	delete(f.inodes, n.id)
+	f.meta -= len(n.target)
+	for _, v := range n.xattrs {
+		f.meta -= len(v)
+	}
+	switch {
+	case n.kind() != fs9p.ModeRegular || f.replaying:
+	case f.depth > 0:
+		f.doomed = append(f.doomed, n.id)
+	default:
+		f.removeData(n.id)
+	}
+}
+
+// Attr is part of fs9p.Node.
+func (n *inode) Attr() (fs9p.Attr, error) {
+	a := fs9p.Attr{
+		Mode: n.mode, UID: n.uid, GID: n.gid, Nlink: uint64(n.nlink), Rdev: n.rdev,
+		BlockSize: 4096,
+		Atime:     n.atime, Mtime: n.mtime, Ctime: n.ctime, Btime: n.ctime,
+	}
+	switch n.kind() {
+	case fs9p.ModeRegular:
+		size, blocks, err := n.fs.stat(n)
+		if err != nil {
+			return a, err
+		}
+		a.Size, a.Blocks = size, blocks
+	case fs9p.ModeSymlink:
+		a.Size = uint64(len(n.target))
+	case fs9p.ModeDir:
+		a.Size = 4096
+	}
+	return a, nil
+}
+
+// SetAttr is part of fs9p.Node.
+func (n *inode) SetAttr(a fs9p.SetAttr) error {
+	now := n.fs.now()
+	r := record{op: opAttr, id: n.id, attrs: n.attrs}
+	if a.Valid&fs9p.SetSize != 0 {
+		if n.kind() != fs9p.ModeRegular {
+			return fs9p.EINVAL
+		}
+		if n.fs.failed != nil {
+			return fs9p.EIO
+		}
+		if err := n.fs.truncate(n, a.Size); err != nil {
+			return err
+		}
+		r.mtime = now
+	}
+	if a.Valid&fs9p.SetMode != 0 {
+		r.mode = n.kind() | a.Mode&fs9p.ModePerm
+	}
+	if a.Valid&fs9p.SetUID != 0 {
+		r.uid = a.UID
+	}
+	if a.Valid&fs9p.SetGID != 0 {
+		r.gid = a.GID
+	}
+	if a.Valid&fs9p.SetAtime != 0 {
+		r.atime = now
+		if a.Valid&fs9p.SetAtimeTo != 0 {
+			r.atime = a.Atime
+		}
+	}
+	if a.Valid&fs9p.SetMtime != 0 {
+		r.mtime = now
+		if a.Valid&fs9p.SetMtimeTo != 0 {
+			r.mtime = a.Mtime
+		}
+	}
+	r.ctime = now
+	return n.fs.change(&r)
+}
+
+// settle puts times into the journal that it does not have.
+func (n *inode) settle() error {
+	if !n.stale || n.nlink == 0 {
+		return nil
+	}
+	return n.fs.change(&record{op: opAttr, id: n.id, attrs: n.attrs})
+}
+
+// Readlink is part of fs9p.Node.
+func (n *inode) Readlink() (string, error) {
+	if n.kind() != fs9p.ModeSymlink {
+		return "", fs9p.EINVAL
+	}
+	return n.target, nil
+}
+
+// Xattr is part of fs9p.Node.
+func (n *inode) Xattr(name string) ([]byte, error) {
+	v, ok := n.xattrs[name]
+	if !ok {
+		return nil, fs9p.ENODATA
+	}
+	return []byte(v), nil
+}
+
+// Xattrs is part of fs9p.Node.
+func (n *inode) Xattrs() ([]string, error) { return slices.Sorted(maps.Keys(n.xattrs)), nil }
+
+// maxXattrList is XATTR_LIST_MAX of Linux: the names of one file, each with its NUL.
+const maxXattrList = 65536
+
+// SetXattr is part of fs9p.Node.
+func (n *inode) SetXattr(name string, value []byte, flags uint32) error {
+	old, exists := n.xattrs[name]
+	switch {
+	case exists && flags&fs9p.XattrCreate != 0:
+		return fs9p.EEXIST
+	case !exists && flags&fs9p.XattrReplace != 0:
+		return fs9p.ENODATA
+	case !exists:
+		list := len(name) + 1
+		for other := range n.xattrs {
+			list += len(other) + 1
+		}
+		if list > maxXattrList {
+			return fs9p.ENOSPC
+		}
+	}
+	if n.fs.meta+len(value)-len(old) > maxMeta {
+		return fs9p.ENOSPC
+	}
+	return n.fs.change(&record{op: opXattr, id: n.id, name: name, value: string(value), when: n.fs.now()})
+}
+
+// RemoveXattr is part of fs9p.Node.
+func (n *inode) RemoveXattr(name string) error {
+	if _, ok := n.xattrs[name]; !ok {
+		return fs9p.ENODATA
+	}
+	return n.fs.change(&record{op: opRmXattr, id: n.id, name: name, when: n.fs.now()})
+}
+
+// Open is part of fs9p.Node. Devices, fifos and sockets are opened by the
+// guest's kernel, which never asks for them.
+func (n *inode) Open(flags uint32) (fs9p.File, error) {
+	switch n.kind() {
+	case fs9p.ModeDir:
+	case fs9p.ModeRegular:
+		if flags&fs9p.OTrunc != 0 {
+			if err := n.SetAttr(fs9p.SetAttr{Valid: fs9p.SetSize}); err != nil {
+				return nil, err
+			}
+		}
+	case fs9p.ModeSymlink:
+		return nil, fs9p.ELOOP
+	default:
+		return nil, fs9p.ENXIO
+	}
+	n.handles++
+	return &file{n, flags}, nil
+}
