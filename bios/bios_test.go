@@ -165,7 +165,7 @@ func TestACPITables(t *testing.T) {
 func TestTablesByDisassembler(t *testing.T) {
 	iasl, err := exec.LookPath("iasl")
 	if err != nil {
-		t.Skip("iasl is not installed (Debian package acpica-tools)")
+		t.Skip("not here: iasl is not installed (Debian package acpica-tools)")
 	}
 	cfg := testConfig()
 	for slot := 4; slot < 32; slot++ {

@@ -17,7 +17,7 @@ import (
 // user who may do nothing special.
 func TestUnprivileged(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("TestSuite runs without privileges anyway")
+		t.Skip("not here: TestSuite runs without privileges anyway")
 	}
 	dir := t.TempDir()
 	for _, d := range []string{dir, filepath.Dir(dir)} {
