@@ -184,9 +184,10 @@ func (l *link) drain() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for !l.closed && len(l.out) > 0 {
-		pkt := l.out[0]
+		pkt := l.out[0].IncRef() // shut may drop the queue's meanwhile
 		l.mu.Unlock()
 		accepted := l.receive == nil || l.receive(l.frame(pkt))
+		pkt.DecRef()
 		l.mu.Lock()
 		if !accepted {
 			l.refused = true

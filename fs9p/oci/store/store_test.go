@@ -433,12 +433,18 @@ func TestRetries(t *testing.T) {
 		"reset": func(w http.ResponseWriter) { panic(http.ErrAbortHandler) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex // layers are asked for at once
 			failures := map[string]int{}
 			srv.answer(func(w http.ResponseWriter, r *http.Request) bool {
-				if r.Method != "GET" || r.URL.Path == "/v2/" || failures[r.URL.Path] == attempts-1 {
+				mu.Lock()
+				again := r.Method == "GET" && r.URL.Path != "/v2/" && failures[r.URL.Path] < attempts-1
+				if again {
+					failures[r.URL.Path]++
+				}
+				mu.Unlock()
+				if !again {
 					return false
 				}
-				failures[r.URL.Path]++
 				fail(w)
 				return true
 			})
