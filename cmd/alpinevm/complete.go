@@ -17,4 +17,22 @@ func completeFlags(c *cobra.Command) {
 			panic("BUG: --" + flag + ": " + err.Error())
 		}
 	}
+	err := c.RegisterFlagCompletionFunc("name", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return machineNames(), cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic("BUG: --name: " + err.Error())
+	}
+}
+
+// completeImages completes the names of images in the cache.
+func completeImages(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if s, _, err := openStore("", true); err == nil {
+		all, _ := s.Images(c.Context())
+		for _, img := range all {
+			names = append(names, img.String())
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -110,7 +110,9 @@ func (f *runFlags) explain(err error) error {
 		return err
 	}
 	root, user, dir := "--rootfs "+f.rootfs, "--user "+f.user, "--workdir "+f.dir
-	if f.image.name != "" {
+	if f.machine != nil {
+		root = "machine " + f.name
+	} else if f.image.name != "" {
 		root = "image " + f.image.name
 	}
 	if f.user == "" {

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -120,10 +123,7 @@ func (f imagesFlags) print(out io.Writer, list []*store.Image, now time.Time) er
 			fmt.Fprintln(w, id)
 			continue
 		}
-		tag, digest := img.Name.Tag(), ""
-		if tag == "" {
-			tag = "<none>"
-		}
+		repository, tag, digest := cmp.Or(img.Name.Repository(), "<none>"), cmp.Or(img.Name.Tag(), "<none>"), ""
 		if f.digests {
 			digest = img.Source.String() + "\t"
 		}
@@ -131,7 +131,7 @@ func (f imagesFlags) print(out io.Writer, list []*store.Image, now time.Time) er
 		if !img.Created.IsZero() {
 			created = units.HumanDuration(now.Sub(img.Created)) + " ago"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s%s\t%s\t%s\n", img.Name.Repository(), tag, digest, id, created, units.HumanSizeWithPrecision(float64(img.Size), 3))
+		fmt.Fprintf(w, "%s\t%s\t%s%s\t%s\t%s\n", repository, tag, digest, id, created, units.HumanSizeWithPrecision(float64(img.Size), 3))
 	}
 	return w.Flush()
 }
@@ -157,12 +157,17 @@ func newRmi() *cobra.Command {
 			return result
 		},
 	}
-	c.Flags().BoolVarP(&force, "force", "f", false, "remove an image by ID with all of its names")
+	c.Flags().BoolVarP(&force, "force", "f", false, "remove an image by ID with all of its names, or the name of one that a machine is made from")
+	c.ValidArgsFunction = completeImages
 	return c
 }
 
 func remove(ctx context.Context, out io.Writer, s *store.Store, name string, force bool) error {
 	r, err := s.Remove(ctx, name, force)
+	var inUse *store.InUseError
+	if errors.As(err, &inUse) {
+		return explainInUse(name, inUse)
+	}
 	if r == nil {
 		return err
 	}
@@ -173,4 +178,13 @@ func remove(ctx context.Context, out io.Writer, s *store.Store, name string, for
 		fmt.Fprintln(out, "Deleted:", r.Image)
 	}
 	return err
+}
+
+// explainInUse says which machines have to go before an image can.
+func explainInUse(image string, inUse *store.InUseError) error {
+	var names []string
+	for _, owner := range inUse.Owners {
+		names = append(names, filepath.Base(owner))
+	}
+	return fmt.Errorf("image %s: machines are made from it (%s); alpinevm rm removes them", image, strings.Join(names, ", "))
 }

@@ -79,15 +79,21 @@ func pushed(t *testing.T, images map[string]v1.Image) (host string, stop func())
 	t.Cleanup(srv.Close)
 	host = strings.Replace(strings.TrimPrefix(srv.URL, "http://"), "127.0.0.1", "localhost", 1)
 	for s, img := range images {
-		ref, err := name.ParseReference(host + "/" + s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := remote.Write(ref, img); err != nil {
-			t.Fatal(err)
-		}
+		push(t, host+"/"+s, img)
 	}
 	return host, srv.Close
+}
+
+// push brings an image to a registry.
+func push(t *testing.T, s string, img v1.Image) {
+	t.Helper()
+	ref, err := name.ParseReference(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(ref, img); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // slow is a network on which a megabyte takes a second.

@@ -19,19 +19,27 @@ const (
 // exitCode is an error that sets the exit code and prints nothing.
 type exitCode int
 
+// codeOfError is the exit code of a command that ends so.
+func codeOfError(err error) int {
+	var code exitCode
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	}
+	return exitFailure
+}
+
 func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 func main() {
 	err := newCommand().Execute()
 	var code exitCode
-	switch {
-	case err == nil:
-	case errors.As(err, &code):
-		os.Exit(int(code))
-	default:
+	if err != nil && !errors.As(err, &code) {
 		fmt.Fprintln(os.Stderr, "alpinevm:", err)
-		os.Exit(exitFailure)
 	}
+	os.Exit(codeOfError(err))
 }
 
 const rootLong = `A PC in pure Go that boots 32-bit Alpine Linux: no KVM, no root, no other
@@ -49,7 +57,7 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	c.AddCommand(newRun(), newPull(), newImages(), newRmi(), newBench(), newVersion())
+	c.AddCommand(newRun(), newPull(), newImages(), newRmi(), newLs(), newRm(), newBench(), newVersion())
 	return c
 }
 

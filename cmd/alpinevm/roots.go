@@ -38,11 +38,13 @@ func (f *runFlags) roots(ctx context.Context, cfg *alpinevm.Config, open *closer
 
 // root opens the guest's root file system.
 func (f *runFlags) root(ctx context.Context, cfg *alpinevm.Config, open *closers) error {
-	if f.image.name != "" {
+	switch {
+	case f.image.name != "" || f.machine != nil && f.rootfs == "":
 		return f.openImage(ctx, cfg, f.image.name, false, open)
-	}
-	if f.rootfs == "" {
+	case f.rootfs == "":
 		return nil
+	case f.machine != nil:
+		return f.openImage(ctx, cfg, f.rootfs, true, open)
 	}
 	image, err := store.IsImage(f.rootfs)
 	if err != nil {

@@ -32,6 +32,8 @@ type runFlags struct {
 	deterministic                    bool
 	network                          networkFlags
 	image                            imageFlags
+	name                             string
+	machine                          *machine // of that name; nil if there is no name
 	alpine                           alpineFlags
 }
 
@@ -46,7 +48,13 @@ fetched and verified as apk does if it is not in the cache. Without anything
 named the image is i386/alpine.
 
 The guest may change its root file system: the changes are kept in memory and
-are gone afterwards. What is to last belongs into a folder shared with -v.
+are gone afterwards. What is to last belongs into a folder shared with -v, or
+into a machine: --name NAME keeps the changes on the disk, in
+~/.local/state/alpinevm/machines (XDG_STATE_HOME), safe from a crash of ours at
+any time. The next run with that name goes on with them, on the same image,
+even if its tag has moved meanwhile, and with the same kernel unless --kernel
+names another; the command is then given behind "--". alpinevm ls lists the
+machines, alpinevm rm removes them.
 
 On a terminal the command gets a terminal. Otherwise its standard input,
 output and error are ours, byte for byte. Ctrl-A x switches the machine off,
@@ -74,6 +82,9 @@ const runExample = `  # a shell in the latest Alpine
   alpinevm run --kernel vmlinuz --modules lib/modules --rootfs alpine-minirootfs.tar.gz
   # a command on a folder of the host
   alpinevm run --rootfs root.tar.gz -v .:/src -w /src -- sha256sum go.mod
+  # a machine that stays: made from an image, and gone on with
+  alpinevm run --name box alpine:3.20 apk add gcc musl-dev
+  alpinevm run --name box -- gcc --version
   # in a pipe
   tar c dir | alpinevm run alpine tar t
   # what firmware prints
@@ -86,7 +97,9 @@ func newRun() *cobra.Command {
 		Short:   "Boot a guest and run a command or a shell in it",
 		Long:    runLong,
 		Example: runExample,
-		RunE:    func(c *cobra.Command, args []string) error { return f.run(c.Context(), args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return f.run(c.Context(), args, c.ArgsLenAtDash() == 0)
+		},
 	}
 	fl := c.Flags()
 	fl.SetInterspersed(false)
@@ -103,6 +116,7 @@ func newRun() *cobra.Command {
 	fl.StringVarP(&f.dir, "workdir", "w", "", "working `DIR` of the command, made if it is missing")
 	fl.StringVarP(&f.user, "user", "u", "", "run as `NAME|UID[:GROUP|GID]`")
 	fl.StringVar(&f.hostname, "hostname", "alpine", "`NAME` of the guest")
+	fl.StringVar(&f.name, "name", "", "keep the guest's root file system on the disk under this `NAME`, and go on with it if it is there")
 	fl.BoolVarP(&f.interactive, "interactive", "i", false, "give the command standard input (always done; for docker's users)")
 	fl.BoolVarP(&f.tty, "tty", "t", false, "give the command a terminal (implied where standard input and output are one)")
 	fl.StringVar(&f.appendLine, "append", "", "add `TEXT` to the kernel's command line")
@@ -123,13 +137,15 @@ func newRun() *cobra.Command {
 }
 
 // hasRoot tells whether there is a session on a root file system.
-func (f *runFlags) hasRoot() bool { return f.rootfs != "" || f.image.name != "" }
+func (f *runFlags) hasRoot() bool { return f.rootfs != "" || f.image.name != "" || f.machine != nil }
 
 // check refuses flags that contradict each other.
 func (f *runFlags) check(args []string) error {
 	switch {
 	case f.kernel == "" && f.firmware == "" && !f.hasRoot():
 		return errors.New("no kernel: give --kernel FILE, or --firmware FILE")
+	case f.name != "" && (f.firmware != "" || f.initrd != ""):
+		return errors.New("--name keeps a root file system: leave out --initrd and --firmware")
 	case f.kernel == "" && f.modules != "":
 		return errors.New("--modules needs --kernel: the kernel that Alpine has brings its own")
 	case f.kernel != "" && f.firmware != "":
@@ -150,15 +166,28 @@ func (f *runFlags) check(args []string) error {
 	return nil
 }
 
-func (f *runFlags) run(ctx context.Context, args []string) (err error) {
-	if f.rootfs == "" && f.initrd == "" && f.firmware == "" {
-		switch {
-		case len(args) > 0:
-			args = f.image.take(args)
-		case parseKernel(f.kernel) != nil:
-			f.image.name = defaultImage
-		}
+// choose finds out what the guest's root is to be, and gives what is to run in
+// it. justArgs tells that args do not begin with an image.
+func (f *runFlags) choose(args []string, justArgs bool) []string {
+	switch {
+	case f.rootfs != "" || f.initrd != "" || f.firmware != "":
+	case len(args) > 0 && !justArgs:
+		return f.image.take(args)
+	case f.machine != nil && !f.machine.isNew:
+	case len(args) > 0 || f.machine != nil || parseKernel(f.kernel) != nil:
+		f.image.name = defaultImage
 	}
+	return args
+}
+
+func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err error) {
+	if f.name != "" {
+		if err := f.takeMachine(ctx); err != nil {
+			return err
+		}
+		defer f.leaveMachine()
+	}
+	args = f.choose(args, justArgs)
 	if err := f.check(args); err != nil {
 		return err
 	}
@@ -213,6 +242,16 @@ func (f *runFlags) run(ctx context.Context, args []string) (err error) {
 			tty.again()
 			m.Resize(windowSize())
 		})()
+	}
+	if f.machine != nil {
+		if err := f.machine.begin(); err != nil {
+			return err
+		}
+		defer func() {
+			if e := f.machine.end(err); err == nil {
+				err = e
+			}
+		}()
 	}
 	end, err := m.Run(ctx)
 	if errors.Is(err, errQuit) {

@@ -14,7 +14,6 @@ import (
 
 	"alpinevm"
 	"alpinevm/fs9p"
-	"alpinevm/fs9p/memfs"
 	"alpinevm/fs9p/oci/store"
 	"alpinevm/fs9p/overlay"
 )
@@ -44,8 +43,8 @@ func (i *imageFlags) take(args []string) []string {
 	return args
 }
 
-// openImage opens the image that the user named as the guest's root, writable
-// in memory, and makes of its configuration what the flags leave open. file
+// openImage opens the image that the user named, or that a machine has, as the
+// guest's root, and makes of its configuration what the flags leave open. file
 // tells that name is a folder or an archive.
 func (f *runFlags) openImage(ctx context.Context, cfg *alpinevm.Config, name string, file bool, open *closers) error {
 	policy, err := store.ParsePolicy(f.image.pull)
@@ -58,9 +57,12 @@ func (f *runFlags) openImage(ctx context.Context, cfg *alpinevm.Config, name str
 	}
 	defer finish()
 	var img *store.Image
-	if file {
+	switch {
+	case f.machine != nil:
+		img, err = f.machineImage(ctx, s, name, file, policy)
+	case file:
 		img, err = s.Load(ctx, name)
-	} else {
+	default:
 		img, err = s.Image(ctx, name, policy)
 	}
 	if err != nil {
@@ -71,8 +73,15 @@ func (f *runFlags) openImage(ctx context.Context, cfg *alpinevm.Config, name str
 		return err
 	}
 	*open = append(*open, root)
-	if cfg.Root, err = overlay.New(overlay.Config{Upper: memfs.New(memfs.Config{}), Lower: root}); err != nil {
+	upper, err := f.upper(open)
+	if err != nil {
 		return err
+	}
+	if cfg.Root, err = overlay.New(overlay.Config{Upper: upper, Lower: root}); err != nil {
+		return err
+	}
+	if f.machine != nil {
+		name = f.machine.Image
 	}
 	if err := makeVolumes(cfg.Root, img.Config.Volumes); err != nil {
 		return fmt.Errorf("image %s: %w", name, err)
@@ -97,7 +106,7 @@ func (f *runFlags) applyImage(cfg *alpinevm.Config, c v1.Config) error {
 		return nil
 	}
 	cfg.Args = command(c, f.image.entrypoint, cfg.Args)
-	if len(cfg.Args) == 0 {
+	if plain := f.machine != nil && f.machine.File != nil && f.machine.File.Plain; len(cfg.Args) == 0 && !plain {
 		return errors.New("it names no command to run; give one behind the image")
 	}
 	return nil

@@ -14,7 +14,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// Images lists what is in the store, the newest first.
+// Images lists what is in the store, the newest first. One that is pinned and
+// has lost its names has none.
 func (s *Store) Images(ctx context.Context) ([]*Image, error) {
 	unlock, err := s.shareUse(ctx)
 	if err != nil {
@@ -26,7 +27,19 @@ func (s *Store) Images(ctx context.Context) ([]*Image, error) {
 		return nil, s.explainFile(s.cfg.Dir, err)
 	}
 	var images []*Image
+	named := map[v1.Hash]bool{}
 	for _, d := range idx.Manifests {
+		if d.Annotations[annName] != "" {
+			named[d.Digest] = true
+		}
+	}
+	for _, d := range idx.Manifests {
+		if d.Annotations[annName] == "" {
+			if named[d.Digest] || !holds(d) {
+				continue
+			}
+			named[d.Digest] = true // several may pin it
+		}
 		img, err := s.whole(d)
 		if errors.Is(err, ErrMissing) {
 			continue
@@ -91,6 +104,9 @@ func (s *Store) remove(ctx context.Context, name string, force bool) (*Removed, 
 	if err != nil {
 		return nil, err
 	}
+	if err := s.free(gone, id, force); err != nil {
+		return nil, err
+	}
 	if len(gone) > 1 && !force {
 		return nil, fmt.Errorf("the image has %d names; give one of them, or -f for all", len(gone))
 	}
@@ -104,7 +120,7 @@ func (s *Store) remove(ctx context.Context, name string, force bool) (*Removed, 
 		kept := idx.Manifests[:0]
 		for _, d := range idx.Manifests {
 			name := d.Annotations[annName]
-			if slices.Contains(gone, name) {
+			if name != "" && slices.Contains(gone, name) {
 				ref, err := ParseReference(name)
 				if err != nil {
 					return err
@@ -127,8 +143,29 @@ func (s *Store) remove(ctx context.Context, name string, force bool) (*Removed, 
 	if !left && id != "" {
 		r.Image = "sha256:" + id
 	}
-	r.Bytes, err = s.collect()
+	r.Bytes, err = s.collect(ctx)
 	return r, err
+}
+
+// free refuses to take the last names of an image that is pinned; with force
+// they go and the image stays.
+func (s *Store) free(gone []string, id string, force bool) error {
+	idx, err := s.index()
+	if err != nil {
+		return err
+	}
+	owners := s.owners(idx, id)
+	if len(owners) == 0 || force && len(gone) > 0 {
+		return nil
+	}
+	for _, d := range idx.Manifests {
+		if name := d.Annotations[annName]; name != "" && !slices.Contains(gone, name) {
+			if img, err := s.image(d); err == nil && img.ID.Hex == id {
+				return nil
+			}
+		}
+	}
+	return &InUseError{owners}
 }
 
 // meant gives the names in index.json that a name or an ID stands for, and the
@@ -153,7 +190,9 @@ func (s *Store) meant(name string) (names []string, id string, err error) {
 		return nil, "", ErrMissing
 	}
 	for _, d := range found {
-		names = append(names, d.Annotations[annName])
+		if name := d.Annotations[annName]; name != "" {
+			names = append(names, name)
+		}
 	}
 	if img, err := s.image(found[0]); err == nil {
 		id = img.ID.Hex
@@ -164,12 +203,15 @@ func (s *Store) meant(name string) (names []string, id string, err error) {
 // collect removes the files that no image needs and tells how many bytes they
 // had. While another process makes or opens files nothing is removed; that is
 // for a later call.
-func (s *Store) collect() (int64, error) {
+func (s *Store) collect(ctx context.Context) (int64, error) {
 	unlock, ok, err := s.tryLock(lockUse)
 	if err != nil || !ok {
 		return 0, err
 	}
 	defer unlock()
+	if err := s.dropPins(ctx); err != nil {
+		return 0, err
+	}
 	idx, err := s.index()
 	if err != nil {
 		return 0, err

@@ -98,7 +98,7 @@ func TestRemoveInUse(t *testing.T) {
 		t.Errorf("during a pull: %+v, %v", r, err)
 	}
 	unlock()
-	if n, err := s.collect(); err != nil || n == 0 {
+	if n, err := s.collect(ctx); err != nil || n == 0 {
 		t.Errorf("later: %d bytes, %v", n, err)
 	}
 	if b, err := fs9pReadFile(root, "f"); err != nil || string(b) != "data" {

@@ -32,6 +32,8 @@ type Image struct {
 
 	diffIDs []v1.Hash
 	layers  []v1.Descriptor
+	// The manifest, nil where there is none, and the configuration.
+	raw, rawConfig []byte
 }
 
 // ErrMissing is the error of an image that is not in the store.
@@ -112,7 +114,7 @@ func newImage(m *manifest, config []byte) (*Image, error) {
 	}
 	img := &Image{
 		Digest: m.at.Digest, Source: m.at.Digest, ID: m.Config.Digest, Config: c.Config, Created: c.Created.Time,
-		diffIDs: c.RootFS.DiffIDs, layers: m.Layers,
+		diffIDs: c.RootFS.DiffIDs, layers: m.Layers, raw: m.raw, rawConfig: config,
 	}
 	switch {
 	case len(img.layers) != len(img.diffIDs):

@@ -63,14 +63,17 @@ func (r Reference) repository() string {
 }
 
 // Repository is the name without tag and digest, as docker shows it: Docker
-// Hub's without the registry.
+// Hub's without the registry; empty where there is no name.
 func (r Reference) Repository() string {
+	if r.ref == nil {
+		return ""
+	}
 	return strings.TrimPrefix(strings.TrimPrefix(r.repository(), hub), hubOfficial)
 }
 
 // Tag is the tag; empty where there is a digest.
 func (r Reference) Tag() string {
-	if r.digest != "" {
+	if r.ref == nil || r.digest != "" {
 		return ""
 	}
 	return r.ref.Identifier()

@@ -357,7 +357,7 @@ func (s *Store) loadDocker(ctx context.Context, src source, list []byte) (*Image
 	if err != nil {
 		return nil, err
 	}
-	m := &manifest{at: v1.Descriptor{Digest: id, Size: size}, Manifest: &v1.Manifest{}}
+	m := &manifest{at: v1.Descriptor{Digest: id, Size: size}, Manifest: &v1.Manifest{}} // raw is left to keep
 	m.Config.Digest = id
 	if len(images[0].Layers) == len(c.RootFS.DiffIDs) {
 		for _, h := range c.RootFS.DiffIDs {

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+)
+
+func newLs() *cobra.Command {
+	var quiet bool
+	c := &cobra.Command{
+		Use:   "ls",
+		Short: "List the machines that run --name keeps",
+		Long: `List the machines that alpinevm run --name keeps between runs, the newest first.
+
+SIZE is what a machine takes on the disk besides its image.`,
+		Example: `  alpinevm ls
+  # remove all that are not running
+  alpinevm rm $(alpinevm ls -q)`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			list, err := listMachines()
+			if err != nil {
+				return err
+			}
+			return printMachines(c.OutOrStdout(), list, quiet, time.Now())
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "print names only")
+	return c
+}
+
+// printMachines prints a table like docker's.
+func printMachines(out io.Writer, list []listed, quiet bool, now time.Time) error {
+	w := tabwriter.NewWriter(out, 10, 1, 3, ' ', 0)
+	if !quiet {
+		fmt.Fprintf(w, "NAME\tIMAGE\tSIZE\tCREATED\tSTATUS\n")
+	}
+	for _, l := range list {
+		if quiet {
+			fmt.Fprintln(w, l.name)
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s ago\t%s\n", l.name, l.Image, units.HumanSizeWithPrecision(float64(l.size), 3),
+			units.HumanDuration(now.Sub(l.Created)), l.status(now))
+	}
+	return w.Flush()
+}
+
+// status is what the machine does or how its last run has ended.
+func (l listed) status(now time.Time) string {
+	switch {
+	case l.running:
+		return "Up " + units.HumanDuration(now.Sub(l.Started))
+	case l.Ended.Before(l.Started):
+		return "Killed"
+	}
+	return fmt.Sprintf("Exited (%d) %s ago", l.ExitCode, units.HumanDuration(now.Sub(l.Ended)))
+}
+
+func newRm() *cobra.Command {
+	return &cobra.Command{
+		Use:   "rm NAME...",
+		Short: "Remove machines that run --name keeps, with all that is in them",
+		Example: `  alpinevm rm box
+  # what is in it, as a tarball, first
+  alpinevm run --name box -- tar cz -C / --exclude ./proc --exclude ./sys --exclude ./dev . >box.tar.gz && alpinevm rm box`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			var result error
+			for _, name := range args {
+				if err := removeMachine(c.Context(), name); err != nil {
+					fmt.Fprintln(os.Stderr, "alpinevm:", err)
+					result = exitCode(1)
+					continue
+				}
+				fmt.Fprintln(c.OutOrStdout(), name)
+			}
+			return result
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return machineNames(), cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}
+
+// removeMachine removes a machine that is not running.
+func removeMachine(ctx context.Context, name string) error {
+	m, err := lockMachine(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if _, err := os.Stat(m.dir); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("machine %s: there is none of that name; alpinevm ls lists what there is", name)
+	}
+	if err := m.remove(); err != nil {
+		return fmt.Errorf("machine %s: %w", name, err)
+	}
+	s, _, err := openStore("", true)
+	if err != nil {
+		return err
+	}
+	return s.Unpin(ctx, m.dir)
+}
