@@ -128,12 +128,13 @@ func (e *ConfigError) Error() string { return e.Field + ": " + e.Err.Error() }
 // Unwrap gives the error without the field.
 func (e *ConfigError) Unwrap() error { return e.Err }
 
-// defaultCmdline leaves out of a kernel what only costs time in an emulator:
+// DefaultCmdline is the kernel's command line unless Config.Cmdline is another.
+// It leaves out of a kernel what only costs time in an emulator:
 // self-tests, probing for hardware that is not there, mitigations of faults
 // that this processor does not have, clearing of memory on each allocation,
 // timer interrupts between ticks, and three initcalls that look up every function's
 // name for tracers, or check certificates. RATIONALE.md says what each one gains.
-const defaultCmdline = "console=ttyS0 quiet mitigations=off init_on_alloc=0 highres=off tsc=reliable " +
+const DefaultCmdline = "console=ttyS0 quiet mitigations=off init_on_alloc=0 highres=off tsc=reliable " +
 	"cryptomgr.notests noisapnp 8250.nr_uarts=2 kfence.sample_interval=0 nowatchdog panic=-1 " +
 	"initcall_blacklist=ftrace_check_for_weak_functions,trace_eval_init,load_system_certificate_list"
 
@@ -183,7 +184,7 @@ func (m *Machine) load() error {
 			return &ConfigError{"Kernel", err}
 		}
 		if m.cmdline == "" && m.kernel.Kind != kernel.Multiboot {
-			m.cmdline = defaultCmdline
+			m.cmdline = DefaultCmdline
 		}
 		m.cmdline = strings.TrimSpace(m.cmdline + " " + cfg.Append)
 	}

@@ -10,9 +10,9 @@ import (
 
 func TestTableAndFormat(t *testing.T) {
 	r := &Result{Workload: "GoBuild/hello", Steps: []Step{
-		{"cold", Guest, 30 * time.Second, 3e9}, {"cold", Native, 2 * time.Second, 0},
-		{"cold", Guest, 10 * time.Second, 3e9}, {"cold", Guest, 20 * time.Second, 3e9},
-		{"warm", Guest, time.Second, 0},
+		{Name: "cold", Where: Guest, Time: 30 * time.Second, Instructions: 3e9}, {Name: "cold", Where: Native, Time: 2 * time.Second},
+		{Name: "cold", Where: Guest, Time: 10 * time.Second, Instructions: 3e9}, {Name: "cold", Where: Guest, Time: 20 * time.Second, Instructions: 3e9},
+		{Name: "warm", Where: Guest, N: 10, Bytes: 5e6, Time: time.Second},
 	}}
 	var table, format strings.Builder
 	if err := r.Table(&table); err != nil {
@@ -21,13 +21,13 @@ func TestTableAndFormat(t *testing.T) {
 	if err := r.Format(&format); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"20.00 s", "2.00 s", "10.0", "3e+09", "10.00", "warm"} {
+	for _, want := range []string{"20.00 s", "2.00 s", "10.00", "3e+09", "6.67", "warm", "100.00 ms", "5.0"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, table.String())
 		}
 	}
 	first, _, _ := strings.Cut(format.String(), "\n")
-	if want := "BenchmarkGoBuild/hello/cold/guest 1 30000000000 ns/op 3000000000 insn/op 10.000 ns/insn"; first != want {
+	if want := "BenchmarkGoBuild/hello/cold/where=alpinevm 1 30000000000.0 ns/op 3000000000 insn/op 10.000 ns/insn"; first != want {
 		t.Errorf("format %q, want %q", first, want)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"runtime"
 
 	"alpinevm"
 	"alpinevm/fs9p/hostfs"
@@ -82,9 +81,7 @@ func (g *GoBuild) Run(ctx context.Context) (*Result, error) {
 	}
 	defer cleanup()
 	for i := range max(g.Runs, 1) {
-		if g.Runs > 1 {
-			g.Report(fmt.Sprintf("run %d of %d", i+1, g.Runs))
-		}
+		announce(g.Report, i, g.Runs)
 		if err := g.guest(ctx, src, r); err != nil {
 			return r, err
 		}
@@ -160,17 +157,12 @@ func (g *GoBuild) guest(ctx context.Context, src string, r *Result) error {
 		return err
 	}
 	script := fmt.Sprintf("W=%s SRC=%s\nexport GOROOT=%s PATH=%s/bin:$PATH\n%s%s", workDir, program, goroot, goroot, prepare, buildScript)
-	return runGuest(ctx, cfg, script, r, g.Report)
+	cfg.Args = []string{"/bin/sh", "-c", stepScript + script}
+	return runSession(ctx, cfg, r, g.Report)
 }
-
-// Native is the peer that is the host's own processor.
-const Native = "native"
 
 // native runs the same toolchain and script on the host.
 func (g *GoBuild) native(ctx context.Context, src string, r *Result) error {
-	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		return fmt.Errorf("--vs native: %s/%s does not run linux/386 programs", runtime.GOOS, runtime.GOARCH)
-	}
 	w, err := os.MkdirTemp("", "alpinevm-native-")
 	if err != nil {
 		return err
@@ -189,23 +181,8 @@ func (g *GoBuild) native(ctx context.Context, src string, r *Result) error {
 	if err := os.Symlink(g.Toolchain.Src, filepath.Join(root, "src")); err != nil {
 		return err
 	}
-	pr, pw, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer pr.Close()
-	var errs tail
 	c := exec.CommandContext(ctx, "/bin/sh", "-c", stepScript+buildScript)
 	c.Env = append(os.Environ(), "W="+w, "SRC="+src, "GOROOT="+root, "PATH="+filepath.Join(root, "bin")+":"+os.Getenv("PATH"),
 		"GOOS=linux", "GOARCH=386", "GOMAXPROCS=1")
-	c.Stdout, c.Stderr = pw, &errs
-	if err := c.Start(); err != nil {
-		return err
-	}
-	pw.Close()
-	readNative(pr, r, g.Report)
-	if err := c.Wait(); err != nil {
-		return fmt.Errorf("%s on the host: %w\n%s", r.Workload, err, errs.String())
-	}
-	return nil
+	return runNative(ctx, c, r, g.Report)
 }

@@ -2,123 +2,183 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
-	"slices"
+	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"alpinevm"
 	"alpinevm/bench"
+	"alpinevm/kernel"
 )
+
+const benchLong = `Measure work that a guest does, and beside it what peers take for the same.
+
+A table with medians is printed at the end, or, after Ctrl-C, of what was
+measured until then. -o FILE adds every measurement to a file in the Go
+benchmark format, which benchstat reads: benchstat -col /where FILE.
+
+Peers (--vs):
+  native   the host's own processor and kernel run the same 32-bit program
+  qemu     qemu-system-i386 without KVM boots the same kernel, initial root file
+           system and command line with the same memory`
 
 func newBench() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure work that a guest does",
+		Short: "Measure work that a guest does, beside peers",
+		Long:  benchLong,
+		Example: `  alpinevm bench cpu --vs native,qemu
+  alpinevm bench go-build -o new.txt`,
 	}
-	c.AddCommand(newBenchGoBuild())
+	c.AddCommand(newBenchCPU(), newBenchGoBuild())
 	return c
 }
 
-// benchFlags are the flags of bench go-build besides those that name the guest.
+// benchFlags are the flags that every benchmark has.
 type benchFlags struct {
-	run       runFlags
-	toolchain string
-	program   string
-	work      string
-	vs        []string
-	runs      int
-	out       string
+	run     runFlags
+	program string // the guest's, where it was built before
+	vs      []string
+	runs    int
+	out     string
 }
 
-func newBenchGoBuild() *cobra.Command {
-	f := &benchFlags{}
-	c := &cobra.Command{
-		Use:   "go-build",
-		Short: "Build a Go program in the guest: with an empty cache, after a change, and with nothing changed",
-		Example: `  alpinevm bench go-build --kernel vmlinuz --modules lib/modules --rootfs alpine-minirootfs.tar.gz
-  alpinevm bench go-build --program generics --work root --vs native -o new.txt ...`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return f.goBuild(c) },
-	}
+// exitInterrupted is the exit code after Ctrl-C, as shells have it.
+const exitInterrupted = 130
+
+// add adds the flags. root says that the guest has a root file system.
+func (f *benchFlags) add(c *cobra.Command, memory string, root bool, peers ...string) {
 	fl := c.Flags()
-	fl.StringVar(&f.run.kernel, "kernel", "", "kernel `FILE`")
-	fl.StringVar(&f.run.modules, "modules", "", "`DIR` or tarball with the kernel's modules")
-	fl.StringVar(&f.run.rootfs, "rootfs", "", "root file system: a tarball or a folder")
-	fl.StringVarP(&f.run.memory, "memory", "m", "1G", "guest memory, up to 3G")
-	fl.StringVar(&f.run.appendLine, "append", "", "add to the kernel's command line")
-	fl.StringVar(&f.toolchain, "toolchain", "host", "Go toolchain for linux/386: host (cross-built from the host's Go and cached) or a `GOROOT`")
-	fl.StringVar(&f.program, "program", "hello", fmt.Sprintf("what to build: one of %v, or a `FOLDER`", bench.Programs()))
-	fl.StringVar(&f.work, "work", "tmpfs", "where the guest builds: tmpfs, root (its root file system) or a `FOLDER` of the host")
-	fl.StringSliceVar(&f.vs, "vs", nil, "measure peers beside it: native (the host's processor)")
-	fl.IntVar(&f.runs, "runs", 1, "how often to measure; the table shows medians")
-	fl.StringVarP(&f.out, "output", "o", "", "append every measurement to `FILE` in the Go benchmark format")
-	return c
+	fl.StringVar(&f.run.kernel, "kernel", "", "boot `KERNEL`, as in alpinevm run (default the root's release's of Alpine)")
+	if root {
+		fl.StringVar(&f.run.modules, "modules", "", "folder or tarball `DIR` with the kernel's modules")
+		fl.StringVar(&f.run.rootfs, "rootfs", "", "root file system `ROOT`, as in alpinevm run (default the image "+defaultImage+")")
+	}
+	fl.StringVarP(&f.run.memory, "memory", "m", memory, "memory of the guest: `SIZE` from 64M to 3G")
+	fl.StringVar(&f.run.appendLine, "append", "", "add `TEXT` to the kernel's command line")
+	fl.StringVarP(&f.out, "output", "o", "", "add every measurement to `FILE` in the Go benchmark format")
+	fl.IntVar(&f.runs, "runs", 0, "measure this `NUMBER` of times, the places in turn; the table shows medians (default 1, with --vs 3)")
+	f.run.alpine.add(fl)
+	if len(peers) > 0 {
+		fl.StringSliceVar(&f.vs, "vs", nil, "measure `PEERS` beside it: "+strings.Join(peers, ", "))
+	}
+	values := map[string][]string{"memory": {"256M", "512M", "1G", "2G", "3G"}, "vs": peers, "append": nil, "runs": nil, "mirror": nil}
+	for flag, v := range values {
+		if c.Flags().Lookup(flag) != nil {
+			complete(c, flag, v...)
+		}
+	}
 }
 
-func (f *benchFlags) goBuild(c *cobra.Command) error {
-	for _, v := range f.vs {
-		if !slices.Contains([]string{"native"}, v) {
-			return fmt.Errorf("--vs %q: want native", v)
-		}
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	report := func(s string) { fmt.Fprintln(os.Stderr, s) }
-	var t *bench.Toolchain
-	var err error
-	if f.toolchain == "host" {
-		dir, e := os.UserCacheDir()
-		if e != nil {
-			return e
-		}
-		t, err = bench.HostToolchain(ctx, filepath.Join(dir, "alpinevm", "toolchain"), report)
-	} else {
-		t, err = bench.FolderToolchain(f.toolchain)
-	}
-	if err != nil {
+// addProgram adds the flag for a program that was built elsewhere.
+func (f *benchFlags) addProgram(c *cobra.Command) {
+	c.Flags().StringVar(&f.program, "guest-program", "", "use this build of bench/guest for linux/386 in place of one made by the host's Go: `FILE`")
+}
+
+// task is a benchmark that is about to run.
+type task struct {
+	*benchFlags
+	ctx    context.Context
+	report func(string)
+	host   bench.Host
+}
+
+// measure checks the flags, runs a benchmark and shows what it has measured.
+func (f *benchFlags) measure(c *cobra.Command, peers []string, work func(*task) (*bench.Result, error)) error {
+	if err := bench.CheckPeers(f.vs, peers...); err != nil {
 		return err
 	}
-	b := bench.GoBuild{
-		Machine: func() (alpinevm.Config, func(), error) {
-			f.run.network.kind = networkNone
-			cfg, closeAll, err := f.run.config(ctx, nil)
-			if err != nil {
-				return alpinevm.Config{}, nil, err
-			}
-			return *cfg, closeAll, nil
-		},
-		Toolchain: t, Program: f.program, Work: f.work, Runs: f.runs, Native: slices.Contains(f.vs, "native"), Report: report,
+	if f.runs < 0 {
+		return fmt.Errorf("--runs %d: want 1 or more", f.runs)
 	}
-	r, err := b.Run(ctx)
-	fmt.Printf("%s, %s, %d host cores, %s of guest memory, work on %s\n", t.Version, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), f.run.memory, f.work)
-	if e := r.Table(os.Stdout); err == nil {
-		err = e
-	}
-	if f.out != "" {
-		if e := appendResult(f.out, r); err == nil {
-			err = e
+	if f.runs == 0 {
+		f.runs = 1
+		if len(f.vs) > 0 {
+			f.runs = 3
 		}
+	}
+	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	t := &task{benchFlags: f, ctx: ctx, host: bench.DescribeHost(), report: func(s string) { fmt.Fprintln(os.Stderr, s) }}
+	t.host.Memory = f.run.memory
+	r, err := work(t)
+	if r != nil && len(r.Steps) > 0 {
+		err = errors.Join(err, t.show(c.OutOrStdout(), r))
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("interrupted; the table shows what was measured")
+		fmt.Fprintln(os.Stderr, "alpinevm: interrupted; the table shows what was measured until then")
+		return exitCode(exitInterrupted)
 	}
 	return err
 }
 
-// appendResult adds r to a file of the Go benchmark format.
-func appendResult(name string, r *bench.Result) error {
-	file, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
+// show writes the table, and the measurements where -o wants them.
+func (t *task) show(w io.Writer, r *bench.Result) error {
+	fmt.Fprintln(w, t.host)
+	err := r.Table(w)
+	if t.out == "" {
 		return err
 	}
-	err = r.Format(file)
-	if e := file.Close(); err == nil {
-		err = e
+	file, e := os.OpenFile(t.out, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if e != nil {
+		return errors.Join(err, e)
 	}
-	return err
+	_, e = io.WriteString(file, t.host.Format())
+	return errors.Join(err, e, r.Format(file), file.Close())
 }
+
+// machine makes the configuration of a guest.
+func (t *task) machine() (alpinevm.Config, func(), error) {
+	if t.run.network.kind == "" {
+		t.run.network.kind = networkNone
+	}
+	cfg, closeAll, err := t.run.config(t.ctx, nil)
+	if err != nil {
+		return alpinevm.Config{}, nil, err
+	}
+	if image, err := kernel.Parse(cfg.Kernel); err == nil {
+		t.host.Kernel = image.Release
+	}
+	return *cfg, closeAll, nil
+}
+
+// onRoot is machine with a root file system: the one that was named or Alpine's.
+func (t *task) onRoot() (alpinevm.Config, func(), error) {
+	if t.run.rootfs == "" {
+		t.run.image.name = defaultImage
+	}
+	return t.machine()
+}
+
+// guestProgram is the file of the program that runs in the guest.
+func (t *task) guestProgram() (string, error) {
+	if t.program != "" {
+		if _, err := readFile("guest-program", t.program); err != nil {
+			return "", err
+		}
+		return filepath.Abs(t.program)
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	return bench.Program(t.ctx, filepath.Join(dir, "alpinevm", "bench"), t.report)
+}
+
+// complete tells shells what may follow a flag that takes no file.
+func complete(c *cobra.Command, flag string, values ...string) {
+	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic("BUG: --" + flag + ": " + err.Error())
+	}
+}
+
+// shortest is the least time that a workload is measured for.
+const shortest = time.Millisecond

@@ -1,0 +1,163 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"alpinevm"
+	"alpinevm/internal/guesttest"
+)
+
+// guestProgram builds the guest's program as bench does.
+func guestProgram(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds a program")
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("not here: no go in the PATH")
+	}
+	dir := t.TempDir()
+	name, err := Program(t.Context(), dir, func(s string) { t.Log(s) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Program(t.Context(), dir, func(string) { t.Error("built twice") }); err != nil || again != name {
+		t.Errorf("the second time %s, %v", again, err)
+	}
+	return name
+}
+
+// bareMachine is a guest that needs no root file system.
+func bareMachine(t *testing.T) func() (alpinevm.Config, func(), error) {
+	image, cache := guesttest.Kernel(t, "686-pae"), guesttest.Cache(t)
+	return func() (alpinevm.Config, func(), error) {
+		return alpinevm.Config{Memory: 128 << 20, Kernel: image, KernelCache: cache}, func() {}, nil
+	}
+}
+
+// TestCPU has every workload check its result, in the guest and on the host's
+// silicon.
+func TestCPU(t *testing.T) {
+	b := CPU{Machine: bareMachine(t), Program: guestProgram(t), Time: time.Millisecond, Runs: 1, Report: func(s string) { t.Log(s) }}
+	if CheckPeers([]string{Native}, Native) == nil {
+		b.Vs = []string{Native}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	r, err := b.Run(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, where := range append(b.Vs, Guest) {
+		var names []string
+		for _, s := range r.Steps {
+			if s.Where == where {
+				names = append(names, s.Name)
+				if s.Time <= 0 || s.N < 1 || (s.Instructions > 0) != (where == Guest) {
+					t.Errorf("%+v", s)
+				}
+			}
+		}
+		if !slices.Equal(names, CPUWorkloads()) {
+			t.Errorf("%s measured %v", where, names)
+		}
+	}
+	if len(b.Vs) == 0 {
+		return
+	}
+	none := &Result{Workload: "Test"}
+	err = runNative(ctx, exec.Command(b.Program, "cpu", "nosuch"), none, func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "nosuch there is no such workload") || len(none.Steps) != 0 {
+		t.Errorf("an unknown workload: %v, %v", err, none.Steps)
+	}
+}
+
+// TestNativeFails has a peer fail in the ways that it can: its own output is
+// shown, and there is no figure.
+func TestNativeFails(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("not here: no /bin/sh")
+	}
+	for _, tt := range []struct {
+		name, script string
+		want         []string
+	}{
+		{"says so", "echo @begin a; echo compiler says no >&2; echo @failed a exit status 2; exit 1", []string{"a exit status 2", "compiler says no"}},
+		{"ends", "echo @begin a; echo No space left; exit 3", []string{"exit status 3", "No space left"}},
+		{"is killed", "echo @begin a; kill -9 $$", []string{"killed"}},
+		{"shell", stepScript + "step a sh -c 'echo oh; exit 4'", []string{"a exit status 4", "oh"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := &Result{Workload: "Test"}
+			err := runNative(t.Context(), exec.Command("/bin/sh", "-c", tt.script), r, func(string) {})
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, w := range tt.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("%q does not tell %q", err, w)
+				}
+			}
+			if len(r.Steps) != 0 {
+				t.Errorf("figures %+v", r.Steps)
+			}
+		})
+	}
+}
+
+// TestNativeInterrupted ends a peer, and keeps what it has measured.
+func TestNativeInterrupted(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("not here: no /bin/sh")
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("stop")
+	r := &Result{Workload: "Test"}
+	c := exec.CommandContext(ctx, "/bin/sh", "-c", "echo @begin a; echo @end a; echo @begin b; exec sleep 1000")
+	err := runNative(ctx, c, r, func(s string) {
+		if strings.Contains(s, "b ...") {
+			cancel(stop)
+		}
+	})
+	if !errors.Is(err, stop) || len(r.Steps) != 1 || r.Steps[0].Name != "a" {
+		t.Errorf("%v, %+v", err, r.Steps)
+	}
+	if c.ProcessState == nil {
+		t.Error("the process was not waited for")
+	}
+}
+
+// TestMarks reads what a guest may print.
+func TestMarks(t *testing.T) {
+	var other strings.Builder
+	r := &Result{Workload: "Test"}
+	n := uint64(0)
+	k := marker{where: Guest, r: r, report: func(string) {}, other: &other, count: func() uint64 { n += 1000; return n }}
+	k.read(strings.NewReader("@begin a\r\nnoise\r\n@end a n=5 ns=9000000000 bytes=70 x=y n=-3\r\n@end \n" + strings.Repeat("long", 50_000) + "\n@done"))
+	if !k.done || k.failed != "" || !strings.HasPrefix(other.String(), "noise\nlong") {
+		t.Errorf("%+v, %.20q", k, other.String())
+	}
+	if len(r.Steps) != 2 || r.Steps[0].N != 5 || r.Steps[0].Bytes != 70 || r.Steps[0].Instructions != 1000 {
+		t.Errorf("%+v", r.Steps)
+	}
+	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "9.000 s by its own") {
+		t.Errorf("clocks that disagree: %q", r.Notes)
+	}
+}
+
+func TestProgramRefused(t *testing.T) {
+	if _, err := initrd(os.Args[0]); runtime.GOARCH != "386" && err == nil {
+		t.Error("a program of this host was taken for the guest's")
+	}
+	if err := CheckPeers([]string{"v86"}, Native, QEMU); err == nil || !strings.Contains(err.Error(), "want native or qemu") {
+		t.Error(err)
+	}
+}

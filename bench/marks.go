@@ -1,0 +1,156 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Work tells on its output where it is, by lines of their own:
+const (
+	markBegin  = "@begin "  // and the step's name
+	markEnd    = "@end "    // and the step's name, then n=OPERATIONS, ns=TIME, bytes=BYTES as far as they are known
+	markFailed = "@failed " // and the step's name and what went wrong
+	markDone   = "@done"    // all has been measured
+)
+
+// stepScript defines step, which runs and reports one step in a shell script.
+const stepScript = `step() {
+	name=$1
+	shift
+	echo "` + markBegin + `$name"
+	"$@" >&2 || { s=$?; echo "` + markFailed + `$name exit status $s"; exit 1; }
+	echo "` + markEnd + `$name"
+}
+`
+
+// marker follows the marks in the output of work that is done in one place. Time
+// is the host's, taken when a mark arrives.
+type marker struct {
+	where  string
+	r      *Result
+	report func(string)
+	// count tells how many instructions have been retired; nil: nobody knows.
+	count func() uint64
+	// other gets the lines that are no marks, with the line feed.
+	other io.Writer
+
+	failed string // what went wrong, "" nothing
+	done   bool
+}
+
+func (k *marker) retired() uint64 {
+	if k.count == nil {
+		return 0
+	}
+	return k.count()
+}
+
+// maxLine is the length of the longest line that is taken for one.
+const maxLine = 64 << 10
+
+// read follows r to its end.
+func (k *marker) read(r io.Reader) {
+	var start time.Time
+	var before uint64
+	for b := bufio.NewReaderSize(r, maxLine); ; {
+		line, _, err := b.ReadLine()
+		now := time.Now()
+		text := strings.TrimRight(string(line), "\r")
+		if name, ok := strings.CutPrefix(text, markBegin); ok {
+			start, before = now, k.retired()
+			k.report(k.where + ": " + name + " ...")
+		} else if rest, ok := strings.CutPrefix(text, markEnd); ok {
+			s, own := parseEnd(rest)
+			s.Where, s.Time = k.where, now.Sub(start)
+			if n := k.retired(); n > before {
+				s.Instructions = n - before
+			}
+			k.r.Steps = append(k.r.Steps, s)
+			k.report(k.progress(s, own))
+		} else if what, ok := strings.CutPrefix(text, markFailed); ok {
+			if k.failed == "" { // what follows from it is not the cause
+				k.failed = what
+			}
+		} else if text == markDone {
+			k.done = true
+		} else if text != "" {
+			io.WriteString(k.other, text+"\n")
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// progress describes a step that has been measured. own is its time by the clock
+// of where it ran, which must agree with ours.
+func (k *marker) progress(s Step, own time.Duration) string {
+	text := fmt.Sprintf("%s: %s: %s", k.where, s.Name, duration(float64(s.Time)/float64(s.ops())))
+	if s.ops() > 1 {
+		text += fmt.Sprintf(", %d times", s.ops())
+	}
+	if s.Instructions > 0 {
+		text += fmt.Sprintf(", %.3g instructions", float64(s.Instructions))
+	}
+	if off := (s.Time - own).Abs(); own > 0 && off > s.Time/20+20*time.Millisecond {
+		note := fmt.Sprintf("%s: %s took %.3f s by the host's clock and %.3f s by its own", k.where, s.Name, s.Time.Seconds(), own.Seconds())
+		k.r.Notes = append(k.r.Notes, note)
+	}
+	return text
+}
+
+// parseEnd reads what follows markEnd. The output is a guest's: what is not
+// understood is left out.
+func parseEnd(text string) (s Step, own time.Duration) {
+	fields := strings.Fields(text)
+	if len(fields) == 0 {
+		return s, 0
+	}
+	s.Name = fields[0]
+	for _, f := range fields[1:] {
+		key, value, _ := strings.Cut(f, "=")
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n < 0 {
+			continue
+		}
+		switch key {
+		case "n":
+			s.N = int(n)
+		case "ns":
+			own = time.Duration(n)
+		case "bytes":
+			s.Bytes = n
+		}
+	}
+	return s, own
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+const tailSize = 16 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b.Write(p)
+	if n := t.b.Len() - tailSize; n > 0 {
+		t.b.Next(n)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(t.b.String())
+}

@@ -1,0 +1,83 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"alpinevm"
+)
+
+// runSession runs the program cfg.Args in a machine made of cfg and adds its
+// steps to r. What the guest prints otherwise is in the error of a step that
+// fails.
+func runSession(ctx context.Context, cfg alpinevm.Config, r *Result, report func(string)) error {
+	pr, pw := io.Pipe()
+	var said tail
+	cfg.Stdin, cfg.Stdout, cfg.Stderr, cfg.Terminal = nil, pw, &said, nil
+	end, marks, err := drive(ctx, cfg, r, report, pr, pw, &said)
+	switch {
+	case err != nil:
+		return err
+	case marks.failed != "":
+		return fmt.Errorf("%s: %s in the guest:\n%s", r.Workload, marks.failed, said.String())
+	case end.Cause != alpinevm.Exited || end.Code != 0:
+		return fmt.Errorf("%s: the guest ended by %v %d:\n%s\n%s", r.Workload, end.Cause, end.Code, said.String(), end.Detail)
+	}
+	return nil
+}
+
+// runBare boots cfg with an initial root file system alone, whose program
+// speaks on the serial port.
+func runBare(ctx context.Context, cfg alpinevm.Config, r *Result, report func(string)) error {
+	pr, pw := io.Pipe()
+	var said tail
+	cfg.Serial = pw
+	end, marks, err := drive(ctx, cfg, r, report, pr, pw, &said)
+	if err != nil {
+		return err
+	}
+	return marks.bareEnd(&said, fmt.Sprintf("the guest ended by %v\n%s", end.Cause, end.Detail))
+}
+
+// bareEnd is the error of a machine that has ended, if it has not done all.
+func (k *marker) bareEnd(said *tail, how string) error {
+	switch {
+	case k.failed != "":
+		return fmt.Errorf("%s on %s: %s; it said:\n%s", k.r.Workload, k.where, k.failed, said.String())
+	case !k.done:
+		return fmt.Errorf("%s on %s: %s; it said:\n%s", k.r.Workload, k.where, how, said.String())
+	}
+	return nil
+}
+
+// drive runs a machine whose output comes out of pr.
+func drive(ctx context.Context, cfg alpinevm.Config, r *Result, report func(string), pr *io.PipeReader, pw *io.PipeWriter, said *tail) (alpinevm.End, *marker, error) {
+	m, err := alpinevm.New(cfg)
+	if err != nil {
+		return alpinevm.End{}, nil, err
+	}
+	defer m.Close()
+	marks := &marker{where: Guest, r: r, report: report, count: func() uint64 { return retired(m) }, other: said}
+	var done sync.WaitGroup
+	done.Go(func() { marks.read(pr) })
+	end, err := m.Run(ctx)
+	pw.Close()
+	done.Wait()
+	return end, marks, err
+}
+
+// retired is the machine's count of instructions; a machine that has ended
+// answers no more.
+func retired(m *alpinevm.Machine) uint64 {
+	c := make(chan uint64, 1)
+	m.Kick(func() { c <- m.Instructions() })
+	select {
+	case n := <-c:
+		return n
+	case <-time.After(time.Second):
+		return 0
+	}
+}
