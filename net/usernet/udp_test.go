@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 )
 
 func upper(b []byte) []byte { return bytes.ToUpper(b) }
@@ -74,6 +77,13 @@ func TestUDPSlowDialer(t *testing.T) {
 		<-proceed
 		return (&net.Dialer{}).DialContext(ctx, network, address)
 	})})
+	// Datagrams that wait for ARP may overtake each other in either stack.
+	if err := g.stack.AddStaticNeighbor(1, ipv4.ProtocolNumber, stackAddr(GatewayIP), tcpip.LinkAddress(GatewayMAC[:])); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.net.stack.AddStaticNeighbor(nicID, ipv4.ProtocolNumber, stackAddr(GuestIP), tcpip.LinkAddress(guestMAC[:])); err != nil {
+		t.Fatal(err)
+	}
 	c := g.dialUDP(addr)
 	c.Write([]byte("one"))
 	c.Write([]byte("two"))
