@@ -51,7 +51,7 @@ func newFuzz(tb testing.TB, mode byte, code []byte) *CPU {
 		put(0x4000, 0x87|0x100)   // page directory: 4 MB, user, writable
 		c.CR3, c.CR4 = 0x4000, cr4PSE|cr4OSFXSR|cr4OSXMMEXCPT
 		c.CR0 = c.CR0&^(cr0CD|cr0NW) | cr0PE | cr0PG | cr0WP
-		sel, dpl := uint16(8), AttrDPL&0
+		sel, dpl := uint16(8), uint16(0)
 		if mode == 2 {
 			sel, dpl, c.CPL = 0x1b, AttrDPL, 3
 		}

@@ -252,7 +252,7 @@ func TestTaskV86(t *testing.T) {
 func TestTaskPaging(t *testing.T) {
 	r := newRig(t)
 	r.task2()
-	p := r.paging32()
+	r.paging32()
 	r.put32(rigTSS2+tssCR3, r.CR3+0x100000) // a copy of the directory that differs nowhere
 	for i := range uint32(1024) {
 		r.put32(r.CR3+0x100000+4*i, r.get32(r.CR3+4*i))
@@ -278,7 +278,7 @@ func TestTaskPaging(t *testing.T) {
 
 	r = newRig(t)
 	r.task2()
-	p = r.paging32()
+	p := r.paging32()
 	const far = 0x300000
 	r.gdt(selTSS2, segment(far-0x20, 0x67, AttrP|typeTSS32))
 	p.unmap(far)

@@ -54,10 +54,9 @@ func alpineRoot(t *testing.T) fstest.MapFS {
 func busybox(interp string, list ...string) []byte {
 	b := elfImage([]byte("code\x00"+strings.Join(list, "\x00")+"\x00\x00"), 0)
 	if interp != "" {
-		p := b[elfHeaderSize:]
 		at := len(b)
 		b = append(b, interp+"\x00"...)
-		p = b[elfHeaderSize:]
+		p := b[elfHeaderSize:]
 		binary.LittleEndian.PutUint32(p, elfInterp)
 		binary.LittleEndian.PutUint32(p[4:], uint32(at))
 		binary.LittleEndian.PutUint32(p[16:], uint32(len(interp)+1))

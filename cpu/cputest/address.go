@@ -179,16 +179,6 @@ func addWindow(list []Window, w Window) []Window {
 	return append(rest, w)
 }
 
-// peek returns the byte at addr before the case.
-func (g *generator) peek(addr uint32) byte {
-	for _, w := range g.c.Windows {
-		if i := addr - w.Addr; i < uint32(len(w.Data)) {
-			return w.Data[i]
-		}
-	}
-	return background(addr)
-}
-
 // contents gives bytes for a memory operand of kind a.
 func (g *generator) contents(a x86.Arg) []byte {
 	le := binary.LittleEndian

@@ -150,7 +150,6 @@ func (s *Silicon) Close() {
 
 func (s *Silicon) u32(off int) uint32      { return binary.LittleEndian.Uint32(s.shared[off:]) }
 func (s *Silicon) put32(off int, v uint32) { binary.LittleEndian.PutUint32(s.shared[off:], v) }
-func (s *Silicon) page(addr uint32) []byte { return s.shared[fileData+int(addr-DataBase):][:pageSize] }
 
 // prepare fills the control page and the pages that stay as they are.
 func (s *Silicon) prepare() {

@@ -268,7 +268,9 @@ func TestStreamExact(t *testing.T) {
 		c.OK(e)
 		if len(p) == 0 {
 			// Nothing may be an answer to what follows a short one: ask again.
-			if p, e = c.Read(in, off, 1<<20); len(p) == 0 {
+			p, e = c.Read(in, off, 1<<20)
+			c.OK(e)
+			if len(p) == 0 {
 				break
 			}
 		}
