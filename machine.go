@@ -63,6 +63,7 @@ type Machine struct {
 	session   *session // nil for a bare kernel or firmware
 	romMapped bool
 	resetting bool // the RESET line was pulled
+	waited    time.Duration
 
 	end *End // not nil once the machine is off
 }

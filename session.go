@@ -78,6 +78,8 @@ func newSession(m *Machine) (*session, error) {
 			return nil, err
 		}
 		ram.Inittab, ram.Term = string(inittab), terminalType(cfg)
+		// The image's init sets the host name from this file.
+		ram.Files = append(ram.Files, kernel.GuestFile{Name: "/etc/hostname", Mode: 0o644, Data: []byte(ram.Hostname + "\n")})
 	}
 	ram.Mounts = kernel.StandardMounts()
 	if cfg.Network != nil {

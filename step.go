@@ -142,7 +142,9 @@ func (m *Machine) Run(ctx context.Context) (End, error) {
 			d = min(at-m.clock.Now(), d)
 		}
 		if d > 0 {
+			from := time.Now()
 			m.kicks.bell.wait(d)
+			m.waited += time.Since(from)
 		}
 	}
 }
@@ -153,6 +155,10 @@ func (m *Machine) drained() bool {
 	return (m.trace == nil || m.trace.out.empty()) && m.serial.empty() && m.debug.empty() && (m.terminal == nil || m.terminal.empty() && m.console.Buffered() == 0) &&
 		(m.session == nil || m.session.drained())
 }
+
+// Waited is how long Run has waited so far with nothing for the guest to do, in
+// host time. To be called on the machine goroutine.
+func (m *Machine) Waited() time.Duration { return m.waited }
 
 // Instructions is the number of guest instructions retired so far; each
 // iteration of a string instruction and each interrupt counts as one. To be

@@ -151,14 +151,14 @@ func TestBuildRefuses(t *testing.T) {
 }
 
 func TestInittab(t *testing.T) {
-	const getty = "respawn:/sbin/getty -n -l /run/alpinevm/autologin 0 hvc0 xterm\n"
+	const getty = "respawn:/sbin/getty -n -l /run/alpinevm/autologin "
 	for _, row := range []struct{ name, image, want string }{
 		{"busybox", "# a:b:c:d\n::sysinit:/sbin/openrc sysinit\ntty1::respawn:/sbin/getty 38400 tty1\n::respawn:/sbin/getty -L ttyS0 9600 vt100\n" +
 			"::askfirst:/bin/sh\n::shutdown:/sbin/openrc shutdown",
-			"# a:b:c:d\n::sysinit:/sbin/openrc sysinit\n::askfirst:/bin/sh\n::shutdown:/sbin/openrc shutdown\nhvc0::" + getty},
+			"# a:b:c:d\n::sysinit:/sbin/openrc sysinit\n::askfirst:/bin/sh\n::shutdown:/sbin/openrc shutdown\nhvc0::" + getty + "0 hvc0 xterm\n"},
 		{"sysvinit", "id:2:initdefault:\nsi::sysinit:/etc/init.d/rcS\n1:2345:respawn:/sbin/getty --noclear 38400 tty1\n",
-			"id:2:initdefault:\nsi::sysinit:/etc/init.d/rcS\nvm:2345:" + getty},
-		{"none", "", "hvc0::" + getty + "::shutdown:/bin/umount -a -r\n"},
+			"id:2:initdefault:\nsi::sysinit:/etc/init.d/rcS\nvm:2345:" + getty + "38400 hvc0 xterm\n"},
+		{"none", "", "hvc0::" + getty + "0 hvc0 xterm\n::shutdown:/bin/umount -a -r\n"},
 	} {
 		if got := inittab(row.image, "hvc0", "xterm"); got != row.want {
 			t.Errorf("%s: got\n%swant\n%s", row.name, got, row.want)

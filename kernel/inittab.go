@@ -31,14 +31,14 @@ func inittab(image, tty, term string) string {
 		}
 		b.WriteString(line + "\n")
 	}
-	id := tty + "::"
+	id, speed := tty+"::", "0" // busybox's getty leaves the line as it is
 	if sysv {
-		id = "vm:2345:"
+		id, speed = "vm:2345:", "38400" // util-linux' wants a speed; on hvc0 it means nothing
 	}
 	if term == "" {
 		term = "vt100"
 	}
-	fmt.Fprintf(&b, "%srespawn:/sbin/getty -n -l %s 0 %s %s\n", id, autologinPath, tty, term)
+	fmt.Fprintf(&b, "%srespawn:/sbin/getty -n -l %s %s %s %s\n", id, autologinPath, speed, tty, term)
 	if image == "" {
 		b.WriteString("::shutdown:/bin/umount -a -r\n")
 	}

@@ -229,8 +229,11 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	}
 	defer m.Close()
 	w := &watch{m: m, cancel: cancel, note: note(out, f.quiet)}
-	if f.hasRoot() || f.initrd != "" {
-		w.grace = longGrace
+	switch {
+	case f.init || f.initrd != "":
+		w.grace = initGrace
+	case f.hasRoot():
+		w.grace = sessionGrace
 	}
 	defer w.start(f.timeout)()
 	if tty != nil {

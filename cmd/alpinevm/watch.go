@@ -14,9 +14,23 @@ import (
 	"alpinevm"
 )
 
-// longGrace is how long a Linux guest gets for an orderly end, as with docker
-// stop. Others do not know how to.
-const longGrace = 10 * time.Second
+// How long a Linux guest gets for an orderly end, in time of its own. A session
+// gives its program ten seconds, as docker stop does, and then writes its files;
+// an image's init has services to stop. Other guests do not know how to end.
+const (
+	sessionGrace = 20 * time.Second
+	initGrace    = 60 * time.Second
+)
+
+// A guest's own time passes while it has nothing to do, and by the instructions
+// that it executes: an undisturbed machine executes more than graceRate a
+// second. Where the host has no time for the guest, the grace is up to
+// graceStretch times as long.
+const (
+	graceRate    = 50e6
+	graceStretch = 6
+	graceTick    = 100 * time.Millisecond
+)
 
 // errQuit is the cause of an end by Ctrl-A x, errTimeout of one by --timeout.
 var (
@@ -63,21 +77,64 @@ func (w *watch) start(timeout time.Duration) (stop func()) {
 		w.mu.Lock()
 		w.cause = cause
 		w.mu.Unlock()
-		if w.grace == 0 {
+		w.end(cause, signals, done)
+	}()
+	return func() { signal.Stop(signals); close(done) }
+}
+
+// end asks the guest to end, and ends the machine when that takes too long or
+// another signal comes.
+func (w *watch) end(cause error, signals <-chan os.Signal, done <-chan struct{}) {
+	if w.grace == 0 {
+		w.cancel(cause)
+		return
+	}
+	w.m.Shutdown()
+	used := make(chan usage, 1)
+	ask := func() {
+		w.m.Kick(func() {
+			select {
+			case used <- usage{w.m.Instructions(), w.m.Waited()}:
+			default:
+			}
+		})
+	}
+	ask()
+	first, own := usage{}, time.Duration(0)
+	start, tick := time.Now(), time.NewTicker(graceTick)
+	defer tick.Stop()
+	for {
+		select {
+		case u := <-used:
+			if first == (usage{}) {
+				first = u
+			}
+			own = u.since(first)
+		case <-tick.C:
+			if d := time.Since(start); d >= w.grace && own >= w.grace || d >= graceStretch*w.grace {
+				w.note("the guest did not end within %s of %s and was switched off", w.grace, cause)
+				w.cancel(cause)
+				return
+			}
+			ask()
+		case <-signals:
 			w.cancel(cause)
 			return
-		}
-		w.m.Shutdown()
-		select {
-		case <-time.After(w.grace):
-			w.note("the guest did not end within %s of %s and was switched off", w.grace, cause)
-		case <-signals:
 		case <-done:
 			return
 		}
-		w.cancel(cause)
-	}()
-	return func() { signal.Stop(signals); close(done) }
+	}
+}
+
+// usage is what a guest has had of its host.
+type usage struct {
+	instructions uint64
+	waited       time.Duration
+}
+
+// since is how much of the guest's own time has passed since an earlier usage.
+func (u usage) since(from usage) time.Duration {
+	return u.waited - from.waited + time.Duration(float64(u.instructions-from.instructions)/graceRate*float64(time.Second))
 }
 
 // report turns the machine's end into the command's. A guest that ended because
