@@ -4,6 +4,7 @@
 #   686-pae/vmlinuz, 686-pae/modules/   Debian's linux-image-686-pae (three-level paging)
 #   686/vmlinuz, 686/modules/           Debian's linux-image-686 (two-level paging)
 #   busybox                             Debian's busybox-static for i386
+#   seabios/                            Debian's SeaBIOS, in 128 and 256 KiB
 #   alpine-minirootfs-*-x86.tar.gz      Alpine's root file system, unless ../shared/guest has it; without it (there may be no
 #                                       network) what needs it is skipped
 #
@@ -27,7 +28,7 @@ trap 'exit 1' HUP INT TERM
 
 complete() {
 	[ -e "$dest/686-pae/vmlinuz" ] && [ -d "$dest/686-pae/modules" ] &&
-		[ -e "$dest/686/vmlinuz" ] && [ -d "$dest/686/modules" ] && [ -e "$dest/busybox" ]
+		[ -e "$dest/686/vmlinuz" ] && [ -d "$dest/686/modules" ] && [ -e "$dest/busybox" ] && [ -d "$dest/seabios" ]
 }
 
 # known NAME: whether apt has a version of the package to offer.
@@ -39,7 +40,7 @@ prepare() {
 		command -v $tool >/dev/null || die "$tool is missing: this script needs Debian or a relative of it;" \
 			"elsewhere put the files named at its top into $dest"
 	done
-	known linux-image-686-pae:i386 && known busybox-static:i386 && return
+	known linux-image-686-pae:i386 && known busybox-static:i386 && known seabios && return
 	if [ "$(id -u)" != 0 ]; then
 		die "apt does not know Debian's i386 packages; run as root:
     dpkg --add-architecture i386 && apt-get update
@@ -101,6 +102,12 @@ if ! complete; then
 		fetch busybox-static:i386
 		cp "$work/root/bin/busybox" "$dest/busybox.new" 2>/dev/null || cp "$work/root/usr/bin/busybox" "$dest/busybox.new"
 		mv "$dest/busybox.new" "$dest/busybox"
+	fi
+	if ! [ -d "$dest/seabios" ]; then
+		fetch seabios
+		mkdir "$dest/seabios.new"
+		cp "$work/root/usr/share/seabios/bios.bin" "$work/root/usr/share/seabios/bios-256k.bin" "$dest/seabios.new"
+		mv "$dest/seabios.new" "$dest/seabios"
 	fi
 fi
 echo "$dest"
