@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"io"
 	"os/exec"
 	"slices"
 	"strings"
@@ -72,7 +73,7 @@ func (b *CPU) run(ctx context.Context, where string, ram []byte, args []string, 
 	cfg.Initrd = ram
 	cfg.Append = strings.TrimSpace(cfg.Append + " -- " + strings.Join(args, " "))
 	if where == QEMU {
-		return runQEMU(ctx, cfg, r, b.Report)
+		return runQEMU(ctx, cfg, r, b.Report, io.Discard)
 	}
 	return runBare(ctx, cfg, r, b.Report)
 }

@@ -141,7 +141,7 @@ func TestMarks(t *testing.T) {
 	r := &Result{Workload: "Test"}
 	n := uint64(0)
 	k := marker{where: Guest, r: r, report: func(string) {}, other: &other, count: func() uint64 { n += 1000; return n }}
-	k.read(strings.NewReader("@begin a\r\nnoise\r\n@end a n=5 ns=9000000000 bytes=70 x=y n=-3\r\n@end \n" + strings.Repeat("long", 50_000) + "\n@done"))
+	k.read(strings.NewReader("@begin a\r\nnoise\r\n@end a n=5 ns=9000000000 bytes=70 x=y n=-3\r\n@end \n"+strings.Repeat("long", 50_000)+"\n@done"), nil)
 	if !k.done || k.failed != "" || !strings.HasPrefix(other.String(), "noise\nlong") {
 		t.Errorf("%+v, %.20q", k, other.String())
 	}

@@ -54,8 +54,9 @@ func (k *marker) retired() uint64 {
 // maxLine is the length of the longest line that is taken for one.
 const maxLine = 64 << 10
 
-// read follows r to its end.
-func (k *marker) read(r io.Reader) {
+// read follows r to its end, or until more, which it asks behind each line, says
+// no; nil: never.
+func (k *marker) read(r io.Reader, more func() bool) {
 	var start time.Time
 	var before uint64
 	for b := bufio.NewReaderSize(r, maxLine); ; {
@@ -82,7 +83,7 @@ func (k *marker) read(r io.Reader) {
 		} else if text != "" {
 			io.WriteString(k.other, text+"\n")
 		}
-		if err != nil {
+		if err != nil || more != nil && !more() {
 			return
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,7 +45,7 @@ const killDelay = 2 * time.Second
 
 // runNative runs c, whose standard output tells of steps, on the host.
 func runNative(ctx context.Context, c *exec.Cmd, r *Result, report func(string)) error {
-	marks, said, err := follow(c, Native, r, report)
+	marks, said, err := follow(c, Native, r, report, io.Discard)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -57,9 +58,10 @@ func runNative(ctx context.Context, c *exec.Cmd, r *Result, report func(string))
 }
 
 // follow starts c, reads the marks that it prints, and waits for its end.
-func follow(c *exec.Cmd, where string, r *Result, report func(string)) (*marker, *tail, error) {
+// Other lines go to other as well.
+func follow(c *exec.Cmd, where string, r *Result, report func(string), other io.Writer) (*marker, *tail, error) {
 	said := &tail{}
-	marks := &marker{where: where, r: r, report: report, other: said}
+	marks := &marker{where: where, r: r, report: report, other: io.MultiWriter(said, other)}
 	pr, pw, err := os.Pipe()
 	if err != nil {
 		return marks, said, err
@@ -72,15 +74,16 @@ func follow(c *exec.Cmd, where string, r *Result, report func(string)) (*marker,
 		return marks, said, err
 	}
 	pw.Close()
-	marks.read(pr)
+	marks.read(pr, nil)
 	return marks, said, c.Wait()
 }
 
 const qemuProgram = "qemu-system-i386"
 
-// qemu runs what runBare runs, under QEMU without KVM: the same kernel, initial
-// root file system, command line and memory.
-func runQEMU(ctx context.Context, cfg alpinevm.Config, r *Result, report func(string)) error {
+// runQEMU runs what runBare runs, under QEMU without KVM: the same kernel,
+// initial root file system, command line and memory. Lines that are no marks go
+// to other as well.
+func runQEMU(ctx context.Context, cfg alpinevm.Config, r *Result, report func(string), other io.Writer) error {
 	dir, err := os.MkdirTemp("", "alpinevm-qemu-")
 	if err != nil {
 		return err
@@ -96,7 +99,7 @@ func runQEMU(ctx context.Context, cfg alpinevm.Config, r *Result, report func(st
 	}
 	c := exec.CommandContext(ctx, qemuProgram, "-accel", "tcg", "-m", fmt.Sprintf("%dM", cfg.Memory>>20), "-display", "none", "-monitor", "none",
 		"-nic", "none", "-no-reboot", "-serial", "stdio", "-kernel", image, "-initrd", ram, "-append", strings.TrimSpace(line+" "+cfg.Append))
-	marks, said, err := follow(c, QEMU, r, report)
+	marks, said, err := follow(c, QEMU, r, report, other)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

@@ -62,7 +62,7 @@ func drive(ctx context.Context, cfg alpinevm.Config, r *Result, report func(stri
 	defer m.Close()
 	marks := &marker{where: Guest, r: r, report: report, count: func() uint64 { return retired(m) }, other: said}
 	var done sync.WaitGroup
-	done.Go(func() { marks.read(pr) })
+	done.Go(func() { marks.read(pr, nil) })
 	end, err := m.Run(ctx)
 	pw.Close()
 	done.Wait()

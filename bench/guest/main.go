@@ -7,6 +7,7 @@
 //	guest cpu [-time D] [NAME...]    how fast the processor is, a name a workload
 //	guest fs DIR                     how fast the file system is that DIR is on
 //	guest net ADDR                   how fast TCP to the server of bench net is
+//	guest ready                      that it has been started
 //
 // It tells on standard output what it does, in lines that package bench reads:
 //
@@ -46,7 +47,7 @@ func run(args []string) error {
 	case "nothing": // a process that the workload "process" starts
 		return nil
 	case "ready":
-		begin("ready")
+		tell("@ready\n")
 		return nil
 	case "cpu":
 		f := flag.NewFlagSet(command, flag.ContinueOnError)

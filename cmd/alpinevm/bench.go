@@ -38,7 +38,7 @@ func newBench() *cobra.Command {
 		Example: `  alpinevm bench cpu --vs native,qemu
   alpinevm bench go-build -o new.txt`,
 	}
-	c.AddCommand(newBenchCPU(), newBenchGoBuild())
+	c.AddCommand(newBenchBoot(), newBenchCPU(), newBenchGoBuild())
 	return c
 }
 
@@ -155,6 +155,12 @@ func (t *task) onRoot() (alpinevm.Config, func(), error) {
 	if t.run.rootfs == "" {
 		t.run.image.name = defaultImage
 	}
+	return t.machine()
+}
+
+// bare is machine with a kernel alone.
+func (t *task) bare() (alpinevm.Config, func(), error) {
+	t.run.rootfs, t.run.modules = "", ""
 	return t.machine()
 }
 
