@@ -1,0 +1,199 @@
+package alpinevm
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"alpinevm/bios"
+	"alpinevm/fs9p"
+	"alpinevm/fs9p/memfs"
+)
+
+// offline dials nobody.
+type offline struct{}
+
+func (offline) DialContext(context.Context, string, string) (net.Conn, error) {
+	return nil, errors.New("offline")
+}
+
+// board is a machine without a program, which a fuzz input plays the guest of.
+type board struct {
+	*Machine
+	in []byte
+}
+
+// newBoard plugs every virtio device that there is.
+func newBoard(t *testing.T, in []byte) *board {
+	m, err := newMachine(Config{
+		Memory: MinMemory, Firmware: rom("FB F4 EBFC"), // l: sti; hlt; jmp l
+		Terminal: &Terminal{Cols: 80, Rows: 25}, Network: &Network{Dialer: offline{}},
+		DebugExit: 0xf4,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	if err := m.load(); err != nil {
+		t.Fatal(err)
+	}
+	srv := fs9p.New(fs9p.Config{FS: memfs.New(memfs.Config{}), Post: m.Kick})
+	t.Cleanup(func() { srv.Close() })
+	if err := m.share("root", srv); err != nil {
+		t.Fatal(err)
+	}
+	if err := bios.AssignPCI(m.bus, m.firmware()); err != nil {
+		t.Fatal(err)
+	}
+	return &board{Machine: m, in: in}
+}
+
+// take gives the next n bytes of the input as a number, zeros past its end.
+func (b *board) take(n int) uint32 {
+	var v [4]byte
+	b.in = b.in[copy(v[:n], b.in):]
+	return binary.LittleEndian.Uint32(v[:])
+}
+
+// pick is one of n.
+func (b *board) pick(n int) int { return int(b.take(1)) % n }
+
+// interesting ports come by index, since few of the 65,536 have a device.
+var interesting = [...]uint16{
+	portPIC1, portPIC1 + 1, portPIC2, portPIC2 + 1, portELCR, portELCR + 1, portPIT, portPIT + 1, portPIT + 2, portPIT + 3, portB,
+	portI8042, portI8042 + 4, portA, portCMOS, portCMOS + 1, portPOST, portE9, portDebug, portCOM1, portCOM1 + 1, portCOM1 + 2, portCOM1 + 3,
+	portCOM1 + 4, portCOM1 + 5, portCOM2, portACPI, portACPI + 2, portACPI + 4, portACPI + 8, portPCIAddr, portPCIAddr + 4, portPCIAddr + 5, portReset,
+}
+
+// Guest-physical places of the rings that start makes.
+const (
+	fuzzRings  = 0x100000 // 64 KiB a device, 4 KiB a queue
+	fuzzQueues = 4
+	fuzzSize   = 8 // descriptors a queue
+)
+
+// ring is where queue q of the device in slot has its descriptors; the
+// available ring follows at 400h, the used ring at 800h.
+func ring(slot, q int) uint32 { return fuzzRings + uint32(slot)<<16 + uint32(q)<<12 }
+
+// config accesses a register of a slot's configuration space.
+func (b *board) config(slot int, reg uint32) {
+	b.bus.Out(portPCIAddr, 4, 1<<31|uint32(slot)<<11|reg)
+}
+
+// bar is where the slot's registers are.
+func (b *board) bar(slot int) uint64 {
+	b.config(slot, 0x10)
+	return uint64(b.bus.In(portPCIAddr+4, 4) &^ 15)
+}
+
+// store writes guest-physical memory, whatever is there.
+func (b *board) store(pa uint64, size int, v uint32) {
+	var p [4]byte
+	binary.LittleEndian.PutUint32(p[:], v)
+	if to, ok := b.mem.View(pa, size, true); ok {
+		copy(to, p[:])
+		return
+	}
+	b.mem.WriteMMIO(pa, size, v)
+}
+
+// start is a driver's initialisation (virtio 1.2, 3.1.1), with the features
+// that the input wants.
+func (b *board) start(slot int) {
+	b.config(slot, 4)
+	b.bus.Out(portPCIAddr+4, 2, 6)
+	at := b.bar(slot)
+	b.store(at+20, 1, 0)
+	b.store(at+20, 1, 3)
+	for i := range uint32(2) {
+		b.store(at+8, 4, i)
+		b.store(at+12, 4, b.take(4)|i)
+	}
+	b.store(at+20, 1, 11)
+	for q := range fuzzQueues {
+		b.store(at+22, 2, uint32(q))
+		b.store(at+24, 2, fuzzSize)
+		b.store(at+32, 4, ring(slot, q))
+		b.store(at+40, 4, ring(slot, q)+0x400)
+		b.store(at+48, 4, ring(slot, q)+0x800)
+		b.store(at+28, 2, 1)
+	}
+	b.store(at+20, 1, 15)
+}
+
+// describe writes a descriptor; its buffer lies in the queue's page unless the
+// input has its own address.
+func (b *board) describe(slot, q int) {
+	at := uint64(ring(slot, q)) + 16*uint64(b.pick(fuzzSize))
+	addr := ring(slot, q) + 0xa00 + b.take(1)
+	if b.pick(8) == 0 {
+		addr = b.take(4)
+	}
+	b.store(at, 4, addr)
+	b.store(at+4, 4, 0)
+	b.store(at+8, 4, b.take(2))
+	b.store(at+12, 2, uint32(b.pick(8)))
+	b.store(at+14, 2, b.take(1)%(2*fuzzSize))
+}
+
+// offer makes a descriptor available and notifies the device.
+func (b *board) offer(slot, q int) {
+	avail := uint64(ring(slot, q)) + 0x400
+	p, _ := b.mem.View(avail, 4, false)
+	idx := binary.LittleEndian.Uint16(p[2:])
+	b.store(avail+4+2*uint64(idx%fuzzSize), 2, uint32(b.pick(2*fuzzSize)))
+	b.store(avail+2, 2, uint32(idx)+1)
+	b.store(b.bar(slot)+0x3000+4*uint64(q), 2, uint32(q))
+}
+
+// FuzzBoard plays a hostile driver of all devices at once: ports, PCI
+// configuration and regions that move, rings and what lies in them, time.
+// Nothing may panic, and every step must end.
+func FuzzBoard(f *testing.F) {
+	// Each device is started, given a buffer and a descriptor that loops.
+	var all []byte
+	for slot := range byte(5) {
+		all = append(all, 4, slot, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)
+		for q := range byte(3) {
+			all = append(all, 5, slot, q, 0, 0, 1, 64, 0, 0, 0, 6, slot, q, 0, 7, 5, slot, q, 1, 0, 1, 9, 1, 1, 1, 6, slot, q, 1)
+		}
+	}
+	f.Add(all)
+	f.Add([]byte{0, 12, 0, 0xfe, 7, 0, 33, 0, 6, 7})                                                    // resets
+	f.Add([]byte{0, 30, 2, 0x10, 8, 0, 0x80, 0, 31, 2, 0, 0, 0, 0xe0, 2, 0, 0, 0, 0xe0, 2, 1, 2, 3, 4}) // a region that moves
+	f.Add([]byte{0, 9, 0, 0x34, 0, 6, 0, 1, 0, 6, 0, 0, 7, 7, 7})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		b := newBoard(t, in)
+		deadline := time.Now().Add(30 * time.Second)
+		for n := 0; len(b.in) > 0 && n < 500 && b.end == nil; n++ {
+			switch b.pick(9) {
+			case 0:
+				b.bus.Out(interesting[b.pick(len(interesting))], 1<<b.pick(3), b.take(4))
+			case 1:
+				b.bus.In(interesting[b.pick(len(interesting))], 1<<b.pick(3))
+			case 2:
+				b.store(uint64(b.take(4)), 1<<b.pick(3), b.take(4))
+			case 3:
+				b.store(b.bar(b.pick(6))+uint64(b.take(2)), 1<<b.pick(3), b.take(4))
+			case 4:
+				b.start(b.pick(6))
+			case 5:
+				b.describe(b.pick(6), b.pick(fuzzQueues))
+			case 6:
+				b.offer(b.pick(6), b.pick(fuzzQueues))
+			case 7:
+				b.Step()
+			case 8:
+				at := ring(b.pick(6), b.pick(fuzzQueues))
+				b.store(uint64(at+0xa00+b.take(1)), 4, b.take(4))
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("step %d took too long", n)
+			}
+		}
+	})
+}
