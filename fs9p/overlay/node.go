@@ -242,15 +242,33 @@ type file struct {
 	upper bool
 }
 
+// follow goes over to the copy, if there is one now.
+func (f *file) follow() error {
+	if f.upper || f.n.upper == nil {
+		return nil
+	}
+	now, err := f.n.upper.Open(f.flags)
+	if err != nil {
+		return err
+	}
+	f.File.Close()
+	f.File, f.upper = now, true
+	return nil
+}
+
 // ReadAt is part of fs9p.File.
 func (f *file) ReadAt(p []byte, off uint64) (int, error) {
-	if !f.upper && f.n.upper != nil {
-		now, err := f.n.upper.Open(f.flags)
-		if err != nil {
-			return 0, err
-		}
-		f.File.Close()
-		f.File, f.upper = now, true
+	if err := f.follow(); err != nil {
+		return 0, err
 	}
 	return f.File.ReadAt(p, off)
+}
+
+// Sync is part of fs9p.File. What others have written to the file is synced too,
+// as fsync(2) says.
+func (f *file) Sync(dataOnly bool) error {
+	if err := f.follow(); err != nil {
+		return err
+	}
+	return f.File.Sync(dataOnly)
 }

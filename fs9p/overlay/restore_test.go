@@ -87,33 +87,39 @@ func copyFolder(t testing.TB, from, older string) string {
 	t.Helper()
 	to := t.TempDir()
 	for _, from := range []string{older, from} {
-		if from == "" {
-			continue
-		}
-		if err := filepath.WalkDir(from, func(name string, d os.DirEntry, err error) error {
-			if errors.Is(err, os.ErrNotExist) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			rel, err := filepath.Rel(from, name)
-			if err != nil {
-				return err
-			}
-			if d.IsDir() {
-				return os.MkdirAll(filepath.Join(to, rel), 0o700)
-			}
-			b, err := os.ReadFile(name)
-			if err != nil {
-				return err
-			}
-			return os.WriteFile(filepath.Join(to, rel), b, 0o600)
-		}); err != nil {
-			t.Fatal(err)
+		if from != "" {
+			copyTree(t, from, to)
 		}
 	}
 	return to
+}
+
+// copyTree copies a folder that may change meanwhile.
+func copyTree(t testing.TB, from, to string) {
+	t.Helper()
+	err := filepath.WalkDir(from, func(name string, d os.DirEntry, err error) error {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, name)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return os.MkdirAll(filepath.Join(to, rel), 0o700)
+		}
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), b, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // identities tells the QID and the times of everything in a tree.

@@ -100,6 +100,9 @@ func (f *FS) write(n *inode, p []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if f.depth > 0 {
+		f.copied[n.id] = true
+	}
 	k, err := h.WriteAt(p, off)
 	if n.size != unknown {
 		n.size = max(n.size, off+int64(k))
@@ -144,13 +147,6 @@ func (f *FS) sync(n *inode) error {
 	}
 	n.fresh = false
 	return nil
-}
-
-// removeData removes a content that no inode has any more. What cannot be
-// removed is left for the next Open.
-func (f *FS) removeData(id uint64) {
-	f.files.drop(id)
-	os.Remove(f.dataName(id))
 }
 
 // fileCache keeps the host's files of the contents used last open.

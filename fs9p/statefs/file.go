@@ -85,7 +85,7 @@ func (f *file) Sync(bool) error {
 	if err := n.settle(); err != nil {
 		return err
 	}
-	return toErrno(n.fs.journal.file.Sync())
+	return n.fs.barrier()
 }
 
 // Close is part of fs9p.File.

@@ -53,12 +53,8 @@ func (n *inode) reclaim() {
 	for _, v := range n.xattrs {
 		f.meta -= len(v)
 	}
-	switch {
-	case n.kind() != fs9p.ModeRegular || f.replaying:
-	case f.depth > 0:
-		f.doomed = append(f.doomed, n.id)
-	default:
-		f.removeData(n.id)
+	if n.kind() == fs9p.ModeRegular && !f.replaying {
+		f.doom(n)
 	}
 }
 

@@ -17,7 +17,8 @@
 // when the guest writes it. So after the death of the process everything is
 // there that it had acknowledged, each change wholly or not at all; after a
 // failure of the host so is everything up to the last Sync of any file, and
-// the content of files that were synced. The times of a file that is open for
+// the content of files that were synced, or copied by a change of several
+// parts. The times of a file that is open for
 // writing may then be some writes old.
 package statefs
 
@@ -66,10 +67,13 @@ type FS struct {
 	meta   int    // of maxMeta
 
 	replaying bool
-	depth     int      // of Begin without Commit
-	pending   []byte   // records that Commit will write
-	doomed    []uint64 // inodes whose content goes with the commit
-	failed    error    // what the disk cannot be brought up to
+	depth     int    // of Begin without Commit
+	pending   []byte // records that Commit will write
+	failed    error  // what the disk cannot be brought up to
+
+	copied      map[uint64]bool // inodes that were written to between Begin and Commit, since the last barrier
+	doomed      []uint64        // inodes that are gone and whose content is to go with the next barrier
+	doomedBytes int64
 }
 
 // ErrInUse is the error of a folder that another process uses.
@@ -93,7 +97,7 @@ func Open(cfg Config) (_ *FS, err error) {
 	if cfg.Files == 0 {
 		cfg.Files = DefaultFiles
 	}
-	f := &FS{cfg: cfg, inodes: map[uint64]*inode{}, files: newFileCache(), replaying: true}
+	f := &FS{cfg: cfg, inodes: map[uint64]*inode{}, files: newFileCache(), copied: map[uint64]bool{}, replaying: true}
 	defer func() {
 		if err != nil {
 			f.shut()
@@ -139,6 +143,10 @@ func (f *FS) recover() error {
 	if err := os.Remove(f.path(cleanFile)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	// The journal may not be on the disk as far as it was read.
+	if err := f.barrier(); err != nil {
+		return err
+	}
 	return filepath.WalkDir(f.path(dataDir), func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -156,8 +164,8 @@ func (f *FS) Close() error {
 	for _, n := range f.inodes {
 		err = errors.Join(err, n.settle())
 	}
-	if f.journal.file != nil {
-		err = errors.Join(err, f.journal.file.Sync())
+	if err == nil {
+		err = f.barrier()
 	}
 	if err == nil {
 		err = os.WriteFile(f.path(cleanFile), nil, 0o600)
@@ -247,10 +255,7 @@ func (f *FS) Commit() error {
 		f.failed = err
 		return toErrno(err)
 	}
-	for _, id := range f.doomed {
-		f.removeData(id)
-	}
-	f.doomed = f.doomed[:0]
+	f.ease()
 	f.compact()
 	return nil
 }
@@ -270,6 +275,7 @@ func (f *FS) change(r *record) error {
 		return toErrno(err)
 	}
 	f.mustApply(r)
+	f.ease()
 	f.compact()
 	return nil
 }
@@ -283,7 +289,7 @@ func (f *FS) mustApply(r *record) {
 // compact makes the journal anew when it holds much that is no longer so. If
 // that cannot be done, the old one will do.
 func (f *FS) compact() {
-	if !f.journal.bloated() {
+	if !f.journal.bloated() || f.barrier() != nil {
 		return
 	}
 	if err := f.journal.rewrite(f.snapshot); err != nil && f.journal.file == nil {

@@ -174,9 +174,12 @@ func TestInUse(t *testing.T) {
 	again(t, f)
 }
 
-// content lists the files of contents.
+// content lists the files of contents that there are behind a barrier.
 func content(t *testing.T, f *FS) (names []string) {
 	t.Helper()
+	if err := f.barrier(); err != nil {
+		t.Fatal(err)
+	}
 	if err := filepath.WalkDir(f.path(dataDir), func(name string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			names = append(names, d.Name())
@@ -188,7 +191,7 @@ func content(t *testing.T, f *FS) (names []string) {
 	return names
 }
 
-// TestContentGoes looks at the files on the disk: they go with the last name
+// TestContentGoes looks at the files on the disk: they go behind the last name
 // and the last handle, or, after a death, with the next start.
 func TestContentGoes(t *testing.T) {
 	f := open(t, t.TempDir())
@@ -349,5 +352,56 @@ func TestDiskFull(t *testing.T) {
 	f.journal.file = good
 	if f = again(t, f); dump(t, f) != before {
 		t.Error("the disk has something else")
+	}
+}
+
+// TestContentWaits keeps the content of files that are gone as long as the disk
+// may have a journal in which they are not.
+func TestContentWaits(t *testing.T) {
+	f := open(t, t.TempDir())
+	c := fstest.Dial(t, fs9p.Config{FS: f})
+	c.Put(c.Root, "old", "old content")
+	if err := f.barrier(); err != nil {
+		t.Fatal(err)
+	}
+	durable := f.journal.end
+	c.Put(c.Root, "new", "new content")
+	c.OK(c.Rename(c.Root, "new", c.Root, "old"))
+	if len(f.doomed) != 1 {
+		t.Errorf("%d contents wait", len(f.doomed))
+	}
+	f.shut()
+	if err := os.Truncate(f.journal.name, durable); err != nil {
+		t.Fatal(err)
+	}
+	f = open(t, f.cfg.Dir)
+	c = fstest.Dial(t, fs9p.Config{FS: f})
+	if s := c.Cat(c.Root, "old"); s != "old content" {
+		t.Errorf("%q", s)
+	}
+}
+
+// TestContentDoesNotWaitLong removes many files, and large ones.
+func TestContentDoesNotWaitLong(t *testing.T) {
+	f := open(t, t.TempDir())
+	c := fstest.Dial(t, fs9p.Config{FS: f})
+	for range 2*maxDoomed + 10 {
+		c.Put(c.Root, "f", "content")
+		c.OK(c.Unlink(c.Root, "f", 0))
+	}
+	if len(f.doomed) > maxDoomed+1 {
+		t.Errorf("%d contents wait", len(f.doomed))
+	}
+	for range 3 {
+		fid, e := c.Create(c.Root, "f", fs9p.ORdwr, 0o644)
+		c.OK(e)
+		for off := uint64(0); off < maxDoomedBytes/2; off += 1 << 20 {
+			c.WriteAll(fid, off, make([]byte, 1<<20))
+		}
+		c.Clunk(fid)
+		c.OK(c.Unlink(c.Root, "f", 0))
+	}
+	if f.doomedBytes > maxDoomedBytes {
+		t.Errorf("%d bytes wait", f.doomedBytes)
 	}
 }
