@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 
 	"alpinevm"
-	"alpinevm/fs9p/hostfs"
 )
 
 // programs are the ones that come with the benchmark.
@@ -41,14 +40,11 @@ type GoBuild struct {
 	Machine   func() (alpinevm.Config, func(), error)
 	Toolchain *Toolchain
 	Program   string // one of Programs, or a folder with a module or main package
-	Work      string // "tmpfs", "root", or a folder of the host
+	Work      string // WorkTmpfs, WorkRoot or a folder of the host
+	Vs        []string
 	Runs      int
-	Native    bool // run the same on the host's processor beside it
 	Report    func(string)
 }
-
-// workDir is where the guest works.
-const workDir = "/bench"
 
 // buildScript measures the steps. The program is in $SRC, the work folder is
 // $W.
@@ -80,18 +76,8 @@ func (g *GoBuild) Run(ctx context.Context) (*Result, error) {
 		return r, err
 	}
 	defer cleanup()
-	for i := range max(g.Runs, 1) {
-		announce(g.Report, i, g.Runs)
-		if err := g.guest(ctx, src, r); err != nil {
-			return r, err
-		}
-		if g.Native {
-			if err := g.native(ctx, src, r); err != nil {
-				return r, err
-			}
-		}
-	}
-	return r, nil
+	err = inTurn(g.Runs, g.Vs, g.Report, func() error { return g.guest(ctx, src, r) }, func() error { return g.native(ctx, src, r) })
+	return r, err
 }
 
 // source finds the program's folder; one that comes with us is unpacked.
@@ -125,33 +111,13 @@ func (g *GoBuild) guest(ctx context.Context, src string, r *Result) error {
 		return err
 	}
 	defer closeAll()
-	var open []*hostfs.FS
-	defer func() {
-		for _, h := range open {
-			h.Close()
-		}
-	}()
-	volume := func(dir, target string, readOnly bool) error {
-		h, err := hostfs.New(dir)
-		if err != nil {
-			return err
-		}
-		open = append(open, h)
-		cfg.Volumes = append(cfg.Volumes, alpinevm.Volume{FS: h, Target: target, ReadOnly: readOnly})
-		return nil
-	}
+	var s shares
+	defer s.close()
 	const goroot, program = "/usr/local/go", "/run/program"
-	err = errors.Join(volume(g.Toolchain.Dir, goroot, true), volume(src, program, true))
+	prepare, err := s.work(&cfg, g.Work)
+	err = errors.Join(err, s.folder(&cfg, g.Toolchain.Dir, goroot, true), s.folder(&cfg, src, program, true))
 	if filepath.Join(g.Toolchain.Dir, "src") != g.Toolchain.Src {
-		err = errors.Join(err, volume(g.Toolchain.Src, goroot+"/src", true))
-	}
-	prepare := "mkdir -p $W\n"
-	switch g.Work {
-	case "tmpfs":
-		prepare += "mount -t tmpfs -o size=90% tmpfs $W\n"
-	case "root":
-	default:
-		err = errors.Join(err, volume(g.Work, workDir, false))
+		err = errors.Join(err, s.folder(&cfg, g.Toolchain.Src, goroot+"/src", true))
 	}
 	if err != nil {
 		return err

@@ -13,23 +13,24 @@ import (
 
 // How much the file system has to do.
 const (
-	cycles    = 10_000    // of create, rename and unlink
-	smallN    = 2500      // files
-	smallSize = 2000      // bytes each
-	large     = 200 << 20 // bytes
-	chunk     = 1 << 20
+	cycles      = 10_000 // of create, rename and unlink
+	smallN      = 2500   // files
+	smallSize   = 2000   // bytes each
+	largeChunks = 200
+	chunk       = 1 << 20 // bytes
 )
 
 // files measures the file system that dir is on, in a new folder there. Before
 // it reads it asks the kernel to forget what it has cached, for which it must be
-// root.
-func files(dir string) error {
+// root. Of each thing it does one part-th.
+func files(dir string, part int) error {
 	dir, err := os.MkdirTemp(dir, "bench")
 	if err != nil {
 		return failed("folder", err)
 	}
 	defer os.RemoveAll(dir)
-	small := make([]string, smallN)
+	n, chunks := smallN/part, largeChunks/part
+	small := make([]string, n)
 	for i := range small {
 		small[i] = filepath.Join(dir, fmt.Sprintf("small%04d", i))
 	}
@@ -40,11 +41,11 @@ func files(dir string) error {
 		bytes int64
 		work  func() error
 	}{
-		{"write-small", smallN, smallN * smallSize, func() error { return writeSmall(small) }},
-		{"cat-small", smallN, smallN * smallSize, func() error { return catSmall(small) }},
-		{"write-large", 1, large, func() error { return writeLarge(name) }},
-		{"read-large", 1, large, func() error { return readLarge(name) }},
-		{"create-rename-unlink", cycles, 0, func() error { return cycle(dir) }},
+		{"write-small", n, int64(n) * smallSize, func() error { return writeSmall(small) }},
+		{"cat-small", n, int64(n) * smallSize, func() error { return catSmall(small) }},
+		{"write-large", 1, int64(chunks) * chunk, func() error { return writeLarge(name, chunks) }},
+		{"read-large", 1, int64(chunks) * chunk, func() error { return readLarge(name, chunks) }},
+		{"create-rename-unlink", cycles / part, 0, func() error { return cycle(dir, cycles/part) }},
 	} {
 		forget()
 		if err := step(s.name, s.n, s.bytes, s.work); err != nil {
@@ -97,14 +98,14 @@ func catSmall(names []string) error {
 	return nil
 }
 
-func writeLarge(name string) error {
+func writeLarge(name string, chunks int) error {
 	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	p := make([]byte, chunk)
-	for i := range large / chunk {
+	for i := range chunks {
 		p[0], p[chunk-1] = byte(i), byte(i+1)
 		if _, err := f.Write(p); err != nil {
 			return err
@@ -113,14 +114,14 @@ func writeLarge(name string) error {
 	return f.Sync()
 }
 
-func readLarge(name string) error {
+func readLarge(name string, chunks int) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	p := make([]byte, chunk)
-	for i := range large / chunk {
+	for i := range chunks {
 		if _, err := io.ReadFull(f, p); err != nil {
 			return err
 		}
@@ -131,9 +132,9 @@ func readLarge(name string) error {
 	return nil
 }
 
-func cycle(dir string) error {
+func cycle(dir string, n int) error {
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
-	for range cycles {
+	for range n {
 		f, err := os.OpenFile(a, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err

@@ -5,7 +5,7 @@
 // that alpinevm carries. It imports nothing but the standard library.
 //
 //	guest cpu [-time D] [NAME...]    how fast the processor is, a name a workload
-//	guest fs DIR                     how fast the file system is that DIR is on
+//	guest fs [-part N] DIR           how fast the file system is that DIR is on
 //	guest net ADDR                   how fast TCP to the server of bench net is
 //	guest ready                      that it has been started
 //
@@ -57,10 +57,15 @@ func run(args []string) error {
 		}
 		return cpu(*d, f.Args())
 	case "fs":
-		if len(args) != 1 {
-			return errors.New("usage: guest fs DIR")
+		f := flag.NewFlagSet(command, flag.ContinueOnError)
+		part := f.Int("part", 1, "do one N-th of the work")
+		if err := f.Parse(args); err != nil {
+			return err
 		}
-		return files(args[0])
+		if f.NArg() != 1 || *part < 1 {
+			return errors.New("usage: guest fs [-part N] DIR")
+		}
+		return files(f.Arg(0), *part)
 	case "net":
 		if len(args) != 1 {
 			return errors.New("usage: guest net ADDR")

@@ -38,7 +38,7 @@ func newBench() *cobra.Command {
 		Example: `  alpinevm bench cpu --vs native,qemu
   alpinevm bench go-build -o new.txt`,
 	}
-	c.AddCommand(newBenchBoot(), newBenchCPU(), newBenchGoBuild())
+	c.AddCommand(newBenchBoot(), newBenchCPU(), newBenchFS(), newBenchGoBuild(), newBenchNet())
 	return c
 }
 

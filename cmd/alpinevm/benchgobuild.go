@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -61,8 +60,7 @@ func (f *goBuildFlags) build(t *task) (*bench.Result, error) {
 	}
 	t.host.Go = chain.Version
 	b := bench.GoBuild{
-		Machine: t.onRoot, Toolchain: chain, Program: f.program, Work: f.work, Runs: f.runs,
-		Native: slices.Contains(f.vs, bench.Native), Report: t.report,
+		Machine: t.onRoot, Toolchain: chain, Program: f.program, Work: f.work, Vs: f.vs, Runs: f.runs, Report: t.report,
 	}
 	return b.Run(t.ctx)
 }
