@@ -338,7 +338,11 @@ func (s *Set) compareRecorded(engine Engine, id, b []byte) (Report, error) {
 		if err := engine.Run(cases, got[:]); err != nil {
 			return err
 		}
-		rep.add(first, cases, want[:], got[:])
+		var diffs [Batch]string
+		for i := range cases {
+			diffs[i] = Diff(&cases[i], &want[i], &got[i])
+		}
+		rep.add(first, cases, diffs[:])
 		return nil
 	})
 	if err == nil && string(h.Sum(nil)) != string(id) {
