@@ -422,7 +422,7 @@ func TestCrash(t *testing.T) {
 		}
 	}
 	t.Logf("%d kills in %d rounds of %d steps, %d of them behind a step that was not acknowledged yet; %d torn journals, %d synced files found whole", kills, rounds, len(m.steps), inStep, torn, m.checked)
-	if torn < kills/10 || m.checked < kills {
+	if torn < kills/10 || m.checked < kills/4 {
 		t.Errorf("only %d journals were torn, %d files compared", torn, m.checked)
 	}
 }
