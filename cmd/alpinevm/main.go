@@ -57,7 +57,7 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	c.AddCommand(newRun(), newPull(), newImages(), newRmi(), newLs(), newRm(), newBench(), newVersion())
+	c.AddCommand(newRun(), newPull(), newImages(), newRmi(), newLs(), newRm(), newBench(), newDoctor(), newVersion())
 	return c
 }
 
