@@ -1,0 +1,194 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"alpinevm/fs9p"
+	"alpinevm/fs9p/oci/store"
+	"alpinevm/fs9p/overlay"
+	"alpinevm/fs9p/statefs"
+	"alpinevm/internal/apktest"
+	"alpinevm/internal/guesttest"
+)
+
+// kills is how often TestKilledAPK kills a guest; each takes a boot.
+var kills = flag.Int("kills", 2, "how often to kill a guest during apk add")
+
+// killScript adds and deletes packages for ever, after it has looked whether
+// apk's database is whole, while it writes files of which it tells each time
+// that one has been synced. $1 is the repository, $2 the number of the last file.
+const killScript = beginScript + `
+mkdir -p /keep
+apk info >/tmp/info && grep -qx busybox /tmp/info || { echo apk\'s database is broken; exit 9; }
+{
+	n=$2
+	while :; do
+		n=$((n+1))
+		head -c $((n % 7 * 3000 + 100)) /dev/zero | tr '\0' $((n % 10)) | dd of=/keep/$n bs=32k conv=fsync 2>/dev/null && echo synced $n
+	done
+} &
+echo up
+while :; do
+	apk add -q --no-cache many || exit 2
+	apk del -q --no-network many || exit 3
+done`
+
+// beginScript tells apk of the repository $1.
+const beginScript = `
+cd /
+printf %s "$KEY" >/etc/apk/keys/test.rsa.pub && echo "$1" >/etc/apk/repositories || exit 1`
+
+// endScript adds the packages, and repairs what a killed apk may have left.
+const endScript = beginScript + `
+apk add -q --no-cache many && apk fix -q --no-cache many && apk audit --system && sync`
+
+// manyPackage is what is added.
+func manyPackage() *apktest.Package {
+	p := &apktest.Package{Name: "many", Version: "1.0-r0", Scripts: map[string]string{"post-install": "echo added >>/var/log/added"}}
+	for i := range 300 {
+		data := bytes.Repeat(fmt.Appendf(nil, "file %d ", i), 1+i*7%1500)
+		p.Files = append(p.Files, apktest.File{Name: fmt.Sprintf("usr/share/many/%d/file%d", i%9, i), Mode: []int64{0o644, 0o4755}[i%2], Data: data})
+	}
+	return p
+}
+
+// TestKilledAPK kills the program with SIGKILL at random points of an apk add in
+// a machine that stays. Each time the machine starts again, everything in it can
+// be read, and every file that was synced is whole.
+func TestKilledAPK(t *testing.T) {
+	t.Parallel()
+	h := home{t, t.TempDir()}
+	key, many := apktest.NewKey(t, "test.rsa.pub"), manyPackage()
+	repo := apktest.NewRepository(key, many)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, ok := repo[strings.TrimPrefix(r.URL.Path, "/")]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Write(data)
+	}))
+	defer web.Close()
+	url := fmt.Sprintf("http://10.0.2.2:%d", web.Listener.Addr().(*net.TCPAddr).Port)
+	args := []string{
+		"run", "-q", "--name", "box", "--host-loopback", "-m", "256M", "-e", "KEY=" + string(key.Public()), "--rootfs", guesttest.RootFile(t),
+		"--kernel", guesttest.File(t, "686-pae/vmlinuz"), "--modules", guesttest.File(t, "686-pae/modules"), "--", "sh", "-c",
+	}
+	synced := 0
+	for kill := range *kills {
+		cmd := h.command(append(args, killScript, "script", url, fmt.Sprint(synced))...)
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		late := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+		up := false
+		var said strings.Builder
+		for in := bufio.NewScanner(out); in.Scan(); {
+			said.WriteString(in.Text() + "\n")
+			if in.Text() == "up" {
+				up = true
+				time.AfterFunc(time.Duration(rand.N(4000))*time.Millisecond, func() { cmd.Process.Kill() })
+			}
+			fmt.Sscanf(in.Text(), "synced %d", &synced)
+		}
+		code := codeOf(t, cmd.Wait())
+		if !late.Stop() || !up || code >= 0 {
+			t.Fatalf("kill %d: the guest ended by itself with %d, and said %q, %q", kill, code, said.String(), errs.String())
+		}
+		checkKilled(t, h, synced)
+	}
+	if synced == 0 {
+		t.Error("nothing was synced")
+	}
+	h.check(append(args, endScript, "script", url), 0, "", "")
+	root, done := openKilled(t, h)
+	defer done()
+	for _, f := range many.Files {
+		if got, err := fs.ReadFile(root, f.Name); err != nil || !bytes.Equal(got, f.Data) {
+			t.Errorf("%s differs, or %v", f.Name, err)
+		}
+	}
+	t.Logf("%d kills, %d files synced", *kills, synced)
+}
+
+// openKilled opens the file system of the machine box on the host.
+func openKilled(t *testing.T, h home) (root fs.ReadLinkFS, done func()) {
+	t.Helper()
+	s := store.New(store.Config{Dir: filepath.Join(h.dir, "cache", "alpinevm", "images")})
+	dir := filepath.Join(h.dir, "state", "alpinevm", "machines", "box")
+	img, err := s.Pinned(context.Background(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lower, err := s.Open(context.Background(), img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	upper, err := statefs.Open(statefs.Config{Dir: filepath.Join(dir, upperDir)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	union, err := overlay.New(overlay.Config{Upper: upper, Lower: lower})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fs9p.IOFS(union), func() {
+		upper.Close()
+		lower.Close()
+	}
+}
+
+// checkKilled reads all that is in the machine. The files up to number synced
+// were synced.
+func checkKilled(t *testing.T, h home, synced int) {
+	t.Helper()
+	root, done := openKilled(t, h)
+	defer done()
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil {
+			_, err = d.Info()
+		}
+		switch {
+		case err != nil:
+		case d.Type().IsRegular():
+			_, err = fs.ReadFile(root, name)
+		case d.Type() == fs.ModeSymlink:
+			_, err = root.ReadLink(name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= synced; n++ {
+		want := bytes.Repeat([]byte{byte('0' + n%10)}, n%7*3000+100)
+		if got, err := fs.ReadFile(root, fmt.Sprint("keep/", n)); err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("of %d synced files number %d, of %d bytes, is %.40q, %d bytes, %v", synced, n, len(want), got, len(got), err)
+		}
+	}
+	db, err := fs.ReadFile(root, "lib/apk/db/installed")
+	if records := strings.Count(string(db), "\nP:"); err != nil || records < 10 || !bytes.HasSuffix(db, []byte("\n\n")) {
+		t.Fatalf("apk's database has %d records and ends with %.40q, %v", records, db[max(0, len(db)-40):], err)
+	}
+}
