@@ -36,6 +36,12 @@ const (
 	cacheShared = "mmap"
 )
 
+// dirtyLimit is how much of a guest's memory may hold what it has yet to write
+// to its root. v9fs of Linux 6.1 writes back 4 KiB a message, at half the speed
+// at which programs write: what is removed or written again soon had
+// better not be written back, and a program should not wait for it.
+func dirtyLimit(memory int64) int64 { return min(max((memory-MinMemory)/2, 0), 256<<20) }
+
 // session is the guest's work on a root file system, as far as the host sees
 // it. It lives on the machine goroutine.
 type session struct {
@@ -56,8 +62,8 @@ func newSession(m *Machine) (*session, error) {
 	cfg := &m.cfg
 	root := fs9p.IOFS(cfg.Root)
 	ram := &kernel.Initramfs{
-		Hostname: m.hostname(), CtlMsize: ctlMsize, TTY: cfg.Terminal != nil, Init: cfg.Init,
-		Root: kernel.Mount{Type: "9p", Source: tagRoot, Options: kernel.Options9P(dataMsize, cacheOwned)},
+		Hostname: m.hostname(), CtlMsize: ctlMsize, Dirty: dirtyLimit(cfg.Memory), TTY: cfg.Terminal != nil, Init: cfg.Init,
+		Root: kernel.Mount{Type: "9p", Source: tagRoot, Options: kernel.Options9P(measureMsize(), measureCache())},
 	}
 	if !kernel.ValidHostname(ram.Hostname) {
 		return nil, &ConfigError{"Hostname", errors.New("want up to 64 letters, digits, dots and hyphens")}

@@ -140,6 +140,14 @@ func flag(on bool) string {
 	return "0"
 }
 
+// dirtyLimits gives the values of dirty_background_bytes and dirty_bytes (sysctl/vm.rst of Linux's documentation), or nothing.
+func dirtyLimits(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n, " ", n+n/4)
+}
+
 // config is the shell script with the variables that guest/init names.
 func (r *Initramfs) config() string {
 	var b strings.Builder
@@ -154,7 +162,7 @@ func (r *Initramfs) config() string {
 	for _, v := range [...][2]string{
 		{"MODULES", strings.Join(modules, " ")}, {"HOSTNAME", r.Hostname},
 		{"ADDRESS", n.Address}, {"NETMASK", n.Netmask}, {"GATEWAY", n.Gateway},
-		{"TTY", flag(r.TTY)}, {"INIT", flag(r.Init)},
+		{"TTY", flag(r.TTY)}, {"INIT", flag(r.Init)}, {"DIRTY", dirtyLimits(r.Dirty)},
 	} {
 		fmt.Fprintf(&b, "%s=%s\n", v[0], quote(v[1]))
 	}

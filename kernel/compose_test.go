@@ -52,6 +52,14 @@ func TestBuild(t *testing.T) {
 	if c := e["config"].data; !strings.Contains(c, "MODULES='a b'\n") || !strings.Contains(c, "HOSTNAME='vm'\n") || !strings.Contains(c, "TTY='0'\n") {
 		t.Errorf("config %q", c)
 	}
+	if c := e["config"].data; !strings.Contains(c, "DIRTY=''\n") {
+		t.Errorf("no limits were given, but config says %q", c)
+	}
+	r := testInitramfs()
+	r.Dirty = 100 << 20
+	if c := build(t, r, nil)["config"].data; !strings.Contains(c, "DIRTY='104857600 131072000'\n") {
+		t.Errorf("config %q", c)
+	}
 	b1, _ := testInitramfs().Build(nil)
 	if b2, _ := testInitramfs().Build(nil); !bytes.Equal(b1, b2) {
 		t.Error("equal descriptions give different archives")

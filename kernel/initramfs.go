@@ -94,6 +94,10 @@ type Initramfs struct {
 	Network  *Network // nil: loopback only
 	CtlMsize int      // size in bytes of the largest 9p message on the control device
 
+	// Dirty is how many bytes of files the guest may have written but not yet given to the host, before it begins to give them, and at
+	// a quarter more makes writers wait; zero: the kernel's own limits.
+	Dirty int64
+
 	Program Program
 	TTY     bool // the program's standard files are the terminal hvc0, or ttyS0 where there is none; else pipes to the host
 
