@@ -23,7 +23,7 @@ func fill(dir string, n int) error {
 
 var dirChecks = []check{
 	{"readdir while deleting", false, func(dir string) error {
-		const files = 500
+		const files = 150
 		if err := fill(dir, files); err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ var dirChecks = []check{
 		return errors.Join(err, same("deleted", deleted, files), same("left", list, ""))
 	}},
 	{"large directories", false, func(dir string) error {
-		if err := fill(dir, 1000); err != nil {
+		if err := fill(dir, 200); err != nil {
 			return err
 		}
 		list, err := os.ReadDir(dir)
@@ -64,7 +64,7 @@ var dirChecks = []check{
 				return fmt.Errorf("entry %d is %v", i, e)
 			}
 		}
-		return same("entries", len(list), 1000)
+		return same("entries", len(list), 200)
 	}},
 	{"types in directories", true, func(dir string) error {
 		at := func(name string) string { return filepath.Join(dir, name) }
@@ -111,7 +111,7 @@ var dirChecks = []check{
 		errs := make([]error, 8)
 		for w := range errs {
 			group.Go(func() {
-				for i := range 50 {
+				for i := range 20 {
 					tmp := filepath.Join(dir, fmt.Sprintf("tmp%d", w))
 					final := filepath.Join(dir, fmt.Sprintf("final%d.%d", w, i%5))
 					text := fmt.Sprint(w, i)
@@ -133,7 +133,7 @@ var dirChecks = []check{
 	}},
 	{"deep directories", false, func(dir string) error {
 		path := dir
-		for range 60 {
+		for range 40 {
 			path = filepath.Join(path, "deeper")
 			if err := os.Mkdir(path, 0o755); err != nil {
 				return err

@@ -28,7 +28,7 @@ type check struct {
 	run  func(dir string) error
 }
 
-var checks = [][]check{nameChecks, dataChecks, attrChecks, dirChecks, processChecks}
+var checks = [][]check{nameChecks, dataChecks, mappingChecks, attrChecks, dirChecks, processChecks}
 
 // skipped is the error of a check that this kernel or file system gives no occasion for.
 type skipped string
@@ -76,7 +76,7 @@ func report(name string, err error) {
 	case errors.As(err, &skip):
 		fmt.Printf("skip %s: %v\n", name, err)
 	default:
-		fmt.Printf("FAIL %s: %v\n", name, err)
+		fmt.Printf("FAIL %s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 }
 
@@ -136,7 +136,7 @@ func fails(err error, want syscall.Errno) error {
 // same says so unless a result is what is wanted.
 func same[T comparable](what string, got, want T) error {
 	if got != want {
-		return fmt.Errorf("%s: got %.100v, want %.100v", what, got, want)
+		return fmt.Errorf("%s: got %.100s, want %.100s", what, fmt.Sprint(got), fmt.Sprint(want))
 	}
 	return nil
 }
