@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fetches the guest software that the tests boot, into ${XDG_CACHE_HOME:-$HOME/.cache}/alpinevm/guest:
+# Fetches the guest software that the tests boot, or with the argument "run" only what make run does, into ${XDG_CACHE_HOME:-$HOME/.cache}/alpinevm/guest:
 #
 #   686-pae/vmlinuz, 686-pae/modules/   Debian's linux-image-686-pae (three-level paging)
 #   686/vmlinuz, 686/modules/           Debian's linux-image-686 (two-level paging)
@@ -13,6 +13,7 @@
 set -eu
 
 dest=${XDG_CACHE_HOME:-$HOME/.cache}/alpinevm/guest
+what=${1:-all}
 work=
 top=$(cd "$(dirname "$0")/.." && pwd)
 
@@ -26,9 +27,12 @@ clean() { [ -z "$work" ] || rm -rf "$work"; }
 trap clean EXIT
 trap 'exit 1' HUP INT TERM
 
+only_run() { [ "$what" = run ]; }
+
+has_kernel() { [ -e "$dest/$1/vmlinuz" ] && [ -d "$dest/$1/modules" ]; }
+
 complete() {
-	[ -e "$dest/686-pae/vmlinuz" ] && [ -d "$dest/686-pae/modules" ] &&
-		[ -e "$dest/686/vmlinuz" ] && [ -d "$dest/686/modules" ] && [ -e "$dest/busybox" ] && [ -d "$dest/seabios" ]
+	has_kernel 686-pae && [ -e "$dest/busybox" ] && { only_run || has_kernel 686 && [ -d "$dest/seabios" ]; }
 }
 
 # known NAME: whether apt has a version of the package to offer.
@@ -66,7 +70,7 @@ fetch() {
 
 # kernel FLAVOUR
 kernel() {
-	[ -e "$dest/$1/vmlinuz" ] && [ -d "$dest/$1/modules" ] && return
+	has_kernel "$1" && return
 	package=$(versioned "linux-image-$1:i386")
 	[ -n "$package" ] || die "linux-image-$1:i386 depends on no kernel package"
 	case $package in *:i386) ;; *) package=$package:i386 ;; esac
@@ -90,6 +94,7 @@ root() {
 		say "no Alpine root file system: put $alpine into $dest"
 }
 
+case $what in all | run) ;; *) die "$what: give nothing, or run" ;; esac
 root
 if ! complete; then
 	mkdir -p "$dest"
@@ -97,13 +102,13 @@ if ! complete; then
 	work=$(mktemp -d "$dest/work.XXXXXX")
 	prepare
 	kernel 686-pae
-	kernel 686
+	only_run || kernel 686
 	if ! [ -e "$dest/busybox" ]; then
 		fetch busybox-static:i386
 		cp "$work/root/bin/busybox" "$dest/busybox.new" 2>/dev/null || cp "$work/root/usr/bin/busybox" "$dest/busybox.new"
 		mv "$dest/busybox.new" "$dest/busybox"
 	fi
-	if ! [ -d "$dest/seabios" ]; then
+	if ! only_run && ! [ -d "$dest/seabios" ]; then
 		fetch seabios
 		mkdir "$dest/seabios.new"
 		cp "$work/root/usr/share/seabios/bios.bin" "$work/root/usr/share/seabios/bios-256k.bin" "$dest/seabios.new"

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 say() { echo "run.sh: $*" >&2; }
 
-guest=$(scripts/guest.sh | tail -n 1)
+guest=$(scripts/guest.sh run | tail -n 1)
 [ -d "$guest" ] || exit 1
 [ -x alpinevm ] || CGO_ENABLED=0 ${GO:-go} build -trimpath -o alpinevm ./cmd/alpinevm
 
