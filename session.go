@@ -63,7 +63,7 @@ func newSession(m *Machine) (*session, error) {
 	root := fs9p.IOFS(cfg.Root)
 	ram := &kernel.Initramfs{
 		Hostname: m.hostname(), CtlMsize: ctlMsize, Dirty: dirtyLimit(cfg.Memory), TTY: cfg.Terminal != nil, Init: cfg.Init,
-		Root: kernel.Mount{Type: "9p", Source: tagRoot, Options: kernel.Options9P(measureMsize(), measureCache())},
+		Root: kernel.Mount{Type: "9p", Source: tagRoot, Options: kernel.Options9P(dataMsize, cacheOwned)},
 	}
 	if !kernel.ValidHostname(ram.Hostname) {
 		return nil, &ConfigError{"Hostname", errors.New("want up to 64 letters, digits, dots and hyphens")}
