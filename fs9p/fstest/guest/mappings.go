@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"syscall"
 	"unsafe"
 )
@@ -46,11 +47,20 @@ func reads(f *os.File, off int64, want string) error {
 	return errors.Join(err, same(fmt.Sprint("read at ", off), string(p), want))
 }
 
-// uncached has the kernel write everything back and forget what it has cached,
-// so that what is read next comes from the server. Only root can.
-func uncached() {
-	syscall.Sync()
-	os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0)
+// uncached has the kernel write a file back and forget what it has cached of
+// it but for pages that are mapped, so that what is read next comes from the
+// server.
+func uncached(f *os.File) error {
+	const dontNeed = 4                            // POSIX_FADV_DONTNEED
+	args := [5]uintptr{f.Fd(), 0, 0, 0, dontNeed} // the offset is two words,
+	if strconv.IntSize == 64 {                    // or one
+		args[3], args[4] = dontNeed, 0
+	}
+	err := f.Sync()
+	if _, _, e := syscall.Syscall6(syscall.SYS_FADVISE64, args[0], args[1], args[2], args[3], args[4], 0); e != 0 {
+		err = errors.Join(err, e)
+	}
+	return err
 }
 
 var mappingChecks = []check{
@@ -142,8 +152,7 @@ var mappingChecks = []check{
 		defer f.Close()
 		copy(m[5000:], "mapped")
 		_, err = f.WriteAt([]byte("written"), 6000)
-		err = errors.Join(err, same("mapped", string(m[6000:6007]), "written"), msync(m), syscall.Munmap(m))
-		uncached()
+		err = errors.Join(err, same("mapped", string(m[6000:6007]), "written"), msync(m), syscall.Munmap(m), uncached(f))
 		return errors.Join(err, reads(f, 5000, "mapped"), reads(f, 6000, "written"))
 	}},
 	{"private mappings", false, func(dir string) error {
@@ -224,13 +233,14 @@ var mappingChecks = []check{
 				return err
 			}
 			if i%200 == 0 {
-				uncached()
+				if err := uncached(f); err != nil {
+					return err
+				}
 			}
 		}
-		if err := errors.Join(syscall.Munmap(m), f.Close(), syscall.Munmap(other)); err != nil {
+		if err := errors.Join(syscall.Munmap(m), syscall.Munmap(other), uncached(f)); err != nil {
 			return err
 		}
-		uncached()
 		b, err := os.ReadFile(f.Name())
 		if err == nil && !bytes.Equal(b, model) {
 			err = errors.New("the file differs from what was stored")
