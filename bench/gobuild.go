@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"alpinevm"
 )
@@ -37,10 +38,14 @@ func Programs() []string {
 // program that has tests is tested instead of built.
 type GoBuild struct {
 	// Machine makes the configuration of the guest: kernel and root.
-	Machine   func() (alpinevm.Config, func(), error)
+	Machine func() (alpinevm.Config, func(), error)
+	// Toolchain is nil where Install, a shell script that the guest runs
+	// first, installs one.
 	Toolchain *Toolchain
+	Install   string
 	Program   string // one of Programs, or a folder with a module or main package
 	Work      string // WorkTmpfs, WorkRoot or a folder of the host
+	Guest     string // the guest's program: its file, needed for QEMU
 	Vs        []string
 	Runs      int
 	Report    func(string)
@@ -48,8 +53,7 @@ type GoBuild struct {
 
 // buildScript measures the steps. The program is in $SRC, the work folder is
 // $W.
-const buildScript = `set -e
-export HOME=$W GOCACHE=$W/cache GOTMPDIR=$W/tmp GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local GOTELEMETRY=off CGO_ENABLED=0
+const buildScript = `export HOME=$W GOCACHE=$W/cache GOTMPDIR=$W/tmp GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local GOTELEMETRY=off CGO_ENABLED=0
 rm -rf $W/cache $W/src $W/tmp
 mkdir -p $W/tmp
 cp -r $SRC $W/src
@@ -76,8 +80,13 @@ func (g *GoBuild) Run(ctx context.Context) (*Result, error) {
 		return r, err
 	}
 	defer cleanup()
-	err = inTurn(g.Runs, g.Vs, g.Report, func() error { return g.guest(ctx, src, r) }, func() error { return g.native(ctx, src, r) })
-	return r, err
+	guest := func() error { return g.guest(ctx, src, r) }
+	native := func() error { return g.native(ctx, src, r) }
+	if slices.Contains(g.Vs, QEMU) {
+		guest = func() error { return g.bare(ctx, src, r) }
+		r.Notes = append(r.Notes, "guests have the toolchain in their initial root file system and work in memory", "qemu is "+qemuVersion(ctx)+" with -accel tcg")
+	}
+	return r, inTurn(g.Runs, g.Vs, g.Report, guest, native)
 }
 
 // source finds the program's folder; one that comes with us is unpacked.
@@ -113,17 +122,18 @@ func (g *GoBuild) guest(ctx context.Context, src string, r *Result) error {
 	defer closeAll()
 	var s shares
 	defer s.close()
-	const goroot, program = "/usr/local/go", "/run/program"
 	prepare, err := s.work(&cfg, g.Work)
-	err = errors.Join(err, s.folder(&cfg, g.Toolchain.Dir, goroot, true), s.folder(&cfg, src, program, true))
-	if filepath.Join(g.Toolchain.Dir, "src") != g.Toolchain.Src {
-		err = errors.Join(err, s.folder(&cfg, g.Toolchain.Src, goroot+"/src", true))
+	err = errors.Join(err, s.folder(&cfg, src, programDir, true))
+	if g.Toolchain != nil {
+		err = errors.Join(err, s.folder(&cfg, g.Toolchain.Dir, guestRoot, true))
+		if filepath.Join(g.Toolchain.Dir, "src") != g.Toolchain.Src {
+			err = errors.Join(err, s.folder(&cfg, g.Toolchain.Src, guestRoot+"/src", true))
+		}
 	}
 	if err != nil {
 		return err
 	}
-	script := fmt.Sprintf("W=%s SRC=%s\nexport GOROOT=%s PATH=%s/bin:$PATH\n%s%s", workDir, program, goroot, goroot, prepare, buildScript)
-	cfg.Args = []string{"/bin/sh", "-c", stepScript + script}
+	cfg.Args = []string{"/bin/sh", "-c", g.script(prepare)}
 	return runSession(ctx, cfg, r, g.Report)
 }
 
@@ -147,7 +157,7 @@ func (g *GoBuild) native(ctx context.Context, src string, r *Result) error {
 	if err := os.Symlink(g.Toolchain.Src, filepath.Join(root, "src")); err != nil {
 		return err
 	}
-	c := exec.CommandContext(ctx, "/bin/sh", "-c", stepScript+buildScript)
+	c := exec.CommandContext(ctx, "/bin/sh", "-c", "set -e\n"+stepScript+buildScript)
 	c.Env = append(os.Environ(), "W="+w, "SRC="+src, "GOROOT="+root, "PATH="+filepath.Join(root, "bin")+":"+os.Getenv("PATH"),
 		"GOOS=linux", "GOARCH=386", "GOMAXPROCS=1")
 	return runNative(ctx, c, r, g.Report)

@@ -5,15 +5,38 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"alpinevm"
 	"alpinevm/internal/guesttest"
 )
+
+// built is the guest's program, made once in a folder that TestMain removes.
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "alpinevm-test-")
+	if err != nil {
+		return "", err
+	}
+	builtIn.Store(&dir)
+	return Program(context.Background(), dir, func(string) {})
+})
+
+var builtIn atomic.Pointer[string]
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir := builtIn.Load(); dir != nil {
+		os.RemoveAll(*dir)
+	}
+	os.Exit(code)
+}
 
 // guestProgram builds the guest's program as bench does.
 func guestProgram(t *testing.T) string {
@@ -24,15 +47,20 @@ func guestProgram(t *testing.T) string {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("not here: no go in the PATH")
 	}
-	dir := t.TempDir()
-	name, err := Program(t.Context(), dir, func(s string) { t.Log(s) })
+	name, err := built()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := Program(t.Context(), dir, func(string) { t.Error("built twice") }); err != nil || again != name {
+	return name
+}
+
+// TestProgram builds nothing twice.
+func TestProgram(t *testing.T) {
+	name := guestProgram(t)
+	again, err := Program(t.Context(), filepath.Dir(name), func(string) { t.Error("built twice") })
+	if err != nil || again != name {
 		t.Errorf("the second time %s, %v", again, err)
 	}
-	return name
 }
 
 // bareMachine is a guest that needs no root file system.

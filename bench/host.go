@@ -61,15 +61,14 @@ func (h Host) String() string {
 	return strings.Join(append(parts, h.Date.Format("2006-01-02 15:04")), ", ")
 }
 
-// Format is the configuration lines that go before results in the Go benchmark
-// format.
+// Format is the lines that go before results in the Go benchmark format:
+// configuration, which benchstat compares like with like by, and for people what
+// differs from run to run.
 func (h Host) Format() string {
 	var b strings.Builder
 	system, arch, _ := strings.Cut(h.System, "/")
-	for _, l := range [][2]string{
-		{"goos", system}, {"goarch", arch}, {"cpu", h.CPU}, {"cores", fmt.Sprint(h.Cores)}, {"load", h.Load},
-		{"go", h.Go}, {"kernel", h.Kernel}, {"memory", h.Memory}, {"date", h.Date.Format(time.RFC3339)},
-	} {
+	fmt.Fprintf(&b, "# %s\n", h)
+	for _, l := range [][2]string{{"goos", system}, {"goarch", arch}, {"cpu", h.CPU}, {"kernel", h.Kernel}, {"memory", h.Memory}} {
 		if l[1] != "" {
 			fmt.Fprintf(&b, "%s: %s\n", l[0], l[1])
 		}

@@ -3,9 +3,11 @@ package bench
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -101,3 +103,27 @@ func FolderToolchain(dir string) (*Toolchain, error) {
 	line, _, _ := strings.Cut(string(version), "\n")
 	return &Toolchain{Dir: dir, Src: filepath.Join(dir, "src"), Version: line}, nil
 }
+
+// APK is where Alpine's packages come from, if not from where the guest's root
+// file system has them.
+type APK struct {
+	Mirror string            // URL; "" is the root's own choice
+	Keys   map[string][]byte // further public keys, by file name
+}
+
+// Install is the shell script that installs Alpine's Go in the guest.
+func (a APK) Install() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(a.Keys)) {
+		fmt.Fprintf(&b, "printf %%s %s >/etc/apk/keys/%s\n", quote(string(a.Keys[name])), quote(name))
+	}
+	if a.Mirror != "" {
+		fmt.Fprintf(&b, "release=$(cat /etc/alpine-release)\n"+
+			"case $release in *_*) release=edge ;; *) release=v${release%%.*} ;; esac\n"+
+			"printf '%%s\\n' %[1]s/$release/main %[1]s/$release/community >/etc/apk/repositories\n", quote(a.Mirror))
+	}
+	return b.String() + "step install apk add --no-progress go\n"
+}
+
+// quote makes text one word of a shell script.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

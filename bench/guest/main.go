@@ -7,6 +7,7 @@
 //	guest cpu [-time D] [NAME...]    how fast the processor is, a name a workload
 //	guest fs [-part N] DIR           how fast the file system is that DIR is on
 //	guest net ADDR                   how fast TCP to the server of bench net is
+//	guest exec PROGRAM [ARG...]      what another program says
 //	guest ready                      that it has been started
 //
 // It tells on standard output what it does, in lines that package bench reads:
@@ -25,6 +26,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"time"
 )
 
@@ -46,6 +48,13 @@ func run(args []string) error {
 	switch command, args := args[0], args[1:]; command {
 	case "nothing": // a process that the workload "process" starts
 		return nil
+	case "exec":
+		if len(args) == 0 {
+			return errors.New("usage: guest exec PROGRAM [ARG...]")
+		}
+		c := exec.Command(args[0], args[1:]...)
+		c.Stdout, c.Stderr = os.Stdout, os.Stderr
+		return c.Run()
 	case "ready":
 		tell("@ready\n")
 		return nil

@@ -44,11 +44,11 @@ func newBench() *cobra.Command {
 
 // benchFlags are the flags that every benchmark has.
 type benchFlags struct {
-	run     runFlags
-	program string // the guest's, where it was built before
-	vs      []string
-	runs    int
-	out     string
+	run   runFlags
+	guest string // the guest's program, where it was built before
+	vs    []string
+	runs  int
+	out   string
 }
 
 // exitInterrupted is the exit code after Ctrl-C, as shells have it.
@@ -80,7 +80,7 @@ func (f *benchFlags) add(c *cobra.Command, memory string, root bool, peers ...st
 
 // addProgram adds the flag for a program that was built elsewhere.
 func (f *benchFlags) addProgram(c *cobra.Command) {
-	c.Flags().StringVar(&f.program, "guest-program", "", "use this build of bench/guest for linux/386 in place of one made by the host's Go: `FILE`")
+	c.Flags().StringVar(&f.guest, "guest-program", "", "use this build of bench/guest for linux/386 in place of one made by the host's Go: `FILE`")
 }
 
 // task is a benchmark that is about to run.
@@ -166,11 +166,11 @@ func (t *task) bare() (alpinevm.Config, func(), error) {
 
 // guestProgram is the file of the program that runs in the guest.
 func (t *task) guestProgram() (string, error) {
-	if t.program != "" {
-		if _, err := readFile("guest-program", t.program); err != nil {
+	if t.guest != "" {
+		if _, err := readFile("guest-program", t.guest); err != nil {
 			return "", err
 		}
-		return filepath.Abs(t.program)
+		return filepath.Abs(t.guest)
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {

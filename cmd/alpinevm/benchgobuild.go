@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"alpinevm/bench"
+	"alpinevm/kernel/apk"
 )
 
 // goBuildFlags are the flags of bench go-build.
@@ -20,7 +24,7 @@ type goBuildFlags struct {
 
 func newBenchGoBuild() *cobra.Command {
 	f := &goBuildFlags{}
-	peers := []string{bench.Native}
+	peers := []string{bench.Native, bench.QEMU}
 	c := &cobra.Command{
 		Use:   "go-build",
 		Short: "Build a Go program in the guest: with an empty cache, after a change, and with nothing changed",
@@ -36,31 +40,82 @@ func newBenchGoBuild() *cobra.Command {
 		},
 	}
 	f.add(c, "1G", true, peers...)
+	f.addProgram(c)
 	fl := c.Flags()
-	fl.StringVar(&f.toolchain, "toolchain", "host", "Go toolchain for linux/386: host (cross-built from the host's Go and cached) or a `GOROOT`")
-	fl.StringVar(&f.program, "program", "hello", fmt.Sprintf("what to build: one of %v, or a `FOLDER`", bench.Programs()))
+	fl.StringVar(&f.toolchain, "toolchain", "", "Go `TOOLCHAIN` for linux/386: apk (Alpine's, installed in the guest), host (cross-built from the host's Go and cached) or a GOROOT (default apk where Alpine's server can be reached and nothing is compared, else host)")
+	fl.StringVar(&f.program, "program", "hello", fmt.Sprintf("what to build, or to test where it has tests: %s, or a `FOLDER`", strings.Join(bench.Programs(), ", ")))
+	fl.BoolVar(&f.run.network.hostLoopback, "host-loopback", false, "let the guest reach the host's 127.0.0.1 as 10.0.2.2, for a mirror there")
+	fl.BoolVar(&f.run.network.privateNetworks, "private-networks", false, "let the guest reach private networks, for a mirror there")
 	fl.StringVar(&f.work, "work", "tmpfs", "where the guest builds: tmpfs, root (its root file system) or a `FOLDER` of the host")
+	complete(c, "program", bench.Programs()...)
 	return c
 }
 
 func (f *goBuildFlags) build(t *task) (*bench.Result, error) {
-	var chain *bench.Toolchain
-	var err error
-	if f.toolchain == "host" {
-		dir, e := os.UserCacheDir()
-		if e != nil {
-			return nil, e
+	b := bench.GoBuild{Machine: t.onRoot, Program: f.program, Work: f.work, Vs: f.vs, Runs: f.runs, Report: t.report}
+	toolchain := f.toolchain
+	if toolchain == "" {
+		toolchain = toolchainHost
+		if len(f.vs) == 0 && f.alpineAnswers(t.ctx) {
+			toolchain = toolchainAPK
 		}
-		chain, err = bench.HostToolchain(t.ctx, filepath.Join(dir, "alpinevm", "toolchain"), t.report)
-	} else {
-		chain, err = bench.FolderToolchain(f.toolchain)
+	}
+	var err error
+	switch toolchain {
+	case toolchainAPK:
+		if len(f.vs) > 0 {
+			return nil, fmt.Errorf("--vs %s: Alpine's toolchain is in the guest alone; give --toolchain host", strings.Join(f.vs, ","))
+		}
+		b.Install, err = f.install()
+		f.run.network.kind = networkUser
+		t.host.Go = "Alpine's Go"
+	case toolchainHost:
+		var dir string
+		if dir, err = os.UserCacheDir(); err == nil {
+			b.Toolchain, err = bench.HostToolchain(t.ctx, filepath.Join(dir, "alpinevm", "toolchain"), t.report)
+		}
+	default:
+		b.Toolchain, err = bench.FolderToolchain(toolchain)
 	}
 	if err != nil {
 		return nil, err
 	}
-	t.host.Go = chain.Version
-	b := bench.GoBuild{
-		Machine: t.onRoot, Toolchain: chain, Program: f.program, Work: f.work, Vs: f.vs, Runs: f.runs, Report: t.report,
+	if b.Toolchain != nil {
+		t.host.Go = b.Toolchain.Version
+	}
+	if slices.Contains(f.vs, bench.QEMU) {
+		if b.Guest, err = t.guestProgram(); err != nil {
+			return nil, err
+		}
 	}
 	return b.Run(t.ctx)
+}
+
+// Values of --toolchain.
+const (
+	toolchainAPK  = "apk"
+	toolchainHost = "host"
+)
+
+// alpineAnswers tells whether the server with Alpine's packages can be reached.
+func (f *goBuildFlags) alpineAnswers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	return !checkServer(ctx, strings.TrimRight(f.run.alpine.mirror, "/")+"/", "").missing
+}
+
+// install is the script that installs Alpine's toolchain.
+func (f *goBuildFlags) install() (string, error) {
+	a := bench.APK{Keys: map[string][]byte{}}
+	if m := strings.TrimRight(f.run.alpine.mirror, "/"); m != apk.DefaultMirror {
+		a.Mirror = m
+	}
+	for _, name := range f.run.alpine.keys {
+		data, err := readFile("mirror-key", name)
+		if err != nil {
+			return "", err
+		}
+		a.Keys[filepath.Base(name)] = data
+	}
+	return a.Install(), nil
 }
