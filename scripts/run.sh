@@ -3,16 +3,24 @@
 #
 #   scripts/run.sh -m 1G -v "$PWD:/src" -- ls /src
 #
-# The kernel is Debian's (scripts/guest.sh fetches it). The root file system is Alpine's, from ../shared/guest or the network, and where
-# neither has it one made of Debian's busybox alone.
+# With the internet this is alpinevm run, which fetches Alpine's image and kernel once. Without it the kernel is Debian's (scripts/guest.sh
+# fetches it) and the root file system Alpine's from ../shared/guest or, where that is not there, one made of Debian's busybox alone.
 set -eu
 cd "$(dirname "$0")/.."
 
 say() { echo "run.sh: $*" >&2; }
 
+[ -x alpinevm ] || CGO_ENABLED=0 ${GO:-go} build -trimpath -o alpinevm ./cmd/alpinevm
+[ ! -t 1 ] || say "Ctrl-A x leaves, Ctrl-A h helps"
+
+image=i386/alpine
+if [ -n "$(./alpinevm images -q $image)" ] || ./alpinevm pull $image; then
+	exec ./alpinevm run "$@"
+fi
+say "Docker Hub or Alpine's server cannot be reached: this boots Debian's kernel"
+
 guest=$(scripts/guest.sh run | tail -n 1)
 [ -d "$guest" ] || exit 1
-[ -x alpinevm ] || CGO_ENABLED=0 ${GO:-go} build -trimpath -o alpinevm ./cmd/alpinevm
 
 # busybox_root makes a root file system of busybox and a few lines of /etc.
 busybox_root() {
@@ -42,8 +50,7 @@ for file in ../shared/guest/alpine-minirootfs-*-x86.tar.gz "$guest"/alpine-minir
 done
 if [ -z "$root" ]; then
 	root=$guest/busybox-root.tar
-	say "no Alpine root file system here and no network: the root is Debian's busybox alone"
+	say "no Alpine root file system here either: the root is Debian's busybox alone"
 	[ -e "$root" ] || busybox_root "$root"
 fi
-[ ! -t 1 ] || say "Ctrl-A x leaves, Ctrl-A h helps"
 exec ./alpinevm run --kernel "$guest/686-pae/vmlinuz" --modules "$guest/686-pae/modules" --rootfs "$root" "$@"
