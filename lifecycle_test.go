@@ -5,6 +5,16 @@ import (
 	"testing"
 )
 
+// TestShutdown asks a guest to end before it has started: it does once it can.
+func TestShutdown(t *testing.T) {
+	t.Parallel()
+	g := newGuest(t, sessionConfig(t, "686", "sleep 1000"))
+	g.Shutdown()
+	if end := g.run(); end != (End{Cause: PowerOff}) && end != (End{Cause: Exited, Code: 128 + 15}) {
+		t.Errorf("ended by %s with %d; %s", end.Cause, end.Code, end.Detail)
+	}
+}
+
 // TestEnds has guests end in each of the ways in which Linux does.
 func TestEnds(t *testing.T) {
 	for _, tt := range []struct {

@@ -191,12 +191,12 @@ func TestClosedPipe(t *testing.T) {
 	}
 }
 
-// TestAsked has the guest end by a signal: the program is told, what it prints
-// arrives, and what it wrote is on the host.
+// TestAsked has the guest end by a signal: the program is told and gets time,
+// what it prints arrives, and what it wrote is on the host.
 func TestAsked(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	script := `trap 'echo told; exit 5' TERM; echo text >/v/file; echo up; while :; do sleep 0.1; done`
+	script := `trap 'sleep 4; echo told; exit 5' TERM; echo text >/v/file; echo up; while :; do sleep 0.1; done`
 	cmd := exec.Command("alpinevm", runArgs(t, "-v", dir+":/v", "--", "sh", "-c", script)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -32,6 +32,10 @@ const (
 	graceTick    = 100 * time.Millisecond
 )
 
+// sameSignal is for how long after a signal another one is not a second request:
+// timeout(1) signals its child and then its process group.
+const sameSignal = 500 * time.Millisecond
+
 // errQuit is the cause of an end by Ctrl-A x, errTimeout of one by --timeout.
 var (
 	errQuit    = errors.New("quit")
@@ -118,8 +122,10 @@ func (w *watch) end(cause error, signals <-chan os.Signal, done <-chan struct{})
 			}
 			ask()
 		case <-signals:
-			w.cancel(cause)
-			return
+			if time.Since(start) >= sameSignal {
+				w.cancel(cause)
+				return
+			}
 		case <-done:
 			return
 		}

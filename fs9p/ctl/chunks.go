@@ -96,7 +96,7 @@ func (fs *FS) Signal(name string, mode uint32, text string) *Signal {
 // Signal is a message that the guest waits for.
 type Signal struct {
 	// Asked, where not nil, is called on the machine goroutine whenever a
-	// program of the guest begins to wait.
+	// program of the guest reads.
 	Asked func()
 
 	text    string
@@ -128,15 +128,15 @@ type signalFile struct {
 }
 
 func (f signalFile) StartRead(p []byte, off uint64, done func(n int, err error)) (int, func(), error) {
+	if f.s.Asked != nil {
+		f.s.Asked()
+	}
 	if f.s.fired {
 		n, err := static(f.s.text).ReadAt(p, off)
 		return n, nil, err
 	}
 	w := &signalRead{answer: func() { done(static(f.s.text).ReadAt(p, off)) }}
 	f.s.waiting = append(f.s.waiting, w)
-	if f.s.Asked != nil {
-		f.s.Asked()
-	}
 	return 0, func() {
 		for i, have := range f.s.waiting {
 			if have == w {

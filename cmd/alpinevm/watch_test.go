@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"alpinevm"
+)
+
+// TestPatience asks guests to end that do not know how to.
+func TestPatience(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		code   []byte // at the reset vector
+		grace  time.Duration
+		signal time.Duration // when another signal comes; 0: never
+		least  time.Duration
+		noted  bool
+	}{
+		{name: "busy", code: []byte{0xeb, 0xfe}, grace: 300 * time.Millisecond, least: 300 * time.Millisecond, noted: true},
+		{name: "idle", code: []byte{0xfb, 0xf4, 0xeb, 0xfd}, grace: 300 * time.Millisecond, least: 300 * time.Millisecond, noted: true},
+		{name: "none", code: []byte{0xeb, 0xfe}},
+		{name: "the same signal again", code: []byte{0xeb, 0xfe}, grace: time.Second, signal: time.Nanosecond, least: time.Second, noted: true},
+		{name: "another signal", code: []byte{0xeb, 0xfe}, grace: time.Hour, signal: 3 * sameSignal, least: sameSignal},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			rom := make([]byte, 64<<10)
+			copy(rom[0xfff0:], tt.code)
+			m, err := alpinevm.New(alpinevm.Config{Firmware: rom})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			ctx, cancel := context.WithCancelCause(context.Background())
+			defer cancel(nil)
+			noted := false
+			w := &watch{m: m, cancel: cancel, grace: tt.grace, note: func(string, ...any) { noted = true }}
+			signals, done := make(chan os.Signal, 1), make(chan struct{})
+			start := time.Now()
+			if tt.signal > 0 {
+				defer time.AfterFunc(tt.signal, func() { signals <- syscall.SIGTERM }).Stop()
+			}
+			go func() {
+				defer close(done)
+				w.end(errTimeout, signals, nil)
+			}()
+			if _, err := m.Run(ctx); !errors.Is(err, errTimeout) {
+				t.Error(err)
+			}
+			<-done
+			if d := time.Since(start); d < tt.least || noted != tt.noted {
+				t.Errorf("ended after %v, noted %v", d, noted)
+			}
+		})
+	}
+}
+
+func TestUsage(t *testing.T) {
+	from := usage{instructions: 1e9, waited: time.Second}
+	for _, tt := range []struct {
+		u    usage
+		want time.Duration
+	}{
+		{from, 0},
+		{usage{1e9 + graceRate, time.Second}, time.Second},
+		{usage{1e9, 4 * time.Second}, 3 * time.Second},
+		{usage{1e9 + 2*graceRate, 4 * time.Second}, 5 * time.Second},
+	} {
+		if got := tt.u.since(from); got != tt.want {
+			t.Errorf("%+v: %v, want %v", tt.u, got, tt.want)
+		}
+	}
+}
