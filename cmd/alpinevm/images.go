@@ -78,6 +78,8 @@ func newImages() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "images [REPOSITORY[:TAG]]",
 		Short: "List the images in the cache",
+		Example: `  alpinevm images
+  alpinevm images alpine`,
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, _, err := openStore("", true)
@@ -141,6 +143,8 @@ func newRmi() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rmi IMAGE...",
 		Short: "Remove images from the cache, by name or ID",
+		Example: `  alpinevm rmi alpine:3.19
+  alpinevm rmi nginx:alpine 4f3a5c8e9b1d`,
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, _, err := openStore("", true)

@@ -47,7 +47,8 @@ program.
 
   alpinevm run --kernel vmlinuz --modules lib/modules --rootfs alpine-minirootfs.tar.gz
 
-ends at a shell; see alpinevm run --help.`
+ends at a shell; see alpinevm run --help. alpinevm doctor says what the host
+offers.`
 
 func newCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -65,6 +66,7 @@ func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version and how it was built",
+		Example: `  alpinevm version`,
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			info, ok := debug.ReadBuildInfo()
