@@ -102,11 +102,11 @@ func interpreter() uint32 {
 	}
 }
 
-// Sizes of the memory workloads in bytes: within caches of the second level,
+// Sizes of the memory workloads in bytes: within a cache of the second level,
 // beyond translation buffers.
 const (
 	streamSize = 1 << 20
-	chainSize  = 4 << 20
+	chainSize  = 1 << 20
 	line       = 64
 )
 

@@ -30,7 +30,7 @@ func workloads() []workload {
 		{"integer", 0x7cbfb2cb, pure(integer)},
 		{"interpreter", 0x00000c2d, pure(interpreter)},
 		{"sequential", 0xfffa0000, sequential},
-		{"random", 0x7fff8000, random},
+		{"random", 0x07ffe000, random},
 		{"float", 0xc413e8dd, pure(float)},
 	}
 	list = append(list, assembly()...)

@@ -14,7 +14,7 @@ const benchCPULong = `Measure the processor: a program without a root file syste
   integer       arithmetic in registers, 10,000 rounds
   interpreter   branches that are hard to predict, 25,000 instructions of a toy machine
   sequential    a read, a write and a read of 1 MiB in order
-  random        a chain through each line of 4 MiB, out of order
+  random        a chain through each line of 1 MiB, out of order
   float         64-bit floating point, five bodies for 100 steps
   x87           80-bit floating point, 10,000 rounds
   sse2          packed integers and numbers, 5,000 rounds

@@ -80,7 +80,7 @@ func newImages() *cobra.Command {
 		Short: "List the images in the cache",
 		Example: `  alpinevm images
   alpinevm images alpine`,
-		Args:  cobra.MaximumNArgs(1),
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, _, err := openStore("", true)
 			if err != nil {
@@ -145,7 +145,7 @@ func newRmi() *cobra.Command {
 		Short: "Remove images from the cache, by name or ID",
 		Example: `  alpinevm rmi alpine:3.19
   alpinevm rmi nginx:alpine 4f3a5c8e9b1d`,
-		Args:  cobra.MinimumNArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, _, err := openStore("", true)
 			if err != nil {
