@@ -208,6 +208,19 @@ func (f *ioFile) ReadAt(p []byte, off int64) (int, error) {
 	return done, nil
 }
 
+// ioEntry is an entry of a folder.
+type ioEntry struct {
+	v   ioFS
+	dir string
+	d   Dirent
+}
+
+func (e *ioEntry) Name() string               { return e.d.Name }
+func (e *ioEntry) IsDir() bool                { return e.Type().IsDir() }
+func (e *ioEntry) Type() fs.FileMode          { return ioMode(uint32(e.d.Type) << 12).Type() }
+func (e *ioEntry) Info() (fs.FileInfo, error) { return e.v.Lstat(path.Join(e.dir, e.d.Name)) }
+func (e *ioEntry) String() string             { return fs.FormatDirEntry(e) }
+
 // ReadDir implements fs.ReadDirFile.
 func (f *ioFile) ReadDir(n int) ([]fs.DirEntry, error) {
 	var found []Dirent
@@ -221,9 +234,15 @@ func (f *ioFile) ReadDir(n int) ([]fs.DirEntry, error) {
 	var list []fs.DirEntry
 	for _, d := range found {
 		f.cookie = d.Cookie
-		if info, err := f.v.Lstat(path.Join(f.name, d.Name)); err == nil {
-			list = append(list, fs.FileInfoToDirEntry(info))
+		e := &ioEntry{f.v, f.name, d}
+		if d.Type == 0 { // the back end does not know without looking
+			info, err := e.Info()
+			if err != nil {
+				continue
+			}
+			e.d.Type = DirentType(info.Sys().(Attr).Mode)
 		}
+		list = append(list, e)
 	}
 	if n > 0 && len(found) == 0 {
 		return nil, io.EOF

@@ -32,7 +32,7 @@ import (
 
 // alpineImage is an image of Alpine's root file system and a layer with one
 // more file.
-func alpineImage(t *testing.T, c v1.Config) v1.Image {
+func alpineImage(t testing.TB, c v1.Config) v1.Image {
 	t.Helper()
 	base, err := tarball.LayerFromFile(guesttest.RootFile(t))
 	if err != nil {
@@ -62,7 +62,7 @@ func alpineImage(t *testing.T, c v1.Config) v1.Image {
 	return img
 }
 
-func rootFS(t *testing.T, img v1.Image) v1.RootFS {
+func rootFS(t testing.TB, img v1.Image) v1.RootFS {
 	t.Helper()
 	c, err := img.ConfigFile()
 	if err != nil {
@@ -85,7 +85,7 @@ func pushed(t *testing.T, images map[string]v1.Image) (host string, stop func())
 }
 
 // push brings an image to a registry.
-func push(t *testing.T, s string, img v1.Image) {
+func push(t testing.TB, s string, img v1.Image) {
 	t.Helper()
 	ref, err := name.ParseReference(s)
 	if err != nil {

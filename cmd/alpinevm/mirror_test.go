@@ -21,14 +21,14 @@ import (
 )
 
 // newMirror serves, for the releases v3.20 and latest-stable, packages like
-// Alpine's of a kernel and of a busybox, which key signs.
-func newMirror(t *testing.T, key *apktest.Key) *httptest.Server {
+// Alpine's of a kernel with its modules, those below lib, and of a busybox,
+// which key signs.
+func newMirror(t testing.TB, key *apktest.Key, modules fs.FS) *httptest.Server {
 	t.Helper()
 	virt := &apktest.Package{Name: kernelPackage, Version: "6.1.0-r0", Files: []apktest.File{
 		{Name: "boot/config-virt", Data: []byte("CONFIG_X86=y\n")},
 		{Name: "boot/vmlinuz-virt", Data: guesttest.Kernel(t, "686-pae")},
 	}}
-	modules := fs9p.IOFS(guesttest.Modules(t, "686-pae", "virtio_net"))
 	err := fs.WalkDir(modules, "lib", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -72,7 +72,7 @@ func newMirror(t *testing.T, key *apktest.Key) *httptest.Server {
 func TestAlpineKernel(t *testing.T) {
 	t.Parallel()
 	key := apktest.NewKey(t, "test.rsa.pub")
-	mirror := newMirror(t, key)
+	mirror := newMirror(t, key, fs9p.IOFS(guesttest.Modules(t, "686-pae", "virtio_net")))
 	dir := t.TempDir()
 	keyFile, scratch := filepath.Join(dir, key.Name), filepath.Join(dir, "scratch")
 	if err := os.WriteFile(keyFile, key.Public(), 0o600); err != nil {
