@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -22,12 +23,15 @@ import (
 // start, within seconds. The machine may be busy.
 const patience = 90 * time.Second
 
+// testMemory is the guests' RAM in bytes.
+const testMemory = 256 << 20
+
 // runArgs are the arguments that run a guest, followed by more.
 func runArgs(t *testing.T, more ...string) []string {
 	t.Helper()
 	return append([]string{
 		"run", "--kernel", guesttest.File(t, "686-pae/vmlinuz"), "--modules", guesttest.File(t, "686-pae/modules"),
-		"--rootfs", guesttest.RootFile(t), "-m", "256M",
+		"--rootfs", guesttest.RootFile(t), "-m", strconv.Itoa(testMemory>>20) + "M",
 	}, more...)
 }
 

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +22,11 @@ func TestTerminal(t *testing.T) {
 	p.expect(prompt)
 	if s := p.screen(); !strings.HasPrefix(s, prompt) {
 		t.Errorf("before the prompt there is %q", s)
+	}
+	if guest, other := hostMemory(t, p.cmd.Process.Pid, testMemory); other > maxOwnMemory {
+		t.Errorf("at the prompt we hold %d MB beside the %d MB that the guest has touched", other>>20, guest>>20)
+	} else {
+		t.Logf("%d MB beside the guest's %d MB", other>>20, guest>>20)
 	}
 	p.send("stty size\r")
 	p.expect(`\n30 100\r\n`)
@@ -56,6 +63,42 @@ func TestTerminal(t *testing.T) {
 			t.Errorf("%q is on the screen:\n%q", bad, p.screen())
 		}
 	}
+}
+
+// maxOwnMemory is how much of the host's memory we may hold at the guest's prompt
+// beside what the guest has touched, in bytes: 64 MB, and what the test's binary
+// has more than the real one.
+const maxOwnMemory = (64 + 8) << 20
+
+// hostMemory is how many bytes of the host's memory a process holds: those of its
+// guest's RAM, which is the one mapping of at least that size that is not much
+// larger (proc(5), smaps), and the others.
+func hostMemory(t *testing.T, pid int, ram uint64) (guest, other uint64) {
+	t.Helper()
+	maps, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "smaps"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var size uint64
+	for l := range strings.Lines(string(maps)) {
+		var name string
+		var kb uint64
+		if _, err := fmt.Sscanf(l, "%s %d kB", &name, &kb); err != nil {
+			continue
+		}
+		switch n := kb << 10; {
+		case name == "Size:":
+			size = n
+		case name == "Rss:" && size >= ram && size < ram+ram/4:
+			guest += n
+		case name == "Rss:":
+			other += n
+		}
+	}
+	if guest == 0 {
+		t.Errorf("no mapping of %d MB has anything in memory", ram>>20)
+	}
+	return guest, other
 }
 
 // TestQuit reboots the guest, and switches it off by the escape key.
