@@ -1,11 +1,15 @@
 package bench
 
 import (
+	"archive/tar"
 	"context"
+	"flag"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -26,17 +30,14 @@ build) cat *.go >$3 ;;
 esac
 `
 
-// TestAPKToolchain has the guest install its toolchain from a repository, whose
-// key it is given, and build with it.
-func TestAPKToolchain(t *testing.T) {
-	if testing.Short() {
-		t.Skip("boots a guest")
-	}
+var realToolchain = flag.Bool("bench.toolchain", false, "have the guest install and use the host's Go toolchain, packaged, which takes minutes")
+
+// apkMirror serves packages as the community repository of Alpine 3.20, signed
+// with a key of its own, to a guest with a way to the host's loopback.
+func apkMirror(t *testing.T, packages ...*apktest.Package) APK {
+	t.Helper()
 	key := apktest.NewKey(t, "bench's.rsa.pub")
-	repository := apktest.NewRepository(key, &apktest.Package{Name: "go", Version: "1.99-r0", Files: []apktest.File{
-		{Name: "usr/bin/go", Mode: 0o755, Data: []byte(standIn)},
-	}})
-	empty := apktest.NewRepository(key)
+	repository, empty := apktest.NewRepository(key, packages...), apktest.NewRepository(key)
 	mirror := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		files := repository
 		name, ok := strings.CutPrefix(r.URL.Path, "/v3.20/community/")
@@ -49,12 +50,78 @@ func TestAPKToolchain(t *testing.T) {
 		}
 		http.NotFound(w, r)
 	}))
-	defer mirror.Close()
+	t.Cleanup(mirror.Close)
 	_, port, err := net.SplitHostPort(mirror.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := APK{Mirror: "http://10.0.2.2:" + port, Keys: map[string][]byte{key.Name: key.Public()}}
+	return APK{Mirror: "http://10.0.2.2:" + port, Keys: map[string][]byte{key.Name: key.Public()}}
+}
+
+// TestRealToolchain is TestAPKToolchain with a toolchain that compiles.
+func TestRealToolchain(t *testing.T) {
+	if !*realToolchain {
+		t.Skip("not here: it takes minutes; ask for it by -bench.toolchain")
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := func(s string) { t.Log(s) }
+	chain, err := HostToolchain(t.Context(), filepath.Join(cache, "alpinevm", "toolchain"), report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &apktest.Package{Name: "go", Version: "1.99-r0", Files: []apktest.File{{Name: "usr/bin/go", Type: tar.TypeSymlink, Link: "../lib/go/bin/go"}}}
+	for dir, at := range map[string]string{chain.Dir: "usr/lib/go", chain.Src: "usr/lib/go/src"} {
+		err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+			rel, _ := filepath.Rel(dir, name)
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && (d.Name() == "testdata" || rel == "cmd"):
+				return fs.SkipDir
+			case d.IsDir() || strings.HasSuffix(name, "_test.go"):
+				return nil
+			}
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			data, err := os.ReadFile(name)
+			p.Files = append(p.Files, apktest.File{Name: path.Join(at, filepath.ToSlash(rel)), Mode: int64(info.Mode().Perm()), Data: data})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	program := t.TempDir()
+	if err := os.WriteFile(filepath.Join(program, "main.go"), []byte("package main\n\nfunc main() { println(1) }\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	machine := rootMachine(t)
+	g := GoBuild{Machine: func() (alpinevm.Config, func(), error) {
+		cfg, end, err := machine()
+		cfg.Memory = 1 << 30
+		return cfg, end, err
+	}, Install: apkMirror(t, p).Install(), Program: program, Work: WorkTmpfs, Report: report}
+	r, err := g.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkSteps(t, r, []string{Guest}, "install", "version", "cold", "warm", "again")
+}
+
+// TestAPKToolchain has the guest install its toolchain from a repository, whose
+// key it is given, and build with it.
+func TestAPKToolchain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("boots a guest")
+	}
+	a := apkMirror(t, &apktest.Package{Name: "go", Version: "1.99-r0", Files: []apktest.File{
+		{Name: "usr/bin/go", Mode: 0o755, Data: []byte(standIn)},
+	}})
 	g := GoBuild{Machine: rootMachine(t), Install: a.Install(), Program: "hello", Work: WorkTmpfs, Report: func(s string) { t.Log(s) }}
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
