@@ -21,7 +21,7 @@ const (
 type CPIO struct {
 	buf   bytes.Buffer
 	inode uint32
-	seen  map[string]bool
+	seen  map[string]bool // the names; true: it is a folder
 	err   error
 }
 
@@ -55,32 +55,41 @@ const (
 	cpioMagic   = "070701"
 	cpioTrailer = "TRAILER!!!"
 	cpioMaxFile = 1<<32 - 1
+	cpioMaxName = 4095 // init/initramfs.c takes no more
 )
 
 func (c *CPIO) entry(name string, mode, major, minor uint32, data []byte) {
 	name = strings.TrimPrefix(path.Clean("/"+name), "/")
+	dir := path.Dir(name)
+	folder, there := c.seen[name]
+	above, made := c.seen[dir]
 	switch {
 	case c.err != nil:
 		return
-	case name == "" || name == cpioTrailer || strings.ContainsRune(name, 0):
+	case name == "" || len(name) > cpioMaxName || name == cpioTrailer || strings.ContainsRune(name, 0):
 		c.err = fmt.Errorf("cpio: bad file name %q", name)
 		return
 	case uint64(len(data)) > cpioMaxFile:
 		c.err = fmt.Errorf("cpio: %s: %w", name, errors.ErrUnsupported)
 		return
-	case c.seen[name] && mode&modeDir != 0:
+	case folder && mode&modeDir != 0:
 		return
-	case c.seen[name]:
+	case there:
 		c.err = fmt.Errorf("cpio: %s is there twice", name)
 		return
+	case made && !above:
+		c.err = fmt.Errorf("cpio: %s: %s is no folder", name, dir)
+		return
 	}
-	if dir := path.Dir(name); dir != "." && !c.seen[dir] {
-		c.Dir(dir)
+	if dir != "." && !made {
+		if c.Dir(dir); c.err != nil {
+			return
+		}
 	}
 	if c.seen == nil {
 		c.seen = map[string]bool{}
 	}
-	c.seen[name] = true
+	c.seen[name] = mode&modeDir != 0
 	c.inode++
 	writeEntry(&c.buf, name, c.inode, mode, major, minor, data)
 }

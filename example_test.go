@@ -1,0 +1,38 @@
+package alpinevm_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"alpinevm"
+	"alpinevm/fs9p"
+	"alpinevm/fs9p/hostfs"
+	"alpinevm/fs9p/memfs"
+)
+
+// A command in a guest: what it prints, its exit code, and a file that it leaves.
+func Example() {
+	vmlinuz, _ := os.ReadFile(os.Getenv("KERNEL")) // New refuses one that is not there
+	modules, err := hostfs.New(os.Getenv("MODULES"))
+	check(err)
+	defer modules.Close()
+	tarball, err := os.Open(os.Getenv("ROOTFS"))
+	check(err)
+	defer tarball.Close()
+	root := memfs.New(memfs.Config{})
+	check(root.LoadTar(tarball))
+
+	var out bytes.Buffer
+	args := []string{"sh", "-c", "uname -m; echo kept >/root/file; exit 3"}
+	m, err := alpinevm.New(alpinevm.Config{Kernel: vmlinuz, Modules: modules, Root: root, Stdout: &out, Args: args})
+	check(err)
+	defer m.Close()
+	end, err := m.Run(context.Background())
+	check(err)
+	file, err := fs.ReadFile(fs9p.IOFS(root), "root/file")
+	check(err)
+	fmt.Printf("%s%s with %d\n%s", &out, end.Cause, end.Code, file)
+}
