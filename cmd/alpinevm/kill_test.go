@@ -101,7 +101,7 @@ func TestKilledAPK(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		late := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+		late := time.AfterFunc(5*patience, func() { cmd.Process.Kill() })
 		up := false
 		var said strings.Builder
 		for in := bufio.NewScanner(out); in.Scan(); {

@@ -76,12 +76,12 @@ func BenchmarkWarmStart(b *testing.B) {
 					b.Fatal(err)
 				}
 				line, err := bufio.NewReader(errs).ReadString('\n')
-				if err != nil || !strings.Contains(line, " 0 code ") {
-					b.Fatalf("%q, %v", line, err)
-				}
 				b.StopTimer()
 				cmd.Process.Kill()
 				cmd.Wait()
+				if err != nil || !strings.Contains(line, " 0 code ") {
+					b.Fatalf("%q, %v", line, err)
+				}
 				b.StartTimer()
 			}
 		})
