@@ -118,6 +118,25 @@ func releaseOf(root fs.FS) string {
 	return "edge" // such as 3.24.0_alpha20260127
 }
 
+// fetch brings into the cache what boots root where nothing is named, as boots
+// will ask for it.
+func (a *alpineFlags) fetch(ctx context.Context, root fs.FS, quiet bool) error {
+	packages, finish, err := a.packages(quiet)
+	if err != nil {
+		return err
+	}
+	defer finish()
+	release := releaseOf(root)
+	if _, err := kernelOf(ctx, packages, release, "", apk.Always); err != nil {
+		return fmt.Errorf("no kernel: %w", err)
+	}
+	if _, err := kernel.RootTools(root); err != nil {
+		_, err := packages.Package(ctx, release, busyboxPackage, "", apk.Always)
+		return err
+	}
+	return nil
+}
+
 // boots adds what boots the guest and did not come from files: Alpine's kernel
 // with its modules, and a busybox for a root that has none.
 func (f *runFlags) boots(ctx context.Context, cfg *alpinevm.Config, open *closers) error {
@@ -163,8 +182,8 @@ func (f *runFlags) boots(ctx context.Context, cfg *alpinevm.Config, open *closer
 	return nil
 }
 
-// kernelFrom gives the package that --kernel asks for. Where a release of Alpine
-// has none, the latest one's serves.
+// kernelFrom gives the package that --kernel asks for. Where the root's release
+// of Alpine has none, the latest one's serves.
 func (f *runFlags) kernelFrom(ctx context.Context, packages *apk.Cache, release string, policy apk.Policy) (*apk.Package, error) {
 	src := parseKernel(f.kernel)
 	switch {
@@ -173,8 +192,14 @@ func (f *runFlags) kernelFrom(ctx context.Context, packages *apk.Cache, release 
 	case src.release != "":
 		return packages.Package(ctx, src.release, kernelPackage, "", policy)
 	}
-	p, err := packages.Package(ctx, release, kernelPackage, src.version, policy)
-	if errors.Is(err, apk.ErrNotFound) && src.version == "" && release != latestStable {
+	return kernelOf(ctx, packages, release, src.version, policy)
+}
+
+// kernelOf gives a version of a release's kernel, the latest one if version is
+// empty.
+func kernelOf(ctx context.Context, packages *apk.Cache, release, version string, policy apk.Policy) (*apk.Package, error) {
+	p, err := packages.Package(ctx, release, kernelPackage, version, policy)
+	if errors.Is(err, apk.ErrNotFound) && version == "" && release != latestStable {
 		return packages.Package(ctx, latestStable, kernelPackage, "", policy)
 	}
 	return p, err

@@ -15,6 +15,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
+	"alpinevm/fs9p"
 	"alpinevm/fs9p/oci/store"
 )
 
@@ -30,43 +31,77 @@ func openStore(name string, quiet bool) (s *store.Store, finish func(), err erro
 	return store.New(store.Config{Dir: filepath.Join(dir, "alpinevm", "images"), Progress: progress}), finish, nil
 }
 
+// pullFlags are the flags of alpinevm pull.
+type pullFlags struct {
+	quiet, noKernel bool
+	alpine          alpineFlags
+}
+
 func newPull() *cobra.Command {
-	var quiet bool
+	f := &pullFlags{}
 	c := &cobra.Command{
 		Use:   "pull IMAGE...",
-		Short: "Download images for linux/386 from a registry",
+		Short: "Download images for linux/386 from a registry, and kernels for them",
+		Long: `Download images for linux/386 from a registry, and what run needs besides: the
+kernel of an image's release of Alpine, or of the latest one, and a busybox for
+an image that has none. After that run needs no network.`,
 		Example: `  alpinevm pull alpine:3.20
+  # for run --kernel FILE, which needs no other
+  alpinevm pull --no-kernel debian:12
   alpinevm pull localhost:5000/folder/image@sha256:...`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			for _, ref := range args {
-				if err := pull(c.Context(), c.OutOrStdout(), ref, quiet); err != nil {
+				if err := f.pull(c.Context(), c.OutOrStdout(), ref); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
 	}
-	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "print nothing but errors")
+	fl := c.Flags()
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but errors")
+	fl.BoolVar(&f.noKernel, "no-kernel", false, "download the images alone")
+	f.alpine.add(fl)
 	return c
 }
 
-// pull pulls an image and says so as docker does.
-func pull(ctx context.Context, out io.Writer, ref string, quiet bool) error {
-	s, finish, err := openStore(ref, quiet)
+// pull pulls an image, and says so as docker does, and a kernel for it.
+func (f *pullFlags) pull(ctx context.Context, out io.Writer, ref string) error {
+	s, finish, err := openStore(ref, f.quiet)
 	if err != nil {
 		return err
 	}
 	img, fresh, err := s.Pull(ctx, ref)
 	finish()
-	if err != nil || quiet {
+	if err != nil {
 		return err
 	}
+	if !f.quiet {
+		if err := printPulled(out, img, fresh); err != nil {
+			return err
+		}
+	}
+	if f.noKernel {
+		return nil
+	}
+	root, err := s.Open(ctx, img)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := f.alpine.fetch(ctx, fs9p.IOFS(root), f.quiet); err != nil {
+		return fmt.Errorf("%w; --no-kernel leaves it out", err)
+	}
+	return nil
+}
+
+func printPulled(out io.Writer, img *store.Image, fresh bool) error {
 	status := "Image is up to date for"
 	if fresh {
 		status = "Downloaded newer image for"
 	}
-	_, err = fmt.Fprintf(out, "Digest: %s\nStatus: %s %s\n%s\n", img.Source, status, img.Name, img.Name.Full())
+	_, err := fmt.Fprintf(out, "Digest: %s\nStatus: %s %s\n%s\n", img.Source, status, img.Name, img.Name.Full())
 	return err
 }
 

@@ -72,7 +72,7 @@ func manyPackage() *apktest.Package {
 // be read, and every file that was synced is whole.
 func TestKilledAPK(t *testing.T) {
 	t.Parallel()
-	h := home{t, t.TempDir()}
+	h := home{t: t, dir: t.TempDir()}
 	key, many := apktest.NewKey(t, "test.rsa.pub"), manyPackage()
 	repo := apktest.NewRepository(key, many)
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

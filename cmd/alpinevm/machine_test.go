@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,8 +23,9 @@ import (
 
 // home is an environment of its own for the program.
 type home struct {
-	t   *testing.T
-	dir string
+	t     *testing.T
+	dir   string
+	stdin string
 }
 
 func (h home) command(args ...string) *exec.Cmd {
@@ -37,7 +39,7 @@ func (h home) check(args []string, wantCode int, wantOut, wantErr string) {
 	h.t.Helper()
 	cmd := h.command(args...)
 	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(h.stdin), &out, &errs
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
@@ -52,7 +54,7 @@ func (h home) check(args []string, wantCode int, wantOut, wantErr string) {
 func TestMachines(t *testing.T) {
 	t.Parallel()
 	kernel, modules := guesttest.File(t, "686-pae/vmlinuz"), guesttest.File(t, "686-pae/modules")
-	h := home{t, t.TempDir()}
+	h := home{t: t, dir: t.TempDir()}
 	img := alpineImage(t, v1.Config{Cmd: []string{"sh"}, Env: []string{"A=image"}})
 	host, stop := pushed(t, map[string]v1.Image{"alpine:3.20": img})
 	ref := host + "/alpine:3.20"
@@ -75,7 +77,7 @@ func TestMachines(t *testing.T) {
 		t.Fatal(err)
 	}
 	push(t, ref, other)
-	h.check([]string{"pull", "-q", ref}, 0, "", "")
+	h.check([]string{"pull", "-q", "--no-kernel", ref}, 0, "", "")
 	stop()
 
 	up := h.command(run("--name", "box", ref, "sh", "-c", "cat /root/g; ls /etc/moved; ls /etc/issue; echo up; read x; echo $x >>/root/f")...)
@@ -159,7 +161,7 @@ func TestMachines(t *testing.T) {
 func TestMachineOfTarball(t *testing.T) {
 	t.Parallel()
 	kernel, modules := guesttest.File(t, "686-pae/vmlinuz"), guesttest.File(t, "686-pae/modules")
-	h := home{t, t.TempDir()}
+	h := home{t: t, dir: t.TempDir()}
 	root := filepath.Join(h.dir, "root.tar.gz")
 	data, err := os.ReadFile(guesttest.RootFile(t))
 	if err != nil {

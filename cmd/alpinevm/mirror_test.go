@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"alpinevm/fs9p"
 	"alpinevm/internal/apktest"
 	"alpinevm/internal/guesttest"
@@ -128,4 +130,37 @@ func TestAlpineKernel(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPullThenOffline pulls an image, and runs it as the one that is meant where
+// none is named, with the kernel that came with it, without a network.
+func TestPullThenOffline(t *testing.T) {
+	t.Parallel()
+	h := home{t: t, dir: t.TempDir()}
+	key := apktest.NewKey(t, "test.rsa.pub")
+	keyFile := filepath.Join(h.dir, key.Name)
+	if err := os.WriteFile(keyFile, key.Public(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mirror := newMirror(t, key, fs9p.IOFS(guesttest.Modules(t, "686-pae", "virtio_net")))
+	host, stop := pushed(t, map[string]v1.Image{"alpine:latest": alpineImage(t, v1.Config{Cmd: []string{"sh"}})})
+	from := []string{"--mirror", mirror.URL + "/alpine"}
+	h.check(append([]string{"pull", host + "/alpine"}, from...), exitFailure, `Digest: .*\nStatus: Downloaded newer image for .*\n.*\n`,
+		`(.*\n)*alpinevm: no kernel: package linux-virt of Alpine v3\.20: .*test.rsa.pub is unknown.*; --no-kernel leaves it out\n`)
+	h.check(append([]string{"pull", host + "/alpine", "--mirror-key", keyFile}, from...), 0, `Digest: .*\nStatus: Image is up to date for .*\n.*\n`,
+		`Alpine's packages:\nAPKINDEX: downloaded, .*\nlinux-virt-6\.1\.0-r0: downloaded, .*\n`)
+	stop()
+	mirror.Close()
+
+	// What is pulled from here is to be what Docker Hub has.
+	index := filepath.Join(h.dir, "cache", "alpinevm", "images", "index.json")
+	b, err := os.ReadFile(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(index, bytes.ReplaceAll(b, []byte(host+"/alpine:latest"), []byte("docker.io/i386/alpine:latest")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.stdin = "uname -r; exit 4\n"
+	h.check(append([]string{"run", "--pull", "never"}, from...), 4, "6.1.0-50-686-pae\n", "")
 }

@@ -199,8 +199,8 @@ func there(name string) bool {
 	return err == nil
 }
 
-// Open gives the package in a local file, which is verified but for its
-// signature: whoever names it trusts it.
+// Open gives the package in a local file, which is verified as apk add does: one
+// of Keys has signed it.
 func (c *Cache) Open(name string) (*Package, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -209,6 +209,9 @@ func (c *Cache) Open(name string) (*Package, error) {
 	defer f.Close()
 	o, err := open(f)
 	if err != nil {
+		return nil, c.explainFile(name, err)
+	}
+	if err := c.cfg.Keys.verify(o.signed, o.control); err != nil {
 		return nil, c.explainFile(name, err)
 	}
 	p := &Package{Info: o.Info, Data: c.data(o.Checksum)}

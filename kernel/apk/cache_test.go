@@ -394,10 +394,17 @@ func TestCacheCannotBeWritten(t *testing.T) {
 }
 
 func TestOpen(t *testing.T) {
-	repo := apktest.NewRepository(apktest.NewKey(t, "nobody.rsa.pub"), kernelPackage("6.6.57-r0"))
+	key := apktest.NewKey(t, "somebody.rsa.pub")
+	repo := apktest.NewRepository(key, kernelPackage("6.6.57-r0"))
+	forged := apktest.NewRepository(apktest.NewKey(t, "somebody.rsa.pub"), kernelPackage("6.6.57-r0"))["x86/linux-virt-6.6.57-r0.apk"]
+	unknown := apktest.NewRepository(apktest.NewKey(t, "nobody.rsa.pub"), kernelPackage("6.6.57-r0"))["x86/linux-virt-6.6.57-r0.apk"]
 	file := filepath.Join(t.TempDir(), "kernel.apk")
 	good := repo["x86/linux-virt-6.6.57-r0.apk"]
-	c := New(Config{Dir: t.TempDir()})
+	keys := Keys{}
+	if err := keys.Add(key.Name, key.Public()); err != nil {
+		t.Fatal(err)
+	}
+	c := New(Config{Dir: t.TempDir(), Keys: keys})
 	for _, tt := range []struct {
 		name      string
 		data      []byte
@@ -405,6 +412,8 @@ func TestOpen(t *testing.T) {
 		isPackage bool
 	}{
 		{"good", good, "", true},
+		{"a forged signature", forged, "somebody.rsa.pub did not sign this; the file was changed", true},
+		{"an unknown key", unknown, "nobody.rsa.pub is unknown; if you trust its owner, name the key's file by --mirror-key", true},
 		{"truncated", good[:len(good)-100], "truncated", true},
 		{"no package", []byte("\x7fELF, not a package"), "not an Alpine package", false},
 	} {

@@ -37,7 +37,7 @@ func (c *Cache) explain(what string, err error) error {
 
 // explainFile is explain of what concerns a local file.
 func (c *Cache) explainFile(what string, err error) error {
-	return explained(what, err, c.explainDisk)
+	return explained(what, err, explainSignature, c.explainDisk)
 }
 
 // explained asks each of how why err is and what to do, until one knows.
@@ -82,6 +82,17 @@ func explainContent(err error) (why, next string) {
 		return oneLine(err) + dropped, "try again"
 	case errors.Is(err, ErrFormat):
 		return oneLine(err) + dropped, "try again; a login page of the network may be in between"
+	}
+	return "", ""
+}
+
+func explainSignature(err error) (why, next string) {
+	var unknown *unknownKeysError
+	switch {
+	case errors.As(err, &unknown):
+		return oneLine(err), "if you trust its owner, name the key's file by --mirror-key"
+	case errors.Is(err, ErrSignature):
+		return oneLine(err), "the file was changed behind its signing; get it again"
 	}
 	return "", ""
 }

@@ -138,5 +138,14 @@ func (k Keys) verify(all []signature, data []byte) error {
 	if len(names) == 0 {
 		return fmt.Errorf("%w: it has none", ErrSignature)
 	}
-	return fmt.Errorf("%w: %s is unknown", ErrSignature, strings.Join(names, ", "))
+	return &unknownKeysError{names}
 }
+
+// unknownKeysError is the error of what nobody has signed that is trusted.
+type unknownKeysError struct{ names []string }
+
+func (e *unknownKeysError) Error() string {
+	return fmt.Sprintf("%s: %s is unknown", ErrSignature, strings.Join(e.names, ", "))
+}
+
+func (e *unknownKeysError) Unwrap() error { return ErrSignature }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 
 	"github.com/klauspost/compress/flate"
@@ -19,16 +18,16 @@ type streams struct {
 	pos, end int // what is left of the buffer
 	summed   int // up to here in the buffer
 	read     int // bytes of r in all
-	sum      hash.Hash
+	sum      io.Writer
 	z        gzip.Reader
 }
 
 func newStreams(r io.Reader) *streams { return &streams{r: r, buf: make([]byte, 64<<10)} }
 
-// sumUp has h sum up what is taken from here on; nil: nothing does.
-func (s *streams) sumUp(h hash.Hash) {
+// sumUp has w get what is taken from here on; nil: nothing does.
+func (s *streams) sumUp(w io.Writer) {
 	s.add()
-	s.sum = h
+	s.sum = w
 }
 
 // add sums up what was taken since the last time.

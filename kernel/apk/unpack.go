@@ -17,34 +17,53 @@ import (
 type opened struct {
 	Info
 	dataHash string // SHA-256 of the data stream in hexadecimal digits
+	signed   []signature
+	control  []byte // the stream that is signed
 	rest     *streams
 }
 
 // open reads a package up to its data. Nothing of it is verified but that it is
-// a package: Checksum is what was found.
+// a package: Checksum and signed are what was found.
 func open(r io.Reader) (*opened, error) {
 	s := newStreams(r)
 	head, err := s.readStream()
 	if err != nil {
 		return nil, truncated(err)
 	}
-	_, signed, err := signatures(head)
+	list, signed, err := signatures(head)
 	if err != nil {
 		return nil, err
 	}
 	if !signed {
 		return nil, fmt.Errorf("%w: it does not begin with a signature", ErrFormat)
 	}
-	sum := sha1.New()
-	s.sumUp(sum)
+	var raw bounded
+	s.sumUp(&raw)
 	control, err := s.readStream()
 	if err != nil {
 		return nil, truncated(err)
 	}
 	s.sumUp(nil)
-	o := &opened{rest: s}
-	sum.Sum(o.Checksum[:0])
+	if raw.over {
+		return nil, fmt.Errorf("%w: its head is too large", ErrFormat)
+	}
+	o := &opened{rest: s, signed: list, control: raw.Bytes()}
+	o.Checksum = sha1.Sum(o.control)
 	return o, o.parseControl(control)
+}
+
+// bounded keeps up to maxControl bytes: a stream can be long that holds little.
+type bounded struct {
+	bytes.Buffer
+	over bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > maxControl {
+		b.over = true
+		return len(p), nil
+	}
+	return b.Buffer.Write(p)
 }
 
 // truncated tells an end in the middle from other errors of a reader.
