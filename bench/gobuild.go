@@ -83,6 +83,9 @@ func (g *GoBuild) Run(ctx context.Context) (*Result, error) {
 	guest := func() error { return g.guest(ctx, src, r) }
 	native := func() error { return g.native(ctx, src, r) }
 	if slices.Contains(g.Vs, QEMU) {
+		if g.Work != WorkTmpfs {
+			return r, fmt.Errorf("--work %s: QEMU has no other place to work than %s", g.Work, WorkTmpfs)
+		}
 		guest = func() error { return g.bare(ctx, src, r) }
 		r.Notes = append(r.Notes, "guests have the toolchain in their initial root file system and work in memory", "qemu is "+qemuVersion(ctx)+" with -accel tcg")
 	}

@@ -171,13 +171,37 @@ func TestMarks(t *testing.T) {
 	k := marker{where: Guest, r: r, report: func(string) {}, other: &other, count: func() uint64 { n += 1000; return n }}
 	k.read(strings.NewReader("@begin a\r\nnoise\r\n@end a n=5 ns=9000000000 bytes=70 x=y n=-3\r\n@end \n"+strings.Repeat("long", 50_000)+"\n@done"), nil)
 	if !k.done || k.failed != "" || !strings.HasPrefix(other.String(), "noise\nlong") {
-		t.Errorf("%+v, %.20q", k, other.String())
+		t.Errorf("done %v, failed %q, %.20q", k.done, k.failed, other.String())
 	}
 	if len(r.Steps) != 2 || r.Steps[0].N != 5 || r.Steps[0].Bytes != 70 || r.Steps[0].Instructions != 1000 {
 		t.Errorf("%+v", r.Steps)
 	}
 	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "9.000 s by its own") {
 		t.Errorf("clocks that disagree: %q", r.Notes)
+	}
+}
+
+// TestLongStep hears of a step that takes long, until it has ended.
+func TestLongStep(t *testing.T) {
+	said := make(chan string, 1000)
+	k := marker{where: Guest, r: &Result{}, report: func(s string) { said <- s }, count: func() uint64 { return 5e9 }}
+	k.begin("cold", time.Millisecond)
+	for i := range 3 {
+		s := <-said
+		if want := map[bool]string{true: "cold ...", false: "5e+09 instructions"}[i == 0]; !strings.Contains(s, want) {
+			t.Errorf("report %d is %q", i, s)
+		}
+	}
+	k.say("", "over")
+	for s := range said {
+		if s == "over" {
+			break
+		}
+	}
+	select {
+	case s := <-said:
+		t.Errorf("%q behind the end", s)
+	case <-time.After(20 * time.Millisecond):
 	}
 }
 

@@ -42,6 +42,45 @@ type marker struct {
 
 	failed string // what went wrong, "" nothing
 	done   bool
+
+	mu      sync.Mutex
+	current string // the step that is under way, "" none
+}
+
+// soon is how often a step that takes long says that it is under way.
+const soon = 20 * time.Second
+
+// begin announces a step, and again each time that so much time has passed.
+func (k *marker) begin(name string, every time.Duration) {
+	k.say(name, k.where+": "+name+" ...")
+	start := time.Now()
+	var t *time.Timer
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	t = time.AfterFunc(every, func() {
+		n := k.retired()
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.current != name {
+			return
+		}
+		text := fmt.Sprintf("%s: %s ... %.0f s", k.where, name, time.Since(start).Seconds())
+		if n > 0 {
+			text += fmt.Sprintf(", %.3g instructions since the machine's start", float64(n))
+		}
+		k.report(text)
+		t.Reset(every)
+	})
+}
+
+// say reports text and that the current step is now this one.
+func (k *marker) say(current, text string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.current = current
+	if text != "" {
+		k.report(text)
+	}
 }
 
 func (k *marker) retired() uint64 {
@@ -57,6 +96,7 @@ const maxLine = 64 << 10
 // read follows r to its end, or until more, which it asks behind each line, says
 // no; nil: never.
 func (k *marker) read(r io.Reader, more func() bool) {
+	defer k.say("", "")
 	var start time.Time
 	var before uint64
 	for b := bufio.NewReaderSize(r, maxLine); ; {
@@ -65,7 +105,7 @@ func (k *marker) read(r io.Reader, more func() bool) {
 		text := strings.TrimRight(string(line), "\r")
 		if name, ok := strings.CutPrefix(text, markBegin); ok {
 			start, before = now, k.retired()
-			k.report(k.where + ": " + name + " ...")
+			k.begin(name, soon)
 		} else if rest, ok := strings.CutPrefix(text, markEnd); ok {
 			s, own := parseEnd(rest)
 			s.Where, s.Time = k.where, now.Sub(start)
@@ -73,7 +113,7 @@ func (k *marker) read(r io.Reader, more func() bool) {
 				s.Instructions = n - before
 			}
 			k.r.Steps = append(k.r.Steps, s)
-			k.report(k.progress(s, own))
+			k.say("", k.progress(s, own))
 		} else if what, ok := strings.CutPrefix(text, markFailed); ok {
 			if k.failed == "" { // what follows from it is not the cause
 				k.failed = what
