@@ -260,6 +260,9 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	}
 	end, err := m.Run(ctx)
 	if errors.Is(err, errQuit) {
+		if tty != nil && !f.quiet {
+			fmt.Fprintln(out) // the guest's line stays as it is
+		}
 		w.note("switched off")
 	}
 	return w.report(end, err)
