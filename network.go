@@ -39,6 +39,10 @@ type Network struct {
 
 	// Hosts are added to the guest's /etc/hosts.
 	Hosts []Host
+	// FilesInRoot says that Root has what Files gives. Otherwise they are
+	// mounted over what Root has, so that it stays as it is, but nothing in
+	// the guest can rename a file over them, as udhcpc and apk do.
+	FilesInRoot bool
 	// MAC is the card's address; zero is DefaultMAC.
 	MAC [6]byte
 }
@@ -82,10 +86,12 @@ func (m *Machine) plugNetwork(cfg *Network) error {
 	return m.plug(virtio.NewNet(m.mem, mac, 0, wire{n}))
 }
 
+const defaultHostname = "alpine"
+
 // hostname is the guest's.
 func (m *Machine) hostname() string {
 	if m.cfg.Hostname == "" {
-		return "alpine"
+		return defaultHostname
 	}
 	return m.cfg.Hostname
 }
@@ -106,9 +112,21 @@ func (n *Network) configure(ram *kernel.Initramfs) {
 	ram.Network = &kernel.Network{
 		Address: usernet.GuestIP.String(), Netmask: net.IP(mask).String(), Gateway: usernet.GatewayIP.String(),
 	}
-	ram.Files = append(ram.Files,
-		kernel.GuestFile{Name: "/etc/hosts", Mode: 0o644, Data: hostsFile(ram.Hostname, n.Hosts)},
-		kernel.GuestFile{Name: "/etc/resolv.conf", Mode: 0o644, Data: resolvConf(n.DNS.Search)})
+	if !n.FilesInRoot {
+		ram.Files = append(ram.Files, n.Files(ram.Hostname)...)
+	}
+}
+
+// Files are the resolver's files of a guest of that name, "alpine" if it is
+// empty.
+func (n *Network) Files(hostname string) []kernel.GuestFile {
+	if hostname == "" {
+		hostname = defaultHostname
+	}
+	return []kernel.GuestFile{
+		{Name: "/etc/hosts", Mode: 0o644, Data: hostsFile(hostname, n.Hosts)},
+		{Name: "/etc/resolv.conf", Mode: 0o644, Data: resolvConf(n.DNS.Search)},
+	}
 }
 
 // hostsFile is a hosts(5) file like docker's.

@@ -65,6 +65,9 @@ func (f *runFlags) config(ctx context.Context, args []string) (cfg *alpinevm.Con
 	if err := f.roots(ctx, cfg, &open); err != nil {
 		return nil, nil, err
 	}
+	if err := putNetworkFiles(cfg); err != nil {
+		return nil, nil, err
+	}
 	if err := f.boots(ctx, cfg, &open); err != nil {
 		return nil, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"io"
+	"io/fs"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -28,6 +29,7 @@ import (
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/memfs"
 	"alpinevm/internal/guesttest"
+	"alpinevm/kernel"
 )
 
 // alpineImage is an image of Alpine's root file system and a layer with one
@@ -209,6 +211,47 @@ func TestCommand(t *testing.T) {
 	} {
 		if got := command(tt.c, tt.entrypoint, tt.args); !slices.Equal(got, tt.want) {
 			t.Errorf("%v %v: %q, want %q", tt.entrypoint, tt.args, got, tt.want)
+		}
+	}
+}
+
+// TestPutFile puts a file in the place of what there may be.
+func TestPutFile(t *testing.T) {
+	text := func(s string) memfs.Entry { return memfs.Entry{Mode: 0o600, Data: strings.NewReader(s)} }
+	for _, tt := range []struct {
+		name  string
+		entry memfs.Entry
+		err   fs9p.Errno
+	}{
+		{"other", text(""), 0},
+		{"etc/hosts", text("old"), 0},
+		{"etc/hosts", memfs.Entry{Mode: fs9p.ModeSymlink | 0o777, Target: "/real"}, 0},
+		{"etc/.alpinevm-new", text("left by one that was killed"), 0},
+		{"etc", memfs.Entry{Mode: fs9p.ModeSymlink | 0o777, Target: "elsewhere"}, 0},
+		{"etc/hosts/sub", text(""), fs9p.EISDIR},
+	} {
+		m := memfs.New(memfs.Config{})
+		for name, e := range map[string]memfs.Entry{"real": text("stays"), tt.name: tt.entry} {
+			if err := m.Add(name, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			if err := putFile(m, kernel.GuestFile{Name: "/etc/hosts", Mode: 0o644, Data: []byte("new")}); fs9p.ErrnoOf(err) != tt.err {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+		}
+		files := fs9p.IOFS(m)
+		if info, err := files.Lstat("etc/hosts"); err != nil || info.Mode() != 0o644 && tt.err == 0 {
+			t.Errorf("%s: %v, %v", tt.name, info, err)
+		}
+		for file, want := range map[string]string{"etc/hosts": "new", "real": "stays"} {
+			if b, err := fs.ReadFile(files, file); (err != nil || string(b) != want) && tt.err == 0 {
+				t.Errorf("%s: %s holds %q, %v", tt.name, file, b, err)
+			}
+		}
+		if _, err := fs.Stat(files, "etc/.alpinevm-new"); err == nil {
+			t.Errorf("%s: the file in the making is left", tt.name)
 		}
 	}
 }

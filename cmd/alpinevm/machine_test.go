@@ -186,7 +186,14 @@ func TestMachineOfTarball(t *testing.T) {
 	if err := os.Remove(root); err != nil {
 		t.Fatal(err)
 	}
-	h.check(run("--", "cat", "/etc/motd"), 0, "text\n", "")
+	// Programs can replace the resolver's files, as udhcpc does, but for those of a volume.
+	hosts := filepath.Join(h.dir, "hosts")
+	if err := os.WriteFile(hosts, []byte("a volume\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.check([]string{"run", "-q", "--name", "box", "-v", hosts + ":/etc/hosts:ro", "--", "sh", "-c", `cat /etc/motd /etc/hosts
+echo before >/etc/resolv.conf; udhcpc -q -n -i eth0 >/tmp/said 2>&1 || cat /tmp/said; cat /etc/resolv.conf; ls -A /etc | grep resolv
+echo new >/etc/new; mv /etc/new /etc/resolv.conf`}, 0, "text\na volume\nnameserver 10\\.0\\.2\\.3\nresolv.conf\n", "")
 	var r record
 	b, err := os.ReadFile(filepath.Join(h.dir, "state", "alpinevm", "machines", "box", recordFile))
 	if err == nil {

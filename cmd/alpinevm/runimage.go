@@ -135,9 +135,11 @@ func makeVolumes(root fs9p.FS, volumes map[string]struct{}) error {
 		if _, err := fs.Stat(fs9p.IOFS(root), strings.TrimPrefix(path.Clean("/"+v), "/")); err == nil || path.Clean("/"+v) == "/" {
 			continue
 		}
-		if err := makeFolders(root, v); err != nil {
+		n, err := makeFolders(root, v)
+		if err != nil {
 			return fmt.Errorf("its volume %q: %w", v, err)
 		}
+		n.Release()
 	}
 	return nil
 }
@@ -145,14 +147,18 @@ func makeVolumes(root fs9p.FS, volumes map[string]struct{}) error {
 // maxFollow is how many symbolic links Linux follows on one path.
 const maxFollow = 40
 
-// makeFolders makes a folder and those above it. Symbolic links on the way are
-// followed within the root.
-func makeFolders(root fs9p.FS, name string) error {
+// makeFolders gives a folder, made with those above it where they are missing.
+// Symbolic links on the way are followed within the root.
+func makeFolders(root fs9p.FS, name string) (folder fs9p.Node, err error) {
 	at, err := root.Attach("")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { at.Release() }()
+	defer func() {
+		if err != nil {
+			at.Release()
+		}
+	}()
 	follows := 0
 	for todo := name; todo != ""; {
 		var part string
@@ -167,7 +173,7 @@ func makeFolders(root fs9p.FS, name string) error {
 			}
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if next.QID().Type&fs9p.QTSymlink == 0 {
 			at.Release()
@@ -180,17 +186,17 @@ func makeFolders(root fs9p.FS, name string) error {
 			err = fs9p.ELOOP
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if strings.HasPrefix(target, "/") {
 			top, err := root.Attach("")
 			if err != nil {
-				return err
+				return nil, err
 			}
 			at.Release()
 			at = top
 		}
 		todo = target + "/" + todo
 	}
-	return nil
+	return at, nil
 }
