@@ -22,6 +22,8 @@ const (
 	inSystem
 )
 
+const shortWait = 9 * time.Millisecond
+
 func newBell() *bell { return &bell{ch: make(chan struct{}, 1)} }
 
 // ring may be called from any goroutine and never blocks.
@@ -46,12 +48,14 @@ func (b *bell) heard() bool { return b.rung.Load() != 0 && b.rung.Swap(0) != 0 }
 // wait returns when the bell has been rung and not been heard yet, or after d,
 // or now and then for no reason.
 //
-// A guest that ticks 250 times a second even when it has nothing to do makes
-// this the cost of an idle machine. A wait in the operating system costs half
-// of what a Go timer does, which wakes other threads. It holds on to its
-// processor for a while, though, so that it is for those who have several.
+// A guest that ticks 250 times a second makes this a part of what it costs. A
+// wait in the operating system costs half of what a Go timer does, which wakes
+// other threads. It holds on to its processor for a while, though, so that it
+// is for those who have several; and it must be short, since the runtime's
+// monitor looks at what takes longer than 10 milliseconds, and then at
+// everything 50,000 times a second for a while.
 func (b *bell) wait(d time.Duration) {
-	if waitsInSystem && runtime.GOMAXPROCS(0) > 1 {
+	if waitsInSystem && d < shortWait && runtime.GOMAXPROCS(0) > 1 {
 		// Without this the runtime's monitor would take the processor away
 		// from the wait, each time with the wake-up of another thread.
 		runtime.Gosched()

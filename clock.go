@@ -1,6 +1,9 @@
 package alpinevm
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // timebase is the one source of guest time. The TSC, the PIT, the PM timer and
 // the RTC derive from it.
@@ -14,23 +17,47 @@ type timebase interface {
 	budget(at time.Duration) int
 	// ran reports n instructions executed.
 	ran(n uint64)
+	// hold takes the time back to at if it is past that, but by no more than
+	// most. It is not to be called behind a Now that told a later time.
+	hold(at, most time.Duration)
 }
 
 // A step is at most about this long, on either clock.
 const stepTime = 100 * time.Microsecond
 
-// hostClock is the host's monotonic clock. speed is a running estimate that
-// makes a step end near the time it should.
+// hostClock is the host's monotonic clock, behind which it can be for a while.
+// speed is a running estimate that makes a step end near the time it should.
 type hostClock struct {
-	start time.Time
-	last  time.Duration // when ran was last called
-	speed float64       // instructions a nanosecond
+	host  func() time.Duration // the host's time
+	lag   atomic.Int64         // nanoseconds behind it; written by the machine goroutine
+	last  time.Duration        // when ran was last called
+	speed float64              // instructions a nanosecond
 }
 
-func newHostClock() *hostClock { return &hostClock{start: time.Now(), speed: 0.02} }
+func newHostClock() *hostClock {
+	start := time.Now()
+	return &hostClock{host: func() time.Duration { return time.Since(start) }, speed: 0.02}
+}
 
-func (c *hostClock) Now() time.Duration      { return time.Since(c.start) }
-func (c *hostClock) skip(time.Duration) bool { return false }
+// Now may be called from any goroutine.
+func (c *hostClock) Now() time.Duration { return c.host() - time.Duration(c.lag.Load()) }
+
+func (c *hostClock) hold(at, most time.Duration) {
+	if late := c.Now() - at; late > 0 {
+		c.lag.Add(int64(min(late, most)))
+	}
+}
+
+// skip makes up for what a hold has taken back.
+func (c *hostClock) skip(at time.Duration) bool {
+	lag := c.lag.Load()
+	if lag == 0 {
+		return false
+	}
+	d := int64(at - c.Now())
+	c.lag.Store(max(lag-max(d, 0), 0))
+	return d <= lag
+}
 
 func (c *hostClock) budget(at time.Duration) int {
 	c.last = c.Now()
@@ -40,6 +67,9 @@ func (c *hostClock) budget(at time.Duration) int {
 
 func (c *hostClock) ran(n uint64) {
 	d := c.Now() - c.last
+	if lag := c.lag.Load(); lag > 0 && d > 0 {
+		c.lag.Store(max(lag-int64(d/8), 0)) // a guest that is busy catches up too
+	}
 	if n < 100 || d <= 0 {
 		return
 	}
@@ -76,3 +106,5 @@ func (c *countClock) budget(at time.Duration) int {
 }
 
 func (c *countClock) ran(uint64) {}
+
+func (c *countClock) hold(time.Duration, time.Duration) {}

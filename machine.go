@@ -31,6 +31,7 @@ type Machine struct {
 	timers *devices.Scheduler
 	start  time.Time // what the guest's calendar shows at time 0
 	kicks  *kicks
+	quiet  quiet
 
 	mem   *mem.Memory
 	cpu   *cpu.CPU
@@ -70,7 +71,7 @@ type Machine struct {
 
 // newMachine assembles the hardware; nothing is loaded yet.
 func newMachine(cfg Config) (*Machine, error) {
-	m := &Machine{cfg: cfg, kicks: newKicks()}
+	m := &Machine{cfg: cfg, kicks: newKicks(), quiet: newQuiet()}
 	var err error
 	if m.mem, err = mem.New(uint64(cfg.Memory)); err != nil {
 		return nil, err

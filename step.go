@@ -105,6 +105,7 @@ func (m *Machine) Step() (s Status, wakeAt time.Duration) {
 		if at, armed = m.timers.Next(); !armed {
 			at = never
 		}
+		m.quiet.halted(m.cpu.Retired, at-m.clock.Now())
 		if armed && m.clock.skip(at) {
 			return Running, 0
 		}
@@ -137,14 +138,15 @@ func (m *Machine) Run(ctx context.Context) (End, error) {
 		if status == Running {
 			continue
 		}
-		d := time.Hour
+		d, slack := time.Hour, time.Duration(0)
 		if status == Idle && at != never {
-			d = min(at-m.clock.Now(), d)
+			d, slack = min(at-m.clock.Now(), d), m.quiet.slack()
 		}
 		if d > 0 {
 			from := time.Now()
-			m.kicks.bell.wait(d)
+			m.kicks.bell.wait(d + slack)
 			m.waited += time.Since(from)
+			m.clock.hold(at, slack)
 		}
 	}
 }

@@ -38,7 +38,11 @@ type chunks struct {
 
 // advance makes what there is the current chunk and returns the line about it.
 func (c *chunks) advance() (string, error) {
-	b := make([]byte, chunkMax)
+	there := 0
+	for _, b := range c.s.ready {
+		there += len(b)
+	}
+	b := make([]byte, min(there, chunkMax))
 	n, err := c.s.take(b)
 	if err != nil {
 		return "", err
