@@ -11,7 +11,7 @@ type Counter struct {
 	CR      uint32 // count register, as the number of cycles it stands for
 	Written bool   // CR is complete
 	Null    bool   // CR was not loaded into CE yet: status bit 6
-	Loading bool   // CE is loaded from CR at the tick LoadAt
+	Loading bool   // CE is loaded from CR at the tick LoadAt, after At
 	LoadAt  uint64
 
 	// The counting element, CE: the count that was loaded and the cycles
@@ -132,7 +132,8 @@ func (c *Counter) gate(level bool) {
 // whether OUT rose on the way.
 func (c *Counter) advance(tick uint64) (rose bool) {
 	if c.Loading && c.LoadAt <= tick {
-		rose = c.run(c.LoadAt - c.At)
+		// In the cycle in which it is loaded CE does not count.
+		rose = c.run(c.LoadAt - c.At - 1)
 		before := c.out()
 		c.load()
 		rose = rose || c.out() && !before
