@@ -131,7 +131,7 @@ func TestPIT(t *testing.T) {
 		{"mode 4", "43=18 o1 40=03 t3 40?01 o1 t1 40?00 o0 t1 o1 40?ff t9 r5"},
 		{"mode 4 is shot once", "43=38 40=03 40=00 t5 r5 t65536 r- t200000 r-"},
 		{"mode 4 new count", "43=18 40=03 t2 40=05 t6 40?00 o0 t1 o1 r9"},
-		{"mode 4 loaded in place of the strobe", "43=18 40=03 t3 40=05 t1 40?05 o1 t5 o0 t1 o1 r10"},
+		{"mode 4 loaded in place of the strobe", "43=18 40=03 t3 40=05 t1 40?05 o1 t5 40?00 o0 t1 o1 r10"},
 		{"mode 4 both bytes", "43=38 40=03 t2 40=00 t3 40?01 o1 40?00 t1 40?00 o0 t1 40?ff o1 r7"},
 		{"mode 4 first byte does not stop", "43=38 40=03 40=00 t1 40=05 t1 40?02 t2 43=e2 40?38 o0 t1 r5"},
 		{"mode 4 gate holds", "43=98 42=02 t3 42?02 g1 t2 s0 t1 s1"},
