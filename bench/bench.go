@@ -54,6 +54,14 @@ type Result struct {
 	Workload string // such as "GoBuild/hello"
 	Steps    []Step
 	Notes    []string // what a reader must know to compare the figures
+	Doubtful []string // steps whose time is another by the guest's clock, as "qemu/sse2"
+}
+
+// disagree notes that the clocks of guest and host differ about a step.
+func (r *Result) disagree(s Step) {
+	if name := s.Where + "/" + s.Name; !slices.Contains(r.Doubtful, name) {
+		r.Doubtful = append(r.Doubtful, name)
+	}
 }
 
 // median is the step of median time in a place; ok is false where there is none.

@@ -98,7 +98,8 @@ func (b *Boot) guest(ctx context.Context, cfg alpinevm.Config, p *phases) error 
 	}
 	defer m.Close()
 	p.step("machine", time.Now())
-	p.count = func() uint64 { return retired(m) }
+	n := newCounter(m)
+	p.count = n.retired
 	marks := &marker{where: Guest, r: p.r, report: b.Report, other: p}
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -111,6 +112,7 @@ func (b *Boot) guest(ctx context.Context, cfg alpinevm.Config, p *phases) error 
 		pr.Close()
 	})
 	end, err := m.Run(ctx)
+	n.stop()
 	pw.Close()
 	done.Wait()
 	switch {

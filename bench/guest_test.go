@@ -1,8 +1,10 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -169,16 +171,42 @@ func TestMarks(t *testing.T) {
 	r := &Result{Workload: "Test"}
 	n := uint64(0)
 	k := marker{where: Guest, r: r, report: func(string) {}, other: &other, count: func() uint64 { n += 1000; return n }}
-	k.read(strings.NewReader("@begin a\r\nnoise\r\n@end a n=5 ns=9000000000 bytes=70 x=y n=-3\r\n@end \n"+strings.Repeat("long", 50_000)+"\n@done"), nil)
-	if !k.done || k.failed != "" || !strings.HasPrefix(other.String(), "noise\nlong") {
+	k.read(strings.NewReader("@begin a\r\nnoise\r\n@end a n=5 ns=9000000000 bytes=70 x=y n=-3\r\n@end a\n@end \n"+strings.Repeat("long", 50_000)+"\n@done"), nil)
+	if !k.done || k.failed != "" || !strings.HasPrefix(other.String(), "noise\n@end a\n@end \nlong") {
 		t.Errorf("done %v, failed %q, %.20q", k.done, k.failed, other.String())
 	}
-	if len(r.Steps) != 2 || r.Steps[0].N != 5 || r.Steps[0].Bytes != 70 || r.Steps[0].Instructions != 1000 {
+	if len(r.Steps) != 1 || r.Steps[0].N != 5 || r.Steps[0].Bytes != 70 || r.Steps[0].Instructions != 1000 {
 		t.Errorf("%+v", r.Steps)
 	}
-	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "9.000 s by its own") {
-		t.Errorf("clocks that disagree: %q", r.Notes)
+	if !slices.Equal(r.Doubtful, []string{Guest + "/a"}) {
+		t.Errorf("clocks that disagree: %q", r.Doubtful)
 	}
+}
+
+// FuzzMarks reads anything that a guest may print, and shows it.
+func FuzzMarks(f *testing.F) {
+	f.Add([]byte("@begin a\n@end a n=5 ns=9000000000 bytes=70\n@failed b why\n@done\n"))
+	f.Add([]byte("@end \n@end a n=99999999999999999999 bytes=-1\n@begin\r\n\x00@ready"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r := &Result{Workload: "Fuzz"}
+		k := marker{where: Guest, r: r, report: func(string) {}, other: io.Discard}
+		k.read(bytes.NewReader(text), nil)
+		p := phases{where: Guest, r: r, report: func(string) {}, left: bootPhases()}
+		for line := range bytes.Lines(text) {
+			p.Write(line)
+		}
+		for _, s := range r.Steps {
+			if s.N < 0 || s.Bytes < 0 || s.PerOp() < 0 {
+				t.Errorf("%+v", s)
+			}
+		}
+		if err := r.Table(io.Discard); err != nil {
+			t.Error(err)
+		}
+		if err := r.Format(io.Discard); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestLongStep hears of a step that takes long, until it has ended.

@@ -93,22 +93,29 @@ func (k *marker) retired() uint64 {
 // maxLine is the length of the longest line that is taken for one.
 const maxLine = 64 << 10
 
+// maxSteps bounds what a guest can have us remember.
+const maxSteps = 10_000
+
 // read follows r to its end, or until more, which it asks behind each line, says
 // no; nil: never.
 func (k *marker) read(r io.Reader, more func() bool) {
 	defer k.say("", "")
+	var name string // of the step that is under way, "" none
 	var start time.Time
 	var before uint64
 	for b := bufio.NewReaderSize(r, maxLine); ; {
 		line, _, err := b.ReadLine()
 		now := time.Now()
 		text := strings.TrimRight(string(line), "\r")
-		if name, ok := strings.CutPrefix(text, markBegin); ok {
-			start, before = now, k.retired()
+		if begun, ok := strings.CutPrefix(text, markBegin); ok {
+			name, start, before = begun, now, k.retired()
 			k.begin(name, soon)
-		} else if rest, ok := strings.CutPrefix(text, markEnd); ok {
-			s, own := parseEnd(rest)
+		} else if s, own, ok := parseEnd(text); ok && s.Name == name && len(k.r.Steps) < maxSteps {
+			name = ""
 			s.Where, s.Time = k.where, now.Sub(start)
+			if k.where == Native && own > 0 {
+				s.Time = own // it is the same clock, read without delay
+			}
 			if n := k.retired(); n > before {
 				s.Instructions = n - before
 			}
@@ -140,18 +147,19 @@ func (k *marker) progress(s Step, own time.Duration) string {
 		text += fmt.Sprintf(", %.3g instructions", float64(s.Instructions))
 	}
 	if off := (s.Time - own).Abs(); own > 0 && off > s.Time/20+20*time.Millisecond {
-		note := fmt.Sprintf("%s: %s took %.3f s by the host's clock and %.3f s by its own", k.where, s.Name, s.Time.Seconds(), own.Seconds())
-		k.r.Notes = append(k.r.Notes, note)
+		k.r.disagree(s)
+		text += fmt.Sprintf("; by its own clock %.3f s and not %.3f s", own.Seconds(), s.Time.Seconds())
 	}
 	return text
 }
 
-// parseEnd reads what follows markEnd. The output is a guest's: what is not
-// understood is left out.
-func parseEnd(text string) (s Step, own time.Duration) {
-	fields := strings.Fields(text)
-	if len(fields) == 0 {
-		return s, 0
+// parseEnd reads a line that begins with markEnd. The output is a guest's: what
+// is not understood is left out.
+func parseEnd(text string) (s Step, own time.Duration, ok bool) {
+	rest, ok := strings.CutPrefix(text, markEnd)
+	fields := strings.Fields(rest)
+	if !ok || len(fields) == 0 {
+		return s, 0, false
 	}
 	s.Name = fields[0]
 	for _, f := range fields[1:] {
@@ -169,7 +177,7 @@ func parseEnd(text string) (s Step, own time.Duration) {
 			s.Bytes = n
 		}
 	}
-	return s, own
+	return s, own, true
 }
 
 // tail keeps the end of what is written to it.

@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -63,7 +64,11 @@ func (r *Result) Table(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	for _, n := range r.Notes {
+	notes := r.Notes
+	if len(r.Doubtful) > 0 {
+		notes = append(slices.Clone(notes), "guest and host differ by more than 5 % about the time of "+strings.Join(r.Doubtful, ", ")+": the host is too busy")
+	}
+	for _, n := range notes {
 		if _, err := fmt.Fprintln(w, n); err != nil {
 			return err
 		}

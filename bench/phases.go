@@ -64,8 +64,8 @@ func (p *phases) step(name string, now time.Time) {
 	s := Step{Name: name, Where: p.where, Time: now.Sub(p.last)}
 	p.last = now
 	if p.count != nil {
-		n := p.count()
-		s.Instructions = n - min(n, p.counted)
+		n := max(p.count(), p.counted)
+		s.Instructions = n - p.counted
 		p.counted = n
 	}
 	p.add(s)

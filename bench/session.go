@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"time"
 
 	"alpinevm"
 )
@@ -60,24 +59,36 @@ func drive(ctx context.Context, cfg alpinevm.Config, r *Result, report func(stri
 		return alpinevm.End{}, nil, err
 	}
 	defer m.Close()
-	marks := &marker{where: Guest, r: r, report: report, count: func() uint64 { return retired(m) }, other: said}
+	n := newCounter(m)
+	marks := &marker{where: Guest, r: r, report: report, count: n.retired, other: said}
 	var done sync.WaitGroup
 	done.Go(func() { marks.read(pr, nil) })
 	end, err := m.Run(ctx)
+	n.stop()
 	pw.Close()
 	done.Wait()
 	return end, marks, err
 }
 
-// retired is the machine's count of instructions; a machine that has ended
-// answers no more.
-func retired(m *alpinevm.Machine) uint64 {
-	c := make(chan uint64, 1)
-	m.Kick(func() { c <- m.Instructions() })
+// counter asks a running machine for its count of instructions.
+type counter struct {
+	m     *alpinevm.Machine
+	ended chan struct{}
+}
+
+func newCounter(m *alpinevm.Machine) *counter { return &counter{m, make(chan struct{})} }
+
+// stop is called when the machine runs no more.
+func (c *counter) stop() { close(c.ended) }
+
+// retired is the count, 0 once the machine runs no more.
+func (c *counter) retired() uint64 {
+	n := make(chan uint64, 1)
+	c.m.Kick(func() { n <- c.m.Instructions() })
 	select {
-	case n := <-c:
-		return n
-	case <-time.After(time.Second):
+	case count := <-n:
+		return count
+	case <-c.ended:
 		return 0
 	}
 }
