@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -157,8 +158,11 @@ func (m *machine) Close() error { return m.lock.Close() }
 
 // stateError says what to do about a folder that cannot be written.
 func stateError(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%w; make it writable, or set XDG_STATE_HOME to a folder that is", err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%w; make room there, or set XDG_STATE_HOME to a folder on another disk", err)
 	}
 	return err
 }
@@ -216,7 +220,7 @@ func (m *machine) begin() error {
 		m.Created = m.Started
 	}
 	if err := m.write(); err != nil {
-		return fmt.Errorf("machine %s: %w", m.name, err)
+		return fmt.Errorf("machine %s: %w", m.name, stateError(err))
 	}
 	m.isNew = false
 	return nil
@@ -244,7 +248,7 @@ func (m *machine) remove() error {
 func (m *machine) openUpper() (*statefs.FS, error) {
 	upper, err := statefs.Open(statefs.Config{Dir: filepath.Join(m.dir, upperDir)})
 	if err != nil {
-		return nil, fmt.Errorf("machine %s: %w", m.name, err)
+		return nil, fmt.Errorf("machine %s: %w", m.name, stateError(err))
 	}
 	return upper, nil
 }

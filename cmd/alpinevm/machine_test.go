@@ -7,10 +7,12 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -201,6 +203,18 @@ echo new >/etc/new; mv /etc/new /etc/resolv.conf`}, 0, "text\na volume\nnameserv
 	}
 	if err != nil || r.Image != root || r.Kernel != kernel || r.Ended.Before(r.Started) {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestStateErrors: each is a line that says what to do.
+func TestStateErrors(t *testing.T) {
+	for err, want := range map[syscall.Errno]string{
+		syscall.EACCES: "make it writable, or set XDG_STATE_HOME", syscall.EROFS: "make it writable, or set XDG_STATE_HOME",
+		syscall.ENOSPC: "make room there, or set XDG_STATE_HOME", syscall.EDQUOT: "make room there, or set XDG_STATE_HOME",
+	} {
+		if got := stateError(&os.PathError{Op: "mkdir", Path: "/state", Err: err}); !strings.Contains(got.Error(), want) || !errors.Is(got, err) {
+			t.Errorf("%v: %v", err, got)
+		}
 	}
 }
 

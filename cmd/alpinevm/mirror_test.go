@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -149,6 +150,22 @@ func TestPullThenOffline(t *testing.T) {
 		`(.*\n)*alpinevm: no kernel: package linux-virt of Alpine v3\.20: .*test.rsa.pub is unknown.*; --no-kernel leaves it out\n`)
 	h.check(append([]string{"pull", host + "/alpine", "--mirror-key", keyFile}, from...), 0, `Digest: .*\nStatus: Image is up to date for .*\n.*\n`,
 		`Alpine's packages:\nAPKINDEX: downloaded, .*\nlinux-virt-6\.1\.0-r0: downloaded, .*\n`)
+	// A package that the user has is verified too.
+	resp, err := http.Get(mirror.URL + "/alpine/v3.20/main/x86/linux-virt-6.1.0-r0.apk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	local := filepath.Join(h.dir, "kernel.apk")
+	if err := os.WriteFile(local, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.check([]string{"run", "--kernel", local, host + "/alpine"}, exitFailure, "",
+		`alpinevm: no kernel: `+local+`: .*test.rsa.pub is unknown; if you trust its owner, name the key's file by --mirror-key\n`)
 	stop()
 	mirror.Close()
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"runtime"
 	"testing"
 
 	"alpinevm/fs9p"
@@ -82,6 +83,37 @@ func TestLayerCut(t *testing.T) {
 	}
 	if n, err := f.ReadAt(make([]byte, 3), 0); n != 3 || err != nil {
 		t.Errorf("read %d: %v", n, err)
+	}
+}
+
+// TestMemory opens images and reads all that there is of their files: memory does
+// not grow with them.
+func TestMemory(t *testing.T) {
+	allocated := func(files int) uint64 {
+		var items []item
+		for i := range files {
+			items = append(items, regular(fmt.Sprintf("d%d/f%05d-%0100d", i%7, i, i), fmt.Sprint(i)))
+		}
+		layers := layersOf(archive(t, items...))
+		tree := build(t, layers)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		fs, err := Open(bytes.NewReader(tree), int64(len(tree)), layers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id := uint32(1); id <= fs.tree.inodes; id++ {
+			if _, err := fs.tree.record(id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	const cache = pageSize * pageCount
+	small, large := allocated(1000), allocated(20_000)
+	if large > cache+cache/2 { // the tree has twice as much
+		t.Errorf("%d bytes for 1,000 files, %d for 20,000", small, large)
 	}
 }
 
