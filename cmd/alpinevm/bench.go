@@ -16,6 +16,7 @@ import (
 
 	"alpinevm"
 	"alpinevm/bench"
+	"alpinevm/fs9p/oci/store"
 	"alpinevm/kernel"
 )
 
@@ -61,6 +62,7 @@ func (f *benchFlags) add(c *cobra.Command, memory string, root bool, peers ...st
 	if root {
 		fl.StringVar(&f.run.modules, "modules", "", "folder or tarball `DIR` with the kernel's modules")
 		fl.StringVar(&f.run.rootfs, "rootfs", "", "root file system `ROOT`, as in alpinevm run (default the image "+defaultImage+")")
+		fl.StringVar(&f.run.image.pull, "pull", string(store.Missing), "fetch image and kernel: always, missing or never (`WHEN`)")
 	}
 	fl.StringVarP(&f.run.memory, "memory", "m", memory, "memory of the guest: `SIZE` from 64M to 3G")
 	fl.StringVar(&f.run.appendLine, "append", "", "add `TEXT` to the kernel's command line")
@@ -70,7 +72,7 @@ func (f *benchFlags) add(c *cobra.Command, memory string, root bool, peers ...st
 	if len(peers) > 0 {
 		fl.StringSliceVar(&f.vs, "vs", nil, "measure `PEERS` beside it: "+strings.Join(peers, ", "))
 	}
-	values := map[string][]string{"memory": {"256M", "512M", "1G", "2G", "3G"}, "vs": peers, "append": nil, "runs": nil, "mirror": nil}
+	values := map[string][]string{"memory": {"256M", "512M", "1G", "2G", "3G"}, "vs": peers, "append": nil, "runs": nil, "mirror": nil, "pull": {"always", "missing", "never"}}
 	for flag, v := range values {
 		if c.Flags().Lookup(flag) != nil {
 			complete(c, flag, v...)
@@ -110,6 +112,9 @@ func (f *benchFlags) measure(c *cobra.Command, peers []string, work func(*task) 
 	t := &task{benchFlags: f, ctx: ctx, host: bench.DescribeHost(), report: func(s string) { fmt.Fprintln(os.Stderr, s) }}
 	t.host.Memory = f.run.memory
 	r, err := work(t)
+	if err != nil {
+		err = f.run.explain(err)
+	}
 	if r != nil && len(r.Steps) > 0 {
 		err = errors.Join(err, t.show(c.OutOrStdout(), r))
 	}
@@ -151,11 +156,14 @@ func (t *task) machine() (alpinevm.Config, func(), error) {
 }
 
 // onRoot is machine with a root file system: the one that was named or Alpine's.
+// What an image says about its program is not for the benchmark's.
 func (t *task) onRoot() (alpinevm.Config, func(), error) {
 	if t.run.rootfs == "" {
 		t.run.image.name = defaultImage
 	}
-	return t.machine()
+	cfg, closeAll, err := t.machine()
+	cfg.Args, cfg.Env, cfg.User, cfg.Dir = nil, nil, "", ""
+	return cfg, closeAll, err
 }
 
 // bare is machine with a kernel alone.
@@ -182,6 +190,13 @@ func (t *task) guestProgram() (string, error) {
 // complete tells shells what may follow a flag that takes no file.
 func complete(c *cobra.Command, flag string, values ...string) {
 	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic("BUG: --" + flag + ": " + err.Error())
+	}
+}
+
+// completeOrFile tells shells what may follow a flag besides a file.
+func completeOrFile(c *cobra.Command, flag string, values ...string) {
+	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveDefault)); err != nil {
 		panic("BUG: --" + flag + ": " + err.Error())
 	}
 }

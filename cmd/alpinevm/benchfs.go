@@ -40,5 +40,6 @@ func newBenchFS() *cobra.Command {
 	f.add(c, "512M", true, bench.Native)
 	f.addProgram(c)
 	c.Flags().StringVar(&work, "work", work, "what is measured: root (the guest's root file system), tmpfs or a `FOLDER` of the host")
+	completeOrFile(c, "work", bench.WorkRoot, bench.WorkTmpfs)
 	return c
 }

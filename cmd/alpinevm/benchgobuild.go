@@ -14,6 +14,18 @@ import (
 	"alpinevm/kernel/apk"
 )
 
+const benchGoBuildLong = `Build a Go program in the guest:
+
+  cold    with an empty cache, so that the standard library is built too
+  warm    after one file has changed
+  again   with nothing changed
+
+A program that has tests is tested instead. hello prints a line, server answers
+HTTP, generics is a small module with tests. Expect minutes to half an hour.
+
+With --vs qemu guest and peer have the toolchain in their initial root file
+system and work in memory. A step that fails is told with the guest's own words.`
+
 // goBuildFlags are the flags of bench go-build.
 type goBuildFlags struct {
 	benchFlags
@@ -28,6 +40,7 @@ func newBenchGoBuild() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "go-build",
 		Short: "Build a Go program in the guest: with an empty cache, after a change, and with nothing changed",
+		Long:  benchGoBuildLong,
 		Example: `  alpinevm bench go-build
   alpinevm bench go-build --kernel vmlinuz --modules lib/modules --rootfs alpine-minirootfs.tar.gz
   alpinevm bench go-build --program generics --work root --vs native -o new.txt`,
@@ -47,7 +60,9 @@ func newBenchGoBuild() *cobra.Command {
 	fl.BoolVar(&f.run.network.hostLoopback, "host-loopback", false, "let the guest reach the host's 127.0.0.1 as 10.0.2.2, for a mirror there")
 	fl.BoolVar(&f.run.network.privateNetworks, "private-networks", false, "let the guest reach private networks, for a mirror there")
 	fl.StringVar(&f.work, "work", "tmpfs", "where the guest builds: tmpfs, root (its root file system) or a `FOLDER` of the host")
-	complete(c, "program", bench.Programs()...)
+	completeOrFile(c, "program", bench.Programs()...)
+	completeOrFile(c, "toolchain", toolchainAPK, toolchainHost)
+	completeOrFile(c, "work", bench.WorkTmpfs, bench.WorkRoot)
 	return c
 }
 
