@@ -1,17 +1,37 @@
 package alpinevm
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
 
-// TestShutdown asks a guest to end before it has started: it does once it can.
+// TestShutdown asks guests to end before they have started: they do once they
+// can.
 func TestShutdown(t *testing.T) {
-	t.Parallel()
-	g := newGuest(t, sessionConfig(t, "686", "sleep 1000"))
-	g.Shutdown()
-	if end := g.run(); end != (End{Cause: PowerOff}) && end != (End{Cause: Exited, Code: 128 + 15}) {
-		t.Errorf("ended by %s with %d; %s", end.Cause, end.Code, end.Detail)
+	for _, tt := range []struct {
+		name string
+		init bool
+		ends []End
+	}{
+		{"session", false, []End{{Cause: PowerOff}, {Cause: Exited, Code: 128 + 15}}},
+		{"the image's init", true, []End{{Cause: PowerOff}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := sessionConfig(t, "686", "sleep 1000")
+			if cfg.Init = tt.init; tt.init {
+				cfg.Args = nil
+			}
+			g := newGuest(t, cfg)
+			g.Shutdown()
+			if end := g.run(); !slices.Contains(tt.ends, end) {
+				t.Errorf("ended by %s with %d; %s", end.Cause, end.Code, end.Detail)
+			}
+			if log := g.serial.String(); tt.init && !strings.Contains(log, "Requesting system poweroff") {
+				t.Errorf("the image's init did not end the machine: %s", log)
+			}
+		})
 	}
 }
 

@@ -137,8 +137,8 @@ func TestInit(t *testing.T) {
 	p := sitDown(t, 80, 24, "alpinevm", runArgs(t, "--init", "--hostname", "box")...)
 	p.expect(`box login: root`)
 	p.expect(`box:~# `)
-	p.send("tty; cat /proc/1/comm; id -u\r")
-	p.expect(`\n/dev/hvc0\r\ninit\r\n0\r\n`)
+	p.send("tty; cat /proc/1/comm /etc/hostname; id -u\r")
+	p.expect(`\n/dev/hvc0\r\ninit\r\nbox\r\n0\r\n`)
 	p.send("poweroff\r")
 	p.leave(0)
 }
