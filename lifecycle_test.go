@@ -44,13 +44,19 @@ func TestEnds(t *testing.T) {
 		output       string
 		detail       []string // what the end tells
 	}{
-		{name: "power off", script: "echo out; poweroff; sleep 1000", end: End{Cause: PowerOff}, output: "out\n"},
+		{
+			name: "power off, little memory", script: "awk '/MemTotal/ { print ($2 > 40000) }' /proc/meminfo; poweroff; sleep 1000",
+			config: func(c *Config) { c.Memory = MinMemory }, end: End{Cause: PowerOff}, output: "1\n",
+		},
 		{
 			// What is written before a reboot is there after it, and standard output goes on.
 			name: "reboot", script: "[ ! -e /root/again ] || { echo second; exit 9; }; touch /root/again; echo first; reboot; sleep 1000",
 			end: End{Cause: Exited, Code: 9}, output: "first\nsecond\n",
 		},
-		{name: "halt", script: "halt -f", end: End{Cause: PowerOff}},
+		{
+			name: "halt, much memory", script: "awk '/MemTotal/ { print ($2 > 3000000) }' /proc/meminfo; halt -f",
+			config: func(c *Config) { c.Memory = MaxMemory }, end: End{Cause: PowerOff}, output: "1\n",
+		},
 		{
 			name: "panic", script: "echo out; echo c >/proc/sysrq-trigger", end: End{Cause: Panic}, output: "out\n",
 			detail: []string{"Kernel panic - not syncing: sysrq triggered crash", "Call Trace", "EIP", "CR3", "instructions"},
