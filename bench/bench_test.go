@@ -33,6 +33,8 @@ func TestTableAndFormat(t *testing.T) {
 }
 
 func TestProgramsAreThere(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
 	for _, name := range Programs() {
 		g := &GoBuild{Program: name}
 		dir, cleanup, err := g.source()
@@ -46,6 +48,9 @@ func TestProgramsAreThere(t *testing.T) {
 		}
 		if _, err := os.Stat(dir); err == nil {
 			t.Errorf("%s: %s is left behind", name, dir)
+		}
+		if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+			t.Errorf("%s: %v is left behind, %v", name, left, err)
 		}
 	}
 	if _, _, err := (&GoBuild{Program: "nonesuch"}).source(); err == nil {

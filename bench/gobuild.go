@@ -105,15 +105,15 @@ func (g *GoBuild) source() (dir string, cleanup func(), err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("program %q: neither a folder nor one of %v", g.Program, Programs())
 	}
-	dir, err = os.MkdirTemp("", "alpinevm-bench-")
+	temp, err := os.MkdirTemp("", "alpinevm-bench-")
 	if err != nil {
 		return "", nil, err
 	}
-	if err := os.CopyFS(filepath.Join(dir, "src"), sub); err != nil {
-		os.RemoveAll(dir)
+	if err := os.CopyFS(filepath.Join(temp, "src"), sub); err != nil {
+		os.RemoveAll(temp)
 		return "", nil, err
 	}
-	return filepath.Join(dir, "src"), func() { os.RemoveAll(dir) }, nil
+	return filepath.Join(temp, "src"), func() { os.RemoveAll(temp) }, nil
 }
 
 // guest runs the script in a machine.

@@ -66,7 +66,7 @@ func (r *Result) Table(w io.Writer) error {
 	}
 	notes := r.Notes
 	if len(r.Doubtful) > 0 {
-		notes = append(slices.Clone(notes), "guest and host differ by more than 5 % about the time of "+strings.Join(r.Doubtful, ", ")+": the host is too busy")
+		notes = append(slices.Clone(notes), "guest and host differ by more than 5 % about the time of "+strings.Join(r.Doubtful, ", ")+": the host is busy; the figures are by its clock")
 	}
 	for _, n := range notes {
 		if _, err := fmt.Fprintln(w, n); err != nil {
