@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -137,36 +136,4 @@ func buildGuest(t testing.TB, dir string) *os.File {
 	}
 	t.Cleanup(func() { f.Close() })
 	return f
-}
-
-// BenchmarkFiles measures what a program in the guest can do with files of its
-// root, by guest time and by guest instructions. One iteration is all of it.
-func BenchmarkFiles(b *testing.B) {
-	for b.Loop() {
-		cfg := guestConfig(b, "686-pae", "echo start; fscheck -bench /srv")
-		cfg.Deterministic, cfg.Memory, cfg.Root = false, DefaultMemory, rootWithGuest(b)
-		g := newGuest(b, cfg)
-		seen, before := 0, uint64(0)
-		e := g.stepUntil(1e12, func() bool {
-			out := g.stdout.String()
-			for {
-				line, _, ok := strings.Cut(out[seen:], "\n")
-				if !ok {
-					return false
-				}
-				seen += len(line) + 1
-				if f := strings.Fields(line); len(f) == 6 { // BenchmarkName 1 2 ns/op 3 MB/s
-					v, err := strconv.ParseFloat(f[4], 64)
-					if err != nil {
-						b.Fatal(line)
-					}
-					name := strings.TrimPrefix(f[0], "Benchmark")
-					b.ReportMetric(v, name+"-"+f[5])
-					b.ReportMetric(float64(g.cpu.Retired-before)/1e6, name+"-Minstr")
-				}
-				before = g.cpu.Retired
-			}
-		})
-		g.want(*e, Exited, 0)
-	}
 }
