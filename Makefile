@@ -3,7 +3,7 @@
 # make cross  build for every platform we promise
 GO ?= go
 
-.PHONY: build run test race cross bench guest clean
+.PHONY: build run test cross bench guest clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o alpinevm ./cmd/alpinevm
@@ -21,8 +21,9 @@ test: guest
 cross:
 	scripts/cross.sh
 
-bench:
+bench: guest
 	$(GO) test -run '^$$' -bench . ./cpu/...
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m . ./cmd/alpinevm
 
 clean:
 	rm -f alpinevm
