@@ -76,7 +76,8 @@ type Config struct {
 
 	// Terminal, where not nil, is the session's terminal. Without it the
 	// program's standard files are Stdin, Stdout and Stderr; nil ones are
-	// empty and dropped.
+	// empty and dropped. Where Stdout and Stderr are the same and can be
+	// compared by ==, what is written to them stays in order.
 	Terminal       *Terminal
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer

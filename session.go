@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -62,7 +63,7 @@ func newSession(m *Machine) (*session, error) {
 	cfg := &m.cfg
 	root := fs9p.IOFS(cfg.Root)
 	ram := &kernel.Initramfs{
-		Hostname: m.hostname(), CtlMsize: ctlMsize, Dirty: dirtyLimit(cfg.Memory), TTY: cfg.Terminal != nil, Init: cfg.Init,
+		Hostname: m.hostname(), CtlMsize: ctlMsize, Dirty: dirtyLimit(cfg.Memory), TTY: cfg.Terminal != nil, Init: cfg.Init, Merged: same(cfg.Stdout, cfg.Stderr),
 		Root: kernel.Mount{Type: "9p", Source: tagRoot, Options: kernel.Options9P(dataMsize, cacheOwned)},
 	}
 	if !kernel.ValidHostname(ram.Hostname) {
@@ -113,6 +114,11 @@ func newSession(m *Machine) (*session, error) {
 	}
 	m.initrd, err = ram.Build(root)
 	return s, err
+}
+
+// same says that two writers are one.
+func same(a, b io.Writer) bool {
+	return a != nil && reflect.TypeOf(a).Comparable() && a == b
 }
 
 // share adds a 9P device and its server.
@@ -252,6 +258,9 @@ func program(root fs.FS, cfg *Config) (kernel.Program, error) {
 	}
 	if !path.IsAbs(p.Dir) {
 		return kernel.Program{}, &ConfigError{"Dir", errors.New("want an absolute path in the guest")}
+	}
+	if info, err := fs.Stat(root, strings.TrimPrefix(path.Clean(p.Dir), "/")); err == nil && info.Mode().IsRegular() {
+		return kernel.Program{}, &ConfigError{"Dir", errors.New("it is a file; want a folder of the guest")}
 	}
 	env := []string{defaultPath, "HOSTNAME=" + cfg.Hostname, "HOME=" + u.home}
 	if cfg.Hostname == "" {

@@ -162,7 +162,7 @@ func (r *Initramfs) config() string {
 	for _, v := range [...][2]string{
 		{"MODULES", strings.Join(modules, " ")}, {"HOSTNAME", r.Hostname},
 		{"ADDRESS", n.Address}, {"NETMASK", n.Netmask}, {"GATEWAY", n.Gateway},
-		{"TTY", flag(r.TTY)}, {"INIT", flag(r.Init)}, {"DIRTY", dirtyLimits(r.Dirty)},
+		{"TTY", flag(r.TTY)}, {"INIT", flag(r.Init)}, {"MERGED", flag(r.Merged)}, {"DIRTY", dirtyLimits(r.Dirty)},
 	} {
 		fmt.Fprintf(&b, "%s=%s\n", v[0], quote(v[1]))
 	}

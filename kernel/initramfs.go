@@ -100,6 +100,7 @@ type Initramfs struct {
 
 	Program Program
 	TTY     bool // the program's standard files are the terminal hvc0, or ttyS0 where there is none; else pipes to the host
+	Merged  bool // standard output and error are one pipe, which goes to the host's standard output
 
 	// Init has the image's own /sbin/init run as process 1 in place of Program. It finds an /etc/inittab that starts a getty on the
 	// terminal, which logs root in, and no others; Inittab is the image's own, from which the rest is taken (empty: there is none). Term is

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"alpinevm/fs9p/oci/store"
+)
 
 // completeFlags tells shells what may follow the flags of run that do not take
 // a file.
@@ -11,7 +15,7 @@ func completeFlags(c *cobra.Command) {
 	}
 	for flag, values := range map[string][]string{
 		"trace": kinds, "network": {networkUser, networkNone}, "memory": {"256M", "512M", "1G", "2G", "3G"},
-		"workdir": nil, "env": nil, "user": nil, "hostname": nil, "append": nil, "cmdline": nil, "timeout": nil, "debug-exit": nil,
+		"pull": {string(store.Always), string(store.Missing), string(store.Never)}, "workdir": nil, "env": nil, "user": nil, "hostname": nil, "append": nil, "cmdline": nil, "timeout": nil, "debug-exit": nil,
 	} {
 		if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic("BUG: --" + flag + ": " + err.Error())

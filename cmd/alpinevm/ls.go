@@ -17,8 +17,9 @@ import (
 func newLs() *cobra.Command {
 	var quiet bool
 	c := &cobra.Command{
-		Use:   "ls",
-		Short: "List the machines that run --name keeps",
+		Use:        "ls",
+		SuggestFor: []string{"ps", "list"},
+		Short:      "List the machines that run --name keeps",
 		Long: `List the machines that alpinevm run --name keeps between runs, the newest first.
 
 SIZE is what a machine takes on the disk besides its image.`,
@@ -69,8 +70,9 @@ func (l listed) status(now time.Time) string {
 
 func newRm() *cobra.Command {
 	return &cobra.Command{
-		Use:   "rm NAME...",
-		Short: "Remove machines that run --name keeps, with all that is in them",
+		Use:        "rm NAME...",
+		SuggestFor: []string{"remove", "delete"},
+		Short:      "Remove machines that run --name keeps, with all that is in them",
 		Example: `  alpinevm rm box
   # what is in it, as a tarball, first
   alpinevm run --name box -- tar cz -C / --exclude ./proc --exclude ./sys --exclude ./dev . >box.tar.gz && alpinevm rm box`,

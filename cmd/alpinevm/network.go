@@ -104,6 +104,15 @@ func (n *networkFlags) config(deterministic bool) (*alpinevm.Network, error) {
 	return cfg, nil
 }
 
+// chosen says which ports of its own the host has taken for publish.
+func (n *networkFlags) chosen(at []net.Addr, note func(format string, args ...any)) {
+	for i, a := range at {
+		if f, err := parseForward(n.publish[i]); err == nil && f.Port == 0 {
+			note("%s leads to the guest's port %d", a, f.Guest)
+		}
+	}
+}
+
 // hostDNS is what the host knows about names. A host without a resolv.conf(5)
 // has a resolver that Go knows how to ask.
 func hostDNS(resolvConf, hosts string) (usernet.DNSConfig, error) {

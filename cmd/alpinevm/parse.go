@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,17 +48,25 @@ type volumeFlag struct {
 	readOnly    bool
 }
 
-// parseVolume reads host:guest[:ro|:rw]. A host path may hold a drive letter.
+// volumeOptions are what may follow a volume's paths. Those but the first two
+// ask docker and podman for what has no meaning here.
+const volumeOptions = "ro rw z Z cached delegated consistent"
+
+// parseVolume reads host:guest[:options]. A host path may hold a drive letter.
 func parseVolume(s string) (volumeFlag, error) {
 	bad := func(why string) (volumeFlag, error) {
 		return volumeFlag{}, fmt.Errorf("volume %q: %s; want HOST:GUEST or HOST:GUEST:ro", s, why)
 	}
 	rest := s
 	var v volumeFlag
-	if r, ok := strings.CutSuffix(rest, ":ro"); ok {
-		rest, v.readOnly = r, true
-	} else {
-		rest, _ = strings.CutSuffix(rest, ":rw")
+	if i := strings.LastIndexByte(rest, ':'); i > 0 && !strings.Contains(rest[i:], "/") && strings.Contains(rest[:i], ":/") {
+		for option := range strings.SplitSeq(rest[i+1:], ",") {
+			if !slices.Contains(strings.Fields(volumeOptions), option) {
+				return bad(fmt.Sprintf("there is no option %q", option))
+			}
+			v.readOnly = v.readOnly || option == "ro"
+		}
+		rest = rest[:i]
 	}
 	i := strings.LastIndexByte(rest, ':')
 	if i < 1 {

@@ -27,6 +27,8 @@ func TestParseVolume(t *testing.T) {
 		{"/a:/b", volumeFlag{"/a", "/b", false}, true},
 		{"./a:/b/:ro", volumeFlag{"./a", "/b", true}, true},
 		{`C:\x:/b:rw`, volumeFlag{`C:\x`, "/b", false}, true},
+		{"/a:/b:z", volumeFlag{"/a", "/b", false}, true}, {"/a:/b:Z,ro", volumeFlag{"/a", "/b", true}, true}, {`C:/x:/b`, volumeFlag{"C:/x", "/b", false}, true},
+		{"/a:/b:", volumeFlag{}, false}, {"/a:/b:readonly", volumeFlag{}, false}, {"/a:/b:ro,x", volumeFlag{}, false},
 		{"/a", volumeFlag{}, false}, {"/a:b", volumeFlag{}, false}, {":/b", volumeFlag{}, false}, {"/a:/", volumeFlag{}, false},
 	} {
 		got, err := parseVolume(tt.in)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ type runFlags struct {
 	memory                           string
 	env, volumes, module             []string
 	dir, user, hostname              string
-	interactive, tty                 bool
+	interactive, tty, remove         bool
 	appendLine, cmdline              string
 	kernelLog, quiet                 bool
 	timeout                          time.Duration
@@ -94,10 +95,11 @@ const runExample = `  # a shell in the latest Alpine
 func newRun() *cobra.Command {
 	f := &runFlags{}
 	c := &cobra.Command{
-		Use:     "run [flags] [IMAGE | --] [COMMAND [ARG...]]",
-		Short:   "Boot a guest and run a command or a shell in it",
-		Long:    runLong,
-		Example: runExample,
+		Use:        "run [flags] [IMAGE | --] [COMMAND [ARG...]]",
+		SuggestFor: []string{"start", "exec", "create"},
+		Short:      "Boot a guest and run a command or a shell in it",
+		Long:       runLong,
+		Example:    runExample,
 		RunE: func(c *cobra.Command, args []string) error {
 			return f.run(c.Context(), args, c.ArgsLenAtDash() == 0)
 		},
@@ -120,6 +122,7 @@ func newRun() *cobra.Command {
 	fl.StringVar(&f.name, "name", "", "keep the guest's root file system on the disk under this `NAME`, and go on with it if it is there")
 	fl.BoolVarP(&f.interactive, "interactive", "i", false, "give the command standard input (always done; for docker's users)")
 	fl.BoolVarP(&f.tty, "tty", "t", false, "give the command a terminal (implied where standard input and output are one)")
+	fl.BoolVar(&f.remove, "rm", false, "remove the guest at its end (always done without --name; for docker's users)")
 	fl.StringVar(&f.appendLine, "append", "", "add `TEXT` to the kernel's command line")
 	fl.StringVar(&f.cmdline, "cmdline", "", "replace the kernel's command line by `TEXT`")
 	fl.BoolVar(&f.kernelLog, "kernel-log", false, "show the kernel's log on standard error")
@@ -134,6 +137,7 @@ func newRun() *cobra.Command {
 	f.image.add(fl)
 	f.alpine.add(fl)
 	completeFlags(c)
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return dockerFlag(err) })
 	return c
 }
 
@@ -147,6 +151,8 @@ func (f *runFlags) check(args []string) error {
 		return errors.New("no kernel: give --kernel FILE, or --firmware FILE")
 	case f.name != "" && (f.firmware != "" || f.initrd != ""):
 		return errors.New("--name keeps a root file system: leave out --initrd and --firmware")
+	case f.name != "" && f.remove:
+		return errors.New("--name keeps a machine, which alpinevm rm removes: leave out --rm, or --name")
 	case f.kernel == "" && f.modules != "":
 		return errors.New("--modules needs --kernel: the kernel that Alpine has brings its own")
 	case f.kernel != "" && f.firmware != "":
@@ -214,7 +220,16 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 			cfg.Terminal.In = &escapes{r: tty, help: tty, quit: func() { cancel(errQuit) }}
 		}
 	} else {
-		cfg.Stdin, cfg.Stdout, cfg.Stderr = os.Stdin, os.Stdout, os.Stderr
+		stdout, stderr := &stream{f: os.Stdout, name: "standard output"}, &stream{f: os.Stderr, name: "standard error"}
+		if sameFile(os.Stdout, os.Stderr) {
+			stderr = stdout
+		}
+		cfg.Stdin, cfg.Stdout, cfg.Stderr = os.Stdin, stdout, stderr
+		defer func() {
+			if code := exitCode(0); err == nil || errors.As(err, &code) {
+				err = cmp.Or(stdout.lost(), stderr.lost(), err)
+			}
+		}()
 	}
 	if f.kernelLog {
 		cfg.Serial = out
@@ -238,6 +253,7 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		w.grace = sessionGrace
 	}
 	defer w.start(f.timeout)()
+	f.network.chosen(m.Forwarded(), w.note)
 	if tty != nil {
 		if err := tty.raw(); err != nil {
 			return err

@@ -19,15 +19,21 @@ import (
 // run runs the program without a terminal, to its end.
 func run(t *testing.T, stdin io.Reader, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	cmd := exec.Command("alpinevm", args...)
 	var out, errs bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, &errs
+	code = runTo(t, stdin, &out, &errs, args...)
+	return out.String(), errs.String(), code
+}
+
+// runTo is run with the places that the output goes to, which may be one.
+func runTo(t *testing.T, stdin io.Reader, stdout, stderr io.Writer, args ...string) (code int) {
+	t.Helper()
+	cmd := exec.Command("alpinevm", args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer time.AfterFunc(patience, func() { cmd.Process.Kill() }).Stop()
-	code = codeOf(t, cmd.Wait())
-	return out.String(), errs.String(), code
+	return codeOf(t, cmd.Wait())
 }
 
 // TestStreams sends bytes through a program: they arrive as they were, with an
@@ -57,6 +63,7 @@ var programs = []struct {
 	stdout string
 	stderr string
 	code   int
+	merged bool // standard error is standard output: both are in order
 }{
 	{
 		name:   "environment",
@@ -68,11 +75,11 @@ var programs = []struct {
 	{
 		name:  "owners",
 		flags: []string{"-u", "nobody:users"},
-		script: `id -un; id -gn; touch /tmp/mine; stat -c %U:%G /tmp/mine
+		script: `touch /root/x; id -un; id -gn; touch /tmp/mine; stat -c %U:%G /tmp/mine
 			cp /bin/busybox /tmp/b; chmod 4755 /tmp/b; stat -c %a /tmp/b; echo >>/tmp/b; stat -c %a /tmp/b
 			touch /root/x`,
-		stdout: "nobody\nusers\nnobody:users\n4755\n755\n",
-		stderr: "touch: /root/x: Permission denied\n", code: 1,
+		stdout: "touch: /root/x: Permission denied\nnobody\nusers\nnobody:users\n4755\n755\ntouch: /root/x: Permission denied\n", code: 1,
+		merged: true,
 	},
 	{
 		name: "root", flags: []string{"-v", "/:/host:ro"},
@@ -102,9 +109,14 @@ func TestPrograms(t *testing.T) {
 			}
 			defer r.Close()
 			defer w.Close()
-			stdout, stderr, code := run(t, r, runArgs(t, append(p.flags, "--", "sh", "-c", p.script)...)...)
-			if stdout != p.stdout || stderr != p.stderr || code != p.code {
-				t.Errorf("stdout %q, stderr %q, exit code %d; want %q, %q, %d", stdout, stderr, code, p.stdout, p.stderr, p.code)
+			var stdout, stderr bytes.Buffer
+			errs := &stderr
+			if p.merged {
+				errs = &stdout
+			}
+			code := runTo(t, r, &stdout, errs, runArgs(t, append(p.flags, "--", "sh", "-c", p.script)...)...)
+			if stdout.String() != p.stdout || stderr.String() != p.stderr || code != p.code {
+				t.Errorf("stdout %q, stderr %q, exit code %d; want %q, %q, %d", &stdout, &stderr, code, p.stdout, p.stderr, p.code)
 			}
 		})
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"syscall"
 	"time"
@@ -54,3 +55,13 @@ var endSignals = []os.Signal{syscall.SIGTERM, os.Interrupt}
 
 // keepBrokenPipes has nothing to do: there is no SIGPIPE.
 func keepBrokenPipes() {}
+
+// sameFile cannot tell: os.SameFile takes any two pipes of Windows for the same.
+func sameFile(_, _ *os.File) bool { return false }
+
+// isBrokenPipe says that an error of a write means that nobody reads:
+// ERROR_BROKEN_PIPE and ERROR_NO_DATA in Windows.
+func isBrokenPipe(err error) bool {
+	var n syscall.Errno
+	return errors.As(err, &n) && (n == syscall.EPIPE || n == 109 || n == 232)
+}

@@ -59,3 +59,16 @@ var endSignals = []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, o
 // keepBrokenPipes has a write to a pipe that nobody reads fail, in place of
 // ending us by SIGPIPE: it is the guest's program that is to end by that.
 func keepBrokenPipes() { signal.Ignore(syscall.SIGPIPE) }
+
+// sameFile says that what is written to one appears in the other.
+func sameFile(a, b *os.File) bool {
+	x, err := a.Stat()
+	if err != nil {
+		return false
+	}
+	y, err := b.Stat()
+	return err == nil && os.SameFile(x, y)
+}
+
+// isBrokenPipe says that an error of a write means that nobody reads.
+func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
