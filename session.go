@@ -118,7 +118,7 @@ func newSession(m *Machine) (*session, error) {
 
 // same says that two writers are one.
 func same(a, b io.Writer) bool {
-	return a != nil && reflect.TypeOf(a).Comparable() && a == b
+	return a != nil && reflect.ValueOf(a).Comparable() && a == b
 }
 
 // share adds a 9P device and its server.
