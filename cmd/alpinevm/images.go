@@ -49,7 +49,7 @@ an image that has none. After that run needs no network.`,
   # for run --kernel FILE, which needs no other
   alpinevm pull --no-kernel debian:12
   alpinevm pull localhost:5000/folder/image@sha256:...`,
-		Args: cobra.MinimumNArgs(1),
+		Args: some("IMAGE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			for _, ref := range args {
 				if err := f.pull(c.Context(), c.OutOrStdout(), ref); err != nil {
@@ -180,7 +180,7 @@ func newRmi() *cobra.Command {
 		Short: "Remove images from the cache, by name or ID",
 		Example: `  alpinevm rmi alpine:3.19
   alpinevm rmi nginx:alpine 4f3a5c8e9b1d`,
-		Args: cobra.MinimumNArgs(1),
+		Args: some("IMAGE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, _, err := openStore("", true)
 			if err != nil {

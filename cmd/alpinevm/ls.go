@@ -76,7 +76,7 @@ func newRm() *cobra.Command {
 		Example: `  alpinevm rm box
   # what is in it, as a tarball, first
   alpinevm run --name box -- tar cz -C / --exclude ./proc --exclude ./sys --exclude ./dev . >box.tar.gz && alpinevm rm box`,
-		Args: cobra.MinimumNArgs(1),
+		Args: some("NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			var result error
 			for _, name := range args {

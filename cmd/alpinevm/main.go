@@ -62,6 +62,16 @@ func newCommand() *cobra.Command {
 	return c
 }
 
+// some wants arguments, which the usage calls what.
+func some(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return fmt.Errorf("%s: no %s is given; %s --help shows how", c.Name(), what, c.CommandPath())
+		}
+		return nil
+	}
+}
+
 func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
