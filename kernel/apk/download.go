@@ -119,7 +119,10 @@ func (c *Cache) download(ctx context.Context, from, what string, size, most int6
 				return k, err
 			}), most, "what comes"})
 		})
-		if err == nil || try == attempts || !passing(err) || ctx.Err() != nil {
+		if err != nil && ctx.Err() != nil {
+			err = ctx.Err() // whatever else went wrong
+		}
+		if err == nil || try == attempts || !passing(err) {
 			end(err)
 			return err
 		}

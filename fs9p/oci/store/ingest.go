@@ -61,7 +61,10 @@ func (s *Store) retry(ctx context.Context, f func() error) error {
 	pause := s.pause
 	for try := 1; ; try++ {
 		err := f()
-		if err == nil || try == attempts || !passing(err) || ctx.Err() != nil {
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err() // whatever else went wrong
+		}
+		if err == nil || try == attempts || !passing(err) {
 			return err
 		}
 		select {
