@@ -18,7 +18,7 @@ func check(err error) {
 // Output line could not depend on.
 func TestExample(t *testing.T) {
 	if testing.Short() {
-		t.Skip("not here: boots a guest")
+		t.Skip("boots a guest")
 	}
 	t.Setenv("KERNEL", guesttest.File(t, "686/vmlinuz"))
 	t.Setenv("MODULES", guesttest.File(t, "686/modules"))

@@ -47,7 +47,7 @@ func guestProgram(t *testing.T) string {
 		t.Skip("builds a program")
 	}
 	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("not here: no go in the PATH")
+		t.Skip("no go in the PATH")
 	}
 	name, err := built()
 	if err != nil {

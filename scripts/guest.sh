@@ -5,6 +5,7 @@
 #   686/vmlinuz, 686/modules/           Debian's linux-image-686 (two-level paging)
 #   busybox                             Debian's busybox-static for i386
 #   seabios/                            Debian's SeaBIOS, in 128 and 256 KiB
+#   iasl                                the host's ACPI disassembler, from acpica-tools
 #   alpine-minirootfs-*-x86.tar.gz      Alpine's root file system, unless ../shared/guest has it; without it (there may be no
 #                                       network) what needs it is skipped
 #
@@ -32,7 +33,7 @@ only_run() { [ "$what" = run ]; }
 has_kernel() { [ -e "$dest/$1/vmlinuz" ] && [ -d "$dest/$1/modules" ]; }
 
 complete() {
-	has_kernel 686-pae && [ -e "$dest/busybox" ] && { only_run || has_kernel 686 && [ -d "$dest/seabios" ]; }
+	has_kernel 686-pae && [ -e "$dest/busybox" ] && { only_run || has_kernel 686 && [ -d "$dest/seabios" ] && [ -e "$dest/iasl" ]; }
 }
 
 # known NAME: whether apt has a version of the package to offer.
@@ -44,7 +45,7 @@ prepare() {
 		command -v $tool >/dev/null || die "$tool is missing: this script needs Debian or a relative of it;" \
 			"elsewhere put the files named at its top into $dest"
 	done
-	known linux-image-686-pae:i386 && known busybox-static:i386 && known seabios && return
+	known linux-image-686-pae:i386 && known busybox-static:i386 && known seabios && known acpica-tools && return
 	if [ "$(id -u)" != 0 ]; then
 		die "apt does not know Debian's i386 packages; run as root:
     dpkg --add-architecture i386 && apt-get update
@@ -113,6 +114,11 @@ if ! complete; then
 		mkdir "$dest/seabios.new"
 		cp "$work/root/usr/share/seabios/bios.bin" "$work/root/usr/share/seabios/bios-256k.bin" "$dest/seabios.new"
 		mv "$dest/seabios.new" "$dest/seabios"
+	fi
+	if ! only_run && ! [ -e "$dest/iasl" ]; then
+		fetch acpica-tools
+		cp "$work/root/usr/bin/iasl" "$dest/iasl.new"
+		mv "$dest/iasl.new" "$dest/iasl"
 	fi
 fi
 echo "$dest"

@@ -294,7 +294,7 @@ func TestErrorsOfDisk(t *testing.T) {
 // has.
 func TestReadOnly(t *testing.T) {
 	if os.Getuid() <= 0 {
-		t.Skip("not here: permissions do not bind root, and Windows has others")
+		t.Skip("not here: permissions do not bind root (TestUnprivileged runs this as another user), and Windows has others")
 	}
 	srv := newServer(t)
 	srv.push(t, "a:1", image(t, "386", layer(t, "gzip", map[string]string{"f": "data"})))
