@@ -100,3 +100,45 @@ func dropSetID(n Node) error {
 	}
 	return nil
 }
+
+// Apply makes the changes to a that s asks for, but for the size, which is the
+// back end's affair beforehand. now is the time of the call.
+func (s SetAttr) Apply(a *Attr, now Timespec) {
+	if s.Valid&SetSize != 0 {
+		a.Mtime = now
+	}
+	if s.Valid&SetMode != 0 {
+		a.Mode = a.Mode&ModeType | s.Mode&ModePerm
+	}
+	if s.Valid&SetUID != 0 {
+		a.UID = s.UID
+	}
+	if s.Valid&SetGID != 0 {
+		a.GID = s.GID
+	}
+	if s.Valid&SetAtime != 0 {
+		a.Atime = now
+		if s.Valid&SetAtimeTo != 0 {
+			a.Atime = s.Atime
+		}
+	}
+	if s.Valid&SetMtime != 0 {
+		a.Mtime = now
+		if s.Valid&SetMtimeTo != 0 {
+			a.Mtime = s.Mtime
+		}
+	}
+	a.Ctime = now
+}
+
+// Relatime tells whether a read sets the access time, as mount(8)'s relatime
+// has it: when it is not after the last change, or is a day old.
+func Relatime(atime, mtime, ctime, now Timespec) bool {
+	const day = 24 * 60 * 60
+	return !mtime.Before(atime) || !ctime.Before(atime) || now.Sec-atime.Sec >= day
+}
+
+// Before tells whether t is earlier than u.
+func (t Timespec) Before(u Timespec) bool {
+	return t.Sec < u.Sec || t.Sec == u.Sec && t.Nsec < u.Nsec
+}

@@ -81,7 +81,7 @@ func (fs *FS) addLink(name, target string) error {
 	if base == "" {
 		return fs9p.EPERM
 	}
-	e, err := dir.lookup(base)
+	e, err := dir.dir.Lookup(base)
 	if err != nil {
 		return err
 	}
@@ -91,15 +91,15 @@ func (fs *FS) addLink(name, target string) error {
 	if base == "" {
 		return fs9p.EPERM
 	}
-	if there, err := dir.lookup(base); err == nil {
-		if there.node == e.node {
+	if there, err := dir.dir.Lookup(base); err == nil {
+		if there.Node == e.Node {
 			return nil
 		}
-		if err := dir.Unlink(base, there.node.dir != nil); err != nil {
+		if err := dir.Unlink(base, there.Node.dir != nil); err != nil {
 			return err
 		}
 	}
-	return dir.Link(base, e.node)
+	return dir.Link(base, e.Node)
 }
 
 // maxFollow is how many symbolic links Linux follows on one path.
@@ -144,10 +144,10 @@ func (fs *FS) mkdirs(dir string) (*inode, error) {
 		case "", ".":
 			continue
 		case "..":
-			n = n.dir.parent
+			n = n.dir.Parent
 			continue
 		}
-		e, err := n.lookup(name)
+		e, err := n.dir.Lookup(name)
 		if err == fs9p.ENOENT {
 			if n, err = n.make(name, fs9p.ModeDir|0o755, fs9p.Owner{}); err != nil {
 				return nil, err
@@ -157,17 +157,17 @@ func (fs *FS) mkdirs(dir string) (*inode, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch e.node.kind() {
+		switch e.Node.kind() {
 		case fs9p.ModeDir:
-			n = e.node
+			n = e.Node
 		case fs9p.ModeSymlink:
 			if follows++; follows > maxFollow {
 				return nil, fs9p.ELOOP
 			}
-			if strings.HasPrefix(e.node.target, "/") {
+			if strings.HasPrefix(e.Node.target, "/") {
 				n = fs.root
 			}
-			todo = e.node.target + "/" + todo
+			todo = e.Node.target + "/" + todo
 		default:
 			return nil, fs9p.ENOTDIR
 		}
@@ -180,10 +180,10 @@ func (fs *FS) addAt(dir *inode, base string, e Entry) (*inode, error) {
 	if e.Mode&fs9p.ModeType == 0 {
 		e.Mode |= fs9p.ModeRegular
 	}
-	if there, err := dir.lookup(base); err == nil {
-		isDir := there.node.dir != nil
+	if there, err := dir.dir.Lookup(base); err == nil {
+		isDir := there.Node.dir != nil
 		if isDir && e.Mode&fs9p.ModeType == fs9p.ModeDir {
-			return there.node, nil
+			return there.Node, nil
 		}
 		if err := dir.Unlink(base, isDir); err != nil {
 			return nil, err

@@ -1,84 +1,12 @@
 package memfs
 
-import (
-	"sort"
+import "alpinevm/fs9p"
 
-	"alpinevm/fs9p"
-)
-
-// A directory maps names to inodes and remembers the order in which they were
-// entered: a cookie is an entry's place in that order and is never used again,
-// so that a listing goes on where it was, whatever is deleted meanwhile.
-type directory struct {
-	parent *inode
-	names  map[string]*dirent
-	order  []*dirent // by cookie; a deleted one has no node
-	next   uint64    // the cookie given last
-	dead   int       // deleted ones in order
-}
-
-type dirent struct {
-	name   string
-	node   *inode
-	cookie uint64
-}
-
-func (d *directory) add(name string, n *inode) {
-	d.next++
-	e := &dirent{name, n, d.next}
-	d.names[name] = e
-	d.order = append(d.order, e)
-}
-
-func (d *directory) remove(e *dirent) {
-	delete(d.names, e.name)
-	e.node = nil
-	d.dead++
-	if d.dead < 32 || d.dead < len(d.order)/2 {
-		return
-	}
-	live := d.order[:0]
-	for _, e := range d.order {
-		if e.node != nil {
-			live = append(live, e)
-		}
-	}
-	clear(d.order[len(live):])
-	d.order, d.dead = live, 0
-}
-
-func (d *directory) list(cookie uint64, emit func(fs9p.Dirent) bool) {
-	i := sort.Search(len(d.order), func(i int) bool { return d.order[i].cookie > cookie })
-	for _, e := range d.order[i:] {
-		if e.node == nil {
-			continue
-		}
-		if !emit(fs9p.Dirent{
-			QID: e.node.QID(), Cookie: e.cookie, Type: fs9p.DirentType(e.node.mode), Name: e.name,
-		}) {
-			return
-		}
-	}
-}
-
-// lookup finds an entry of a directory.
-func (n *inode) lookup(name string) (*dirent, error) {
-	if n.dir == nil {
-		return nil, fs9p.ENOTDIR
-	}
-	if len(name) > fs9p.MaxName {
-		return nil, fs9p.ENAMETOOLONG
-	}
-	e := n.dir.names[name]
-	if e == nil {
-		return nil, fs9p.ENOENT
-	}
-	return e, nil
-}
+type directory = fs9p.Directory[*inode]
 
 // vacant says why name cannot be entered.
 func (n *inode) vacant(name string) error {
-	switch _, err := n.lookup(name); {
+	switch _, err := n.dir.Lookup(name); {
 	case err == nil:
 		return fs9p.EEXIST
 	case err != fs9p.ENOENT:
@@ -107,10 +35,10 @@ func (n *inode) enter(name string, child *inode) {
 	child.nlink++
 	if child.dir != nil {
 		child.nlink++
-		child.dir.parent = n
+		child.dir.Parent = n
 		n.nlink++
 	}
-	n.dir.add(name, child)
+	n.dir.Add(name, child)
 	n.changed()
 }
 
@@ -130,15 +58,15 @@ func (n *inode) unname(child *inode) {
 // Walk is part of fs9p.Node.
 func (n *inode) Walk(name string) (fs9p.Node, error) {
 	if name == ".." && n.dir != nil {
-		n.dir.parent.handles++
-		return n.dir.parent, nil
+		n.dir.Parent.handles++
+		return n.dir.Parent, nil
 	}
-	e, err := n.lookup(name)
+	e, err := n.dir.Lookup(name)
 	if err != nil {
 		return nil, err
 	}
-	e.node.handles++
-	return e.node, nil
+	e.Node.handles++
+	return e.Node, nil
 }
 
 // Create is part of fs9p.Node.
@@ -220,20 +148,20 @@ func (n *inode) Link(name string, target fs9p.Node) error {
 
 // Unlink is part of fs9p.Node.
 func (n *inode) Unlink(name string, dir bool) error {
-	e, err := n.lookup(name)
+	e, err := n.dir.Lookup(name)
 	if err != nil {
 		return err
 	}
-	child := e.node
+	child := e.Node
 	switch {
 	case dir && child.dir == nil:
 		return fs9p.ENOTDIR
 	case !dir && child.dir != nil:
 		return fs9p.EISDIR
-	case dir && len(child.dir.names) > 0:
+	case child.dir.Len() > 0:
 		return fs9p.ENOTEMPTY
 	}
-	n.dir.remove(e)
+	n.dir.Remove(e)
 	n.unname(child)
 	n.changed()
 	return nil
@@ -245,20 +173,20 @@ func (n *inode) Rename(oldName string, newDir fs9p.Node, newName string) error {
 	if !ok || to.fs != n.fs {
 		return fs9p.EXDEV
 	}
-	from, err := n.lookup(oldName)
+	from, err := n.dir.Lookup(oldName)
 	if err != nil {
 		return err
 	}
-	moved := from.node
-	if moved.dir != nil && moved.above(to) {
+	moved := from.Node
+	if moved.dir != nil && to.dir != nil && moved.above(to) {
 		return fs9p.EINVAL
 	}
-	there, err := to.lookup(newName)
+	there, err := to.dir.Lookup(newName)
 	switch {
-	case err == nil && there.node == moved:
+	case err == nil && there.Node == moved:
 		return nil
 	case err == nil:
-		if err := replaceable(there.node, moved); err != nil {
+		if err := fs9p.Replaceable(there.Node.dir, moved.dir); err != nil {
 			return err
 		}
 	case err != fs9p.ENOENT:
@@ -266,17 +194,17 @@ func (n *inode) Rename(oldName string, newDir fs9p.Node, newName string) error {
 	case to.nlink == 0:
 		return fs9p.ENOENT
 	}
-	n.dir.remove(from)
+	n.dir.Remove(from)
 	if there != nil {
-		to.unname(there.node)
-		there.node = moved
+		to.unname(there.Node)
+		there.Node = moved
 	} else {
-		to.dir.add(newName, moved)
+		to.dir.Add(newName, moved)
 	}
 	if moved.dir != nil {
 		n.nlink--
 		to.nlink++
-		moved.dir.parent = to
+		moved.dir.Parent = to
 	}
 	n.changed()
 	to.changed()
@@ -286,23 +214,10 @@ func (n *inode) Rename(oldName string, newDir fs9p.Node, newName string) error {
 
 // above tells whether d is n or below it.
 func (n *inode) above(d *inode) bool {
-	for ; d != n; d = d.dir.parent {
-		if d == d.dir.parent {
+	for ; d != n; d = d.dir.Parent {
+		if d == d.dir.Parent {
 			return false
 		}
 	}
 	return true
-}
-
-// replaceable says why rename must not put moved in the place of old.
-func replaceable(old, moved *inode) error {
-	switch {
-	case moved.dir == nil && old.dir != nil:
-		return fs9p.EISDIR
-	case moved.dir != nil && old.dir == nil:
-		return fs9p.ENOTDIR
-	case old.dir != nil && len(old.dir.names) > 0:
-		return fs9p.ENOTEMPTY
-	}
-	return nil
 }

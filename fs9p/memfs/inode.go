@@ -34,7 +34,7 @@ func (fs *FS) inode(mode uint32, owner fs9p.Owner) *inode {
 		atime: now, mtime: now, ctime: now, btime: now,
 	}
 	if mode&fs9p.ModeType == fs9p.ModeDir {
-		n.dir = &directory{names: map[string]*dirent{}, next: fs9p.DirStart}
+		n.dir = fs9p.NewDirectory[*inode]()
 	}
 	return n
 }
@@ -87,7 +87,6 @@ func (n *inode) Attr() (fs9p.Attr, error) {
 
 // SetAttr is part of fs9p.Node.
 func (n *inode) SetAttr(a fs9p.SetAttr) error {
-	now := n.fs.now()
 	if a.Valid&fs9p.SetSize != 0 {
 		if n.kind() != fs9p.ModeRegular {
 			return fs9p.EINVAL
@@ -95,30 +94,10 @@ func (n *inode) SetAttr(a fs9p.SetAttr) error {
 		if err := n.data.truncate(n.fs, a.Size); err != nil {
 			return err
 		}
-		n.mtime = now
 	}
-	if a.Valid&fs9p.SetMode != 0 {
-		n.mode = n.kind() | a.Mode&fs9p.ModePerm
-	}
-	if a.Valid&fs9p.SetUID != 0 {
-		n.uid = a.UID
-	}
-	if a.Valid&fs9p.SetGID != 0 {
-		n.gid = a.GID
-	}
-	if a.Valid&fs9p.SetAtime != 0 {
-		n.atime = now
-		if a.Valid&fs9p.SetAtimeTo != 0 {
-			n.atime = a.Atime
-		}
-	}
-	if a.Valid&fs9p.SetMtime != 0 {
-		n.mtime = now
-		if a.Valid&fs9p.SetMtimeTo != 0 {
-			n.mtime = a.Mtime
-		}
-	}
-	n.ctime = now
+	to := fs9p.Attr{Mode: n.mode, UID: n.uid, GID: n.gid, Atime: n.atime, Mtime: n.mtime}
+	a.Apply(&to, n.fs.now())
+	n.mode, n.uid, n.gid, n.atime, n.mtime, n.ctime = to.Mode, to.UID, to.GID, to.Atime, to.Mtime, to.Ctime
 	return nil
 }
 
@@ -144,26 +123,14 @@ func (n *inode) Xattrs() ([]string, error) {
 	return slices.Sorted(maps.Keys(n.xattrs)), nil
 }
 
-// maxXattrList is XATTR_LIST_MAX of Linux: the names of one file, each with its NUL.
-const maxXattrList = 65536
-
 // SetXattr is part of fs9p.Node.
 func (n *inode) SetXattr(name string, value []byte, flags uint32) error {
+	if err := fs9p.Settable(n.xattrs, name, flags); err != nil {
+		return err
+	}
 	old, exists := n.xattrs[name]
 	grow := len(value) - len(old)
-	switch {
-	case exists && flags&fs9p.XattrCreate != 0:
-		return fs9p.EEXIST
-	case !exists && flags&fs9p.XattrReplace != 0:
-		return fs9p.ENODATA
-	case !exists:
-		list := len(name) + 1
-		for other := range n.xattrs {
-			list += len(other) + 1
-		}
-		if list > maxXattrList {
-			return fs9p.ENOSPC
-		}
+	if !exists {
 		grow += len(name)
 	}
 	if err := n.fs.charge(grow); err != nil {
@@ -226,18 +193,11 @@ func (f *file) ReadAt(p []byte, off uint64) (int, error) {
 	return f.n.data.readAt(p, off)
 }
 
-// touch sets the access time as mount(8)'s relatime does: when it is not after
-// the last change, or is a day old.
+// touch sets the access time where a read does.
 func (n *inode) touch() {
-	const day = 24 * 60 * 60
-	now := n.fs.now()
-	if !before(n.mtime, n.atime) || !before(n.ctime, n.atime) || now.Sec-n.atime.Sec >= day {
+	if now := n.fs.now(); fs9p.Relatime(n.atime, n.mtime, n.ctime, now) {
 		n.atime = now
 	}
-}
-
-func before(a, b fs9p.Timespec) bool {
-	return a.Sec < b.Sec || a.Sec == b.Sec && a.Nsec < b.Nsec
 }
 
 // WriteAt is part of fs9p.File.
@@ -259,7 +219,11 @@ func (f *file) ReadDir(cookie uint64, emit func(fs9p.Dirent) bool) error {
 	if f.n.dir == nil {
 		return fs9p.ENOTDIR
 	}
-	f.n.dir.list(cookie, emit)
+	for e := range f.n.dir.After(cookie) {
+		if !emit(fs9p.Dirent{QID: e.Node.QID(), Cookie: e.Cookie(), Type: fs9p.DirentType(e.Node.mode), Name: e.Name}) {
+			break
+		}
+	}
 	return nil
 }
 

@@ -59,7 +59,7 @@ func New(cfg Config) *FS {
 	fs := &FS{cfg: cfg}
 	fs.root = fs.inode(fs9p.ModeDir|0o755, fs9p.Owner{})
 	fs.root.nlink = 2
-	fs.root.dir.parent = fs.root
+	fs.root.dir.Parent = fs.root
 	return fs
 }
 
@@ -71,11 +71,11 @@ func (fs *FS) Attach(aname string) (fs9p.Node, error) {
 		if name == "" {
 			continue
 		}
-		d, err := n.lookup(name)
+		d, err := n.dir.Lookup(name)
 		if err != nil {
 			return nil, err
 		}
-		n = d.node
+		n = d.Node
 	}
 	if n.dir == nil {
 		return nil, fs9p.ENOTDIR

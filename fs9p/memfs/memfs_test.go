@@ -182,14 +182,14 @@ func checkAccounts(t *testing.T, fs *FS) {
 			return
 		}
 		links[n]++
-		for _, e := range n.dir.names {
+		for e := range n.dir.After(0) {
 			files++
-			links[e.node]++
-			if e.node.dir != nil {
+			links[e.Node]++
+			if e.Node.dir != nil {
 				links[n]++
 			}
-			if links[e.node] == 1 {
-				visit(e.node)
+			if links[e.Node] == 1 {
+				visit(e.Node)
 			}
 		}
 	}

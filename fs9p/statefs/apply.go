@@ -2,7 +2,6 @@ package statefs
 
 import (
 	"fmt"
-	"sort"
 
 	"alpinevm/fs9p"
 )
@@ -32,14 +31,14 @@ func (f *FS) apply(r *record) error {
 		ok = f.applyMake(r)
 	case opLink:
 		d := f.folder(r.dir)
-		if ok = d != nil && n.dir == nil && d.dir.names[r.name] == nil; ok {
+		if ok = d != nil && n.dir == nil && d.dir.Entry(r.name) == nil; ok {
 			d.enter(r.name, n, r.when)
 			n.ctime = r.when
 		}
 	case opUnlink:
 		d := f.folder(r.dir)
-		if ok = d != nil && d.dir.names[r.name] != nil && d.dir.names[r.name].node.empty(); ok {
-			d.leave(d.dir.names[r.name], r.when)
+		if ok = d != nil && d.dir.Entry(r.name) != nil && d.dir.Entry(r.name).Node.empty(); ok {
+			d.leave(d.dir.Entry(r.name), r.when)
 		}
 	case opRename:
 		ok = f.applyRename(r)
@@ -75,7 +74,7 @@ func (f *FS) folder(id uint64) *inode {
 
 func (f *FS) applyMake(r *record) bool {
 	d := f.folder(r.dir)
-	if d == nil || d.dir.names[r.name] != nil {
+	if d == nil || d.dir.Entry(r.name) != nil {
 		return false
 	}
 	r.mode &= fs9p.ModeType | fs9p.ModePerm
@@ -92,19 +91,19 @@ func (f *FS) applyMake(r *record) bool {
 
 func (f *FS) applyRename(r *record) bool {
 	from, to := f.folder(r.dir), f.folder(r.to)
-	if from == nil || to == nil || from.dir.names[r.name] == nil {
+	if from == nil || to == nil || from.dir.Entry(r.name) == nil {
 		return false
 	}
-	e := from.dir.names[r.name]
-	moved := e.node
+	e := from.dir.Entry(r.name)
+	moved := e.Node
 	if moved.dir != nil && moved.above(to) {
 		return false
 	}
-	if there := to.dir.names[r.newName]; there != nil {
+	if there := to.dir.Entry(r.newName); there != nil {
 		if there == e {
 			return true
 		}
-		if there.node != moved && replaceable(there.node, moved) != nil {
+		if there.Node != moved && fs9p.Replaceable(there.Node.dir, moved.dir) != nil {
 			return false
 		}
 		to.leave(there, r.when)
@@ -113,7 +112,7 @@ func (f *FS) applyRename(r *record) bool {
 	to.enter(r.newName, moved, r.when)
 	from.leave(e, r.when)
 	if moved.dir != nil {
-		moved.dir.parent = to
+		moved.dir.Parent = to
 	}
 	moved.ctime = r.when
 	return true
@@ -124,60 +123,32 @@ func (f *FS) applyRename(r *record) bool {
 func (f *FS) add(id uint64, a attrs) *inode {
 	n := &inode{fs: f, id: id, attrs: a, size: unknown}
 	if n.kind() == fs9p.ModeDir {
-		n.dir = &directory{names: map[string]*dirent{}, next: fs9p.DirStart}
+		n.dir = fs9p.NewDirectory[*inode]()
 	}
 	f.inodes[id] = n
 	f.last = max(f.last, id)
 	return n
 }
 
-// directory is what an inode is besides, if it is one.
-type directory struct {
-	parent *inode
-	names  map[string]*dirent
-	order  []*dirent // by cookie; a deleted one has no node
-	next   uint64    // the cookie given last
-	dead   int       // deleted ones in order
-}
-
-type dirent struct {
-	name   string
-	node   *inode
-	cookie uint64
-}
+type directory = fs9p.Directory[*inode]
 
 // enter gives child a name in the directory n.
 func (n *inode) enter(name string, child *inode, when fs9p.Timespec) {
-	d := n.dir
-	d.next++
-	e := &dirent{name, child, d.next}
-	d.names[name] = e
-	d.order = append(d.order, e)
+	n.dir.Add(name, child)
 	n.fs.names++
 	child.nlink++
 	if child.dir != nil {
 		child.nlink++
 		n.nlink++
-		child.dir.parent = n
+		child.dir.Parent = n
 	}
 	n.mtime, n.ctime = when, when
 }
 
 // leave takes an entry out of the directory n.
-func (n *inode) leave(e *dirent, when fs9p.Timespec) {
-	d, child := n.dir, e.node
-	delete(d.names, e.name)
-	e.node = nil
-	if d.dead++; d.dead >= 32 && d.dead >= len(d.order)/2 {
-		live := d.order[:0]
-		for _, e := range d.order {
-			if e.node != nil {
-				live = append(live, e)
-			}
-		}
-		clear(d.order[len(live):])
-		d.order, d.dead = live, 0
-	}
+func (n *inode) leave(e *fs9p.Entry[*inode], when fs9p.Timespec) {
+	child := e.Node
+	n.dir.Remove(e)
 	n.fs.names--
 	child.nlink--
 	if child.dir != nil {
@@ -189,26 +160,13 @@ func (n *inode) leave(e *dirent, when fs9p.Timespec) {
 	child.reclaim()
 }
 
-// list tells the entries behind a cookie.
-func (d *directory) list(cookie uint64, emit func(fs9p.Dirent) bool) {
-	i := sort.Search(len(d.order), func(i int) bool { return d.order[i].cookie > cookie })
-	for _, e := range d.order[i:] {
-		if e.node == nil {
-			continue
-		}
-		if !emit(fs9p.Dirent{QID: e.node.QID(), Cookie: e.cookie, Type: fs9p.DirentType(e.node.mode), Name: e.name}) {
-			return
-		}
-	}
-}
-
 // empty tells whether n is no directory with something in it.
-func (n *inode) empty() bool { return n.dir == nil || len(n.dir.names) == 0 }
+func (n *inode) empty() bool { return n.dir.Len() == 0 }
 
 // above tells whether d is n or below it.
 func (n *inode) above(d *inode) bool {
-	for ; d != n; d = d.dir.parent {
-		if d == d.dir.parent {
+	for ; d != n; d = d.dir.Parent {
+		if d == d.dir.Parent {
 			return false
 		}
 	}

@@ -2,24 +2,9 @@ package statefs
 
 import "alpinevm/fs9p"
 
-// lookup finds an entry of a directory.
-func (n *inode) lookup(name string) (*dirent, error) {
-	if n.dir == nil {
-		return nil, fs9p.ENOTDIR
-	}
-	if len(name) > fs9p.MaxName {
-		return nil, fs9p.ENAMETOOLONG
-	}
-	e := n.dir.names[name]
-	if e == nil {
-		return nil, fs9p.ENOENT
-	}
-	return e, nil
-}
-
 // vacant says why name cannot be entered.
 func (n *inode) vacant(name string) error {
-	switch _, err := n.lookup(name); {
+	switch _, err := n.dir.Lookup(name); {
 	case err == nil:
 		return fs9p.EEXIST
 	case err != fs9p.ENOENT:
@@ -35,15 +20,15 @@ func (n *inode) vacant(name string) error {
 // Walk is part of fs9p.Node.
 func (n *inode) Walk(name string) (fs9p.Node, error) {
 	if name == ".." && n.dir != nil {
-		n.dir.parent.handles++
-		return n.dir.parent, nil
+		n.dir.Parent.handles++
+		return n.dir.Parent, nil
 	}
-	e, err := n.lookup(name)
+	e, err := n.dir.Lookup(name)
 	if err != nil {
 		return nil, err
 	}
-	e.node.handles++
-	return e.node, nil
+	e.Node.handles++
+	return e.Node, nil
 }
 
 // make makes and enters a file.
@@ -123,11 +108,11 @@ func (n *inode) Link(name string, target fs9p.Node) error {
 
 // Unlink is part of fs9p.Node.
 func (n *inode) Unlink(name string, dir bool) error {
-	e, err := n.lookup(name)
+	e, err := n.dir.Lookup(name)
 	if err != nil {
 		return err
 	}
-	child := e.node
+	child := e.Node
 	switch {
 	case dir && child.dir == nil:
 		return fs9p.ENOTDIR
@@ -145,20 +130,20 @@ func (n *inode) Rename(oldName string, newDir fs9p.Node, newName string) error {
 	if !ok || to.fs != n.fs {
 		return fs9p.EXDEV
 	}
-	from, err := n.lookup(oldName)
+	from, err := n.dir.Lookup(oldName)
 	if err != nil {
 		return err
 	}
-	moved := from.node
+	moved := from.Node
 	if moved.dir != nil && to.dir != nil && moved.above(to) {
 		return fs9p.EINVAL
 	}
-	there, err := to.lookup(newName)
+	there, err := to.dir.Lookup(newName)
 	switch {
-	case err == nil && there.node == moved:
+	case err == nil && there.Node == moved:
 		return nil
 	case err == nil:
-		if err := replaceable(there.node, moved); err != nil {
+		if err := fs9p.Replaceable(there.Node.dir, moved.dir); err != nil {
 			return err
 		}
 	case err != fs9p.ENOENT:
@@ -167,17 +152,4 @@ func (n *inode) Rename(oldName string, newDir fs9p.Node, newName string) error {
 		return fs9p.ENOENT
 	}
 	return n.fs.change(&record{op: opRename, dir: n.id, name: oldName, to: to.id, newName: newName, when: n.fs.now()})
-}
-
-// replaceable says why rename must not put moved in the place of old.
-func replaceable(old, moved *inode) error {
-	switch {
-	case moved.dir == nil && old.dir != nil:
-		return fs9p.EISDIR
-	case moved.dir != nil && old.dir == nil:
-		return fs9p.ENOTDIR
-	case !old.empty():
-		return fs9p.ENOTEMPTY
-	}
-	return nil
 }

@@ -24,19 +24,12 @@ func (f *file) ReadAt(p []byte, off uint64) (int, error) {
 	return n.fs.read(n, p, off)
 }
 
-// touch sets the access time as mount(8)'s relatime does: when it is not after
-// the last change, or is a day old. The journal gets it with the next change of
-// the attributes, if there is one.
+// touch sets the access time where a read does. The journal gets it with the
+// next change of the attributes, if there is one.
 func (n *inode) touch() {
-	const day = 24 * 60 * 60
-	now := n.fs.now()
-	if !before(n.mtime, n.atime) || !before(n.ctime, n.atime) || now.Sec-n.atime.Sec >= day {
+	if now := n.fs.now(); fs9p.Relatime(n.atime, n.mtime, n.ctime, now) {
 		n.atime = now
 	}
-}
-
-func before(a, b fs9p.Timespec) bool {
-	return a.Sec < b.Sec || a.Sec == b.Sec && a.Nsec < b.Nsec
 }
 
 // WriteAt is part of fs9p.File.
@@ -69,7 +62,11 @@ func (f *file) ReadDir(cookie uint64, emit func(fs9p.Dirent) bool) error {
 	if f.n.dir == nil {
 		return fs9p.ENOTDIR
 	}
-	f.n.dir.list(cookie, emit)
+	for e := range f.n.dir.After(cookie) {
+		if !emit(fs9p.Dirent{QID: e.Node.QID(), Cookie: e.Cookie(), Type: fs9p.DirentType(e.Node.mode), Name: e.Name}) {
+			break
+		}
+	}
 	return nil
 }
 

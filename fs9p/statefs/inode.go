@@ -83,7 +83,6 @@ func (n *inode) Attr() (fs9p.Attr, error) {
 // SetAttr is part of fs9p.Node.
 func (n *inode) SetAttr(a fs9p.SetAttr) error {
 	now := n.fs.now()
-	r := record{op: opAttr, id: n.id, attrs: n.attrs}
 	if a.Valid&fs9p.SetSize != 0 {
 		if n.kind() != fs9p.ModeRegular {
 			return fs9p.EINVAL
@@ -94,30 +93,10 @@ func (n *inode) SetAttr(a fs9p.SetAttr) error {
 		if err := n.fs.truncate(n, a.Size); err != nil {
 			return err
 		}
-		r.mtime = now
 	}
-	if a.Valid&fs9p.SetMode != 0 {
-		r.mode = n.kind() | a.Mode&fs9p.ModePerm
-	}
-	if a.Valid&fs9p.SetUID != 0 {
-		r.uid = a.UID
-	}
-	if a.Valid&fs9p.SetGID != 0 {
-		r.gid = a.GID
-	}
-	if a.Valid&fs9p.SetAtime != 0 {
-		r.atime = now
-		if a.Valid&fs9p.SetAtimeTo != 0 {
-			r.atime = a.Atime
-		}
-	}
-	if a.Valid&fs9p.SetMtime != 0 {
-		r.mtime = now
-		if a.Valid&fs9p.SetMtimeTo != 0 {
-			r.mtime = a.Mtime
-		}
-	}
-	r.ctime = now
+	to := fs9p.Attr{Mode: n.mode, UID: n.uid, GID: n.gid, Atime: n.atime, Mtime: n.mtime}
+	a.Apply(&to, now)
+	r := record{op: opAttr, id: n.id, attrs: attrs{to.Mode, to.UID, to.GID, to.Atime, to.Mtime, to.Ctime}}
 	return n.fs.change(&r)
 }
 
@@ -149,27 +128,12 @@ func (n *inode) Xattr(name string) ([]byte, error) {
 // Xattrs is part of fs9p.Node.
 func (n *inode) Xattrs() ([]string, error) { return slices.Sorted(maps.Keys(n.xattrs)), nil }
 
-// maxXattrList is XATTR_LIST_MAX of Linux: the names of one file, each with its NUL.
-const maxXattrList = 65536
-
 // SetXattr is part of fs9p.Node.
 func (n *inode) SetXattr(name string, value []byte, flags uint32) error {
-	old, exists := n.xattrs[name]
-	switch {
-	case exists && flags&fs9p.XattrCreate != 0:
-		return fs9p.EEXIST
-	case !exists && flags&fs9p.XattrReplace != 0:
-		return fs9p.ENODATA
-	case !exists:
-		list := len(name) + 1
-		for other := range n.xattrs {
-			list += len(other) + 1
-		}
-		if list > maxXattrList {
-			return fs9p.ENOSPC
-		}
+	if err := fs9p.Settable(n.xattrs, name, flags); err != nil {
+		return err
 	}
-	if n.fs.meta+len(value)-len(old) > maxMeta {
+	if n.fs.meta+len(value)-len(n.xattrs[name]) > maxMeta {
 		return fs9p.ENOSPC
 	}
 	return n.fs.change(&record{op: opXattr, id: n.id, name: name, value: string(value), when: n.fs.now()})

@@ -20,10 +20,19 @@ func outline(f *FS) string {
 		if n.dir == nil {
 			continue
 		}
-		fmt.Fprintf(&b, " in %d\n", n.dir.parent.id)
-		for _, name := range slices.Sorted(maps.Keys(n.dir.names)) {
-			fmt.Fprintf(&b, " %q %d\n", name, n.dir.names[name].node.id)
+		fmt.Fprintf(&b, " in %d\n", n.dir.Parent.id)
+		for _, name := range names(n) {
+			fmt.Fprintf(&b, " %q %d\n", name, n.dir.Entry(name).Node.id)
 		}
 	}
 	return b.String()
+}
+
+// names gives those of a directory, sorted.
+func names(n *inode) (list []string) {
+	for e := range n.dir.After(0) {
+		list = append(list, e.Name)
+	}
+	slices.Sort(list)
+	return list
 }

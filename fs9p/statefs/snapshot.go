@@ -30,12 +30,9 @@ func (f *FS) snapshot(write func(records []byte) error) error {
 		if n.dir == nil {
 			continue
 		}
-		for _, e := range n.dir.order {
-			c := e.node
-			if c == nil {
-				continue
-			}
-			r := record{op: opLink, id: c.id, dir: n.id, name: e.name}
+		for e := range n.dir.After(0) {
+			c := e.Node
+			r := record{op: opLink, id: c.id, dir: n.id, name: e.Name}
 			if !made[c] {
 				made[c] = true
 				todo = append(todo, c)

@@ -133,7 +133,7 @@ func (f *FS) addRoot() {
 	now := f.now()
 	f.root = f.add(rootID, attrs{mode: fs9p.ModeDir | 0o755, atime: now, mtime: now, ctime: now})
 	f.root.nlink = 2
-	f.root.dir.parent = f.root
+	f.root.dir.Parent = f.root
 }
 
 // recover removes what inodes without a name have left behind, unless the last
@@ -200,11 +200,11 @@ func (f *FS) Attach(aname string) (fs9p.Node, error) {
 		if name == "" {
 			continue
 		}
-		d, err := n.lookup(name)
+		d, err := n.dir.Lookup(name)
 		if err != nil {
 			return nil, err
 		}
-		n = d.node
+		n = d.Node
 	}
 	if n.dir == nil {
 		return nil, fs9p.ENOTDIR

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,13 +53,8 @@ func dump(t testing.TB, f *FS) string {
 		if n.dir == nil {
 			return
 		}
-		var names []string
-		for name := range n.dir.names {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		for _, name := range names {
-			visit(path+"/"+name, n.dir.names[name].node)
+		for _, name := range names(n) {
+			visit(path+"/"+name, n.dir.Entry(name).Node)
 		}
 	}
 	visit("", f.root)
@@ -147,7 +141,7 @@ func TestWrittenTimes(t *testing.T) {
 	c := fstest.Dial(t, fs9p.Config{FS: f})
 	fid, e := c.Create(c.Root, "f", fs9p.ORdwr, 0o644)
 	c.OK(e)
-	mtime := func(f *FS) int64 { return f.root.dir.names["f"].node.mtime.Sec }
+	mtime := func(f *FS) int64 { return f.root.dir.Entry("f").Node.mtime.Sec }
 	for i, settle := range []func(){
 		func() { c.Must(c.Call(&fs9p.Tfsync{Fid: fid})) },
 		func() { c.OK(c.Setattr(fid, fs9p.SetAttr{Valid: fs9p.SetMode, Mode: 0o600})) },
@@ -281,7 +275,7 @@ func TestManyFiles(t *testing.T) {
 func TestBloat(t *testing.T) {
 	f := open(t, t.TempDir())
 	fill(t, f)
-	n := f.root.dir.names["moved"].node
+	n := f.root.dir.Entry("moved").Node
 	value := bytes.Repeat([]byte("v"), 60_000)
 	longest := int64(0)
 	for i := range 400 {
