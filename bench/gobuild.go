@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"alpinevm"
 )
@@ -71,10 +72,28 @@ step warm $work
 step again $work
 `
 
+// Check refuses what Run refuses, before anybody builds a toolchain for it.
+func (g *GoBuild) Check() error {
+	if slices.Contains(g.Vs, QEMU) && g.Work != WorkTmpfs {
+		return fmt.Errorf("--work %s: QEMU has no other place to work than %s", g.Work, WorkTmpfs)
+	}
+	if err := checkWork(g.Work); err != nil {
+		return err
+	}
+	_, cleanup, err := g.source()
+	if err == nil {
+		cleanup()
+	}
+	return err
+}
+
 // Run measures. What was measured before an error or the end of ctx is in the
 // Result all the same.
 func (g *GoBuild) Run(ctx context.Context) (*Result, error) {
 	r := &Result{Workload: "GoBuild/" + path.Base(filepath.ToSlash(g.Program))}
+	if err := g.Check(); err != nil {
+		return r, err
+	}
 	src, cleanup, err := g.source()
 	if err != nil {
 		return r, err
@@ -83,9 +102,6 @@ func (g *GoBuild) Run(ctx context.Context) (*Result, error) {
 	guest := func() error { return g.guest(ctx, src, r) }
 	native := func() error { return g.native(ctx, src, r) }
 	if slices.Contains(g.Vs, QEMU) {
-		if g.Work != WorkTmpfs {
-			return r, fmt.Errorf("--work %s: QEMU has no other place to work than %s", g.Work, WorkTmpfs)
-		}
 		guest = func() error { return g.bare(ctx, src, r) }
 		r.Notes = append(r.Notes, "guests have the toolchain in their initial root file system and work in memory", "qemu is "+qemuVersion(ctx)+" with -accel tcg")
 	}
@@ -103,7 +119,7 @@ func (g *GoBuild) source() (dir string, cleanup func(), err error) {
 		_, err = fs.Stat(sub, ".")
 	}
 	if err != nil {
-		return "", nil, fmt.Errorf("program %q: neither a folder nor one of %v", g.Program, Programs())
+		return "", nil, fmt.Errorf("--program %s: want a folder, or one of %s", g.Program, strings.Join(Programs(), ", "))
 	}
 	temp, err := os.MkdirTemp("", "alpinevm-bench-")
 	if err != nil {

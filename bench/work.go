@@ -66,7 +66,21 @@ func (s *shares) work(cfg *alpinevm.Config, where string) (prepare string, err e
 	case WorkRoot:
 		return prepare, nil
 	}
+	if err := checkWork(where); err != nil {
+		return prepare, err
+	}
 	return prepare, s.folder(cfg, where, workDir, false)
+}
+
+// checkWork refuses a place to work that is not there.
+func checkWork(where string) error {
+	if where == WorkTmpfs || where == WorkRoot {
+		return nil
+	}
+	if info, err := os.Stat(where); err != nil || !info.IsDir() {
+		return fmt.Errorf("--work %s: no such folder on the host; make it first, or give %s or %s", where, WorkTmpfs, WorkRoot)
+	}
+	return nil
 }
 
 // Files measures a file system of the guest: small files, a large one, and

@@ -68,6 +68,9 @@ func newBenchGoBuild() *cobra.Command {
 
 func (f *goBuildFlags) build(t *task) (*bench.Result, error) {
 	b := bench.GoBuild{Machine: t.onRoot, Program: f.program, Work: f.work, Vs: f.vs, Runs: f.runs, Report: t.report}
+	if err := b.Check(); err != nil {
+		return nil, err
+	}
 	toolchain := f.toolchain
 	if toolchain == "" {
 		toolchain = toolchainHost
@@ -85,10 +88,7 @@ func (f *goBuildFlags) build(t *task) (*bench.Result, error) {
 		f.run.network.kind = networkUser
 		t.host.Go = "Alpine's Go"
 	case toolchainHost:
-		var dir string
-		if dir, err = os.UserCacheDir(); err == nil {
-			b.Toolchain, err = bench.HostToolchain(t.ctx, filepath.Join(dir, "alpinevm", "toolchain"), t.report)
-		}
+		b.Toolchain, err = t.hostToolchain()
 	default:
 		b.Toolchain, err = bench.FolderToolchain(toolchain)
 	}
@@ -111,6 +111,21 @@ const (
 	toolchainAPK  = "apk"
 	toolchainHost = "host"
 )
+
+// hostToolchain is the one that the host's Go makes. What is wrong with the
+// guest is said before: the building takes minutes.
+func (t *task) hostToolchain() (*bench.Toolchain, error) {
+	_, closeAll, err := t.onRoot()
+	if err != nil {
+		return nil, err
+	}
+	closeAll()
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return nil, err
+	}
+	return bench.HostToolchain(t.ctx, filepath.Join(dir, "alpinevm", "toolchain"), t.report)
+}
 
 // alpineAnswers tells whether the server with Alpine's packages can be reached.
 func (f *goBuildFlags) alpineAnswers(ctx context.Context) bool {
