@@ -247,15 +247,21 @@ func journalLength(t *testing.T, dir string) int64 {
 	return int64(n)
 }
 
-// cut puts garbage into the journal from a place on.
+// cut puts garbage into the journal from a place on. Its first byte is none
+// that could have been there.
 func cut(t *testing.T, dir string, at int64) {
 	t.Helper()
-	f, err := os.OpenFile(filepath.Join(dir, "journal"), os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(dir, "journal"), os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := f.WriteAt([]byte("garbage"), at); err != nil {
+	garbage := []byte("garbage")
+	if _, err := f.ReadAt(garbage[:1], at); err != nil {
+		t.Fatal(err)
+	}
+	garbage[0] ^= 0xff
+	if _, err := f.WriteAt(garbage, at); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Truncate(at + 7); err != nil {
