@@ -57,7 +57,8 @@ type Config struct {
 	Root fs9p.FS
 	// Busybox is a static i386 busybox, needed where Root is not Alpine's.
 	Busybox []byte
-	// Volumes are further file systems, mounted in this order.
+	// Volumes are further file systems, mounted in this order. Without a
+	// session the guest has to mount them, as VolumeMount says.
 	Volumes []Volume
 
 	// Args is the program to run, with its arguments; empty is a login
@@ -197,6 +198,9 @@ func (m *Machine) load() error {
 		if m.session, err = newSession(m); err != nil {
 			return err
 		}
+	}
+	if err := m.plugVolumes(); err != nil {
+		return err
 	}
 	return m.boot()
 }

@@ -18,6 +18,7 @@ import (
 	"alpinevm/devices/rtc"
 	"alpinevm/devices/uart"
 	"alpinevm/devices/virtio"
+	"alpinevm/fs9p"
 	"alpinevm/kernel"
 	"alpinevm/net/usernet"
 )
@@ -49,6 +50,7 @@ type Machine struct {
 	functions []virtioDevice
 	console   *virtio.Console  // nil without a terminal
 	network   *usernet.Network // nil without one
+	servers   []*fs9p.Server   // of the 9P devices
 
 	serial   *outlet
 	debug    *outlet
@@ -307,8 +309,8 @@ func (m *Machine) tripleFault() {
 // that waits for the host, in a Read of the terminal or a Write of output, goes
 // when that returns.
 func (m *Machine) Close() error {
-	if m.session != nil {
-		m.session.close()
+	for _, srv := range m.servers {
+		srv.Close()
 	}
 	if m.network != nil {
 		m.network.Close()

@@ -42,7 +42,7 @@ func (s *session) modules(ram *kernel.Initramfs) error {
 	if err != nil {
 		return &ConfigError{"Modules", err}
 	}
-	if err := s.share(tagModules, fs9p.Config{FS: tree, Msize: dataMsize, ReadOnly: true}); err != nil {
+	if err := s.m.serve(tagModules, fs9p.Config{FS: tree, Msize: dataMsize, ReadOnly: true}); err != nil {
 		return err
 	}
 	options := kernel.Options9P(dataMsize, cacheOwned) + ",ro"

@@ -53,7 +53,6 @@ type session struct {
 	failure  string
 	shutdown *ctl.Signal
 	drains   []*ctl.Drain
-	servers  []*fs9p.Server
 }
 
 // newSession adds the devices of a session and makes its initial root file
@@ -92,25 +91,17 @@ func newSession(m *Machine) (*session, error) {
 	if cfg.Network != nil {
 		cfg.Network.configure(ram)
 	}
-	if err := s.share(kernel.CtlTag, fs9p.Config{FS: s.control(), Msize: ctlMsize}); err != nil {
+	if err := m.serve(kernel.CtlTag, fs9p.Config{FS: s.control(), Msize: ctlMsize}); err != nil {
 		return nil, err
 	}
-	if err := s.share(tagRoot, fs9p.Config{FS: cfg.Root, Msize: dataMsize}); err != nil {
+	if err := m.serve(tagRoot, fs9p.Config{FS: cfg.Root, Msize: dataMsize}); err != nil {
 		return nil, err
 	}
 	if err := s.modules(ram); err != nil {
 		return nil, err
 	}
 	for i, v := range cfg.Volumes {
-		tag := tagVolume + strconv.Itoa(i)
-		if err := s.share(tag, fs9p.Config{FS: v.FS, Msize: dataMsize, ReadOnly: v.ReadOnly}); err != nil {
-			return nil, err
-		}
-		options := kernel.Options9P(dataMsize, cacheShared)
-		if v.ReadOnly {
-			options += ",ro"
-		}
-		ram.Mounts = append(ram.Mounts, kernel.Mount{Type: "9p", Source: tag, Target: v.Target, Options: options, File: v.File})
+		ram.Mounts = append(ram.Mounts, VolumeMount(i, v))
 	}
 	m.initrd, err = ram.Build(root)
 	return s, err
@@ -119,19 +110,6 @@ func newSession(m *Machine) (*session, error) {
 // same says that two writers are one.
 func same(a, b io.Writer) bool {
 	return a != nil && reflect.ValueOf(a).Comparable() && a == b
-}
-
-// share adds a 9P device and its server.
-func (s *session) share(tag string, cfg fs9p.Config) error {
-	if !s.m.cfg.Deterministic {
-		cfg.Post = s.m.Kick // without it the machine waits for the host's files
-	}
-	if t := s.m.trace; t != nil && t.what&Trace9P != 0 {
-		cfg.Trace = t.files(tag)
-	}
-	srv := fs9p.New(cfg)
-	s.servers = append(s.servers, srv)
-	return s.m.share(tag, srv)
 }
 
 // tools finds the busybox of the initial root file system.
@@ -224,13 +202,6 @@ func (s *session) drained() bool {
 func (s *session) restart() error {
 	s.exited, s.failure, s.up = false, "", false
 	return nil
-}
-
-// close ends the 9P sessions.
-func (s *session) close() {
-	for _, srv := range s.servers {
-		srv.Close()
-	}
 }
 
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

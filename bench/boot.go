@@ -44,17 +44,9 @@ func (b *Boot) Run(ctx context.Context) (*Result, error) {
 			return r, err
 		}
 		r.Notes = append(r.Notes, "to a program in an initial root file system, not to a shell; "+
-			"loader is, on qemu, its start, its firmware and the kernel's own decompression", "qemu is "+qemuVersion(ctx)+" with -accel tcg")
+			"loader is, on qemu, its start, its firmware and the kernel's own decompression", qemuNote(ctx))
 	}
-	for i := range max(b.Runs, 1) {
-		announce(b.Report, i, b.Runs)
-		for _, where := range append([]string{Guest}, b.Vs...) {
-			if err := b.run(ctx, where, ram, r); err != nil {
-				return r, err
-			}
-		}
-	}
-	return r, nil
+	return r, inTurn(b.Runs, b.Vs, b.Report, func(where string) error { return b.run(ctx, where, ram, r) })
 }
 
 func (b *Boot) run(ctx context.Context, where string, ram []byte, r *Result) error {

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os/exec"
 	"slices"
@@ -40,25 +39,10 @@ func (b *CPU) Run(ctx context.Context) (*Result, error) {
 		return r, err
 	}
 	args := append([]string{"cpu", "-time=" + b.Time.String()}, b.Only...)
-	for i := range max(b.Runs, 1) {
-		announce(b.Report, i, b.Runs)
-		for _, where := range append([]string{Guest}, b.Vs...) {
-			if err := b.run(ctx, where, ram, args, r); err != nil {
-				return r, err
-			}
-		}
-	}
 	if slices.Contains(b.Vs, QEMU) {
-		r.Notes = append(r.Notes, "qemu is "+qemuVersion(ctx)+" with -accel tcg")
+		r.Notes = append(r.Notes, qemuNote(ctx))
 	}
-	return r, nil
-}
-
-// announce tells which of several runs begins.
-func announce(report func(string), i, runs int) {
-	if runs > 1 {
-		report(fmt.Sprintf("run %d of %d", i+1, runs))
-	}
+	return r, inTurn(b.Runs, b.Vs, b.Report, func(where string) error { return b.run(ctx, where, ram, args, r) })
 }
 
 func (b *CPU) run(ctx context.Context, where string, ram []byte, args []string, r *Result) error {

@@ -99,13 +99,19 @@ func (g *GoBuild) Run(ctx context.Context) (*Result, error) {
 		return r, err
 	}
 	defer cleanup()
-	guest := func() error { return g.guest(ctx, src, r) }
-	native := func() error { return g.native(ctx, src, r) }
-	if slices.Contains(g.Vs, QEMU) {
-		guest = func() error { return g.bare(ctx, src, r) }
-		r.Notes = append(r.Notes, "guests have the toolchain in their initial root file system and work in memory", "qemu is "+qemuVersion(ctx)+" with -accel tcg")
+	qemu := slices.Contains(g.Vs, QEMU)
+	if qemu {
+		r.Notes = append(r.Notes, "guests have the toolchain in their initial root file system and work in memory", qemuNote(ctx))
 	}
-	return r, inTurn(g.Runs, g.Vs, g.Report, guest, native)
+	return r, inTurn(g.Runs, g.Vs, g.Report, func(where string) error {
+		switch {
+		case where == Native:
+			return g.native(ctx, src, r)
+		case qemu:
+			return g.bare(ctx, where, src, r)
+		}
+		return g.guest(ctx, src, r)
+	})
 }
 
 // source finds the program's folder; one that comes with us is unpacked.

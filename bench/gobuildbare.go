@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"alpinevm"
-	"alpinevm/fs9p"
 	"alpinevm/kernel"
 )
 
@@ -37,69 +36,40 @@ func (g *GoBuild) script(prepare string) string {
 	return head + fmt.Sprintf("export GOROOT=%s PATH=%s/bin:$PATH\n", guestRoot, guestRoot) + buildScript
 }
 
-// bare runs the script in the guest and under QEMU, both from one initial root
-// file system that holds all it needs.
-func (g *GoBuild) bare(ctx context.Context, src string, r *Result) error {
-	for _, where := range []string{Guest, QEMU} {
-		cfg, closeAll, err := g.Machine()
-		if err != nil {
-			return err
-		}
-		defer closeAll()
-		bare, err := g.bareConfig(cfg, src)
-		if err != nil {
-			return err
-		}
-		if where == QEMU {
-			err = runQEMU(ctx, bare, r, g.Report, io.Discard)
-		} else {
-			err = runBare(ctx, bare, r, g.Report)
-		}
-		if err != nil {
-			return err
-		}
+// bare runs the script in the guest or under QEMU, from an initial root file
+// system that holds all it needs.
+func (g *GoBuild) bare(ctx context.Context, where, src string, r *Result) error {
+	cfg, closeAll, err := g.Machine()
+	if err != nil {
+		return err
 	}
-	return nil
+	defer closeAll()
+	bare, err := g.bareConfig(cfg, src)
+	if err != nil {
+		return err
+	}
+	if where == QEMU {
+		return runQEMU(ctx, bare, r, g.Report, io.Discard)
+	}
+	return runBare(ctx, bare, r, g.Report)
 }
 
 // bareConfig makes a machine without a session of one with a root.
 func (g *GoBuild) bareConfig(cfg alpinevm.Config, src string) (alpinevm.Config, error) {
 	ram, err := g.initrd(cfg, src)
-	return alpinevm.Config{
-		Memory: cfg.Memory, Kernel: cfg.Kernel, KernelCache: cfg.KernelCache, Initrd: ram, Cmdline: cfg.Cmdline,
-		Append: strings.TrimSpace(cfg.Append + " -- exec /bin/sh " + guestScript),
-	}, err
+	return bareConfig(cfg, ram, []string{"exec", "/bin/sh", guestScript}), err
 }
 
 // initrd is an initial root file system with busybox, the toolchain, the
 // standard library and the program.
 func (g *GoBuild) initrd(cfg alpinevm.Config, src string) ([]byte, error) {
-	data, err := os.ReadFile(g.Guest)
+	c, err := beginInitrd(g.Guest)
 	if err != nil {
 		return nil, err
 	}
-	if err := check386(data); err != nil {
-		return nil, fmt.Errorf("%s: %w", g.Guest, err)
-	}
-	var tools kernel.Tools
-	if cfg.Busybox != nil {
-		tools, err = kernel.StaticTools(cfg.Busybox)
-	} else {
-		tools, err = kernel.RootTools(fs9p.IOFS(cfg.Root))
-	}
-	if err != nil {
-		return nil, err
-	}
-	var c kernel.CPIO
-	c.CharDevice("/dev/console", 0o600, 5, 1)
 	c.CharDevice("/dev/null", 0o666, 1, 3)
-	c.File("/init", 0o755, data)
-	c.File("/bin/busybox", 0o755, tools.Busybox)
-	for name, data := range tools.Loader {
-		c.File(name, 0o755, data)
-	}
-	for _, name := range bareTools() {
-		c.Symlink("/bin/"+name, "busybox")
+	if err := addTools(c, cfg, bareTools()...); err != nil {
+		return nil, err
 	}
 	c.File(guestScript, 0o644, []byte("export PATH=/bin\n"+g.script("mkdir -p $W\nmount -t tmpfs -o size=90% tmpfs $W\n")))
 	for _, tree := range []struct {
@@ -110,7 +80,7 @@ func (g *GoBuild) initrd(cfg alpinevm.Config, src string) ([]byte, error) {
 		{g.Toolchain.Src, guestRoot + "/src", []string{"cmd"}},
 		{src, programDir, nil},
 	} {
-		if err := addTree(&c, tree.dir, tree.at, tree.skip, tree.dir != src); err != nil {
+		if err := addTree(c, tree.dir, tree.at, tree.skip, tree.dir != src); err != nil {
 			return nil, err
 		}
 	}

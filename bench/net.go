@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os/exec"
+	"slices"
 	"sync"
 
 	"alpinevm"
@@ -41,12 +43,32 @@ func (b *Network) Run(ctx context.Context) (*Result, error) {
 		done.Wait()
 	}()
 	port := l.Addr().(*net.TCPAddr).Port
-	err = inTurn(b.Runs, b.Vs, b.Report, func() error {
-		return session(ctx, b.Machine, b.Program, WorkRoot, fmt.Sprintf("net %s:%d", usernet.GatewayIP, port), r, b.Report)
-	}, func() error {
-		return runNative(ctx, exec.CommandContext(ctx, b.Program, "net", l.Addr().String()), r, b.Report)
+	work := []string{"net", fmt.Sprintf("%s:%d", usernet.GatewayIP, port)}
+	qemu := slices.Contains(b.Vs, QEMU)
+	if qemu {
+		r.Notes = append(r.Notes, "guests boot from one initial root file system", qemuNote(ctx))
+	}
+	err = inTurn(b.Runs, b.Vs, b.Report, func(where string) error {
+		switch {
+		case where == Native:
+			return runNative(ctx, exec.CommandContext(ctx, b.Program, "net", l.Addr().String()), r, b.Report)
+		case qemu:
+			return b.bare(work).run(ctx, where, r, b.Report)
+		}
+		return session(ctx, b.Machine, b.Program, WorkRoot, work, r, b.Report)
 	})
 	return r, errors.Join(err, s.problem())
+}
+
+// bare is the work in a machine without a root. Both guests have the same
+// address, and the host's loopback at the same one (QEMU's manual, -netdev
+// user).
+func (b *Network) bare(work []string) *bare {
+	address := netip.PrefixFrom(usernet.GuestIP, usernet.Subnet.Bits()).String()
+	return &bare{
+		machine: b.Machine, program: b.Program, network: true, drivers: []string{"virtio_pci", "virtio_net"},
+		args: append([]string{"address", address}, work...),
+	}
 }
 
 // What a connection asks for by its first byte, and how much it moves; as

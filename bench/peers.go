@@ -78,6 +78,21 @@ func follow(c *exec.Cmd, where string, r *Result, report func(string), other io.
 	return marks, said, c.Wait()
 }
 
+// inTurn measures in the guest and then on each peer, as often as runs says.
+func inTurn(runs int, vs []string, report func(string), work func(where string) error) error {
+	for i := range max(runs, 1) {
+		if runs > 1 {
+			report(fmt.Sprintf("run %d of %d", i+1, runs))
+		}
+		for _, where := range append([]string{Guest}, vs...) {
+			if err := work(where); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 const qemuProgram = "qemu-system-i386"
 
 // qemuCmdline is added to the kernel's command line: on a loaded host QEMU's
@@ -86,9 +101,9 @@ const qemuProgram = "qemu-system-i386"
 const qemuCmdline = " no_timer_check "
 
 // runQEMU runs what runBare runs, under QEMU without KVM: the same kernel,
-// initial root file system, command line and memory. Lines that are no marks go
-// to other as well.
-func runQEMU(ctx context.Context, cfg alpinevm.Config, r *Result, report func(string), other io.Writer) error {
+// initial root file system, command line and memory. devices are arguments that
+// add what cfg has besides. Lines that are no marks go to other as well.
+func runQEMU(ctx context.Context, cfg alpinevm.Config, r *Result, report func(string), other io.Writer, devices ...string) error {
 	dir, err := os.MkdirTemp("", "alpinevm-qemu-")
 	if err != nil {
 		return err
@@ -102,8 +117,9 @@ func runQEMU(ctx context.Context, cfg alpinevm.Config, r *Result, report func(st
 	if line == "" {
 		line = alpinevm.DefaultCmdline
 	}
-	c := exec.CommandContext(ctx, qemuProgram, "-accel", "tcg", "-m", fmt.Sprintf("%dM", cfg.Memory>>20), "-display", "none", "-monitor", "none",
-		"-nic", "none", "-no-reboot", "-serial", "stdio", "-kernel", image, "-initrd", ram, "-append", strings.TrimSpace(line+qemuCmdline+cfg.Append))
+	args := append([]string{"-accel", "tcg", "-m", fmt.Sprintf("%dM", cfg.Memory>>20), "-display", "none", "-monitor", "none",
+		"-nic", "none", "-no-reboot", "-serial", "stdio", "-kernel", image, "-initrd", ram, "-append", strings.TrimSpace(line + qemuCmdline + cfg.Append)}, devices...)
+	c := exec.CommandContext(ctx, qemuProgram, args...)
 	marks, said, err := follow(c, QEMU, r, report, other)
 	switch {
 	case ctx.Err() != nil:

@@ -86,6 +86,15 @@ func noGo(err error) error {
 // initrd is an initial root file system that holds the program alone, as its
 // init.
 func initrd(program string) ([]byte, error) {
+	c, err := beginInitrd(program)
+	if err != nil {
+		return nil, err
+	}
+	return c.Bytes()
+}
+
+// beginInitrd is an initial root file system that more may be added to.
+func beginInitrd(program string) (*kernel.CPIO, error) {
 	data, err := os.ReadFile(program)
 	if err != nil {
 		return nil, err
@@ -93,10 +102,10 @@ func initrd(program string) ([]byte, error) {
 	if err := check386(data); err != nil {
 		return nil, fmt.Errorf("%s: %w", program, err)
 	}
-	var c kernel.CPIO
+	c := &kernel.CPIO{}
 	c.CharDevice("/dev/console", 0o600, 5, 1)
 	c.File("/init", 0o755, data)
-	return c.Bytes()
+	return c, nil
 }
 
 // check386 refuses what a guest cannot run. ELF (System V gABI 4.1): class 1 is

@@ -9,9 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"alpinevm"
 	"alpinevm/fs9p/hostfs"
+	"alpinevm/kernel"
 )
 
 // Places where the guest works.
@@ -19,6 +22,9 @@ const (
 	WorkTmpfs = "tmpfs" // the guest's memory
 	WorkRoot  = "root"  // its root file system
 )
+
+// tmpfsOptions lets the guest fill its memory.
+const tmpfsOptions = "size=90%"
 
 // workDir is where the guest works, guestFile where it finds its program.
 const (
@@ -62,7 +68,7 @@ func (s *shares) work(cfg *alpinevm.Config, where string) (prepare string, err e
 	prepare = "mkdir -p " + workDir + "\n"
 	switch where {
 	case WorkTmpfs:
-		return prepare + "mount -t tmpfs -o size=90% tmpfs " + workDir + "\n", nil
+		return prepare + "mount -t tmpfs -o " + tmpfsOptions + " tmpfs " + workDir + "\n", nil
 	case WorkRoot:
 		return prepare, nil
 	}
@@ -93,51 +99,73 @@ type Files struct {
 	Vs      []string
 	Runs    int
 	Report  func(string)
+
+	part int // one part-th of the work is done; 0: all
+}
+
+// Check refuses what Run refuses, before anybody builds a program for it.
+func (b *Files) Check() error {
+	if b.Work == WorkRoot && slices.Contains(b.Vs, QEMU) {
+		return fmt.Errorf("--work %s: QEMU has no such root; give %s or a FOLDER of the host", WorkRoot, WorkTmpfs)
+	}
+	return checkWork(b.Work)
 }
 
 // Run measures. What was measured before an error or the end of ctx is in the
 // Result all the same.
 func (b *Files) Run(ctx context.Context) (*Result, error) {
-	r := &Result{Workload: "Files/" + filepath.Base(b.Work)}
-	err := inTurn(b.Runs, b.Vs, b.Report, func() error {
-		return session(ctx, b.Machine, b.Program, b.Work, "fs "+workDir, r, b.Report)
-	}, func() error {
-		where := ""
-		if b.Work != WorkRoot && b.Work != WorkTmpfs {
-			where = b.Work
-		}
-		dir, err := os.MkdirTemp(where, "alpinevm-bench-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-		return runNative(ctx, exec.CommandContext(ctx, b.Program, "fs", dir), r, b.Report)
-	})
+	place, err := filepath.Abs(b.Work) // "." has a name too
+	r := &Result{Workload: "Files/" + filepath.Base(place)}
+	if err = errors.Join(err, b.Check()); err != nil {
+		return r, err
+	}
 	if slices.Contains(b.Vs, Native) && os.Getuid() != 0 {
 		r.Notes = append(r.Notes, "native reads from the host's cache, which only root may empty")
 	}
-	return r, err
+	if slices.Contains(b.Vs, QEMU) {
+		r.Notes = append(r.Notes, "guests boot from one initial root file system", qemuNote(ctx))
+	}
+	return r, inTurn(b.Runs, b.Vs, b.Report, func(where string) error { return b.run(ctx, where, r) })
 }
 
-// inTurn runs the guest and then the host's processor, where it is a peer, as
-// often as runs says.
-func inTurn(runs int, vs []string, report func(string), guest, native func() error) error {
-	for i := range max(runs, 1) {
-		announce(report, i, runs)
-		if err := guest(); err != nil {
+// run measures in one place. What it leaves in a folder of the host, however it
+// ends, is removed.
+func (b *Files) run(ctx context.Context, where string, r *Result) error {
+	work, parent := b.Work, b.Work
+	if work == WorkRoot || work == WorkTmpfs {
+		parent = ""
+	}
+	if parent != "" || where == Native {
+		var err error
+		if work, err = os.MkdirTemp(parent, "alpinevm-bench-"); err != nil {
 			return err
 		}
-		if slices.Contains(vs, Native) {
-			if err := native(); err != nil {
-				return err
-			}
-		}
+		defer os.RemoveAll(work)
 	}
-	return nil
+	part := strconv.Itoa(max(b.part, 1))
+	switch {
+	case where == Native:
+		return runNative(ctx, exec.CommandContext(ctx, b.Program, "fs", "-part", part, work), r, b.Report)
+	case slices.Contains(b.Vs, QEMU):
+		return b.bare(work, part).run(ctx, where, r, b.Report)
+	}
+	return session(ctx, b.Machine, b.Program, work, []string{"fs", "-part", part, workDir}, r, b.Report)
+}
+
+// bare is the work in a machine without a root.
+func (b *Files) bare(work, part string) *bare {
+	m := &bare{machine: b.Machine, program: b.Program, cat: true}
+	mount := kernel.Mount{Type: "tmpfs", Source: "tmpfs", Options: tmpfsOptions}
+	if work != WorkTmpfs {
+		m.folder, m.drivers = work, []string{"virtio_pci", "9pnet_virtio", "9p"}
+		mount = alpinevm.VolumeMount(0, alpinevm.Volume{})
+	}
+	m.args = []string{"mount", mount.Type, mount.Source, workDir, mount.Options, "fs", "-part", part, workDir}
+	return m
 }
 
 // session runs the guest's program with its arguments in a session.
-func session(ctx context.Context, machine func() (alpinevm.Config, func(), error), program, work, args string, r *Result, report func(string)) error {
+func session(ctx context.Context, machine func() (alpinevm.Config, func(), error), program, work string, args []string, r *Result, report func(string)) error {
 	cfg, closeAll, err := machine()
 	if err != nil {
 		return err
@@ -149,6 +177,6 @@ func session(ctx context.Context, machine func() (alpinevm.Config, func(), error
 	if err = errors.Join(err, s.file(&cfg, program, guestFile)); err != nil {
 		return err
 	}
-	cfg.Args = []string{"/bin/sh", "-c", fmt.Sprintf("set -e\n%sexec %s %s", prepare, guestFile, args)}
+	cfg.Args = []string{"/bin/sh", "-c", fmt.Sprintf("set -e\n%sexec %s %s", prepare, guestFile, strings.Join(args, " "))}
 	return runSession(ctx, cfg, r, report)
 }

@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"net"
-	"os/exec"
 	"slices"
 	"testing"
 	"time"
@@ -68,22 +67,19 @@ func TestNetwork(t *testing.T) {
 
 // TestFiles measures the root file system, on a small scale.
 func TestFiles(t *testing.T) {
-	program := guestProgram(t)
-	r := &Result{Workload: "Files/root"}
+	b := Files{Program: guestProgram(t), Machine: rootMachine(t), Work: WorkRoot, Vs: natives(), part: 50, Report: func(s string) { t.Log(s) }}
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	report := func(s string) { t.Log(s) }
-	if err := session(ctx, rootMachine(t), program, WorkRoot, "fs -part 50 "+workDir, r, report); err != nil {
+	r, err := b.Run(ctx)
+	if err != nil {
 		t.Fatal(err)
 	}
-	places := []string{Guest}
-	if natives() != nil {
-		places = append(places, Native)
-		if err := runNative(ctx, exec.CommandContext(ctx, program, "fs", "-part", "50", t.TempDir()), r, report); err != nil {
-			t.Fatal(err)
-		}
-	}
-	checkSteps(t, r, places, "write-small", "cat-small", "write-large", "read-large", "create-rename-unlink")
+	checkSteps(t, r, append(b.Vs, Guest), fileSteps()...)
+}
+
+// fileSteps are the names of what Files measures.
+func fileSteps() []string {
+	return []string{"write-small", "cat-small", "write-large", "read-large", "create-rename-unlink"}
 }
 
 // TestServer has the host's end see through a guest that sends other bytes than

@@ -14,6 +14,10 @@ import (
 func boot() {
 	err := mounts()
 	if err == nil {
+		err = loadModules()
+	}
+	if err == nil {
+		os.Setenv("PATH", "/bin")
 		err = run(os.Args[1:])
 	}
 	if err != nil {

@@ -10,6 +10,11 @@
 //	guest exec PROGRAM [ARG...]      what another program says
 //	guest ready                      that it has been started
 //
+// Before any of them may stand what it needs first:
+//
+//	mount TYPE SOURCE DIR OPTIONS    a file system
+//	address ADDR/BITS                of the network card
+//
 // It tells on standard output what it does, in lines that package bench reads:
 //
 //	@begin NAME
@@ -17,8 +22,9 @@
 //	@failed NAME REASON
 //
 // A workload checks its own result, so that a wrong answer is never a number.
-// As process 1, which it is in an initial root file system of its own, it runs
-// the command line after "--" of the kernel's, and switches the machine off.
+// As process 1, which it is in an initial root file system of its own, it loads
+// the kernel's modules that it finds there, runs the command line after "--" of
+// the kernel's, and switches the machine off.
 package main
 
 import (
@@ -46,6 +52,22 @@ func run(args []string) error {
 		return errors.New("usage: guest cpu [-time D] [NAME...] | fs DIR | net ADDR")
 	}
 	switch command, args := args[0], args[1:]; command {
+	case "mount":
+		if len(args) < 4 {
+			return errors.New("usage: guest mount TYPE SOURCE DIR OPTIONS COMMAND [ARG...]")
+		}
+		if err := mount(args[0], args[1], args[2], args[3]); err != nil {
+			return err
+		}
+		return run(args[4:])
+	case "address":
+		if len(args) < 1 {
+			return errors.New("usage: guest address ADDR/BITS COMMAND [ARG...]")
+		}
+		if err := address(args[0]); err != nil {
+			return err
+		}
+		return run(args[1:])
 	case "nothing": // a process that the workload "process" starts
 		return nil
 	case "exec":

@@ -29,7 +29,7 @@ benchmark format, which benchstat reads: benchstat -col /where FILE.
 Peers (--vs):
   native   the host's own processor and kernel run the same 32-bit program
   qemu     qemu-system-i386 without KVM boots the same kernel, initial root file
-           system and command line with the same memory`
+           system and command line with the same memory and devices`
 
 func newBench() *cobra.Command {
 	c := &cobra.Command{

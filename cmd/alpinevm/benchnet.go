@@ -14,20 +14,23 @@ const benchNetLong = `Measure TCP between a static program in the guest and one 
   receive      64 MiB to the guest
 
 What arrives is checked. The native peer is the same program on the host, over
-the host's loopback.`
+the host's loopback. With --vs qemu guest and peer boot from one initial root
+file system, with a virtio network card each.`
 
 func newBenchNet() *cobra.Command {
 	f := &benchFlags{}
+	peers := []string{bench.Native, bench.QEMU}
 	c := &cobra.Command{
 		Use:   "net",
 		Short: "Measure TCP between guest and host, both ways",
 		Long:  benchNetLong,
 		Example: `  alpinevm bench net
-  alpinevm bench net --runs 5 -o new.txt`,
+  alpinevm bench net --runs 5 -o new.txt
+  alpinevm bench net --vs native,qemu`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			f.run.network.kind, f.run.network.hostLoopback = networkUser, true
-			return f.measure(c, []string{bench.Native}, func(t *task) (*bench.Result, error) {
+			return f.measure(c, peers, func(t *task) (*bench.Result, error) {
 				program, err := t.guestProgram()
 				if err != nil {
 					return nil, err
@@ -37,7 +40,7 @@ func newBenchNet() *cobra.Command {
 			})
 		},
 	}
-	f.add(c, "512M", true, bench.Native)
+	f.add(c, "512M", true, peers...)
 	f.addProgram(c)
 	return c
 }

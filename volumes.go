@@ -1,0 +1,41 @@
+package alpinevm
+
+import (
+	"strconv"
+
+	"alpinevm/fs9p"
+	"alpinevm/kernel"
+)
+
+// VolumeMount is how a guest mounts volume i of Config.Volumes. A session does
+// so by itself; the program of a bare kernel passes the fields to mount(2).
+func VolumeMount(i int, v Volume) kernel.Mount {
+	options := kernel.Options9P(dataMsize, cacheShared)
+	if v.ReadOnly {
+		options += ",ro"
+	}
+	return kernel.Mount{Type: "9p", Source: tagVolume + strconv.Itoa(i), Target: v.Target, Options: options, File: v.File}
+}
+
+// plugVolumes adds a 9P device for each volume.
+func (m *Machine) plugVolumes() error {
+	for i, v := range m.cfg.Volumes {
+		if err := m.serve(VolumeMount(i, v).Source, fs9p.Config{FS: v.FS, Msize: dataMsize, ReadOnly: v.ReadOnly}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serve adds a 9P device and its server.
+func (m *Machine) serve(tag string, cfg fs9p.Config) error {
+	if !m.cfg.Deterministic {
+		cfg.Post = m.Kick // without it the machine waits for the host's files
+	}
+	if t := m.trace; t != nil && t.what&Trace9P != 0 {
+		cfg.Trace = t.files(tag)
+	}
+	srv := fs9p.New(cfg)
+	m.servers = append(m.servers, srv)
+	return m.share(tag, srv)
+}
