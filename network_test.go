@@ -1,6 +1,7 @@
 package alpinevm
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
@@ -295,21 +296,28 @@ func forwards(t *testing.T, at []net.Addr) {
 		return
 	}
 	data, _ := pattern(1 << 20)
-	for deadline := time.Now().Add(liveTime); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	echo := func() error {
 		c, err := net.Dial("tcp", at[0].String())
 		if err != nil {
-			t.Error(err)
-			return
+			return err // where the guest does not listen yet, the reset may come that early
 		}
+		defer c.Close()
 		go func() {
 			c.Write(data)
 			c.(*net.TCPConn).CloseWrite()
 		}()
 		back, err := io.ReadAll(c)
-		c.Close()
-		if err == nil && len(back) == len(data) {
-			break // the guest listens
+		if err == nil && !bytes.Equal(back, data) {
+			err = fmt.Errorf("%d of %d bytes came back, or others", len(back), len(data))
 		}
+		return err
+	}
+	err := echo()
+	for deadline := time.Now().Add(liveTime); err != nil && time.Now().Before(deadline); err = echo() {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err != nil {
+		t.Error(err)
 	}
 	c, err := net.Dial("udp", at[1].String())
 	if err != nil {
