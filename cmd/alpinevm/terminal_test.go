@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 const prompt = `/ # `
@@ -35,20 +34,20 @@ func TestTerminal(t *testing.T) {
 	p.expect(`\n43 132\r\n`)
 	p.expect(prompt)
 
-	p.send("echo sta''rted; sleep 100\r")
+	const job = `sh -c "echo sta''rted; exec sleep 100"` // tells when it is in the foreground
+	p.send(job + "\r")
 	p.expect(`\nstarted\r\n`)
-	time.Sleep(time.Second) // for ^C to find sleep running; else only the echo is interrupted
 	p.send("\x03")
 	p.expect(prompt)
 	p.send("echo rc=$?\r")
 	p.expect(`\nrc=130\r\n`)
 
-	p.send("sleep 100\r")
-	time.Sleep(time.Second) // for ^Z to find it running; else the shell ignores it
+	p.send(job + "\r")
+	p.expect(`\nstarted\r\n`)
 	p.send("\x1a")
-	p.expect(`\[1\]\+ +Stopped +sleep 100`)
+	p.expect(`\[1\]\+ +Stopped +sh -c`)
 	p.send("bg; jobs; kill %1; wait; echo wai''ted\r")
-	p.expect(`\[1\]\+ +Running +sleep 100`)
+	p.expect(`\[1\]\+ +Running +sh -c`)
 	p.expect(`\nwaited\r\n`)
 
 	p.send("\x01h")

@@ -34,7 +34,7 @@ func TestForwardTCP(t *testing.T) {
 			return "", err // the reset may come that early
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(5 * time.Second))
+		c.SetDeadline(time.Now().Add(patience))
 		var b bytes.Buffer
 		_, err = b.ReadFrom(c)
 		return b.String(), err
@@ -51,7 +51,7 @@ func TestForwardTCP(t *testing.T) {
 func TestForwardUDP(t *testing.T) {
 	g := newGuest(t, Config{
 		Forwards: []Forward{{Network: "udp", Host: loopbackIP, Guest: 53}},
-		Limits:   Limits{IdleUDP: 100 * time.Millisecond},
+		Limits:   Limits{IdleUDP: 500 * time.Millisecond},
 	})
 	at := full("10.0.2.15:53")
 	server, err := gonet.DialUDP(g.stack, &at, nil, ipv4.ProtocolNumber)
@@ -78,7 +78,7 @@ func TestForwardUDP(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(5 * time.Second))
+		c.SetDeadline(time.Now().Add(patience))
 		clients[i] = c
 		fmt.Fprintf(c, "client %d", i)
 	}

@@ -185,7 +185,7 @@ func full(addr string) tcpip.FullAddress {
 
 // dial connects to addr as a program in the guest does.
 func (g *guest) dial(addr string) (*gonet.TCPConn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return gonet.DialContextTCP(ctx, g.stack, full(addr), ipv4.ProtocolNumber)
 }
@@ -197,7 +197,7 @@ func (g *guest) mustDial(addr string) *gonet.TCPConn {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	return c
 }
 
@@ -209,7 +209,7 @@ func (g *guest) dialUDP(addr string) *gonet.UDPConn {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	return c
 }
 
@@ -230,7 +230,7 @@ func hostTCP(t testing.TB, serve func(*net.TCPConn)) string {
 			}
 			wg.Go(func() {
 				defer c.Close()
-				c.SetDeadline(time.Now().Add(10 * time.Second))
+				c.SetDeadline(time.Now().Add(patience))
 				serve(c.(*net.TCPConn))
 			})
 		}
@@ -268,10 +268,13 @@ func viaGateway(a net.Addr) string {
 	return netip.AddrPortFrom(GatewayIP, netip.MustParseAddrPort(a.String()).Port()).String()
 }
 
+// patience is how long a test waits for what must come, on however busy a host.
+const patience = time.Minute
+
 // eventually waits until ok says so.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)
 		}

@@ -232,7 +232,7 @@ func TestTCPIdle(t *testing.T) {
 		_, err := io.ReadAll(c)
 		ended <- err
 	})
-	g := newGuest(t, Config{HostLoopback: true, Limits: Limits{IdleTCP: 50 * time.Millisecond}})
+	g := newGuest(t, Config{HostLoopback: true, Limits: Limits{IdleTCP: 300 * time.Millisecond}})
 	c := g.mustDial(addr)
 	if _, err := io.ReadAll(c); err == nil {
 		t.Error("an idle connection ended in peace")

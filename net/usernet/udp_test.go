@@ -49,7 +49,7 @@ func TestUDPRefused(t *testing.T) {
 
 func TestUDPIdle(t *testing.T) {
 	addr := hostUDP(t, upper)
-	g := newGuest(t, Config{HostLoopback: true, Limits: Limits{IdleUDP: 30 * time.Millisecond}})
+	g := newGuest(t, Config{HostLoopback: true, Limits: Limits{IdleUDP: 300 * time.Millisecond}})
 	c := g.dialUDP(addr)
 	buf := make([]byte, 10)
 	for range 3 { // the flow is made anew each time
