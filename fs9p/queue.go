@@ -15,7 +15,8 @@ type queue struct {
 	mu      sync.Mutex
 	waiting []func()
 	running bool
-	free    []*call // whose replies have been delivered
+	free    []*call  // whose replies have been delivered
+	spare   [][]byte // of requests that have been served
 }
 
 // add puts f at the end of the queue. It does not wait.
@@ -56,6 +57,28 @@ func (q *queue) call(f func()) {
 		}
 	}()
 	f()
+}
+
+// keep copies a request, which the device uses again before it is served. A write
+// is half a megabyte: memory for each would have the collector come all the time.
+func (q *queue) keep(req []byte) []byte {
+	q.mu.Lock()
+	var b []byte
+	if n := len(q.spare); n > 0 {
+		b = q.spare[n-1]
+		q.spare = q.spare[:n-1]
+	}
+	q.mu.Unlock()
+	return append(b[:0], req...)
+}
+
+// release takes back what keep gave.
+func (q *queue) release(b []byte) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.spare) < maxFree {
+		q.spare = append(q.spare, b)
+	}
 }
 
 // take gives a call from the free list, or nil.

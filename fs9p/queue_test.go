@@ -37,3 +37,29 @@ func TestQueuePanic(t *testing.T) {
 		}
 	}
 }
+
+// TestQueueKeep: requests that wait are apart from each other and from the
+// device's memory, and what was served makes room for the next.
+func TestQueueKeep(t *testing.T) {
+	q := &queue{}
+	device := []byte("one")
+	first := q.keep(device)
+	copy(device, "two")
+	second := q.keep(device)
+	if string(first) != "one" || string(second) != "two" {
+		t.Fatalf("kept %q and %q", first, second)
+	}
+	q.release(second)
+	if third := q.keep([]byte("3")); string(third) != "3" || &third[0] != &second[0] {
+		t.Errorf("%q is not where %q was", third, second)
+	}
+	if string(first) != "one" {
+		t.Errorf("what waits has become %q", first)
+	}
+	for range 2 * maxFree {
+		q.release(make([]byte, 1))
+	}
+	if len(q.spare) != maxFree {
+		t.Errorf("%d are spare", len(q.spare))
+	}
+}

@@ -1,7 +1,6 @@
 package fs9p
 
 import (
-	"bytes"
 	"encoding/binary"
 )
 
@@ -90,8 +89,11 @@ const errWaiting Errno = 1 << 31
 // empty. It comes before the reply to what caused it.
 func (s *Server) Serve(req []byte, reply func(resp []byte)) {
 	if s.queue != nil {
-		req = bytes.Clone(req)
-		s.queue.add(func() { s.serve(req, reply) })
+		req = s.queue.keep(req)
+		s.queue.add(func() {
+			s.serve(req, reply)
+			s.queue.release(req)
+		})
 		return
 	}
 	s.serve(req, reply)
