@@ -83,9 +83,11 @@ type Config struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
-	// Serial gets what is written to COM1, the kernel's log. Debug gets
-	// the bytes written to ports E9h and 402h.
+	// Serial gets what is written to COM1, the kernel's log. SerialIn, where
+	// not nil, is what COM1 receives, as fast as the guest takes it. Debug
+	// gets the bytes written to ports E9h and 402h.
 	Serial, Debug io.Writer
+	SerialIn      io.Reader
 
 	// DebugExit, where not 0, is a port that ends the machine with the
 	// value written to it.

@@ -53,6 +53,7 @@ type Machine struct {
 	servers   []*fs9p.Server   // of the 9P devices
 
 	serial   *outlet
+	received *inlet // by COM1; nil without Config.SerialIn
 	debug    *outlet
 	terminal *outlet
 	keys     *inlet
@@ -101,14 +102,10 @@ func newMachine(cfg Config) (*Machine, error) {
 	m.rtc = rtc.New(m.timers, m.pic.Line(irqRTC), rtc.Config{Start: m.start, Memory: uint64(cfg.Memory)})
 	m.i8042 = i8042.New(i8042.Config{A20: m.cpu.SetA20, Reset: m.reset})
 	m.serial, m.debug = newOutlet(cfg.Serial, m.Kick), newOutlet(cfg.Debug, m.Kick)
-	m.com1 = uart.New(m.timers, m.pic.Line(irqCOM1), uart.Config{Transmit: func(b byte) bool {
-		if line := m.log.start; b == '\n' {
-			m.logged(m.log.since(line))
-		}
-		m.log.add(b)
-		m.serial.put([]byte{b})
-		return true
-	}})
+	m.com1 = uart.New(m.timers, m.pic.Line(irqCOM1), uart.Config{Transmit: m.printed, Room: func() { m.received.pump() }})
+	if cfg.SerialIn != nil {
+		m.received = newInlet(cfg.SerialIn, m.Kick, m.com1.Receive, func(error) {})
+	}
 	m.com2 = uart.New(m.timers, m.pic.Line(irqCOM2), uart.Config{})
 	if cfg.Trace != 0 && cfg.TraceTo != nil {
 		m.trace = newTracer(m, cfg.Trace, cfg.TraceTo)
@@ -120,6 +117,16 @@ func newMachine(cfg Config) (*Machine, error) {
 		Routing: pciRouting, IRQ: m.pic.Line, Reset: m.reset,
 	})
 	return m, m.claim()
+}
+
+// printed takes a byte that the guest has sent to COM1.
+func (m *Machine) printed(b byte) bool {
+	if line := m.log.start; b == '\n' {
+		m.logged(m.log.since(line))
+	}
+	m.log.add(b)
+	m.serial.put([]byte{b})
+	return true
 }
 
 // debugConsole is a port whose bytes go to Config.Debug.
@@ -323,8 +330,10 @@ func (m *Machine) Close() error {
 	if m.terminal != nil {
 		m.terminal.close()
 	}
-	if m.keys != nil {
-		m.keys.close()
+	for _, in := range []*inlet{m.keys, m.received} {
+		if in != nil {
+			in.close()
+		}
 	}
 	return m.mem.Close()
 }

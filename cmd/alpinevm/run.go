@@ -59,7 +59,9 @@ names another; the command is then given behind "--". alpinevm ls lists the
 machines, alpinevm rm removes them.
 
 On a terminal the command gets a terminal. Otherwise its standard input,
-output and error are ours, byte for byte. Ctrl-A x switches the machine off,
+output and error are ours, byte for byte. A machine without a root file system
+of ours (--initrd, --firmware, a multiboot kernel) has them at its first serial
+port. Ctrl-A x switches the machine off,
 Ctrl-A h lists the other escapes. SIGTERM, SIGINT, SIGHUP and --timeout end
 the guest in an orderly way; a second signal switches it off.
 
@@ -89,6 +91,8 @@ const runExample = `  # a shell in the latest Alpine
   alpinevm run --name box -- gcc --version
   # in a pipe
   tar c dir | alpinevm run alpine tar t
+  # a kernel with an initial root file system of one's own, on its serial port
+  alpinevm run --kernel vmlinuz --initrd initrd.img
   # what firmware prints
   alpinevm run --firmware bios.bin --debug-console`
 
@@ -111,7 +115,7 @@ func newRun() *cobra.Command {
 	fl.StringVar(&f.rootfs, "rootfs", "", "root file system `ROOT`: an OCI layout, an archive of docker save, a tarball or a folder")
 	fl.StringVar(&f.busybox, "busybox", "", "static i386 busybox `FILE`, for roots other than Alpine's")
 	fl.StringVar(&f.firmware, "firmware", "", "start the ROM image `FILE` at the reset vector, in place of a kernel")
-	fl.StringVar(&f.initrd, "initrd", "", "initial root file system `FILE`, in place of ours; there is no session then")
+	fl.StringVar(&f.initrd, "initrd", "", "initial root file system `FILE`, in place of ours; the serial port is the console then")
 	fl.StringArrayVar(&f.module, "module", nil, "give a multiboot kernel a module: `FILE[ ARGS]`")
 	fl.StringVarP(&f.memory, "memory", "m", "512M", "memory of the guest: `SIZE` from 64M to 3G")
 	fl.StringArrayVarP(&f.env, "env", "e", nil, "set an environment variable: `NAME=VALUE`, or NAME to pass the host's on")
@@ -212,19 +216,13 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	defer cancel(nil)
 
 	var out io.Writer = os.Stderr
+	stdout, stderr := &stream{f: os.Stdout, name: "standard output"}, &stream{f: os.Stderr, name: "standard error"}
 	if tty != nil {
 		out = crlf{os.Stderr}
-		cols, rows := windowSize()
-		cfg.Terminal = &alpinevm.Terminal{Out: tty, Cols: cols, Rows: rows, Term: os.Getenv("TERM")}
-		if tty.input {
-			cfg.Terminal.In = &escapes{r: tty, help: tty, quit: func() { cancel(errQuit) }}
-		}
 	} else {
-		stdout, stderr := &stream{f: os.Stdout, name: "standard output"}, &stream{f: os.Stderr, name: "standard error"}
 		if sameFile(os.Stdout, os.Stderr) {
 			stderr = stdout
 		}
-		cfg.Stdin, cfg.Stdout, cfg.Stderr = os.Stdin, stdout, stderr
 		defer func() {
 			if code := exitCode(0); err == nil || errors.As(err, &code) {
 				err = cmp.Or(stdout.lost(), stderr.lost(), err)
@@ -233,6 +231,17 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	}
 	if f.kernelLog {
 		cfg.Serial = out
+	}
+	switch keys := tty.keys(func() { cancel(errQuit) }); {
+	case !f.hasRoot() && tty != nil:
+		cfg.Serial, cfg.SerialIn = tty, keys
+	case !f.hasRoot():
+		cfg.Serial, cfg.SerialIn = stdout, os.Stdin
+	case tty != nil:
+		cols, rows := windowSize()
+		cfg.Terminal = &alpinevm.Terminal{In: keys, Out: tty, Cols: cols, Rows: rows, Term: os.Getenv("TERM")}
+	default:
+		cfg.Stdin, cfg.Stdout, cfg.Stderr = os.Stdin, stdout, stderr
 	}
 	if f.debugConsole {
 		cfg.Debug = out
@@ -298,8 +307,6 @@ func tidy() {
 // -t alone gives the program a terminal that nobody types at.
 func (f *runFlags) terminal() (*terminal, error) {
 	switch {
-	case !f.hasRoot() && f.initrd == "":
-		return nil, nil
 	case interactive():
 		return newTerminal(true), nil
 	case !f.tty:

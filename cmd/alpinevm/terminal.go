@@ -48,6 +48,15 @@ func (t *terminal) raw() error {
 	return nil
 }
 
+// keys is what is typed, without the escapes, of which one calls quit; nil where
+// nobody types.
+func (t *terminal) keys(quit func()) io.Reader {
+	if t == nil || !t.input {
+		return nil
+	}
+	return &escapes{r: t, help: t, quit: quit}
+}
+
 // Read reads what is typed.
 func (t *terminal) Read(p []byte) (int, error) {
 	<-t.ready
