@@ -263,6 +263,12 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	}
 	defer w.start(f.timeout)()
 	f.network.chosen(m.Forwarded(), w.note)
+	if !f.hasRoot() {
+		for i, v := range cfg.Volumes {
+			mount := alpinevm.VolumeMount(i, v)
+			w.note("-v in the guest: mount -t %s -o %s %s %s", mount.Type, mount.Options, mount.Source, mount.Target)
+		}
+	}
 	if tty != nil {
 		if err := tty.raw(); err != nil {
 			return err

@@ -65,10 +65,11 @@ func TestSerialTerminal(t *testing.T) {
 	p.leave(0)
 }
 
-// TestSerialPipe has it speak through pipes.
+// TestSerialPipe has it speak through pipes. How the guest finds a folder of the
+// host is said at the start.
 func TestSerialPipe(t *testing.T) {
 	t.Parallel()
-	cmd := exec.Command("alpinevm", serialArgs(t)...)
+	cmd := exec.Command("alpinevm", append(serialArgs(t), "-v", t.TempDir()+":/mnt:ro")...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +98,8 @@ func TestSerialPipe(t *testing.T) {
 	io.WriteString(in, "you\nend\n")
 	hear("\nhello you\r\nname?\r\n")
 	rest, err := io.ReadAll(out)
-	if code := codeOf(t, cmd.Wait()); err != nil || code != 0 || errs.Len() > 0 {
+	const note = "alpinevm: -v in the guest: mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=mmap,ro volume0 /mnt\n"
+	if code := codeOf(t, cmd.Wait()); err != nil || code != 0 || errs.String() != note {
 		t.Errorf("exit code %d, stderr %q, then %q, %v", code, errs.String(), rest, err)
 	}
 }
