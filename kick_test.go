@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/iotest"
@@ -48,6 +49,38 @@ func TestKick(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestOneProcessor has a busy machine, where there is one processor, let others
+// have it after a step or two, not when the runtime takes it away.
+func TestOneProcessor(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	g := newGuest(t, Config{Kernel: flatKernel(programLoop), Memory: MinMemory})
+	const kicks = 100
+	var retired uint64 // while there was a kick on its way
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer cancel()
+		done := make(chan struct{})
+		var from uint64
+		for i := range kicks {
+			g.Kick(func() {
+				if i > 0 {
+					retired += g.cpu.Retired - from
+				}
+				from = g.cpu.Retired
+				done <- struct{}{}
+			})
+			<-done
+		}
+	}()
+	if _, err := g.Run(ctx); err != context.Canceled {
+		t.Fatal(err)
+	}
+	// A step is 100 microseconds, the runtime's patience 10 milliseconds.
+	if steps := retired / kicks / uint64(g.clock.budget(never)); steps > 20 {
+		t.Errorf("a kick takes as long as %d steps", steps)
 	}
 }
 
