@@ -21,7 +21,7 @@ const benchGoBuildLong = `Build a Go program in the guest:
   again   with nothing changed
 
 A program that has tests is tested instead. hello prints a line, server answers
-HTTP, generics is a small module with tests. Expect minutes to half an hour.
+HTTP, generics is a small module with tests. Expect ten minutes to an hour.
 
 With --vs qemu guest and peer have the toolchain in their initial root file
 system and work in memory. A step that fails is told with the guest's own words.`

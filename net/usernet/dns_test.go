@@ -59,12 +59,8 @@ func upstream(t testing.TB) netip.AddrPort {
 		}
 		return reply(m.Header, &m.Questions[0], 0, []dnsmessage.ResourceBody{&dnsmessage.AResource{A: [4]byte{192, 0, 2, last}}})
 	}
-	u := hostUDP(t, func(q []byte) []byte { return respond(q, 1) })
-	at := netip.AddrPortFrom(loopbackIP, netip.MustParseAddrPort(u).Port())
-	l, err := net.Listen("tcp", at.String())
-	if err != nil {
-		t.Skipf("the port is taken: %v", err)
-	}
+	p, l := listenBoth(t)
+	serveUDP(t, p, func(q []byte) []byte { return respond(q, 1) })
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -80,7 +76,7 @@ func upstream(t testing.TB) netip.AddrPort {
 			}()
 		}
 	}()
-	return at
+	return netip.MustParseAddrPort(l.Addr().String())
 }
 
 func TestDNSAnswers(t *testing.T) {

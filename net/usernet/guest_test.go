@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -246,6 +247,12 @@ func hostUDP(t testing.TB, answer func([]byte) []byte) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	serveUDP(t, p, answer)
+	return viaGateway(p.LocalAddr())
+}
+
+// serveUDP answers what comes to p.
+func serveUDP(t testing.TB, p net.PacketConn, answer func([]byte) []byte) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		buf := make([]byte, 64<<10)
@@ -260,7 +267,25 @@ func hostUDP(t testing.TB, answer func([]byte) []byte) string {
 		}
 	})
 	t.Cleanup(func() { p.Close(); wg.Wait() })
-	return viaGateway(p.LocalAddr())
+}
+
+// listenBoth listens for datagrams and connections on one port of loopback.
+func listenBoth(t testing.TB) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := net.ListenPacket("udp", l.Addr().String())
+		if err == nil {
+			return p, l
+		}
+		l.Close() // somebody else has it
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
+	}
 }
 
 // viaGateway is where the guest finds a port of the host's loopback.
