@@ -123,6 +123,9 @@ func (c *CPU) identify(n, sub uint32) leaf {
 	return leaves[n]
 }
 
+// signature is CPUID.1:EAX: family 6, model 15 (0Fh), stepping 11.
+func (Model) signature() uint32 { return 0x6fb }
+
 func (m Model) hertz() uint64 {
 	if m.TSCHz == 0 {
 		return 1e9

@@ -133,12 +133,6 @@ func (c *CPU) descriptor(sel uint16, vector uint8, ext uint32) (descriptor, bool
 	return d, found
 }
 
-// raiseSel records an exception whose error code is a selector (SDM vol. 3A
-// 6.13). ext is the EXT bit.
-func (c *CPU) raiseSel(vector uint8, sel uint16, ext uint32) status {
-	return c.raiseCode(vector, uint32(sel&^3)|ext)
-}
-
 // access marks the segment of d as accessed, in memory and in d.
 func (c *CPU) access(d *descriptor) bool {
 	if d.hi>>8&uint32(AttrAccessed) != 0 {

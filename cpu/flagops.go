@@ -2,14 +2,21 @@ package cpu
 
 import "alpinevm/cpu/x86"
 
-// Instructions on EFLAGS that depend on privilege. CLC, CMC and their like stand
-// elsewhere.
+// Instructions on EFLAGS as such.
 
 var flagFamily = family{
 	x86.CLI:   always(cli),
 	x86.STI:   ending(sti),
 	x86.PUSHF: always(pushf),
 	x86.POPF:  ending(popf),
+	x86.LAHF:  always(lahf),
+	x86.SAHF:  always(sahf),
+	x86.CLC:   always(clc),
+	x86.STC:   always(stc),
+	x86.CMC:   always(cmc),
+	x86.CLD:   always(cld),
+	x86.STD:   always(std),
+	x86.SALC:  always(salc),
 }
 
 // mayMask says whether IF may be changed, else #GP(0) is recorded (SDM vol. 2A,
@@ -76,5 +83,28 @@ func popf(c *CPU, o *op) status {
 	if c.mode != was {
 		return c.resume(o)
 	}
+	return next
+}
+
+func lahf(c *CPU, _ *op) status {
+	c.writeReg(eax, 8, c.arith()&0xff|2, 1)
+	return next
+}
+
+func sahf(c *CPU, _ *op) status {
+	c.setArith(c.arith()&flagOF | c.R[eax]>>8&(flagCF|flagPF|flagAF|flagZF|flagSF))
+	return next
+}
+
+func clc(c *CPU, _ *op) status { c.setCF(false); return next }
+func stc(c *CPU, _ *op) status { c.setCF(true); return next }
+func cmc(c *CPU, _ *op) status { c.setCF(!c.cf()); return next }
+
+func cld(c *CPU, _ *op) status { c.Flags &^= flagDF; return next }
+func std(c *CPU, _ *op) status { c.Flags |= flagDF; return next }
+
+// salc sets AL to FFh or 0 by CF; undocumented.
+func salc(c *CPU, _ *op) status {
+	c.writeReg(eax, 0, -c.carry(), 1)
 	return next
 }

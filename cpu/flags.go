@@ -96,6 +96,15 @@ func (s *State) setCF(on bool) {
 	}
 }
 
+// setZF changes ZF alone.
+func (s *State) setZF(on bool) {
+	f := s.arith() &^ x86.FlagZF
+	if on {
+		f |= x86.FlagZF
+	}
+	s.setArith(f)
+}
+
 // setCFOF changes CF and OF alone.
 func (s *State) setCFOF(cf, of uint32) {
 	s.Aux = s.Aux&^(auxCF|auxPO) | cf<<31 | (cf^of)<<30

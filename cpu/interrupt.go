@@ -315,3 +315,7 @@ func (c *CPU) taskInterrupt(d *delivery, gate *descriptor) outcome {
 	c.arrived(d)
 	return delivered
 }
+
+// OnFault installs a trace of exceptions and interrupts as they are delivered;
+// nil removes it.
+func (c *CPU) OnFault(f func(*CPU, *Fault)) { c.trace = f }

@@ -8,26 +8,14 @@ import (
 
 var movFamily = family{
 	x86.MOV:    selectMov,
-	x86.MOVZX:  selectExtend(&movzxHandlers, movzx16),
-	x86.MOVSX:  selectExtend(&movsxHandlers, movsx16),
 	x86.LEA:    selectLea,
 	x86.XCHG:   selectXchg,
 	x86.XLAT:   always(xlat),
 	x86.BSWAP:  always(bswap),
 	x86.CMOVCC: selectCmov,
 	x86.SETCC:  always(setcc),
-	x86.CBW:    always(cbw),
-	x86.CWD:    always(cwd),
 	x86.NOP:    always(nop),
 	x86.PAUSE:  always(nop),
-	x86.LAHF:   always(lahf),
-	x86.SAHF:   always(sahf),
-	x86.CLC:    always(clc),
-	x86.STC:    always(stc),
-	x86.CMC:    always(cmc),
-	x86.CLD:    always(cld),
-	x86.STD:    always(std),
-	x86.SALC:   always(salc),
 }
 
 // selectMov serves all but moves of segment registers, which segment.go does.
@@ -56,49 +44,6 @@ func selectMov(t *translation) handler {
 		return selectMovFromSegment(t)
 	}
 	return h.choose(t)
-}
-
-// selectExtend serves MOVZX and MOVSX by the size of the source.
-func selectExtend(h *[2]operands, to16 handler) selector {
-	return func(t *translation) handler {
-		i := 0
-		if t.args[1] == x86.Ew {
-			i = 1
-		}
-		if t.size == 2 {
-			if i == 1 {
-				return movHandlers[1].choose(t)
-			}
-			return to16
-		}
-		switch {
-		case t.flags&opMem == 0:
-			t.flagUse = flagsKept
-			return h[i].regRM
-		case t.flat():
-			return h[i].regMemFlat
-		}
-		return h[i].regMemSeg
-	}
-}
-
-// movzx16 and movsx16 extend a byte to 16 bits.
-func movzx16(c *CPU, o *op) status {
-	v, ok := c.rmLoad(o, 1)
-	if !ok {
-		return faulted
-	}
-	c.writeReg(o.reg, 0, v, 2)
-	return next
-}
-
-func movsx16(c *CPU, o *op) status {
-	v, ok := c.rmLoad(o, 1)
-	if !ok {
-		return faulted
-	}
-	c.writeReg(o.reg, 0, signExtend(v, 1), 2)
-	return next
 }
 
 func selectLea(t *translation) handler {
@@ -197,44 +142,4 @@ func setcc(c *CPU, o *op) status {
 	return c.rmStore(o, v, 1)
 }
 
-// cbw is CBW and CWDE by operand size.
-func cbw(c *CPU, o *op) status {
-	if o.size == 2 {
-		c.writeReg(eax, 0, signExtend(c.R[eax], 1), 2)
-	} else {
-		c.R[eax] = signExtend(c.R[eax], 2)
-	}
-	return next
-}
-
-// cwd is CWD and CDQ by operand size.
-func cwd(c *CPU, o *op) status {
-	v := uint32(int32(signExtend(c.R[eax], o.size)) >> 31)
-	c.writeReg(edx, 0, v, o.size)
-	return next
-}
-
 func nop(*CPU, *op) status { return next }
-
-func lahf(c *CPU, _ *op) status {
-	c.writeReg(eax, 8, c.arith()&0xff|2, 1)
-	return next
-}
-
-func sahf(c *CPU, _ *op) status {
-	c.setArith(c.arith()&flagOF | c.R[eax]>>8&(flagCF|flagPF|flagAF|flagZF|flagSF))
-	return next
-}
-
-func clc(c *CPU, _ *op) status { c.setCF(false); return next }
-func stc(c *CPU, _ *op) status { c.setCF(true); return next }
-func cmc(c *CPU, _ *op) status { c.setCF(!c.cf()); return next }
-
-func cld(c *CPU, _ *op) status { c.Flags &^= flagDF; return next }
-func std(c *CPU, _ *op) status { c.Flags |= flagDF; return next }
-
-// salc sets AL to FFh or 0 by CF; undocumented.
-func salc(c *CPU, _ *op) status {
-	c.writeReg(eax, 0, -c.carry(), 1)
-	return next
-}

@@ -1,7 +1,5 @@
 package cpu
 
-import "alpinevm/cpu/x86"
-
 // Sizes of the TLB. Supervisor and user translations are apart: half 0 serves
 // CPL 0 to 2 and the processor's own accesses, half 1 serves CPL 3.
 const (
@@ -160,29 +158,3 @@ const (
 	segLDTR = 6
 	segTR   = 7
 )
-
-// power sets the power-on state (SDM vol. 3A 9.1.1).
-func (s *State) power(model Model) {
-	retired := s.Retired
-	*s = State{Retired: retired, A20: true, Flags: 2, EIP: 0xfff0, CR0: 0x60000010}
-	for i := range s.Seg {
-		s.Seg[i] = Seg{Limit: 0xffff, Attr: AttrP | AttrS | AttrWritable | AttrAccessed}
-	}
-	cs := &s.Seg[x86.CS]
-	cs.Sel, cs.Base, cs.Attr = 0xf000, 0xffff0000, cs.Attr|AttrCode
-	s.Seg[segLDTR].Attr = AttrP | 2
-	s.Seg[segTR].Attr = AttrP | 0xb
-	s.GDTR.Limit, s.IDTR.Limit = 0xffff, 0xffff
-	s.R[x86.EDX] = model.signature()
-	s.DR[6], s.DR[7] = 0xffff0ff0, 0x400
-	s.Res = 1
-	s.setArith(0)
-	s.PAT = 0x0007040600070406
-	s.MiscEnable = 1
-	s.FPU.CW, s.FPU.MXCSR, s.FPU.Used = 0x40, 0x1f80, 0xff
-	for h := range s.TLB {
-		for i := range s.TLB[h] {
-			s.TLB[h][i] = TLBEntry{noTag, noTag, noTag, 0}
-		}
-	}
-}

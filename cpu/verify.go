@@ -38,15 +38,6 @@ func (c *CPU) inspect(o *op, types uint16) (d descriptor, visible, ok bool) {
 	return d, true, true
 }
 
-// set replaces ZF.
-func (s *State) setZF(on bool) {
-	f := s.arith() &^ flagZF
-	if on {
-		f |= flagZF
-	}
-	s.setArith(f)
-}
-
 // The system types that LAR and LSL see.
 const (
 	typesLSL = 1<<typeTSS16 | 1<<typeLDT | 1<<typeTSS16Busy | 1<<typeTSS32 | 1<<typeTSS32Busy

@@ -137,7 +137,7 @@ const (
 )
 
 // Forms is the opcode table. It is read-only.
-var Forms = slices.Concat(forms1, forms2, formsX87, formsMMX, formsSSE)
+var Forms = slices.Concat(formsOneByte, formsTwoByte, formsX87, formsMMX, formsSSE)
 
 // HasModRM reports whether the encoding of the form has a ModRM byte.
 func (r *FormRow) HasModRM() bool {

@@ -1,7 +1,7 @@
 package x86
 
 // The one-byte opcodes without x87.
-var forms1 = []FormRow{
+var formsOneByte = []FormRow{
 	// Arithmetic (SDM vol. 2D table A-2).
 	{ADD, 0x00, Any, 0, args{Eb, Gb}, DstRW | LockOK, Base, 0},
 	{ADD, 0x01, Any, 0, args{Ev, Gv}, DstRW | LockOK, Base, 0},

@@ -1,7 +1,7 @@
 package x86
 
 // The two-byte opcodes without MMX and SSE.
-var forms2 = []FormRow{
+var formsTwoByte = []FormRow{
 	// System (SDM vol. 2D tables ).
 	{SLDT, 0x0F00, Any, n0, args{RvMw}, DstW | NoV86, Base, 0},
 	{STR, 0x0F00, Any, n1, args{RvMw}, DstW | NoV86, Base, 0},

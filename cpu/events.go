@@ -1,0 +1,54 @@
+package cpu
+
+// event is the set of things to look at before the next instruction.
+type event uint16
+
+const (
+	pendIntr   event = 1 << iota // INTR is up and IF is set
+	pendNMI                      // an NMI waits and is not masked
+	pendShadow                   // hold interrupts off for one instruction
+	pendTrap                     // TF is set
+	pendDebug                    // code breakpoints are armed, or RF is set
+	pendHalt
+	pendShutdown
+	pendYield
+	pendHit   // the last instruction hit data breakpoints
+	pendReset // the RESET pin was pulsed
+)
+
+// updateEvents derives pending from State and makes the current block end.
+func (c *CPU) updateEvents() {
+	e := c.pending & (pendYield | pendReset)
+	if c.IntrPin && c.Flags&flagIF != 0 {
+		e |= pendIntr
+	}
+	if c.NMIPin && !c.NMIMask {
+		e |= pendNMI
+	}
+	if c.Shadow {
+		e |= pendShadow
+	}
+	if c.Flags&flagTF != 0 {
+		e |= pendTrap
+	}
+	if c.Flags&flagRF != 0 || c.codeBreakpoints() {
+		e |= pendDebug
+	}
+	if c.Halted {
+		e |= pendHalt
+	}
+	if c.DebugHits != 0 {
+		e |= pendHit
+	}
+	if c.Shutdown {
+		e |= pendShutdown
+	}
+	c.pending = e
+	c.n = 0
+}
+
+// flagsChanged follows a change of IF, TF, RF, VM or AC.
+func (c *CPU) flagsChanged() {
+	c.updateEvents()
+	c.modeChanged()
+}

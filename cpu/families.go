@@ -1,0 +1,57 @@
+package cpu
+
+import "alpinevm/cpu/x86"
+
+// families lists them all; each stands in a file of its own.
+func families() []family {
+	return []family{
+		aluFamily,
+		atomicFamily,
+		bcdFamily,
+		bitFamily,
+		branchFamily,
+		controlFamily,
+		counterFamily,
+		cpuidFamily,
+		extendFamily,
+		farFamily,
+		flagFamily,
+		fxsaveFamily,
+		intFamily,
+		ioFamily,
+		mmxFamily,
+		movFamily,
+		msrFamily,
+		mulFamily,
+		segmentFamily,
+		shiftFamily,
+		shuffleFamily,
+		sseControlFamily,
+		sseConvertFamily,
+		sseFloatFamily,
+		sseMoveFamily,
+		stackFamily,
+		stringFamily,
+		sysenterFamily,
+		tableFamily,
+		verifyFamily,
+		x87ArithFamily,
+		x87ControlFamily,
+		x87MathFamily,
+		x87MoveFamily,
+	}
+}
+
+// selectors is the table that translate consults, made once for all CPUs and
+// never changed.
+var selectors = func() (t [x86.NumOps]selector) {
+	for _, f := range families() {
+		for m, s := range f {
+			if t[m] != nil {
+				panic("BUG: two families claim " + m.String())
+			}
+			t[m] = s
+		}
+	}
+	return t
+}()
