@@ -79,7 +79,7 @@ func newSession(m *Machine) (*session, error) {
 		if _, err := fs.Stat(root, "sbin/init"); err != nil {
 			return nil, &ConfigError{"Root", errors.New("there is no /sbin/init in it to run")}
 		}
-		inittab, err := fs.ReadFile(root, "etc/inittab")
+		inittab, err := fs9p.ReadFile(root, "etc/inittab", maxInittab)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
@@ -106,6 +106,10 @@ func newSession(m *Machine) (*session, error) {
 	m.initrd, err = ram.Build(root)
 	return s, err
 }
+
+// maxInittab bounds the image's /etc/inittab, in bytes: it goes into the initial
+// root file system.
+const maxInittab = 1 << 20
 
 // same says that two writers are one.
 func same(a, b io.Writer) bool {

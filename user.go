@@ -3,10 +3,13 @@ package alpinevm
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strconv"
 	"strings"
+
+	"alpinevm/fs9p"
 )
 
 // user is who a session runs as.
@@ -63,10 +66,16 @@ func lookupUser(root fs.FS, s string) (user, error) {
 	return u, nil
 }
 
+// maxUsers bounds /etc/passwd and /etc/group, in bytes.
+const maxUsers = 16 << 20
+
 // findEntry finds the line of a passwd-like file by name (field 0) or number
 // (field 2); nil where there is none.
 func findEntry(root fs.FS, file, key string, fields int) ([]string, error) {
-	data, err := fs.ReadFile(root, file)
+	data, err := fs9p.ReadFile(root, file, maxUsers)
+	if errors.Is(err, fs9p.ErrTooLarge) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, nil // an image without the file has no names
 	}

@@ -1,6 +1,7 @@
 package fs9p
 
 import (
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -10,7 +11,7 @@ import (
 )
 
 // IOFS shows f to host code as an io/fs file system, read-only. It implements
-// fs.ReadLinkFS; Open follows symbolic links, those with an absolute target
+// fs.ReadLinkFS and fs.ReadFileFS; Open follows symbolic links, those with an absolute target
 // from the root, and never leaves f. It is to be used where f may be: on the
 // machine goroutine, or before there is one.
 func IOFS(f FS) fs.ReadLinkFS { return ioFS{f} }
@@ -26,6 +27,9 @@ func (v ioFS) walk(op, name string, follow bool) (Node, error) {
 	fail := func(err error) (Node, error) { return nil, &fs.PathError{Op: op, Path: name, Err: err} }
 	if !fs.ValidPath(name) {
 		return fail(fs.ErrInvalid)
+	}
+	if len(name) > maxPath {
+		return fail(ENAMETOOLONG)
 	}
 	at, err := v.f.Attach("")
 	if err != nil {
@@ -225,9 +229,14 @@ func (e *ioEntry) String() string             { return fs.FormatDirEntry(e) }
 func (f *ioFile) ReadDir(n int) ([]fs.DirEntry, error) {
 	var found []Dirent
 	err := f.file.ReadDir(f.cookie, func(d Dirent) bool {
-		found = append(found, d)
-		return n <= 0 || len(found) < n
+		if found = append(found, d); n <= 0 {
+			return len(found) <= maxEntries
+		}
+		return len(found) < n
 	})
+	if err == nil && len(found) > maxEntries {
+		err = fmt.Errorf("%w: more than %d entries", ErrTooLarge, maxEntries)
+	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "readdir", Path: f.name, Err: err}
 	}

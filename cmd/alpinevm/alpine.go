@@ -104,10 +104,13 @@ func parseKernel(s string) *kernelSource {
 	return nil
 }
 
+// maxRelease bounds /etc/alpine-release, in bytes.
+const maxRelease = 4096
+
 // releaseOf is the release of Alpine that root is one of, with repositories of
 // its own; else that whose packages serve any root.
 func releaseOf(root fs.FS) string {
-	data, err := fs.ReadFile(root, "etc/alpine-release")
+	data, err := fs9p.ReadFile(root, "etc/alpine-release", maxRelease)
 	if err != nil {
 		return latestStable
 	}
@@ -205,6 +208,9 @@ func kernelOf(ctx context.Context, packages *apk.Cache, release, version string,
 	return p, err
 }
 
+// maxProgram bounds a kernel or a busybox of a package, in bytes.
+const maxProgram = 128 << 20
+
 // addKernel has cfg boot the kernel in a package, with its modules.
 func addKernel(cfg *alpinevm.Config, p *apk.Package, open *closers) error {
 	tree, err := openPackage(p, open)
@@ -219,7 +225,7 @@ func addKernel(cfg *alpinevm.Config, p *apk.Package, open *closers) error {
 	if len(names) != 1 {
 		return fmt.Errorf("it holds %d files %s, not one", len(names), kernelPattern)
 	}
-	if cfg.Kernel, err = fs.ReadFile(files, names[0]); err != nil {
+	if cfg.Kernel, err = fs9p.ReadFile(files, names[0], maxProgram); err != nil {
 		return err
 	}
 	if cfg.Modules == nil {
@@ -240,7 +246,7 @@ func busyboxFrom(ctx context.Context, packages *apk.Cache, release string, polic
 	if err != nil {
 		return nil, err
 	}
-	return fs.ReadFile(fs9p.IOFS(tree), busyboxFile)
+	return fs9p.ReadFile(fs9p.IOFS(tree), busyboxFile, maxProgram)
 }
 
 // openPackage serves a package's files in place. Package oci's index of them is

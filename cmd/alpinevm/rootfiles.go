@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io/fs"
 	"path"
 	"strings"
 
@@ -36,7 +35,7 @@ func putFile(root fs9p.FS, f kernel.GuestFile) error {
 	name := strings.TrimPrefix(f.Name, "/")
 	files := fs9p.IOFS(root)
 	if info, err := files.Lstat(name); err == nil && info.Mode().IsRegular() {
-		if old, err := fs.ReadFile(files, name); err == nil && bytes.Equal(old, f.Data) {
+		if old, err := fs9p.ReadFile(files, name, int64(len(f.Data))); err == nil && bytes.Equal(old, f.Data) {
 			return nil
 		}
 	}
