@@ -16,9 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
-	"alpinevm/devices/virtio"
 	"alpinevm/fs9p"
 	"alpinevm/kernel"
 )
@@ -163,68 +161,4 @@ func New(cfg Config) (*Machine, error) {
 		return nil, err
 	}
 	return m, nil
-}
-
-// load parses the kernel, plugs the devices and boots.
-func (m *Machine) load() error {
-	cfg := &m.cfg
-	if cfg.Terminal != nil {
-		if err := m.plugTerminal(cfg.Terminal); err != nil {
-			return err
-		}
-	}
-	if err := m.plug(virtio.NewRNG(m.mem, m.entropy())); err != nil {
-		return err
-	}
-	if cfg.Network != nil {
-		if err := m.plugNetwork(cfg.Network); err != nil {
-			return err
-		}
-	}
-	m.cmdline, m.initrd = cfg.Cmdline, cfg.Initrd
-	if cfg.Kernel != nil {
-		var err error
-		if m.kernel, err = kernel.Parse(cfg.Kernel); err != nil {
-			return &ConfigError{"Kernel", err}
-		}
-		if m.cmdline == "" && m.kernel.Kind != kernel.Multiboot {
-			m.cmdline = DefaultCmdline
-		}
-		m.cmdline = strings.TrimSpace(m.cmdline + " " + cfg.Append)
-	}
-	if cfg.Root != nil && cfg.Initrd == nil {
-		if m.kernel == nil || m.kernel.Kind == kernel.Multiboot {
-			return &ConfigError{"Kernel", errors.New("it is no Linux kernel, which a root file system needs")}
-		}
-		var err error
-		if m.session, err = newSession(m); err != nil {
-			return err
-		}
-	}
-	if err := m.plugVolumes(); err != nil {
-		return err
-	}
-	return m.boot()
-}
-
-// Shutdown asks the guest to end in an orderly way: its processes are told,
-// its files written. It may be called from any goroutine. A guest that does
-// not answer goes on.
-func (m *Machine) Shutdown() {
-	m.Kick(func() {
-		if m.session != nil {
-			m.session.shutdown.Fire()
-		}
-		m.acpi.PowerButton()
-	})
-}
-
-// Resize tells the guest the terminal's size in characters. It may be called
-// from any goroutine.
-func (m *Machine) Resize(cols, rows uint16) {
-	m.Kick(func() {
-		if m.console != nil {
-			m.console.Resize(cols, rows)
-		}
-	})
 }

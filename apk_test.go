@@ -234,7 +234,7 @@ echo "$1/big" >/etc/apk/repositories
 apk add --no-cache big && apk info -e big && sync`, map[string]apktest.Repository{"big": apktest.NewRepository(key, many)}))
 	start := time.Now()
 	g.want(g.live(), Exited, 0)
-	t.Logf("%d files in %v, %d million instructions", len(many.Files), time.Since(start), g.cpu.Retired/1e6)
+	t.Logf("%d files in %v, %d million instructions", len(many.Files), time.Since(start), g.Instructions()/1e6)
 	root := fs9p.IOFS(g.cfg.Root)
 	for _, f := range many.Files {
 		got, err := fs.ReadFile(root, f.Name)

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"alpinevm/internal/baretest"
 )
 
 // processorTime is what this process has used so far of the host's processors.
@@ -35,9 +37,9 @@ func BenchmarkIdle(b *testing.B) {
 		idle(b, g.Machine)
 	})
 	b.Run("18Hz", func(b *testing.B) {
-		// programTicks with a divisor of 65,536, and without its end.
-		program := strings.NewReplacer("b09ce640b02ee640", "b000e640b000e640", "1472f9", "14ebf9").Replace(strings.Join(strings.Fields(programTicks), ""))
-		m, err := New(Config{Kernel: flatKernel(program), Memory: DefaultMemory})
+		// baretest.Ticks with a divisor of 65,536, and without its end.
+		program := strings.NewReplacer("b09ce640b02ee640", "b000e640b000e640", "1472f9", "14ebf9").Replace(strings.Join(strings.Fields(baretest.Ticks), ""))
+		m, err := New(Config{Kernel: baretest.Flat(program), Memory: DefaultMemory})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -89,10 +91,10 @@ func BenchmarkFiles(b *testing.B) {
 					}
 					name := strings.TrimPrefix(f[0], "Benchmark")
 					b.ReportMetric(v, name+"-"+f[5])
-					b.ReportMetric(float64(g.cpu.Retired-before)/1e6, name+"-Minstr")
+					b.ReportMetric(float64(g.Instructions()-before)/1e6, name+"-Minstr")
 					b.ReportMetric((processorTime(b) - cpu).Seconds(), name+"-cpu-s")
 				}
-				before, cpu = g.cpu.Retired, processorTime(b)
+				before, cpu = g.Instructions(), processorTime(b)
 			}
 		})
 		g.want(*e, Exited, 0)
@@ -116,7 +118,7 @@ func BenchmarkPipe(b *testing.B) {
 			b.Fatal(err)
 		}
 		g.want(e, Exited, 0)
-		if !bytes.Equal(g.stdout.b.Bytes(), data) {
+		if g.stdout.String() != string(data) {
 			b.Error("what came back differs")
 		}
 		b.ReportMetric(float64(len(data))/1e6/(processorTime(b)-cpu).Seconds(), "MB/cpu-s")

@@ -51,7 +51,7 @@ func TestSpecificationNamesTests(t *testing.T) {
 			t.Errorf("%s is nowhere", name)
 		}
 	}
-	for _, m := range regexp.MustCompile("`((?:cpu|devices|bios|kernel|fs9p|net|cmd|bench)(?:/\\w+)*)`").FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile("`((?:cpu|devices|bios|kernel|fs9p|net|internal|launch|cmd|bench)(?:/\\w+)*)`").FindAllStringSubmatch(string(text), -1) {
 		if _, err := os.Stat(m[1]); err != nil {
 			t.Error(err)
 		}

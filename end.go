@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"alpinevm/cpu"
+	"alpinevm/internal/board"
 )
 
 // Cause is why a machine has ended.
@@ -41,45 +41,36 @@ type End struct {
 	Detail string
 }
 
-// powerOff is what the guest does by ACPI. A session that has told its exit
-// status ends with that.
-func (m *Machine) powerOff() {
-	if m.session != nil {
-		m.finish(m.session.end())
-		return
+// hooks follow what happens on the board.
+func (m *Machine) hooks() board.Hooks {
+	return board.Hooks{
+		PowerOff: func() {
+			if m.session != nil {
+				m.finish(m.session.end())
+				return
+			}
+			m.finish(End{Cause: PowerOff})
+		},
+		TripleFault: func() { m.finish(End{Cause: TripleFault, Detail: m.crash()}) },
+		DebugExit:   func(v uint32) { m.finish(End{Cause: DebugExit, Code: int(v)}) },
+		Failed:      func(err error) { m.finish(End{Cause: Failure, Detail: err.Error()}) },
+		Line:        m.logged,
+		Reset:       m.resets,
+		Restart: func() {
+			if m.session != nil {
+				m.session.restart()
+			}
+		},
+		Idle: func() bool { return m.session == nil || m.session.drained() },
 	}
-	m.finish(End{Cause: PowerOff})
 }
 
-// logTail keeps the last bytes of the kernel's log.
-type logTail struct {
-	buf   [32 << 10]byte
-	n     int // bytes ever added
-	start int // value of n where the current line began
-}
-
-func (l *logTail) add(b byte) {
-	l.buf[l.n%len(l.buf)] = b
-	l.n++
-	if b == '\n' {
-		l.start = l.n
+// finish switches the machine off behind the current instruction.
+func (m *Machine) finish(e End) {
+	if m.end == nil {
+		m.end = &e
 	}
-}
-
-// bytes is the end of the log.
-func (l *logTail) bytes() []byte { return l.since(0) }
-
-// since is what was added from the nth byte on, as far as it is there.
-func (l *logTail) since(n int) []byte {
-	n = max(n, l.n-len(l.buf))
-	i, j := n%len(l.buf), l.n%len(l.buf)
-	switch {
-	case n >= l.n:
-		return nil
-	case i < j:
-		return l.buf[i:j]
-	}
-	return append(bytes.Clone(l.buf[i:]), l.buf[:j]...)
+	m.board.SwitchOff()
 }
 
 // What Linux's panic() prints first, and what it prints last if it is not to
@@ -89,15 +80,22 @@ const (
 	panicEnd   = "---[ end " + panicStart
 )
 
-// panicked says whether the log tells of a panic.
-func (l *logTail) panicked() bool { return bytes.Contains(l.bytes(), []byte(panicStart)) }
-
 // logged looks at a line of the log that has just ended: Linux may be about to
 // wait for ever.
 func (m *Machine) logged(line []byte) {
 	if m.session != nil && bytes.Contains(line, []byte(panicEnd)) {
 		m.finish(End{Cause: Panic, Detail: m.crash()})
 	}
+}
+
+// resets says whether a reset of the guest starts it again. Linux resets the
+// machine behind a panic too, so its log tells which it was.
+func (m *Machine) resets() bool {
+	if !bytes.Contains(m.board.Log(), []byte(panicStart)) {
+		return true
+	}
+	m.finish(End{Cause: Panic, Detail: m.crash()})
+	return false
 }
 
 // A crash shows the last crashLines of the log, and the line that tells of a
@@ -107,17 +105,19 @@ const (
 	panicLines = 5
 )
 
-// lines is the last n lines of the log.
-func (l *logTail) lines(n int) string {
-	all := strings.Split(strings.TrimRight(strings.ReplaceAll(string(l.bytes()), "\r", ""), "\n"), "\n")
-	return strings.Join(all[max(0, len(all)-n):], "\n")
+// logLines are the lines of the log's end.
+func (m *Machine) logLines() []string {
+	return strings.Split(strings.TrimRight(strings.ReplaceAll(string(m.board.Log()), "\r", ""), "\n"), "\n")
 }
+
+// lastLines are the last n of them.
+func lastLines(all []string, n int) []string { return all[max(0, len(all)-n):] }
 
 // crash describes a crash: the end of the log and the processor's state.
 func (m *Machine) crash() string {
 	var b strings.Builder
-	all := strings.Split(strings.TrimRight(strings.ReplaceAll(string(m.log.bytes()), "\r", ""), "\n"), "\n")
-	last := all[max(0, len(all)-crashLines):]
+	all := m.logLines()
+	last := lastLines(all, crashLines)
 	head := all[:len(all)-len(last)]
 	if i := slices.IndexFunc(head, func(l string) bool { return strings.Contains(l, panicStart) }); i >= 0 {
 		last = slices.Concat(head[max(0, i-panicLines):min(len(head), i+panicLines)], []string{"..."}, last)
@@ -127,20 +127,6 @@ func (m *Machine) crash() string {
 			b.WriteString(l + "\n")
 		}
 	}
-	b.WriteString(dump(&m.cpu.State))
-	return b.String()
-}
-
-// dump shows the registers.
-func dump(s *cpu.State) string {
-	var b strings.Builder
-	for i, n := range []string{"EAX", "ECX", "EDX", "EBX", "ESP", "EBP", "ESI", "EDI"} {
-		fmt.Fprintf(&b, "%s %08x ", n, s.R[i])
-	}
-	fmt.Fprintf(&b, "\nEIP %08x EFLAGS %08x CPL %d CR0 %08x CR2 %08x CR3 %08x CR4 %08x\n", s.EIP, s.EFLAGS(), s.CPL, s.CR0, s.CR2, s.CR3, s.CR4)
-	for i, n := range []string{"ES", "CS", "SS", "DS", "FS", "GS", "LDTR", "TR"} {
-		fmt.Fprintf(&b, "%s %04x %08x ", n, s.Seg[i].Sel, s.Seg[i].Base)
-	}
-	fmt.Fprintf(&b, "\n%d instructions\n", s.Retired)
+	b.WriteString(m.board.Registers())
 	return b.String()
 }

@@ -1,13 +1,12 @@
 package alpinevm
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"alpinevm/internal/baretest"
 	"alpinevm/internal/guesttest"
 )
 
@@ -18,23 +17,8 @@ const (
 	runBudget  = 3000e6
 )
 
-// buffer is a bytes.Buffer that a machine's outlet writes and a test reads.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
+// buffer is what a machine's outlet writes and a test reads.
+type buffer = baretest.Buffer
 
 // guest is a machine under test with all that it prints.
 type guest struct {
@@ -86,10 +70,10 @@ func newGuest(t testing.TB, cfg Config) *guest {
 // executed budget instructions. It gives the end, nil if there is none.
 func (g *guest) stepUntil(budget uint64, done func() bool) *End {
 	g.t.Helper()
-	for last := g.cpu.Retired + budget; g.cpu.Retired < last; {
+	for last := g.Instructions() + budget; g.Instructions() < last; {
 		switch s, _ := g.Step(); s {
 		case Ended:
-			if g.drained() {
+			if g.board.Drained() {
 				return g.end
 			}
 			time.Sleep(20 * time.Microsecond)

@@ -48,7 +48,7 @@ func TestLeaks(t *testing.T) {
 			t.Fatal(err)
 		}
 		keys.Close()
-		for m.cpu.Retired < 1e6 {
+		for m.Instructions() < 1e6 {
 			m.Step()
 		}
 		if err := m.Close(); err != nil {

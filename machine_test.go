@@ -74,13 +74,13 @@ func TestBoot(t *testing.T) {
 					cfg.Terminal = &Terminal{Out: &out, Cols: 132, Rows: 43, Term: "xterm"}
 				}
 				g := newGuest(t, cfg)
-				before := g.cpu.Retired
-				if e := g.stepUntil(bootBudget, func() bool { return bytes.Contains(g.log.bytes(), []byte(started)) }); e != nil {
+				before := g.Instructions()
+				if e := g.stepUntil(bootBudget, func() bool { return bytes.Contains(g.board.Log(), []byte(started)) }); e != nil {
 					t.Fatalf("ended before the program: %+v\n%s", e, g.describe())
 				}
-				t.Logf("program started after %d million instructions", (g.cpu.Retired-before)/1e6)
+				t.Logf("program started after %d million instructions", (g.Instructions()-before)/1e6)
 				g.want(g.run(), Exited, 42)
-				results[i] = result{g.cpu.Retired, g.serial.String(), g.stdout.String() + out.String(), g.stderr.String()}
+				results[i] = result{g.Instructions(), g.serial.String(), g.stdout.String() + out.String(), g.stderr.String()}
 			}
 			if results[0].retired != results[1].retired {
 				t.Errorf("two runs of %d and %d instructions", results[0].retired, results[1].retired)

@@ -19,7 +19,7 @@ func (s *session) modules(ram *kernel.Initramfs) error {
 	if cfg.Modules == nil {
 		return nil
 	}
-	mods, err := kernel.OpenModules(fs9p.IOFS(cfg.Modules), s.m.kernel.Release)
+	mods, err := kernel.OpenModules(fs9p.IOFS(cfg.Modules), s.m.image.Kernel.Release)
 	if err != nil {
 		return &ConfigError{"Modules", err}
 	}
@@ -38,7 +38,7 @@ func (s *session) modules(ram *kernel.Initramfs) error {
 	if err != nil {
 		return &ConfigError{"Modules", err}
 	}
-	tree, err := withFiles(cfg.Modules, mods.Dir, index, s.m.wallClock)
+	tree, err := withFiles(cfg.Modules, mods.Dir, index, s.m.board.Date)
 	if err != nil {
 		return &ConfigError{"Modules", err}
 	}

@@ -83,7 +83,7 @@ func (m *Machine) plugNetwork(cfg *Network) error {
 		return err
 	}
 	m.network = n
-	return m.plug(virtio.NewNet(m.mem, mac, 0, wire{n}))
+	return m.board.PlugNet(mac, wire{n})
 }
 
 const defaultHostname = "alpine"

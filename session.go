@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"reflect"
 	"strconv"
 	"strings"
@@ -103,7 +102,7 @@ func newSession(m *Machine) (*session, error) {
 	for i, v := range cfg.Volumes {
 		ram.Mounts = append(ram.Mounts, VolumeMount(i, v))
 	}
-	m.initrd, err = ram.Build(root)
+	m.image.Initrd, err = ram.Build(root)
 	return s, err
 }
 
@@ -138,7 +137,7 @@ func tools(root fs.FS, static []byte) (kernel.Tools, error) {
 // control makes the control file system, by which the guest talks to us.
 func (s *session) control() *ctl.FS {
 	cfg := &s.m.cfg
-	c := ctl.New(ctl.Config{Post: s.m.Kick, Now: s.m.wallClock, Wait: cfg.Deterministic})
+	c := ctl.New(ctl.Config{Post: s.m.Kick, Now: s.m.board.Date, Wait: cfg.Deterministic})
 	c.Sink(kernel.CtlExit, 0o200, func(p []byte) error {
 		n, err := strconv.Atoi(strings.TrimSpace(string(p)))
 		if err != nil {
@@ -154,9 +153,7 @@ func (s *session) control() *ctl.FS {
 	s.shutdown = c.Signal(kernel.CtlShutdown, 0o400, kernel.ShutdownRequest)
 	s.shutdown.Asked = func() {
 		s.up = true
-		if s.m.console != nil {
-			s.m.console.Announce()
-		}
+		s.m.board.Announce()
 	}
 	in := cfg.Stdin
 	if in == nil {
@@ -187,7 +184,7 @@ func (s *session) end() End {
 	case s.failure != "":
 		return End{Cause: Failure, Detail: "the guest: " + strings.TrimSpace(s.failure)}
 	case !s.up:
-		return End{Cause: Failure, Detail: "the guest switched itself off before its session began; the end of its log:\n" + s.m.log.lines(startLines)}
+		return End{Cause: Failure, Detail: "the guest switched itself off before its session began; the end of its log:\n" + strings.Join(lastLines(s.m.logLines(), startLines), "\n")}
 	}
 	return End{Cause: PowerOff}
 }
@@ -203,62 +200,4 @@ func (s *session) drained() bool {
 }
 
 // restart forgets what the last run of the guest said.
-func (s *session) restart() error {
-	s.exited, s.failure, s.up = false, "", false
-	return nil
-}
-
-const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-func terminalType(cfg *Config) string {
-	if cfg.Terminal != nil && cfg.Terminal.Term != "" {
-		return cfg.Terminal.Term
-	}
-	return "linux"
-}
-
-// program is what the session runs, with the environment that docker would
-// give it.
-func program(root fs.FS, cfg *Config) (kernel.Program, error) {
-	u, err := lookupUser(root, cfg.User)
-	if err != nil {
-		return kernel.Program{}, &ConfigError{"User", err}
-	}
-	p := kernel.Program{Args: cfg.Args, Dir: cfg.Dir, UID: u.uid, GID: u.gid}
-	if len(p.Args) == 0 {
-		p.Args = []string{"/bin/sh"}
-	}
-	if p.Dir == "" {
-		p.Dir = "/"
-	}
-	if !path.IsAbs(p.Dir) {
-		return kernel.Program{}, &ConfigError{"Dir", errors.New("want an absolute path in the guest")}
-	}
-	if info, err := fs.Stat(root, strings.TrimPrefix(path.Clean(p.Dir), "/")); err == nil && info.Mode().IsRegular() {
-		return kernel.Program{}, &ConfigError{"Dir", errors.New("it is a file; want a folder of the guest")}
-	}
-	env := []string{defaultPath, "HOSTNAME=" + cfg.Hostname, "HOME=" + u.home}
-	if cfg.Hostname == "" {
-		env[1] = "HOSTNAME=alpine"
-	}
-	if cfg.Terminal != nil {
-		env = append(env, "TERM="+terminalType(cfg))
-	}
-	p.Env = mergeEnv(env, cfg.Env)
-	return p, nil
-}
-
-// mergeEnv adds the settings of extra to env; later ones win.
-func mergeEnv(env, extra []string) []string {
-	for _, e := range extra {
-		name, _, _ := strings.Cut(e, "=")
-		kept := env[:0:0]
-		for _, old := range env {
-			if n, _, _ := strings.Cut(old, "="); n != name {
-				kept = append(kept, old)
-			}
-		}
-		env = append(kept, e)
-	}
-	return env
-}
+func (s *session) restart() { s.exited, s.failure, s.up = false, "", false }

@@ -32,10 +32,19 @@ func (m *Machine) serve(tag string, cfg fs9p.Config) error {
 	if !m.cfg.Deterministic {
 		cfg.Post = m.Kick // without it the machine waits for the host's files
 	}
-	if t := m.trace; t != nil && t.what&Trace9P != 0 {
-		cfg.Trace = t.files(tag)
+	if m.cfg.Trace&Trace9P != 0 {
+		cfg.Trace = m.traced(tag)
 	}
 	srv := fs9p.New(cfg)
 	m.servers = append(m.servers, srv)
-	return m.share(tag, srv)
+	return m.board.PlugP9(tag, srv)
+}
+
+// traced reports the messages of a 9P device. A server of slow files calls it
+// from a goroutine of its own.
+func (m *Machine) traced(tag string) func(uint16, fs9p.Message) {
+	return func(id uint16, msg fs9p.Message) {
+		line := fs9p.Describe(id, msg)
+		m.Kick(func() { m.board.Report("9p %s: %s", tag, line) })
+	}
 }

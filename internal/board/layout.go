@@ -1,4 +1,4 @@
-package alpinevm
+package board
 
 import "alpinevm/devices/pci"
 

@@ -1,4 +1,4 @@
-package alpinevm
+package board
 
 import (
 	"context"
@@ -22,7 +22,7 @@ const (
 	Idle
 	// Blocked: the guest's output has nowhere to go; only a Kick helps.
 	Blocked
-	// Ended: the machine is off. Machine.End says why.
+	// Ended: the machine is off. The hooks have said why.
 	Ended
 )
 
@@ -61,53 +61,53 @@ func (k *kicks) drain() {
 
 // Kick has f run on the machine goroutine, between two steps, in the order of
 // the calls. It may be called from any goroutine and never blocks.
-func (m *Machine) Kick(f func()) { m.kicks.post(f) }
+func (b *Board) Kick(f func()) { b.kicks.post(f) }
 
 // Step runs the machine for at most about 100 microseconds of host time, never
 // past its next timer. It never sleeps. wakeAt is the guest time at which an
 // Idle machine has something to do.
-func (m *Machine) Step() (s Status, wakeAt time.Duration) {
-	m.kicks.drain()
-	m.pump()
-	if m.end != nil {
+func (b *Board) Step() (s Status, wakeAt time.Duration) {
+	b.kicks.drain()
+	b.pump()
+	if b.off {
 		return Ended, 0
 	}
-	if m.outputFull() {
+	if b.outputFull() {
 		return Blocked, never
 	}
-	m.timers.Run(m.clock.Now())
-	at, armed := m.timers.Next()
+	b.timers.Run(b.clock.Now())
+	at, armed := b.timers.Next()
 	if !armed {
 		at = never
 	}
-	before := m.cpu.Retired
-	exit := m.execute(m.clock.budget(at))
-	m.clock.ran(m.cpu.Retired - before)
-	m.pump()
-	if m.resetting && m.end == nil {
-		m.resetting = false
-		if err := m.restart(); err != nil {
-			m.finish(End{Cause: Failure, Detail: err.Error()})
+	before := b.cpu.Retired
+	exit := b.execute(b.clock.budget(at))
+	b.clock.ran(b.cpu.Retired - before)
+	b.pump()
+	if b.resetting && !b.off {
+		b.resetting = false
+		if err := b.restart(); err != nil {
+			b.failed(err)
 		}
 		return Running, 0
 	}
-	if m.end != nil {
+	if b.off {
 		return Ended, 0
 	}
 	switch exit.Reason {
 	case cpu.Reset:
-		m.tripleFault()
+		b.tripleFault()
 		return Running, 0
 	case cpu.Halt:
-		if m.cpu.Flags&x86.FlagIF == 0 {
-			m.powerOff() // nothing wakes it any more: Linux's halt
+		if b.cpu.Flags&x86.FlagIF == 0 {
+			b.powerOff() // nothing wakes it any more: Linux's halt
 			return Running, 0
 		}
-		if at, armed = m.timers.Next(); !armed {
+		if at, armed = b.timers.Next(); !armed {
 			at = never
 		}
-		m.quiet.halted(m.cpu.Retired, at-m.clock.Now())
-		if armed && m.clock.skip(at) {
+		b.quiet.halted(b.cpu.Retired, at-b.clock.Now())
+		if armed && b.clock.skip(at) {
 			return Running, 0
 		}
 		return Idle, at
@@ -116,29 +116,29 @@ func (m *Machine) Step() (s Status, wakeAt time.Duration) {
 }
 
 // execute runs at most n instructions.
-func (m *Machine) execute(n int) cpu.Exit {
-	if m.trace != nil {
-		return m.trace.run(n)
+func (b *Board) execute(n int) cpu.Exit {
+	if b.trace != nil {
+		return b.traced(n)
 	}
-	return m.cpu.Run(n)
+	return b.cpu.Run(n)
 }
 
-// Run steps the machine until it ends or ctx is done; an idle guest costs no
+// Run steps the board until it is off or ctx is done; an idle guest costs no
 // host CPU. What the guest has printed is written before it returns. The error
-// is ctx's; how the machine ended is in End.
-func (m *Machine) Run(ctx context.Context) (End, error) {
-	defer context.AfterFunc(ctx, m.kicks.bell.ring)()
+// is ctx's.
+func (b *Board) Run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, b.kicks.bell.ring)()
 	// Where there is no other processor, who has something for the guest, or
 	// takes what it prints, would wait for the runtime to take this one away,
 	// ten milliseconds. Where there is one, yielding would wake it for nothing.
 	alone := runtime.GOMAXPROCS(0) == 1
 	for {
-		status, at := m.Step()
-		if status == Ended && m.drained() {
-			return *m.end, nil
+		status, at := b.Step()
+		if status == Ended && b.Drained() {
+			return nil
 		}
 		if ctx.Err() != nil {
-			return End{}, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 		if status == Running {
 			if alone {
@@ -148,29 +148,17 @@ func (m *Machine) Run(ctx context.Context) (End, error) {
 		}
 		d, slack := time.Hour, time.Duration(0)
 		if status == Idle && at != never {
-			d, slack = min(at-m.clock.Now(), d), m.quiet.slack()
+			d, slack = min(at-b.clock.Now(), d), b.quiet.slack()
 		}
 		if d > 0 {
 			from := time.Now()
-			m.kicks.bell.wait(d + slack)
-			m.waited += time.Since(from)
-			m.clock.hold(at, slack)
+			b.kicks.bell.wait(d + slack)
+			b.waited += time.Since(from)
+			b.clock.hold(at, slack)
 		}
 	}
 }
 
-// drained says that all output has reached the host.
-func (m *Machine) drained() bool {
-	m.pump()
-	return (m.trace == nil || m.trace.out.empty()) && m.serial.empty() && m.debug.empty() && (m.terminal == nil || m.terminal.empty() && m.console.Buffered() == 0) &&
-		(m.session == nil || m.session.drained())
-}
-
 // Waited is how long Run has waited so far with nothing for the guest to do, in
 // host time. To be called on the machine goroutine.
-func (m *Machine) Waited() time.Duration { return m.waited }
-
-// Instructions is the number of guest instructions retired so far; each
-// iteration of a string instruction and each interrupt counts as one. To be
-// called on the machine goroutine.
-func (m *Machine) Instructions() uint64 { return m.cpu.Retired }
+func (b *Board) Waited() time.Duration { return b.waited }

@@ -1,4 +1,4 @@
-package alpinevm
+package board
 
 import (
 	"errors"
@@ -16,15 +16,15 @@ import (
 const resetValue = 6
 
 // firmware says what package bios needs to know of the board.
-func (m *Machine) firmware() bios.Config {
+func (b *Board) firmware() bios.Config {
 	cfg := bios.Config{
-		RAM: uint64(m.mem.Size()), PCIBase: mmioBase, PCIEnd: mmioEnd,
+		RAM: uint64(b.mem.Size()), PCIBase: mmioBase, PCIEnd: mmioEnd,
 		SCI: irqSCI, PM1Event: portACPI + acpi.EventBlock, PM1Control: portACPI + acpi.ControlBlock, PMTimer: portACPI + acpi.TimerBlock,
 		SleepOff: acpi.SleepOff, ResetPort: portReset, ResetValue: resetValue,
 		RTC:    bios.Device{Port: portCMOS, Count: 2, IRQ: irqRTC},
 		Serial: []bios.Device{{Port: portCOM1, Count: 8, IRQ: irqCOM1}, {Port: portCOM2, Count: 8, IRQ: irqCOM2}},
 	}
-	for slot := range m.pci.Pins() {
+	for slot := range b.pci.Pins() {
 		for pin := uint8(1); pin <= 4; pin++ {
 			cfg.Interrupts = append(cfg.Interrupts, bios.Interrupt{Slot: slot, Pin: pin, Line: pciRouting.Line(slot, pin)})
 		}
@@ -32,35 +32,54 @@ func (m *Machine) firmware() bios.Config {
 	return cfg
 }
 
-// boot puts the machine where firmware and boot loader leave it: everything is
+// Image is what a board starts: a kernel, or firmware in its place.
+type Image struct {
+	Kernel  *kernel.Image
+	Cmdline string
+	Initrd  []byte
+	Modules []kernel.Module // of a multiboot kernel
+	Cache   kernel.Cache    // of unpacked kernels; nil: unpacked each time
+	// Firmware is a ROM image of 64 to 256 KiB that is entered at the reset
+	// vector in real mode.
+	Firmware []byte
+}
+
+// Boot loads the image and puts the processor at its first instruction. The
+// image is loaded again when the guest resets the board.
+func (b *Board) Boot(image Image) error {
+	b.image = image
+	return b.boot()
+}
+
+// boot puts the board where firmware and boot loader leave it: everything is
 // loaded and the processor is at the first instruction.
-func (m *Machine) boot() error {
-	if m.cfg.Firmware != nil {
-		return m.bootFirmware()
+func (b *Board) boot() error {
+	if b.image.Firmware != nil {
+		return b.bootFirmware()
 	}
-	fw := m.firmware()
-	info, err := bios.Write(m.mem, fw)
+	fw := b.firmware()
+	info, err := bios.Write(b.mem, fw)
 	if err != nil {
 		return err
 	}
-	if err := bios.AssignPCI(m.bus, fw); err != nil {
+	if err := bios.AssignPCI(b.bus, fw); err != nil {
 		return err
 	}
-	bios.SetUpChips(m.bus, irqSCI, irqPCI1, irqPCI2)
+	bios.SetUpChips(b.bus, irqSCI, irqPCI1, irqPCI2)
 	p := kernel.Params{
 		Layout:  kernel.Layout{Params: kernelParams, Cmdline: kernelCmdline, SetupData: kernelSetup},
-		Cmdline: m.cmdline, Initrd: m.initrd, Modules: m.cfg.ModuleFiles,
-		RSDP: uint32(info.RSDP), Seed: m.seed(), Cache: m.cfg.KernelCache,
+		Cmdline: b.image.Cmdline, Initrd: b.image.Initrd, Modules: b.image.Modules,
+		RSDP: uint32(info.RSDP), Seed: b.seed(), Cache: b.image.Cache,
 	}
 	p.Layout.InitrdTop = highest(info.Memory)
 	for _, r := range info.Memory {
 		p.Memory = append(p.Memory, kernel.MemoryRange{Base: r.Base, Size: r.Size, Type: r.Type})
 	}
-	e, err := m.kernel.Load(m.mem, p)
+	e, err := b.image.Kernel.Load(b.mem, p)
 	if err != nil {
 		return err
 	}
-	m.enterProtected(e, info)
+	b.enterProtected(e, info)
 	return nil
 }
 
@@ -77,8 +96,8 @@ func highest(ranges []bios.Range) uint32 {
 
 // enterProtected puts the processor where a boot loader would: flat 32-bit
 // segments (boot protocol 2.15, "32-bit boot protocol"; Multiboot 0.6.96, 3.2).
-func (m *Machine) enterProtected(e kernel.Entry, info bios.Info) {
-	s := &m.cpu.State
+func (b *Board) enterProtected(e kernel.Entry, info bios.Info) {
+	s := &b.cpu.State
 	s.CR0 |= 1
 	s.GDTR = cpu.TableReg{Base: info.GDT, Limit: info.GDTLimit}
 	s.IDTR = cpu.TableReg{}
@@ -89,45 +108,43 @@ func (m *Machine) enterProtected(e kernel.Entry, info bios.Info) {
 	s.Seg[x86.CS].Sel, s.Seg[x86.CS].Attr = bios.CodeSelector, data|cpu.AttrCode
 	s.R = [16]uint32{x86.EAX: e.EAX, x86.EBX: e.EBX, x86.ESI: e.ESI}
 	s.EIP = e.EIP
-	m.cpu.Reload()
+	b.cpu.Reload()
 }
 
 // bootFirmware maps a ROM image and starts at the reset vector.
-func (m *Machine) bootFirmware() error {
-	rom, err := bios.PlaceROM(m.cfg.Firmware)
+func (b *Board) bootFirmware() error {
+	rom, err := bios.PlaceROM(b.image.Firmware)
 	if err != nil {
-		return &ConfigError{"Firmware", err}
+		return err
 	}
-	if !m.romMapped {
-		if err := m.mem.AddROM(rom.High, m.cfg.Firmware); err != nil {
+	if !b.romMapped {
+		if err := b.mem.AddROM(rom.High, b.image.Firmware); err != nil {
 			return err
 		}
-		m.romMapped = true
+		b.romMapped = true
 	}
-	if _, err := m.mem.WriteAt(rom.Tail, int64(rom.Low)); err != nil {
+	if _, err := b.mem.WriteAt(rom.Tail, int64(rom.Low)); err != nil {
 		return fmt.Errorf("firmware: %w", err)
 	}
 	return nil
 }
 
 // restart is what a guest's reset does: everything starts from the loader.
-func (m *Machine) restart() error {
-	m.cpu.Reset()
-	m.pic.Reset()
-	m.pit.Reset()
-	m.rtc.Reset()
-	m.com1.Reset()
-	m.com2.Reset()
-	m.acpi.Reset()
-	m.post.Reset()
-	m.i8042.Reset()
-	m.pci.Reset()
-	if m.session != nil {
-		if err := m.session.restart(); err != nil {
-			return err
-		}
+func (b *Board) restart() error {
+	b.cpu.Reset()
+	b.pic.Reset()
+	b.pit.Reset()
+	b.rtc.Reset()
+	b.com1.Reset()
+	b.com2.Reset()
+	b.acpi.Reset()
+	b.post.Reset()
+	b.i8042.Reset()
+	b.pci.Reset()
+	if f := b.cfg.Hooks.Restart; f != nil {
+		f()
 	}
-	if err := m.boot(); err != nil {
+	if err := b.boot(); err != nil {
 		return errors.Join(errors.New("restart the guest"), err)
 	}
 	return nil

@@ -1,18 +1,16 @@
-package alpinevm
+package board
 
 import (
 	"fmt"
-	"io"
 
 	"golang.org/x/arch/x86/x86asm"
 
 	"alpinevm/cpu"
 	"alpinevm/cpu/x86"
 	"alpinevm/devices"
-	"alpinevm/fs9p"
 )
 
-// Trace is a set of things that a machine reports.
+// Trace is a set of things that a board reports.
 type Trace uint8
 
 // What can be traced. A line begins with the count of instructions retired.
@@ -21,16 +19,16 @@ const (
 	TraceInterrupts                   // interrupts, of devices and of INT n
 	TraceIO                           // port accesses
 	TracePOST                         // codes written to ports 80h and 190h
-	Trace9P                           // 9P messages
 	TraceCode                         // every instruction, disassembled
+	TraceOwner                        // what the board's owner reports
 )
 
-// tracer writes a machine's trace. Its methods are called on the machine
+// tracer writes a board's trace. Its methods are called on the machine
 // goroutine.
 type tracer struct {
-	m    *Machine
-	what Trace
-	out  *outlet
+	what  Trace
+	out   *outlet
+	count func() uint64 // of instructions, with which each line begins
 	// running: the guest makes the port accesses, not the firmware that we
 	// stand in for.
 	running bool
@@ -39,21 +37,23 @@ type tracer struct {
 	seen bool   // there was one
 }
 
-// newTracer installs the trace that the Config asks for.
-func newTracer(m *Machine, what Trace, w io.Writer) *tracer {
-	t := &tracer{m: m, what: what, out: newOutlet(w, m.Kick)}
-	if what&(TraceExceptions|TraceInterrupts) != 0 {
-		m.cpu.OnFault(t.fault)
+func newTracer(what Trace, out *outlet, count func() uint64) *tracer {
+	return &tracer{what: what, out: out, count: count}
+}
+
+// install has what is traced reported.
+func (t *tracer) install(c *cpu.CPU, ports *devices.Bus) {
+	if t.what&(TraceExceptions|TraceInterrupts) != 0 {
+		c.OnFault(t.fault)
 	}
-	if what&(TraceIO|TracePOST) != 0 {
-		m.bus.Trace = t.port
+	if t.what&(TraceIO|TracePOST) != 0 {
+		ports.Trace = t.port
 	}
-	return t
 }
 
 // printf writes a line.
 func (t *tracer) printf(format string, args ...any) {
-	t.out.put(fmt.Appendf(nil, "%12d "+format+"\n", append([]any{t.m.cpu.Retired}, args...)...))
+	t.out.put(fmt.Appendf(nil, "%12d "+format+"\n", append([]any{t.count()}, args...)...))
 }
 
 // exceptionNames are the vectors below 32 that the processor raises (SDM vol.
@@ -116,18 +116,8 @@ func (t *tracer) port(a devices.Access) {
 	t.printf("io %04x %s %0*x %s", a.Port, arrow, 2*a.Size, a.Value, owner)
 }
 
-// files reports the messages of a 9P device. A server of slow files calls it
-// from a goroutine of its own.
-func (t *tracer) files(tag string) func(uint16, fs9p.Message) {
-	return func(id uint16, msg fs9p.Message) {
-		line := fs9p.Describe(id, msg)
-		t.m.Kick(func() { t.printf("9p %s: %s", tag, line) })
-	}
-}
-
 // instruction shows the one at EIP. One that is repeated is shown once.
-func (t *tracer) instruction() {
-	c := t.m.cpu
+func (t *tracer) instruction(c *cpu.CPU) {
 	cs := &c.Seg[x86.CS]
 	lin := cs.Base + c.EIP
 	if c.Halted || t.seen && lin == t.last {
@@ -149,22 +139,29 @@ func (t *tracer) instruction() {
 	t.printf("code %04x:%08x %-22x %s", cs.Sel, c.EIP, code, text)
 }
 
-// run is cpu.Run, with each instruction shown first if that is asked for. It
+// traced is cpu.Run, with each instruction shown first if that is asked for. It
 // ends where Run would.
-func (t *tracer) run(n int) cpu.Exit {
-	m := t.m
+func (b *Board) traced(n int) cpu.Exit {
+	t := b.trace
 	t.running = true
 	defer func() { t.running = false }()
 	if t.what&TraceCode == 0 {
-		return m.cpu.Run(n)
+		return b.cpu.Run(n)
 	}
 	exit := cpu.Exit{Reason: cpu.Budget}
-	m.yielded = false
+	b.yielded = false
 	for range n {
-		t.instruction()
-		if exit = m.cpu.Run(1); exit.Reason != cpu.Budget || m.yielded || t.out.full() {
+		t.instruction(b.cpu)
+		if exit = b.cpu.Run(1); exit.Reason != cpu.Budget || b.yielded || t.out.full() {
 			break
 		}
 	}
 	return exit
+}
+
+// Report adds a line of the owner's to the trace, where there is one.
+func (b *Board) Report(format string, args ...any) {
+	if b.trace != nil {
+		b.trace.printf(format, args...)
+	}
 }

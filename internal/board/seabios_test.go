@@ -1,4 +1,4 @@
-package alpinevm
+package board
 
 import (
 	"os"
@@ -27,11 +27,12 @@ func TestSeaBIOS(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			g := newGuest(t, Config{Firmware: image, Memory: tt.memory, Deterministic: true})
-			if end := g.stepUntil(500e6, func() bool { return strings.Count(g.debug.String(), "\nRamSize") == 2 }); end != nil {
-				t.Fatalf("ended: %+v\n%s", end, g.debug.String())
+			r := newRig(t, Config{Memory: tt.memory, Deterministic: true}, Image{Firmware: image})
+			r.stepUntil(500e6, func() bool { return strings.Count(r.debug.String(), "\nRamSize") == 2 })
+			if r.end != "" {
+				t.Fatalf("ended: %s\n%s", r.end, r.debug.String())
 			}
-			log := g.debug.String()
+			log := r.debug.String()
 			rest := log
 			for _, want := range []string{
 				"SeaBIOS (version ", "RamSize: " + tt.ram + " [cmos]\n", "Relocating init from ", "PCI: map device bdf=00:01.0  bar 0, addr ",
@@ -44,7 +45,7 @@ func TestSeaBIOS(t *testing.T) {
 				}
 				rest = after
 			}
-			t.Logf("%d million instructions", g.cpu.Retired/1e6)
+			t.Logf("%d million instructions", r.Instructions()/1e6)
 		})
 	}
 }

@@ -1,4 +1,4 @@
-package alpinevm
+package board
 
 import (
 	"bytes"
@@ -10,14 +10,16 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"alpinevm/internal/baretest"
 )
 
 // TestKick posts from many goroutines while the machine runs: all is done, on
 // the machine goroutine, in each one's order.
 func TestKick(t *testing.T) {
-	for name, program := range map[string]string{"busy": programLoop, "idle": "FB F4 EBFC"} {
+	for name, program := range map[string]string{"busy": baretest.Loop, "idle": baretest.Idle} {
 		t.Run(name, func(t *testing.T) {
-			g := newGuest(t, Config{Kernel: flatKernel(program), Memory: MinMemory})
+			r := newRig(t, Config{}, flat(t, program))
 			const posters, each = 8, 500
 			var next [posters]int // the machine goroutine's
 			ctx, cancel := context.WithCancel(context.Background())
@@ -25,22 +27,21 @@ func TestKick(t *testing.T) {
 			for p := range posters {
 				wg.Go(func() {
 					for i := range each {
-						g.Kick(func() {
+						r.Kick(func() {
 							if next[p] != i {
 								t.Errorf("poster %d: %d came before %d", p, i, next[p])
 							}
 							next[p]++
 						})
 					}
-					g.Resize(80, 25)
-					g.Shutdown()
+					r.Kick(func() { r.Resize(80, 25); r.PowerButton() })
 				})
 			}
 			go func() {
 				wg.Wait()
-				g.Kick(func() { g.Kick(cancel) }) // a kick may kick
+				r.Kick(func() { r.Kick(cancel) }) // a kick may kick
 			}()
-			if _, err := g.Run(ctx); err != context.Canceled {
+			if err := r.Run(ctx); err != context.Canceled {
 				t.Fatal(err)
 			}
 			for p, n := range next {
@@ -56,7 +57,7 @@ func TestKick(t *testing.T) {
 // have it after a step or two, not when the runtime takes it away.
 func TestOneProcessor(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	g := newGuest(t, Config{Kernel: flatKernel(programLoop), Memory: MinMemory})
+	r := newRig(t, Config{}, flat(t, baretest.Loop))
 	const kicks = 100
 	var retired uint64 // while there was a kick on its way
 	ctx, cancel := context.WithCancel(context.Background())
@@ -65,21 +66,21 @@ func TestOneProcessor(t *testing.T) {
 		done := make(chan struct{})
 		var from uint64
 		for i := range kicks {
-			g.Kick(func() {
+			r.Kick(func() {
 				if i > 0 {
-					retired += g.cpu.Retired - from
+					retired += r.Instructions() - from
 				}
-				from = g.cpu.Retired
+				from = r.Instructions()
 				done <- struct{}{}
 			})
 			<-done
 		}
 	}()
-	if _, err := g.Run(ctx); err != context.Canceled {
+	if err := r.Run(ctx); err != context.Canceled {
 		t.Fatal(err)
 	}
 	// A step is 100 microseconds, the runtime's patience 10 milliseconds.
-	if steps := retired / kicks / uint64(g.clock.budget(never)); steps > 20 {
+	if steps := retired / kicks / uint64(r.clock.budget(never)); steps > 20 {
 		t.Errorf("a kick takes as long as %d steps", steps)
 	}
 }

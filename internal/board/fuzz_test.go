@@ -1,4 +1,4 @@
-package alpinevm
+package board
 
 import (
 	"context"
@@ -9,8 +9,11 @@ import (
 	"time"
 
 	"alpinevm/bios"
+	"alpinevm/devices/virtio"
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/memfs"
+	"alpinevm/internal/baretest"
+	"alpinevm/net/usernet"
 )
 
 // offline dials nobody.
@@ -20,46 +23,59 @@ func (offline) DialContext(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("offline")
 }
 
-// board is a machine without a program, which a fuzz input plays the guest of.
-type board struct {
-	*Machine
+// wire is the cable between the card and the network.
+type wire struct{ *usernet.Network }
+
+func (w wire) Send(f virtio.Frame) { w.Network.Send(usernet.Frame(f)) }
+
+func (w wire) Receive(take func(virtio.Frame) bool) {
+	w.Network.Receive(func(f usernet.Frame) bool { return take(virtio.Frame(f)) })
+}
+
+// driver is a board without a program, which a fuzz input plays the guest of.
+type driver struct {
+	*Board
 	in []byte
 }
 
-// newBoard plugs every virtio device that there is.
-func newBoard(t *testing.T, in []byte) *board {
-	m, err := newMachine(Config{
-		Memory: MinMemory, Firmware: rom("FB F4 EBFC"), // l: sti; hlt; jmp l
-		Terminal: &Terminal{Cols: 80, Rows: 25}, Network: &Network{Dialer: offline{}},
-		DebugExit: 0xf4,
-	})
+// newDriver plugs every virtio device that there is.
+func newDriver(t *testing.T, in []byte) *driver {
+	b, err := New(Config{Memory: minMemory, Console: &Console{Cols: 80, Rows: 25}, DebugExit: 0xf4})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { m.Close() })
-	if err := m.load(); err != nil {
+	t.Cleanup(func() { b.Close() })
+	n, err := usernet.New(usernet.Config{Kick: b.Kick, Dialer: offline{}, Hostname: "alpine"})
+	if err != nil {
 		t.Fatal(err)
 	}
-	srv := fs9p.New(fs9p.Config{FS: memfs.New(memfs.Config{}), Post: m.Kick})
+	t.Cleanup(func() { n.Close() })
+	if err := b.PlugNet([6]byte{2}, wire{n}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Boot(Image{Firmware: baretest.ROM(baretest.Idle)}); err != nil {
+		t.Fatal(err)
+	}
+	srv := fs9p.New(fs9p.Config{FS: memfs.New(memfs.Config{}), Post: b.Kick})
 	t.Cleanup(func() { srv.Close() })
-	if err := m.share("root", srv); err != nil {
+	if err := b.PlugP9("root", srv); err != nil {
 		t.Fatal(err)
 	}
-	if err := bios.AssignPCI(m.bus, m.firmware()); err != nil {
+	if err := bios.AssignPCI(b.bus, b.firmware()); err != nil {
 		t.Fatal(err)
 	}
-	return &board{Machine: m, in: in}
+	return &driver{Board: b, in: in}
 }
 
 // take gives the next n bytes of the input as a number, zeros past its end.
-func (b *board) take(n int) uint32 {
+func (b *driver) take(n int) uint32 {
 	var v [4]byte
 	b.in = b.in[copy(v[:n], b.in):]
 	return binary.LittleEndian.Uint32(v[:])
 }
 
 // pick is one of n.
-func (b *board) pick(n int) int { return int(b.take(1)) % n }
+func (b *driver) pick(n int) int { return int(b.take(1)) % n }
 
 // interesting ports come by index, since few of the 65,536 have a device.
 var interesting = [...]uint16{
@@ -80,18 +96,18 @@ const (
 func ring(slot, q int) uint32 { return fuzzRings + uint32(slot)<<16 + uint32(q)<<12 }
 
 // config accesses a register of a slot's configuration space.
-func (b *board) config(slot int, reg uint32) {
+func (b *driver) config(slot int, reg uint32) {
 	b.bus.Out(portPCIAddr, 4, 1<<31|uint32(slot)<<11|reg)
 }
 
 // bar is where the slot's registers are.
-func (b *board) bar(slot int) uint64 {
+func (b *driver) bar(slot int) uint64 {
 	b.config(slot, 0x10)
 	return uint64(b.bus.In(portPCIAddr+4, 4) &^ 15)
 }
 
 // store writes guest-physical memory, whatever is there.
-func (b *board) store(pa uint64, size int, v uint32) {
+func (b *driver) store(pa uint64, size int, v uint32) {
 	var p [4]byte
 	binary.LittleEndian.PutUint32(p[:], v)
 	if to, ok := b.mem.View(pa, size, true); ok {
@@ -103,7 +119,7 @@ func (b *board) store(pa uint64, size int, v uint32) {
 
 // start is a driver's initialisation (virtio 1.2, 3.1.1), with the features
 // that the input wants.
-func (b *board) start(slot int) {
+func (b *driver) start(slot int) {
 	b.config(slot, 4)
 	b.bus.Out(portPCIAddr+4, 2, 6)
 	at := b.bar(slot)
@@ -127,7 +143,7 @@ func (b *board) start(slot int) {
 
 // describe writes a descriptor; its buffer lies in the queue's page unless the
 // input has its own address.
-func (b *board) describe(slot, q int) {
+func (b *driver) describe(slot, q int) {
 	at := uint64(ring(slot, q)) + 16*uint64(b.pick(fuzzSize))
 	addr := ring(slot, q) + 0xa00 + b.take(1)
 	if b.pick(8) == 0 {
@@ -141,7 +157,7 @@ func (b *board) describe(slot, q int) {
 }
 
 // offer makes a descriptor available and notifies the device.
-func (b *board) offer(slot, q int) {
+func (b *driver) offer(slot, q int) {
 	avail := uint64(ring(slot, q)) + 0x400
 	p, _ := b.mem.View(avail, 4, false)
 	idx := binary.LittleEndian.Uint16(p[2:])
@@ -167,9 +183,9 @@ func FuzzBoard(f *testing.F) {
 	f.Add([]byte{0, 30, 2, 0x10, 8, 0, 0x80, 0, 31, 2, 0, 0, 0, 0xe0, 2, 0, 0, 0, 0xe0, 2, 1, 2, 3, 4}) // a region that moves
 	f.Add([]byte{0, 9, 0, 0x34, 0, 6, 0, 1, 0, 6, 0, 0, 7, 7, 7})
 	f.Fuzz(func(t *testing.T, in []byte) {
-		b := newBoard(t, in)
+		b := newDriver(t, in)
 		deadline := time.Now().Add(30 * time.Second)
-		for n := 0; len(b.in) > 0 && n < 500 && b.end == nil; n++ {
+		for n := 0; len(b.in) > 0 && n < 500 && !b.off; n++ {
 			switch b.pick(9) {
 			case 0:
 				b.bus.Out(interesting[b.pick(len(interesting))], 1<<b.pick(3), b.take(4))

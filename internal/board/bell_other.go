@@ -1,6 +1,6 @@
 //go:build !linux
 
-package alpinevm
+package board
 
 import (
 	"sync/atomic"

@@ -1,2 +1,0 @@
-// Package alpinevm is a PC in pure Go that boots 32-bit Linux.
-package alpinevm

@@ -1,0 +1,65 @@
+package alpinevm
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"strings"
+
+	"alpinevm/kernel"
+)
+
+const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+func terminalType(cfg *Config) string {
+	if cfg.Terminal != nil && cfg.Terminal.Term != "" {
+		return cfg.Terminal.Term
+	}
+	return "linux"
+}
+
+// program is what the session runs, with the environment that docker would
+// give it.
+func program(root fs.FS, cfg *Config) (kernel.Program, error) {
+	u, err := lookupUser(root, cfg.User)
+	if err != nil {
+		return kernel.Program{}, &ConfigError{"User", err}
+	}
+	p := kernel.Program{Args: cfg.Args, Dir: cfg.Dir, UID: u.uid, GID: u.gid}
+	if len(p.Args) == 0 {
+		p.Args = []string{"/bin/sh"}
+	}
+	if p.Dir == "" {
+		p.Dir = "/"
+	}
+	if !path.IsAbs(p.Dir) {
+		return kernel.Program{}, &ConfigError{"Dir", errors.New("want an absolute path in the guest")}
+	}
+	if info, err := fs.Stat(root, strings.TrimPrefix(path.Clean(p.Dir), "/")); err == nil && info.Mode().IsRegular() {
+		return kernel.Program{}, &ConfigError{"Dir", errors.New("it is a file; want a folder of the guest")}
+	}
+	env := []string{defaultPath, "HOSTNAME=" + cfg.Hostname, "HOME=" + u.home}
+	if cfg.Hostname == "" {
+		env[1] = "HOSTNAME=alpine"
+	}
+	if cfg.Terminal != nil {
+		env = append(env, "TERM="+terminalType(cfg))
+	}
+	p.Env = mergeEnv(env, cfg.Env)
+	return p, nil
+}
+
+// mergeEnv adds the settings of extra to env; later ones win.
+func mergeEnv(env, extra []string) []string {
+	for _, e := range extra {
+		name, _, _ := strings.Cut(e, "=")
+		kept := env[:0:0]
+		for _, old := range env {
+			if n, _, _ := strings.Cut(old, "="); n != name {
+				kept = append(kept, old)
+			}
+		}
+		env = append(kept, e)
+	}
+	return env
+}
