@@ -44,12 +44,13 @@ var layers = []struct {
 	{"scripts/...", []string{"", "kernel/..."}},
 	{"internal/apktest", nil},
 	{"internal/baretest", nil},
-	{"internal/guesttest", []string{"kernel", "fs9p", "fs9p/memfs"}},
+	{"internal/guesttest", []string{"kernel", "fs9p", "fs9p/memfs", "internal/guesttest/guestfile"}},
+	{"internal/guesttest/guestfile", nil},
 }
 
 // testOnly is what test files of any package may import besides.
 var testOnly = []string{
-	"cpu/cputest", "fs9p", "fs9p/fstest", "fs9p/memfs", "fs9p/overlay", "fs9p/statefs", "net/usernet", "internal/guesttest", "internal/apktest", "internal/baretest",
+	"cpu/cputest", "fs9p", "fs9p/fstest", "fs9p/memfs", "fs9p/overlay", "fs9p/statefs", "net/usernet", "internal/guesttest/...", "internal/apktest", "internal/baretest",
 }
 
 func matches(pattern, pkg string) bool {

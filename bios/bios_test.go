@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"alpinevm/internal/guesttest/guestfile"
 )
 
 // memory keeps what is written, page by page, so that 3 GiB cost nothing.
@@ -163,12 +165,9 @@ func TestACPITables(t *testing.T) {
 
 // The disassembler of ACPICA reads what it should from every table.
 func TestTablesByDisassembler(t *testing.T) {
-	iasl, err := exec.LookPath("iasl")
-	if cache, cacheErr := os.UserCacheDir(); err != nil && cacheErr == nil {
-		iasl, err = exec.LookPath(filepath.Join(cache, "alpinevm", "guest", "iasl"))
-	}
+	iasl, err := exec.LookPath("iasl") // of Debian's acpica-tools
 	if err != nil {
-		t.Skip("iasl is not installed: run scripts/guest.sh, or install Debian's acpica-tools")
+		iasl = guestfile.Path(t, "iasl")
 	}
 	cfg := testConfig()
 	for slot := 4; slot < 32; slot++ {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"alpinevm/internal/guesttest/guestfile"
 )
 
 // koFile makes a module: an ELF file with a .modinfo section of the given words.
@@ -199,7 +201,7 @@ func TestSplitSignature(t *testing.T) {
 // TestDebianModules loads what a guest needs from a real kernel's folder, which has no modules.dep.
 func TestDebianModules(t *testing.T) {
 	im := mustParse(t, guestKernel(t, "686-pae"))
-	m, err := OpenModules(os.DirFS(guestFile(t, "686-pae/modules")), im.Release)
+	m, err := OpenModules(os.DirFS(guestfile.Path(t, "686-pae/modules")), im.Release)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +221,7 @@ func TestDebianModules(t *testing.T) {
 			t.Errorf("%s: signature of %d bytes", f.Name, len(f.Signature))
 		}
 	}
-	if _, err := OpenModules(os.DirFS(guestFile(t, "686-pae/modules")), "6.1.0-1-other"); err == nil || errors.Is(err, ErrNoModules) {
+	if _, err := OpenModules(os.DirFS(guestfile.Path(t, "686-pae/modules")), "6.1.0-1-other"); err == nil || errors.Is(err, ErrNoModules) {
 		t.Errorf("modules of another kernel: %v", err)
 	}
 }

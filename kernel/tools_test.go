@@ -12,14 +12,16 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"alpinevm/internal/guesttest/guestfile"
 )
 
-// alpineRoot reads Alpine's mini root file system from beside the repository, or skips the test.
+// alpineRoot reads Alpine's root file system, or skips the test.
 func alpineRoot(t *testing.T) fstest.MapFS {
 	t.Helper()
-	f, err := os.Open("../../shared/guest/alpine-minirootfs-3.20.3-x86.tar.gz")
+	f, err := os.Open(guestfile.Root(t))
 	if err != nil {
-		t.Skip("Alpine's mini root file system is not there: ", err)
+		t.Fatal(err)
 	}
 	defer f.Close()
 	z, err := gzip.NewReader(f)
@@ -82,7 +84,7 @@ func TestAlpineTools(t *testing.T) {
 }
 
 func TestStaticTools(t *testing.T) {
-	data, err := os.ReadFile(guestFile(t, "busybox"))
+	data, err := os.ReadFile(guestfile.Path(t, "busybox"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/hex"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -52,10 +54,27 @@ func TestScripts(t *testing.T) {
 			return err
 		}
 		e.Setenv("XDG_CACHE_HOME", cache)
-		e.Setenv("KERNEL", guesttest.File(t, "686-pae/vmlinuz"))
-		e.Setenv("MODULES", guesttest.File(t, "686-pae/modules"))
-		e.Setenv("OTHER_MODULES", guesttest.File(t, "686/modules"))
-		e.Setenv("ROOT", guesttest.RootFile(t))
-		return nil
+		return setGuest(e)
 	}})
+}
+
+// setGuest sets the variables that a script uses to the guest's files. A script whose
+// files are not there is skipped.
+func setGuest(e *testscript.Env) error {
+	t := e.T().(testing.TB) // the script's own: the goroutine is its, not that of TestScripts
+	script, err := os.ReadFile(filepath.Join("testdata", "script", path.Base(t.Name())+".txtar"))
+	if err != nil {
+		return err
+	}
+	for name, find := range map[string]func(testing.TB) string{
+		"KERNEL":        func(t testing.TB) string { return guesttest.File(t, "686-pae/vmlinuz") },
+		"MODULES":       func(t testing.TB) string { return guesttest.File(t, "686-pae/modules") },
+		"OTHER_MODULES": func(t testing.TB) string { return guesttest.File(t, "686/modules") },
+		"ROOT":          guesttest.RootFile,
+	} {
+		if regexp.MustCompile(`\$` + name + `\b`).Match(script) {
+			e.Setenv(name, find(t))
+		}
+	}
+	return nil
 }

@@ -5,13 +5,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/fstest"
+	"alpinevm/internal/guesttest/guestfile"
 )
 
 // archive writes a tar archive of headers whose content is in contents, by name.
@@ -197,11 +197,7 @@ func TestTarRefused(t *testing.T) {
 
 // TestAlpine loads the real thing.
 func TestAlpine(t *testing.T) {
-	list, _ := filepath.Glob("../../../shared/guest/alpine-minirootfs-*-x86.tar.gz")
-	if len(list) == 0 {
-		t.Skip("no Alpine root file system in ../shared/guest")
-	}
-	f, err := os.Open(list[0])
+	f, err := os.Open(guestfile.Root(t))
 	if err != nil {
 		t.Fatal(err)
 	}

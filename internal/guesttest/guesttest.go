@@ -1,6 +1,6 @@
-// Package guesttest finds the guest software that tests boot: the kernels that
-// scripts/guest.sh fetches, and an Alpine root file system. A test whose guest
-// is not there is skipped by name. Tests alone import it.
+// Package guesttest is the guest software that tests boot, as a machine takes it: the
+// kernels and the Alpine root file system that guestfile finds. A test whose guest is
+// not there is skipped by name. Tests alone import it.
 package guesttest
 
 import (
@@ -14,25 +14,20 @@ import (
 
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/memfs"
+	"alpinevm/internal/guesttest/guestfile"
 	"alpinevm/kernel"
 )
 
-// Alpine is the file name of the root file system.
-const Alpine = "alpine-minirootfs-3.20.3-x86.tar.gz"
-
-// File is the host's name of something that scripts/guest.sh fetches, such as
-// "686-pae/vmlinuz".
+// File is guestfile.Path.
 func File(t testing.TB, name string) string {
 	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Skip("no cache folder: ", err)
-	}
-	file := filepath.Join(cache, "alpinevm", "guest", name)
-	if _, err := os.Stat(file); err != nil {
-		t.Skipf("the guest's %s is not there: run scripts/guest.sh", name)
-	}
-	return file
+	return guestfile.Path(t, name)
+}
+
+// RootFile is guestfile.Root.
+func RootFile(t testing.TB) string {
+	t.Helper()
+	return guestfile.Root(t)
 }
 
 // Kernel reads the kernel image of a flavour, "686" or "686-pae".
@@ -87,31 +82,6 @@ func Modules(t testing.TB, flavour string, more ...string) fs9p.FS {
 
 // Epoch is the time of all files in a repeatable run.
 func Epoch() time.Time { return time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC) }
-
-// RootFile is the host's name of the tarball with Alpine's root file system. It
-// is in ../shared/guest beside the module's folder, or where scripts/guest.sh
-// puts it.
-func RootFile(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test's folder")
-		}
-		dir = filepath.Dir(dir)
-	}
-	file := filepath.Join(dir, "..", "shared", "guest", Alpine)
-	if _, err := os.Stat(file); err == nil {
-		return file
-	}
-	return File(t, Alpine)
-}
 
 // Root is Alpine's root file system in memory, the caller's own. A nil now is
 // time.Now.
