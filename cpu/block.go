@@ -122,7 +122,7 @@ func (c *CPU) flushBlocks() {
 	k.cross = k.cross[:0]
 	k.used, k.next, k.opsUsed, k.opNext = 0, 0, 0, 0
 	k.flushes++
-	c.n = 0
+	c.stop()
 }
 
 // find gives the block at CS:EIP, from the cache or newly decoded. nil means
@@ -377,7 +377,7 @@ func (c *CPU) CodeWritten(off, n uint32) {
 	}
 	k.cross = live
 	c.mem.SetCode(page, left)
-	c.n = 0
+	c.stop()
 }
 
 // unhash takes b out of its hash bucket.

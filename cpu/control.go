@@ -97,7 +97,6 @@ func (c *CPU) writeCR3(v uint32) bool {
 	}
 	c.CR3 = v
 	c.flushTLB(false)
-	c.n = 0
 	return true
 }
 

@@ -70,7 +70,10 @@ type CPU struct {
 	// precise: State.Retired is exact, as the current op is the first and
 	// only one to run.
 	precise bool
-	pending event
+	// retrying: the op that has just faulted raised no exception; it asks to
+	// be executed again with an exact count.
+	retrying bool
+	pending  event
 	// stepLost: the instruction under single step was a software interrupt
 	// or task switch, which drop the trap.
 	stepLost bool

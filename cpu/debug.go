@@ -117,8 +117,7 @@ func (c *CPU) watchPort(port uint16, size uint8) {
 // hit makes a debug trap follow the current instruction.
 func (c *CPU) hit(bits uint32) {
 	c.DebugHits |= bits
-	c.pending |= pendHit
-	c.n = 0
+	c.post(pendHit)
 }
 
 // checkAccess does, for n bytes at lin, what the TLB's hit path cannot: the

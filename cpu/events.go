@@ -43,8 +43,14 @@ func (c *CPU) updateEvents() {
 	if c.Shutdown {
 		e |= pendShutdown
 	}
-	c.pending = e
-	c.n = 0
+	c.pending = 0
+	c.post(e)
+}
+
+// post makes e pending: Run looks at it behind the current instruction.
+func (c *CPU) post(e event) {
+	c.pending |= e
+	c.stop()
 }
 
 // flagsChanged follows a change of IF, TF, RF, VM or AC.

@@ -18,10 +18,6 @@ const (
 	vecMF uint8 = 16
 	vecAC uint8 = 17
 	vecXM uint8 = 19
-
-	// vecRetry is no exception: the instruction needs to run with exact
-	// counts, alone.
-	vecRetry uint8 = 255
 )
 
 // raise records an exception without error code.
@@ -50,8 +46,8 @@ func (c *CPU) pageFault(lin, code uint32) {
 
 // retry asks for the instruction to be executed again, alone, so that
 // State.Retired is exact when a device or a counter looks at the time. It
-// stands in a path that has changed nothing yet.
-func (c *CPU) retry() { c.Fault = Fault{Vector: vecRetry} }
+// stands in a path that has changed nothing yet. The handler returns faulted.
+func (c *CPU) retry() { c.retrying = true }
 
 // exact says whether State.Retired is exact; where it is not, the handler must
 // return at once what exact returns.

@@ -287,6 +287,9 @@ func (c *CPU) gateInterrupt(d *delivery, gate *descriptor) outcome {
 
 // taskInterrupt goes through a task gate (SDM vol. 3A 6.14).
 func (c *CPU) taskInterrupt(d *delivery, gate *descriptor) outcome {
+	if _, ok := c.exact(); !ok {
+		return refused
+	}
 	ext := d.ext()
 	sel, tss, ok := c.gateTSS(gate, ext)
 	if !ok {

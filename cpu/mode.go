@@ -43,7 +43,7 @@ func (c *CPU) modeChanged() {
 	if c.checking() {
 		c.tlb = &c.noTLB
 	}
-	c.n = 0
+	c.stop()
 }
 
 // checking says that data accesses need more than a translation: alignment

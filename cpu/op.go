@@ -16,7 +16,7 @@ const (
 	// change of mode.
 	elsewhere
 	// faulted: not retired, nothing the guest can see has changed, and
-	// Fault says which exception to deliver.
+	// Fault says which exception to deliver, or a retry was asked for.
 	faulted
 )
 

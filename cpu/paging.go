@@ -306,6 +306,7 @@ func (c *CPU) physWrite32(pa uint64, v uint32) {
 
 // flushTLB drops cached translations, global ones only if asked.
 func (c *CPU) flushTLB(global bool) {
+	c.stop()
 	for h := range c.TLB {
 		t := &c.TLB[h]
 		for w := range c.TLBGlobal[h] {
@@ -325,6 +326,7 @@ func (c *CPU) flushTLB(global bool) {
 // flushPage drops the translation of the page of lin (INVLPG, SDM vol. 3A
 // 4.10.4.1), global or not, and with it all parts of a large page around it.
 func (c *CPU) flushPage(lin uint32) {
+	c.stop()
 	i := lin >> 12 & tlbMask
 	for h := range c.TLB {
 		t := &c.TLB[h]
@@ -359,5 +361,4 @@ func (c *CPU) protectPage(off uint32) {
 // Remapped is the mem.Watcher's: a device moved.
 func (c *CPU) Remapped() {
 	c.flushTLB(true)
-	c.n = 0
 }

@@ -18,13 +18,9 @@ func (c *CPU) SetA20(on bool) {
 	if c.A20 != on {
 		c.A20 = on
 		c.flushTLB(true)
-		c.n = 0
 	}
 }
 
 // Yield makes the current Run return at the next instruction boundary, for a
 // device that has moved the time of the next event forward.
-func (c *CPU) Yield() {
-	c.pending |= pendYield
-	c.n = 0
-}
+func (c *CPU) Yield() { c.post(pendYield) }

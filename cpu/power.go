@@ -50,8 +50,7 @@ func (c *CPU) Reload() {
 // instruction. The count of retired instructions goes on.
 func (c *CPU) Reset() {
 	if c.running {
-		c.pending |= pendReset
-		c.n = 0
+		c.post(pendReset)
 		return
 	}
 	c.reset()
@@ -63,7 +62,6 @@ func (c *CPU) reset() {
 	c.State.power(c.model)
 	c.IntrPin = intr
 	c.Reload()
-	c.n = 0
 }
 
 // power sets the power-on state (SDM vol. 3A 9.1.1).

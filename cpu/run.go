@@ -10,7 +10,7 @@ func (c *CPU) Run(n int) Exit {
 	defer func() { c.running = false }()
 	for c.Retired < c.limit {
 		if c.pending == 0 {
-			c.execute(false)
+			c.execute()
 			continue
 		}
 		if exit, done := c.events(); done {
@@ -84,7 +84,7 @@ func (c *CPU) step(held bool) {
 		c.updateEvents()
 	}
 	c.stepLost = false
-	if !c.execute(true) {
+	if !c.single() {
 		return
 	}
 	if rf != 0 && c.paused == c.Retired {
@@ -94,104 +94,4 @@ func (c *CPU) step(held bool) {
 	if tf && !c.ShadowSS && !c.stepLost {
 		c.hit(dr6BS)
 	}
-}
-
-// execute runs blocks, chained to each other, until something needs the
-// attention of Run. With single set it runs one instruction. It says false where
-// it has delivered an exception of the last one.
-func (c *CPU) execute(single bool) bool {
-	b := c.find()
-	if b == nil {
-		return c.failed()
-	}
-	for {
-		from := c.EIP
-		n := int(b.n)
-		if left := c.limit - c.Retired; uint64(n) > left {
-			n = int(left)
-		}
-		if single {
-			n = 1
-		}
-		if n < int(b.n) && b.quiet {
-			b = c.partOf(b, n)
-		}
-		c.n, c.precise = n, n == 1
-		i := 0
-		o := b.first
-		st := next
-		for {
-			st = o.fn(c, o)
-			i++
-			if st != next || i >= c.n {
-				break
-			}
-			o = o.after()
-		}
-		slot := 0
-		switch st {
-		case next:
-			c.Retired += uint64(i)
-			c.EIP += uint32(o.start) + uint32(o.len)
-			if i < int(b.n) || b == &c.blocks.part {
-				return true
-			}
-		case jump:
-			c.Retired += uint64(i)
-			slot = 1
-		case elsewhere:
-			c.Retired += uint64(i)
-			if single || c.pending != 0 || c.Retired >= c.limit {
-				return true
-			}
-			if b = c.find(); b == nil {
-				return c.failed()
-			}
-			continue
-		case faulted:
-			c.Retired += uint64(i - 1)
-			c.EIP += uint32(o.start)
-			if c.Fault.Vector != vecRetry {
-				return c.failed()
-			}
-			if c.DebugHits != 0 {
-				c.DebugHits = 0
-				c.updateEvents()
-			}
-			if c.Retired >= c.limit {
-				return true
-			}
-			single = true
-			if b = c.find(); b == nil {
-				return c.failed()
-			}
-			continue
-		}
-		if single || c.pending != 0 || c.Retired >= c.limit {
-			return true
-		}
-		nb := b.link[slot]
-		if nb == nil || !nb.valid || !b.near[slot] && !c.follows(nb) {
-			flushes := c.blocks.flushes
-			if nb = c.find(); nb == nil {
-				return c.failed()
-			}
-			// A block that crosses pages is looked up each time,
-			// since its second page may have been mapped anew.
-			// A flush has given b's memory to others.
-			if flushes == c.blocks.flushes && b.valid && nb.valid && !nb.cross && b.mode&(modeFlatCode|modeCode32) == modeFlatCode|modeCode32 {
-				b.link[slot] = nb
-				b.near[slot] = !b.cross && (from^c.EIP)&^0xfff == 0
-			}
-		}
-		b = nb
-	}
-}
-
-// failed delivers the recorded fault of the instruction at EIP.
-func (c *CPU) failed() bool {
-	c.DebugHits = 0
-	c.Retired++
-	c.deliver()
-	return false
 }

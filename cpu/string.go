@@ -100,9 +100,8 @@ func (c *CPU) repeat(o *op, once iteration, many run) status {
 			return next
 		}
 		c.Retired += uint64(done)
-		// n is 0 where a store has changed code or an event came up;
-		// TF and breakpoints stop after each iteration.
-		if c.Retired >= c.limit || c.n == 0 || c.pending != 0 {
+		// TF and breakpoints are pending events: they end each iteration.
+		if c.Retired >= c.limit || c.stopped() || c.pending != 0 {
 			c.paused = c.Retired
 			c.Retired--
 			return elsewhere

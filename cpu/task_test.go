@@ -315,3 +315,31 @@ func TestTaskPaging(t *testing.T) {
 		}
 	}
 }
+
+// descriptorDevice is a descriptor table in a device.
+type descriptorDevice map[uint32]uint32
+
+func (d descriptorDevice) Read(off uint32, _ int) uint32 { return d[off] }
+func (d descriptorDevice) Write(uint32, int, uint32)     {}
+
+// TestTaskFromDevice: a task switch out of the middle of a block reaches a device
+// behind its commit point, so it must have had its exact count before.
+func TestTaskFromDevice(t *testing.T) {
+	const base = 0xfe000000
+	r := newRig(t)
+	r.task2()
+	d := segment(0, 0xffffffff, attrData0|AttrAccessed)
+	if err := r.mem.Map(base, 0x1000, descriptorDevice{0: uint32(d), 4: uint32(d >> 32)}); err != nil {
+		t.Fatal(err)
+	}
+	r.gdt(selTest, segment(base, 0xff, AttrP|typeLDT))
+	r.put32(rigTSS2+layoutOf(typeTSS32).ldt, selTest)
+	r.put32(rigTSS2+layoutOf(typeTSS32).segs+4*segDS, selLocal)
+	r.idt(0x60, gate(selTSS2, 0, typeTask, 3, 0))
+	r.put(rigCode, cat([]byte{0x90, 0x90}, intn(0x60))...)
+	r.OnFault(nil) // a trace wants exact counts anyway
+	r.CPU.Run(3)
+	if r.EIP != rigTarget || r.Seg[segDS].Attr&AttrP == 0 {
+		t.Errorf("EIP %x, DS %+v", r.EIP, r.Seg[segDS])
+	}
+}

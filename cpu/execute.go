@@ -1,0 +1,134 @@
+package cpu
+
+// The protocol of leaving a block. An op says by its status how execution goes
+// on: next runs the op behind it, the others end the block. Whoever changes what
+// the rest of the block, or a link out of it, was made under (code, translations,
+// mode), or brings up an event, calls stop: the current op is the last one of
+// its block, and what follows it is looked for anew. An op that cannot do its
+// work without an exact count asks for retry and is executed again, alone.
+
+// stop makes the current block end behind the current op. It may be called at
+// any time.
+func (c *CPU) stop() { c.n = 0 }
+
+// stopped says whether stop was called since the current block was entered.
+func (c *CPU) stopped() bool { return c.n == 0 }
+
+// execute runs blocks, chained to each other, until something needs the
+// attention of Run. The loop over ops stands in it, since a call a block costs
+// a tenth of the speed.
+func (c *CPU) execute() {
+	b := c.find()
+	for b != nil {
+		n := int(b.n)
+		if left := c.limit - c.Retired; uint64(n) > left {
+			n = int(left)
+			if b.quiet {
+				b = c.partOf(b, n)
+			}
+		}
+		c.n, c.precise = n, n == 1
+		from, o, i := c.EIP, b.first, 1
+		st := o.fn(c, o)
+		for ; st == next && i < c.n; i++ {
+			o = o.after()
+			st = o.fn(c, o)
+		}
+		if st == faulted {
+			c.Retired += uint64(i - 1)
+			c.EIP += uint32(o.start)
+			if !c.retrying {
+				break
+			}
+			c.redo()
+			return
+		}
+		c.Retired += uint64(i)
+		slot := exitTo
+		if st == next {
+			slot = exitBehind
+			c.EIP += uint32(o.start) + uint32(o.len)
+			if i < int(b.n) {
+				return
+			}
+		}
+		if c.pending != 0 || c.Retired >= c.limit {
+			return
+		}
+		if st == elsewhere {
+			b = c.find()
+			continue
+		}
+		if nb := b.link[slot]; nb != nil && nb.valid && (b.near[slot] || c.follows(nb)) {
+			b = nb
+			continue
+		}
+		b = c.successor(b, slot, from)
+	}
+	c.failed()
+}
+
+// The links of a block.
+const (
+	exitBehind = iota // behind its last instruction
+	exitTo            // to the target of its branch
+)
+
+// successor finds the block that follows b, which was entered at from, and links
+// it to b where that is allowed; nil with a fault recorded.
+func (c *CPU) successor(b *block, slot int, from uint32) *block {
+	const linkable = modeFlatCode | modeCode32
+	flushes := c.blocks.flushes
+	nb := c.find()
+	// A block that crosses pages is looked up each time, since its second page
+	// may have been mapped anew. A flush has given b's memory to others.
+	if nb != nil && flushes == c.blocks.flushes && b.valid && nb.valid && !nb.cross && b.mode&linkable == linkable {
+		b.link[slot] = nb
+		b.near[slot] = !b.cross && (from^c.EIP)&^0xfff == 0
+	}
+	return nb
+}
+
+// redo executes the instruction that asked for it once more, with an exact
+// count.
+func (c *CPU) redo() {
+	c.retrying = false
+	if c.DebugHits != 0 {
+		c.DebugHits = 0
+		c.updateEvents()
+	}
+	if c.Retired < c.limit {
+		c.single()
+	}
+}
+
+// single executes one instruction with an exact count. It says false where it
+// has delivered an exception of it.
+func (c *CPU) single() bool {
+	b := c.find()
+	if b != nil && b.quiet {
+		b = c.partOf(b, 1)
+	}
+	if b == nil {
+		c.failed()
+		return false
+	}
+	c.n, c.precise = 1, true
+	o := b.first
+	switch o.fn(c, o) {
+	case faulted:
+		c.failed()
+		return false
+	case next:
+		c.EIP += uint32(o.len)
+	}
+	c.Retired++
+	return true
+}
+
+// failed delivers the recorded fault of the instruction at EIP.
+func (c *CPU) failed() {
+	c.DebugHits = 0
+	c.Retired++
+	c.deliver()
+}
