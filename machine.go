@@ -3,6 +3,7 @@ package alpinevm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -171,15 +172,37 @@ func (m *Machine) Resize(cols, rows uint16) {
 	m.Kick(func() { m.board.Resize(cols, rows) })
 }
 
+// closeWait is how long Close waits for what the host's files are at.
+const closeWait = 2 * time.Second
+
+// ErrBusy is the error of a Close that could not wait for the host's files.
+var ErrBusy = fmt.Errorf("the host's files have not answered for %s", closeWait)
+
 // Close gives the machine's memory back. It must not be running. A goroutine
 // that waits for the host, in a Read of the terminal or a Write of output, goes
-// when that returns.
+// when that returns. After ErrBusy a file system of the Config is still being
+// called, and is neither to be closed nor used.
 func (m *Machine) Close() error {
-	for _, srv := range m.servers {
-		srv.Close()
-	}
+	err := m.closeServers()
 	if m.network != nil {
 		m.network.Close()
 	}
-	return m.board.Close()
+	return errors.Join(err, m.board.Close())
+}
+
+// closeServers ends the sessions of all 9P devices.
+func (m *Machine) closeServers() error {
+	var ends []<-chan struct{}
+	for _, srv := range m.servers {
+		ends = append(ends, srv.Close())
+	}
+	late := time.After(closeWait)
+	for _, end := range ends {
+		select {
+		case <-end:
+		case <-late:
+			return ErrBusy
+		}
+	}
+	return nil
 }

@@ -26,8 +26,9 @@ type Config struct {
 	// ReadOnly answers EROFS to everything that would change a file.
 	ReadOnly bool
 	// Trace, where not nil, is told every message, before it is served or
-	// sent. It runs on the goroutine that calls the FS; m is valid during the
-	// call only. A malformed message is traced as nil.
+	// sent. It runs on the goroutine that calls the FS or on the machine
+	// goroutine; m is valid during the call only. A malformed message is traced
+	// as nil.
 	Trace func(tag uint16, m Message)
 }
 
@@ -62,7 +63,7 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{cfg: cfg}
 	if slow, ok := cfg.FS.(Slow); ok && slow.Slow() && cfg.Post != nil {
-		s.queue = &queue{post: cfg.Post}
+		s.queue = newQueue(s)
 	}
 	s.begin(0)
 	return s
@@ -72,50 +73,81 @@ func New(cfg Config) *Server {
 type call struct {
 	tag    uint16
 	typ    MsgType
-	in     coder // over the body of the request
-	out    coder // the reply, its header reserved
-	reply  func([]byte)
-	cancel func() // not nil while a Waiter has it
+	in     coder        // over the body of the request
+	out    coder        // the reply, its header reserved
+	reply  func([]byte) // nil if nobody wants it any more
+	cancel func()       // not nil while a Waiter has it
+	queued
 }
 
 // errWaiting is what a handler returns when the reply comes later.
 const errWaiting Errno = 1 << 31
 
-// Serve answers the request req, a whole message. reply is called exactly
-// once, on the machine goroutine, during the call of Serve or later. req need
-// be valid during the call of Serve only, and resp is during that of reply. A
-// nil resp means that no reply will be sent, because of a Tflush or a Tversion
-// or because req is too short to have a tag: its buffer goes back to the guest
-// empty. It comes before the reply to what caused it.
+// Serve answers the request req, a whole message; what lies behind it is not
+// looked at. reply is called exactly once, on the machine goroutine, during the
+// call of Serve or later, unless Reset comes first. req need be valid during the
+// call of Serve only, and resp is during that of reply. A nil resp means that no
+// reply will be sent, because of a Tflush or a Tversion or because req is too
+// short to have a tag: its buffer goes back to the guest empty. It comes before
+// the reply to what caused it.
 func (s *Server) Serve(req []byte, reply func(resp []byte)) {
-	if s.queue != nil {
-		req = s.queue.keep(req)
-		s.queue.add(func() {
-			s.serve(req, reply)
-			s.queue.release(req)
-		})
-		return
+	c := s.newCall()
+	c.reply = reply
+	var err error
+	c.tag, c.typ, c.in, err = header(req)
+	if err == nil && headerLen+len(c.in.b) > int(s.cfg.Msize) {
+		err = EMSGSIZE
 	}
-	s.serve(req, reply)
+	switch {
+	case len(req) < headerLen:
+		s.answer(c, nil)
+	case err != nil:
+		s.trace(c.tag, req)
+		s.refuse(c, err)
+	case s.queue != nil:
+		s.queue.add(c, req[:headerLen+len(c.in.b)])
+	default:
+		s.trace(c.tag, req)
+		s.serve(c)
+	}
 }
 
-// Close ends the session: every file is closed and every inode let go of.
-// Requests that wait get a nil reply.
-func (s *Server) Close() {
-	if s.queue == nil {
-		s.begin(0)
+// Full reports that the server has as much to do as it keeps: Serve is not to
+// be called before the next reply, which will come.
+func (s *Server) Full() bool { return s.queue != nil && s.queue.full() }
+
+// Reset ends the session because the transport was reset: every file is closed
+// and every inode let go of. No earlier request is answered, and none is carried
+// out but the one that a slow FS is at.
+func (s *Server) Reset() {
+	if s.queue != nil {
+		s.queue.reset()
 		return
 	}
+	for _, c := range s.session.pending {
+		c.reply = nil
+	}
+	s.begin(0)
+}
+
+// Close ends the session for good. Requests that wait get a nil reply. The
+// channel that it returns is closed once the FS will not be called any more: a
+// slow one can be at a request for as long as its host takes.
+func (s *Server) Close() <-chan struct{} {
+	if s.queue != nil {
+		return s.queue.close()
+	}
+	s.begin(0)
 	done := make(chan struct{})
-	s.queue.add(func() { s.begin(0); close(done) })
-	<-done
+	close(done)
+	return done
 }
 
 // begin drops the session and starts one with the given msize.
 func (s *Server) begin(msize uint32) {
 	for _, c := range s.session.pending {
 		c.cancel()
-		s.send(c, nil)
+		s.answer(c, nil)
 	}
 	for _, f := range s.session.fids {
 		s.release(f)
@@ -128,25 +160,15 @@ func (s *Server) begin(msize uint32) {
 	}
 }
 
-func (s *Server) serve(req []byte, reply func([]byte)) {
-	c := s.newCall()
-	c.reply = reply
+// serve carries out a request, on the goroutine that calls the FS.
+func (s *Server) serve(c *call) {
 	var err error
-	c.tag, c.typ, c.in, err = header(req)
-	if s.cfg.Trace != nil {
-		_, m, _ := Parse(req)
-		s.cfg.Trace(c.tag, m)
-	}
 	switch handle := handlers[c.typ]; {
-	case len(req) < headerLen:
-		s.send(c, nil)
-		return
-	case err != nil:
 	case handle == nil:
 		err = EOPNOTSUPP
 	case c.typ != MsgTversion && s.session.msize == 0:
 		err = EPROTO
-	case c.typ != MsgTversion && len(c.in.b)+headerLen > int(s.session.msize):
+	case c.typ != MsgTversion && headerLen+len(c.in.b) > int(s.session.msize):
 		err = EMSGSIZE
 	case s.session.pending[c.tag] != nil && c.typ != MsgTversion:
 		err = EINVAL
@@ -160,8 +182,35 @@ func (s *Server) serve(req []byte, reply func([]byte)) {
 	}
 }
 
-// finish sends the reply that stands in c.out, or err in place of it.
+// trace tells Config.Trace of a message.
+func (s *Server) trace(tag uint16, b []byte) {
+	if s.cfg.Trace != nil {
+		_, m, _ := Parse(b)
+		s.cfg.Trace(tag, m)
+	}
+}
+
+// finish sends the reply that stands in c.out, or err in place of it. It is
+// called on the goroutine that calls the FS.
 func (s *Server) finish(c *call, err error) {
+	resp := c.seal(err)
+	s.trace(c.tag, resp)
+	if s.queue != nil {
+		s.queue.deliver(c, resp)
+		return
+	}
+	s.answer(c, resp)
+}
+
+// refuse is finish on the machine goroutine, whatever the FS.
+func (s *Server) refuse(c *call, err error) {
+	resp := c.seal(err)
+	s.trace(c.tag, resp)
+	s.answer(c, resp)
+}
+
+// seal makes what stands in c.out a message, or err in place of it.
+func (c *call) seal(err error) []byte {
 	typ := c.typ + 1
 	if err != nil {
 		typ = MsgRlerror
@@ -171,35 +220,27 @@ func (s *Server) finish(c *call, err error) {
 	binary.LittleEndian.PutUint32(b, uint32(len(b)))
 	b[4] = byte(typ)
 	binary.LittleEndian.PutUint16(b[5:], c.tag)
-	if s.cfg.Trace != nil {
-		_, m, _ := Parse(b)
-		s.cfg.Trace(c.tag, m)
-	}
-	s.send(c, b)
+	return b
 }
 
 // maxFree bounds the calls that are kept to be used again.
 const maxFree = 4
 
-// send ends a call with a reply, or with none if resp is nil.
-func (s *Server) send(c *call, resp []byte) {
-	if s.queue != nil {
-		s.queue.deliver(c, c.reply, resp)
-		return
+// answer ends a call with a reply, or with none if resp is nil. It is called on
+// the machine goroutine.
+func (s *Server) answer(c *call, resp []byte) {
+	if c.reply != nil {
+		c.reply(resp)
 	}
-	c.reply(resp)
 	c.reset()
 	if len(s.free) < maxFree {
 		s.free = append(s.free, c)
 	}
 }
 
+// newCall gives an unused call. It is called on the machine goroutine.
 func (s *Server) newCall() *call {
-	if s.queue != nil {
-		if c := s.queue.take(); c != nil {
-			return c
-		}
-	} else if n := len(s.free); n > 0 {
+	if n := len(s.free); n > 0 {
 		c := s.free[n-1]
 		s.free = s.free[:n-1]
 		return c
@@ -207,9 +248,9 @@ func (s *Server) newCall() *call {
 	return &call{out: coder{b: make([]byte, headerLen, 256), append: true}}
 }
 
-// reset makes c as newCall gives it, with the buffer that it has.
+// reset makes c as newCall gives it, with the buffers that it has.
 func (c *call) reset() {
-	*c = call{out: coder{b: c.out.b[:headerLen], append: true}}
+	*c = call{out: coder{b: c.out.b[:headerLen], append: true}, queued: queued{req: c.req[:0]}}
 }
 
 // payload makes room for n bytes of data behind a count and returns it.
@@ -290,7 +331,7 @@ func (s *Server) version(c *call) error {
 func (s *Server) auth(c *call) error { return EOPNOTSUPP }
 
 // flush ends the request with the tag that it names (flush(5)). One that is not
-// waiting for a Waiter has had its reply, since requests are served in order.
+// waiting for a Waiter has had its reply: the queue of a slow FS has its own way.
 func (s *Server) flush(c *call) error {
 	var m Tflush
 	if m.code(&c.in); c.in.bad {
@@ -299,7 +340,7 @@ func (s *Server) flush(c *call) error {
 	if old := s.session.pending[m.OldTag]; old != nil {
 		delete(s.session.pending, m.OldTag)
 		old.cancel()
-		s.send(old, nil)
+		s.answer(old, nil)
 	}
 	return nil
 }

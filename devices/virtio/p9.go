@@ -12,10 +12,16 @@ type Server9P interface {
 	// Serve takes one T-message, which is valid until Serve returns. It calls
 	// reply exactly once, now or later, on the machine goroutine, with the
 	// R-message, which is copied before reply returns. A nil message returns
-	// the request's buffers without an answer. A reply that comes after the
-	// device was reset, or after the reply to a Tflush of its request, is
-	// dropped.
+	// the request's buffers without an answer: a flushed request ends so, and
+	// before the reply to its Tflush.
 	Serve(req []byte, reply func(resp []byte))
+	// Full reports that Serve is not to be called before the next reply. It is
+	// never so when all requests have had theirs.
+	Full() bool
+	// Reset tells that the device was reset: there is no session any more, and
+	// whoever asked for something has gone. A reply that comes all the same is
+	// dropped.
+	Reset()
 }
 
 // P9State is all that the 9p device remembers. Requests without a reply are
@@ -34,30 +40,23 @@ type P9 struct {
 
 	free    []*p9Request
 	pending []*p9Request // in no order
-	seq     uint64       // of the last request
 	scratch []byte
 	serving bool // inside notify, which signals at its end
+	stalled bool // the server was full; what is in the ring waits for a reply
 }
 
 const (
-	p9ID           = 9
-	p9MountTag     = 1 << 0 // VIRTIO_9P_MOUNT_TAG
-	p9Entries      = 256
-	p9HeaderSize   = 7 // size[4] type[1] tag[2]
-	p9MaxRequest   = 1 << 20
-	p9Tflush       = 108
-	p9Rflush       = 109
-	p9TflushLength = 9
+	p9ID         = 9
+	p9MountTag   = 1 << 0 // VIRTIO_9P_MOUNT_TAG
+	p9Entries    = 256
+	p9HeaderSize = 7 // size[4] type[1] tag[2]
+	p9MaxRequest = 1 << 20
 )
 
 // p9Request is one T-message that the server has.
 type p9Request struct {
 	chain virtq.Chain
-	seq   uint64
-	tag   uint16
-	flush bool   // it is a Tflush
-	old   uint16 // the tag that it flushes
-	at    int    // in pending, -1 if the request is not outstanding
+	at    int // in pending, -1 if the request is not outstanding
 	reply func([]byte)
 }
 
@@ -79,14 +78,14 @@ func (d *P9) accepts(uint64) bool { return true }
 
 func (d *P9) config() []byte { return d.tag }
 
-// forget lets go of all requests. Their replies find them gone; they are not
-// used again, since the server still holds their reply functions.
+// forget lets go of all requests, here and at the server. A reply to one finds
+// it gone; it is not used again, in case there is one.
 func (d *P9) forget(int) {
 	for _, r := range d.pending {
 		r.at = -1
 	}
-	clear(d.pending)
-	d.pending = d.pending[:0]
+	d.pending, d.free, d.scratch, d.stalled = nil, nil, nil, false
+	d.server.Reset()
 }
 
 func (d *P9) notify(int) error {
@@ -112,33 +111,40 @@ func (d *P9) serveAll(q *virtq.Queue) error {
 		if !d.live(0) {
 			return nil
 		}
+		if d.stalled = d.server.Full(); d.stalled {
+			return nil
+		}
 		r := d.request()
 		ok, err := q.Next(&r.chain)
 		if err != nil || !ok {
 			d.free = append(d.free, r)
 			return err
 		}
-		n, room := r.chain.ReadLen(), r.chain.WriteLen()
-		if n < p9HeaderSize || n > p9MaxRequest || room < p9HeaderSize {
-			return fmt.Errorf("9p: a request of %d bytes with room for %d", n, room)
-		}
-		in := r.chain.Reader()
-		msg, err := in.Bytes(n, &d.scratch)
+		msg, err := d.message(r)
 		if err != nil {
 			return err
 		}
-		r.tag = binary.LittleEndian.Uint16(msg[5:])
-		r.flush = msg[4] == p9Tflush && n >= p9TflushLength
-		if r.flush {
-			r.old = binary.LittleEndian.Uint16(msg[7:])
-		}
-		d.seq++
-		r.seq = d.seq
 		r.at = len(d.pending)
 		d.pending = append(d.pending, r)
 		d.server.Serve(msg, r.reply)
 	}
 	return nil
+}
+
+// message is what r asks for. Buffers can be larger than the message in them,
+// which begins with its own size.
+func (d *P9) message(r *p9Request) ([]byte, error) {
+	n, room := r.chain.ReadLen(), r.chain.WriteLen()
+	if n < p9HeaderSize || n > p9MaxRequest || room < p9HeaderSize {
+		return nil, fmt.Errorf("9p: a request of %d bytes with room for %d", n, room)
+	}
+	var size [4]byte
+	head, all := r.chain.Reader(), r.chain.Reader()
+	if _, err := head.Read(size[:]); err != nil {
+		return nil, err
+	}
+	own := int(min(binary.LittleEndian.Uint32(size[:]), uint32(n)))
+	return all.Bytes(max(own, p9HeaderSize), &d.scratch)
 }
 
 // request returns an unused request.
@@ -171,7 +177,11 @@ func (d *P9) reply(r *p9Request, resp []byte) {
 	d.remove(r)
 	if d.live(0) {
 		err := d.answer(r, resp)
-		if err == nil && !d.serving {
+		switch {
+		case err != nil || d.serving:
+		case d.stalled:
+			err = d.notify(0)
+		default:
 			err = d.signal(0)
 		}
 		if err != nil {
@@ -182,11 +192,6 @@ func (d *P9) reply(r *p9Request, resp []byte) {
 }
 
 func (d *P9) answer(r *p9Request, resp []byte) error {
-	if r.flush && len(resp) >= p9HeaderSize && resp[4] == p9Rflush {
-		if err := d.flush(r); err != nil {
-			return err
-		}
-	}
 	if room := r.chain.WriteLen(); len(resp) > room {
 		return fmt.Errorf("9p: a reply of %d bytes to a request with room for %d", len(resp), room)
 	}
@@ -195,22 +200,4 @@ func (d *P9) answer(r *p9Request, resp []byte) error {
 		return err
 	}
 	return d.queues[0].Push(r.chain.Head, uint32(len(resp)))
-}
-
-// flush gives back, unanswered and before the Rflush, the requests that f has
-// flushed. The client will use their memory again, and it expects no reply
-// (flush(5)). Linux takes a length of 0 as no reply.
-func (d *P9) flush(f *p9Request) error {
-	for i := 0; i < len(d.pending); {
-		r := d.pending[i]
-		if r.tag != f.old || r.seq > f.seq {
-			i++
-			continue
-		}
-		d.remove(r)
-		if err := d.queues[0].Push(r.chain.Head, 0); err != nil {
-			return err
-		}
-	}
-	return nil
 }

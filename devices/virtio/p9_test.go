@@ -16,11 +16,18 @@ func (echoServer) Serve(req []byte, reply func([]byte)) {
 	reply(r)
 }
 
-// heldServer keeps its requests.
+func (echoServer) Full() bool { return false }
+func (echoServer) Reset()     {}
+
+// heldServer keeps its requests, room of them at a time where that is not 0.
 type heldServer struct {
-	reqs    [][]byte
-	replies []func([]byte)
+	room, resets int
+	reqs         [][]byte
+	replies      []func([]byte)
 }
+
+func (s *heldServer) Full() bool { return s.room > 0 && len(s.replies) >= s.room }
+func (s *heldServer) Reset()     { s.resets++ }
 
 func (s *heldServer) Serve(req []byte, reply func([]byte)) {
 	s.reqs = append(s.reqs, bytes.Clone(req))
@@ -171,7 +178,11 @@ func TestP9ReplyAfterReset(t *testing.T) {
 			}
 			g.queues[0].add([][]byte{message(100, 1)}, 64)
 			g.queues[0].kick()
+			before := s.resets
 			row.reset(d, g)
+			if s.resets != before+1 || d.Pending() != 0 {
+				t.Errorf("%d requests are pending, the server was reset %d times", d.Pending(), s.resets-before)
+			}
 			g.start(featLinux | p9MountTag)
 			q := g.queues[0]
 			q.add([][]byte{message(100, 2)}, 64)
@@ -188,6 +199,8 @@ func TestP9ReplyAfterReset(t *testing.T) {
 	}
 }
 
+// TestP9Flush: flushing is the server's affair, which gives a flushed request
+// back unanswered before it answers the Tflush.
 func TestP9Flush(t *testing.T) {
 	s := &heldServer{}
 	d, g := newP9Guest(t, s)
@@ -196,8 +209,8 @@ func TestP9Flush(t *testing.T) {
 	other := q.add([][]byte{message(116, 6)}, 64)
 	flush := q.add([][]byte{message(108, 7, 5, 0)}, 64)
 	q.kick()
+	s.replies[0](nil)
 	s.replies[2](message(109, 7))
-	// The flushed request comes back first, empty.
 	if b := q.collect(); b != old || b.len != 0 {
 		t.Errorf("first: %+v", b)
 	}
@@ -214,6 +227,76 @@ func TestP9Flush(t *testing.T) {
 	}
 	if d.Pending() != 0 || len(q.free) != int(q.size) {
 		t.Errorf("%d pending, %d descriptors free", d.Pending(), len(q.free))
+	}
+}
+
+// TestP9Padding: what lies behind a message in its buffer does not go to the
+// server, whatever the buffer's pieces; a size that is no good is the server's
+// affair.
+func TestP9Padding(t *testing.T) {
+	msg := message(100, 7, 1, 2, 3, 4)
+	sized := func(n uint32) []byte { return binary.LittleEndian.AppendUint32(nil, n) }
+	for _, row := range []struct {
+		name string
+		out  [][]byte
+		want int
+	}{
+		{"none", [][]byte{msg}, len(msg)},
+		{"in one piece", [][]byte{append(bytes.Clone(msg), make([]byte, 100000)...)}, len(msg)},
+		{"in a piece of its own", [][]byte{msg, make([]byte, 100000)}, len(msg)},
+		{"message in pieces", [][]byte{msg[:2], msg[2:5], append(bytes.Clone(msg[5:]), 9, 9, 9)}, len(msg)},
+		{"size 0", [][]byte{make([]byte, 100)}, p9HeaderSize},
+		{"size 4 GiB", [][]byte{sized(1<<32 - 1), make([]byte, 100)}, 104},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := &heldServer{}
+			d, g := newP9Guest(t, s)
+			g.queues[0].add(row.out, 64)
+			g.queues[0].kick()
+			if len(s.reqs) != 1 || !bytes.Equal(s.reqs[0], bytes.Join(row.out, nil)[:row.want]) {
+				t.Errorf("%d requests, want one of %d bytes; %v", len(s.reqs), row.want, d.Err())
+			}
+		})
+	}
+}
+
+// TestP9Stall: while the server is full its requests stay in the ring; each reply
+// lets it have more, and a reset forgets about it.
+func TestP9Stall(t *testing.T) {
+	s := &heldServer{room: 2}
+	d, g := newP9Guest(t, s)
+	q := g.queues[0]
+	for tag := range uint16(5) {
+		q.add([][]byte{message(100, tag)}, 64)
+	}
+	q.kick()
+	for tag := range byte(5) {
+		if want := min(2, 5-int(tag)); d.Pending() != want || len(s.replies) != want || s.reqs[0][5] != tag {
+			t.Fatalf("before reply %d: %d pending, the server has %d", tag, d.Pending(), len(s.replies))
+		}
+		reply := s.replies[0]
+		s.reqs, s.replies = s.reqs[1:], s.replies[1:]
+		g.interrupted()
+		reply(message(101, uint16(tag)))
+		if b := q.collect(); b == nil || !bytes.Equal(q.bytes(b), message(101, uint16(tag))) || g.interrupted() != isrQueue {
+			t.Fatalf("reply %d: %+v", tag, b)
+		}
+	}
+	for tag := range uint16(3) {
+		q.add([][]byte{message(100, tag)}, 64)
+	}
+	q.kick()
+	g.start(featLinux | p9MountTag)
+	late := s.replies[0]
+	s.reqs, s.replies = nil, nil
+	late(message(101, 0))
+	if len(s.reqs) != 0 || d.Pending() != 0 {
+		t.Errorf("%d requests from before the reset", len(s.reqs))
+	}
+	g.queues[0].add([][]byte{message(100, 9)}, 64)
+	g.queues[0].kick()
+	if len(s.reqs) != 1 || s.reqs[0][5] != 9 {
+		t.Errorf("after the reset: % x", s.reqs)
 	}
 }
 
@@ -256,6 +339,8 @@ func TestP9BadRequests(t *testing.T) {
 type constServer struct{ resp []byte }
 
 func (s constServer) Serve(_ []byte, reply func([]byte)) { reply(s.resp) }
+func (constServer) Full() bool                           { return false }
+func (constServer) Reset()                               {}
 
 func TestP9NoAllocation(t *testing.T) {
 	_, g := newP9Guest(t, constServer{message(101, 1)})

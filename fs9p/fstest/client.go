@@ -40,10 +40,25 @@ func Dial(tb testing.TB, cfg fs9p.Config) *Client {
 	c := &Client{TB: tb, posted: make(chan func(), 1024)}
 	cfg.Post = func(f func()) { c.posted <- f }
 	c.Server = fs9p.New(cfg)
-	tb.Cleanup(c.Server.Close)
+	tb.Cleanup(c.Close)
 	c.Must(c.Call(&fs9p.Tversion{Msize: fs9p.DefaultMsize, Version: "9P2000.L"}))
 	c.Root = c.Attach(0)
 	return c
+}
+
+// Close ends the session and waits until the server is done with its FS.
+func (c *Client) Close() {
+	c.TB.Helper()
+	for done := c.Server.Close(); ; {
+		select {
+		case <-done:
+			return
+		case f := <-c.posted:
+			f()
+		case <-time.After(20 * time.Second):
+			c.TB.Fatal("the server did not end within 20 s")
+		}
+	}
 }
 
 // Fid gives a number that is not in use.

@@ -67,7 +67,7 @@ func Run(t *testing.T, newFS func(t *testing.T) fs9p.FS, without ...Feature) {
 		c := Dial(t, fs9p.Config{FS: fs})
 		d := c.Dir()
 		c.furnish(d, without)
-		c.Server.Close()
+		c.Close()
 		runReadOnly(t, fs)
 	})
 	t.Run("msize", func(t *testing.T) {

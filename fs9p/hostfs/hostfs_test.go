@@ -156,7 +156,7 @@ func TestNoLeak(t *testing.T) {
 		c.OK(c.Unlink(c.Root, name, fs9p.RemoveDir))
 		c.Clunk(fid, dir)
 	}
-	c.Server.Close()
+	c.Close()
 	if len(fs.live) != 1 || fs.top.refs != 1 || len(fs.numbers) != 0 || len(fs.assumed) != 0 || fs.dirs.Len() != 0 {
 		t.Errorf("%d inodes live, the top is held %d times, %d numbers, %d assumed, %d directories open",
 			len(fs.live), fs.top.refs, len(fs.numbers), len(fs.assumed), fs.dirs.Len())

@@ -489,7 +489,7 @@ func (m *model) checkTorn(dir string, synced, last int) {
 	defer fs.upper.Close()
 	got, _ := outline(m.t, fs)
 	c := fstest.Dial(m.t, fs9p.Config{FS: fs})
-	defer c.Server.Close()
+	defer c.Close()
 	wrong := "the names of no moment"
 	for j := synced; j <= last; j++ {
 		now := m.at(j)

@@ -184,7 +184,7 @@ func TestLasting(t *testing.T) {
 				dir = copyFolder(t, dir, "")
 			} else {
 				w.log = append(w.log, "ended")
-				w.c[0].Server.Close()
+				w.c[0].Close()
 				if err := fs.upper.Close(); err != nil {
 					t.Fatal(err)
 				}

@@ -65,7 +65,7 @@ func dump(t testing.TB, f *FS) string {
 func fill(t testing.TB, f *FS) {
 	t.Helper()
 	c := fstest.Dial(t, fs9p.Config{FS: f})
-	defer c.Server.Close()
+	defer c.Close()
 	c.OK(c.Mkdir(c.Root, "d", 0o1750))
 	d := c.At(c.Root, "d")
 	for i := range 200 {
