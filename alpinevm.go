@@ -3,7 +3,10 @@
 // terminal and commands that a guest works with. It needs no cgo, no KVM, no
 // root and no other program.
 //
-//	m, err := alpinevm.New(alpinevm.Config{Kernel: vmlinuz, Modules: modules, Root: root, Args: []string{"uname", "-a"}})
+//	m, err := alpinevm.New(alpinevm.Config{
+//		Boot:    alpinevm.Boot{Kernel: vmlinuz, Modules: modules},
+//		Session: &alpinevm.Session{Root: root, Args: []string{"uname", "-a"}},
+//	})
 //	...
 //	defer m.Close()
 //	end, err := m.Run(ctx)
@@ -29,72 +32,92 @@ const (
 )
 
 // Config describes a machine and what it runs: a Linux kernel with a session
-// on a root file system, or, without Root, a bare kernel or firmware image.
+// on a root file system, or, without one, a bare kernel or firmware image.
 type Config struct {
-	Memory int64 // bytes of RAM, a multiple of 1 MiB; 0 is DefaultMemory
-
-	// Kernel is a bzImage, a vmlinux or a multiboot image. Firmware, in
-	// its place, is a ROM image of 64 to 256 KiB that is entered at the
-	// reset vector in real mode.
-	Kernel   []byte
-	Firmware []byte
-	// Modules is the kernel's module tree: a folder that holds
-	// lib/modules/VERSION, VERSION or the contents of VERSION. nil: the
-	// drivers are built in.
-	Modules fs9p.FS
-	// KernelCache keeps unpacked kernels; nil: unpacked each time.
-	KernelCache kernel.Cache
-	// Cmdline replaces the default command line; Append is added to it.
-	Cmdline, Append string
-	// Initrd replaces the initial root file system that New makes; there
-	// is no session then. ModuleFiles are given to a multiboot kernel.
-	Initrd      []byte
-	ModuleFiles []kernel.Module
-
-	// Root is the guest's root file system.
-	Root fs9p.FS
-	// Busybox is a static i386 busybox, needed where Root is not Alpine's.
-	Busybox []byte
-	// Volumes are further file systems, mounted in this order. Without a
-	// session the guest has to mount them, as VolumeMount says.
-	Volumes []Volume
-
-	// Args is the program to run, with its arguments; empty is a login
-	// shell. Env has "NAME=value". Dir is its working folder, User its
-	// user and group: "name", "name:group", "1000" or "1000:100".
-	Args     []string
-	Env      []string
-	Dir      string
-	User     string
-	Hostname string // default "alpine"
-	// Init runs the root's own /sbin/init in place of Args.
-	Init bool
-	// Network is what the guest's network card is plugged into; nil: it has
-	// none.
-	Network *Network
-
-	// Terminal, where not nil, is the session's terminal. Without it the
-	// program's standard files are Stdin, Stdout and Stderr; nil ones are
-	// empty and dropped. Where Stdout and Stderr are the same and can be
-	// compared by ==, what is written to them stays in order.
-	Terminal       *Terminal
-	Stdin          io.Reader
-	Stdout, Stderr io.Writer
-
-	// Serial gets what is written to COM1, the kernel's log. SerialIn, where
-	// not nil, is what COM1 receives, as fast as the guest takes it. Debug
-	// gets the bytes written to ports E9h and 402h.
-	Serial, Debug io.Writer
-	SerialIn      io.Reader
-
-	// DebugExit, where not 0, is a port that ends the machine with the
-	// value written to it.
-	DebugExit uint16
+	Memory   int64  // bytes of RAM, a multiple of 1 MiB; 0 is DefaultMemory
+	Hostname string // the guest's; default "alpine"
 	// Deterministic derives time from the count of instructions, fixes date
 	// and random numbers, and has the machine wait for the host's files and
 	// streams: two runs do the same to the instruction, if the file systems
 	// tell the same times and nothing comes from a terminal or by Kick.
 	Deterministic bool
+
+	Boot Boot
+	// Session is what a Linux kernel works on; nil: there is none.
+	Session *Session
+	// Volumes are further file systems, mounted in this order. Without a
+	// session the guest has to mount them, as VolumeMount says.
+	Volumes []Volume
+	// Network is what the guest's network card is plugged into; nil: it has
+	// none.
+	Network  *Network
+	Consoles Consoles
+	Debug    Debug
+}
+
+// Boot is what a machine starts.
+type Boot struct {
+	// Kernel is a bzImage, a vmlinux or a multiboot image. Firmware, in
+	// its place, is a ROM image of 64 to 256 KiB that is entered at the
+	// reset vector in real mode.
+	Kernel   []byte
+	Firmware []byte
+	// Cmdline replaces the kernel's default command line; Append is added
+	// to it.
+	Cmdline, Append string
+	// Modules is the kernel's module tree: a folder that holds
+	// lib/modules/VERSION, VERSION or the contents of VERSION. nil: the
+	// drivers are built in.
+	Modules fs9p.FS
+	// Cache keeps unpacked kernels; nil: unpacked each time.
+	Cache kernel.Cache
+	// Initrd is the initial root file system of a machine without a session,
+	// which has its own. ModuleFiles are given to a multiboot kernel.
+	Initrd      []byte
+	ModuleFiles []kernel.Module
+}
+
+// Session is a program's run on a root file system.
+type Session struct {
+	// Root is the guest's root file system.
+	Root fs9p.FS
+	// Busybox is a static i386 busybox, needed where Root is not Alpine's.
+	Busybox []byte
+
+	// Args is the program to run, with its arguments; empty is a login
+	// shell. Env has "NAME=value". Dir is its working folder, User its
+	// user and group: "name", "name:group", "1000" or "1000:100".
+	Args []string
+	Env  []string
+	Dir  string
+	User string
+	// Init runs the root's own /sbin/init in place of Args.
+	Init bool
+
+	// Without a terminal the program's standard files are these; nil ones
+	// are empty and dropped. Where Stdout and Stderr are the same and can be
+	// compared by ==, what is written to them stays in order.
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// Consoles are what a machine's lines to people are connected to.
+type Consoles struct {
+	// Terminal, where not nil, is the virtio console's, and the session's.
+	Terminal *Terminal
+	// Serial gets what is written to COM1, the kernel's log. SerialIn, where
+	// not nil, is what COM1 receives, as fast as the guest takes it.
+	Serial   io.Writer
+	SerialIn io.Reader
+}
+
+// Debug is for who looks for faults.
+type Debug struct {
+	// Console gets the bytes written to ports E9h and 402h.
+	Console io.Writer
+	// Exit, where not 0, is a port that ends the machine with the value
+	// written to it.
+	Exit uint16
 	// Trace says what to report to TraceTo.
 	Trace   Trace
 	TraceTo io.Writer
@@ -130,7 +153,7 @@ func (e *ConfigError) Error() string { return e.Field + ": " + e.Err.Error() }
 // Unwrap gives the error without the field.
 func (e *ConfigError) Unwrap() error { return e.Err }
 
-// DefaultCmdline is the kernel's command line unless Config.Cmdline is another.
+// DefaultCmdline is the kernel's command line unless Boot.Cmdline is another.
 // It leaves out of a kernel what only costs time in an emulator:
 // self-tests, probing for hardware that is not there, mitigations of faults
 // that this processor does not have, clearing of memory on each allocation,
@@ -149,8 +172,11 @@ func New(cfg Config) (*Machine, error) {
 	if cfg.Memory%(1<<20) != 0 || cfg.Memory < MinMemory || cfg.Memory > MaxMemory {
 		return nil, &ConfigError{"Memory", fmt.Errorf("%d bytes: want whole MiB from %d to %d", cfg.Memory, MinMemory>>20, MaxMemory>>20)}
 	}
-	if (cfg.Kernel == nil) == (cfg.Firmware == nil) {
+	if (cfg.Boot.Kernel == nil) == (cfg.Boot.Firmware == nil) {
 		return nil, errors.New("a machine needs a kernel or a firmware image, and not both")
+	}
+	if err := cfg.Session.check(&cfg.Boot); err != nil {
+		return nil, err
 	}
 	m, err := newMachine(cfg)
 	if err != nil {

@@ -190,10 +190,10 @@ func script(t *testing.T, name string) string {
 func apkConfig(t *testing.T, key *apktest.Key, text string, all map[string]apktest.Repository) Config {
 	t.Helper()
 	cfg := networkConfig(t, "")
-	cfg.Root = overlayRoot(t, key)
+	cfg.Session.Root = overlayRoot(t, key)
 	web := httptest.NewServer(repositories(all))
 	t.Cleanup(web.Close)
-	cfg.Args = []string{"/bin/sh", "-c", text, "script", hostURL(web)}
+	cfg.Session.Args = []string{"/bin/sh", "-c", text, "script", hostURL(web)}
 	return cfg
 }
 
@@ -235,7 +235,7 @@ apk add --no-cache big && apk info -e big && sync`, map[string]apktest.Repositor
 	start := time.Now()
 	g.want(g.live(), Exited, 0)
 	t.Logf("%d files in %v, %d million instructions", len(many.Files), time.Since(start), g.Instructions()/1e6)
-	root := fs9p.IOFS(g.cfg.Root)
+	root := fs9p.IOFS(g.cfg.Session.Root)
 	for _, f := range many.Files {
 		got, err := fs.ReadFile(root, f.Name)
 		if err != nil || !bytes.Equal(got, f.Data) {
@@ -267,9 +267,9 @@ func TestAPKOverTLS(t *testing.T) {
 	web.StartTLS()
 	defer web.Close()
 	cfg := networkConfig(t, "")
-	cfg.Root = overlayRoot(t, key)
-	cfg.Args = []string{"/bin/sh", "-c", script(t, "apk/https.sh"), "script", hostURL(web)}
-	cfg.Env = []string{"AUTHORITY=" + string(authority)}
+	cfg.Session.Root = overlayRoot(t, key)
+	cfg.Session.Args = []string{"/bin/sh", "-c", script(t, "apk/https.sh"), "script", hostURL(web)}
+	cfg.Session.Env = []string{"AUTHORITY=" + string(authority)}
 	g := newGuest(t, cfg)
 	g.want(g.live(), Exited, 0)
 }

@@ -39,7 +39,7 @@ func BenchmarkIdle(b *testing.B) {
 	b.Run("18Hz", func(b *testing.B) {
 		// baretest.Ticks with a divisor of 65,536, and without its end.
 		program := strings.NewReplacer("b09ce640b02ee640", "b000e640b000e640", "1472f9", "14ebf9").Replace(strings.Join(strings.Fields(baretest.Ticks), ""))
-		m, err := New(Config{Kernel: baretest.Flat(program), Memory: DefaultMemory})
+		m, err := New(Config{Boot: Boot{Kernel: baretest.Flat(program)}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func idle(b *testing.B, m *Machine) {
 func BenchmarkFiles(b *testing.B) {
 	for b.Loop() {
 		cfg := guestConfig(b, "686-pae", "echo start; fscheck -bench /srv")
-		cfg.Deterministic, cfg.Memory, cfg.Root = false, DefaultMemory, rootWithGuest(b)
+		cfg.Deterministic, cfg.Memory, cfg.Session.Root = false, DefaultMemory, rootWithGuest(b)
 		g := newGuest(b, cfg)
 		seen, before, cpu := 0, uint64(0), time.Duration(0)
 		e := g.stepUntil(1e12, func() bool {
@@ -109,7 +109,7 @@ func BenchmarkPipe(b *testing.B) {
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
 		cfg := guestConfig(b, "686-pae", "cat")
-		cfg.Deterministic, cfg.Memory, cfg.Stdin = false, DefaultMemory, bytes.NewReader(data)
+		cfg.Deterministic, cfg.Memory, cfg.Session.Stdin = false, DefaultMemory, bytes.NewReader(data)
 		g := newGuest(b, cfg)
 		g.stepUntil(runBudget, func() bool { return g.stdout.String() != "" })
 		before, cpu := g.Instructions(), processorTime(b)

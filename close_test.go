@@ -20,7 +20,7 @@ func (d deadDisk) Attach(string) (fs9p.Node, error) {
 
 // TestCloseBusy: Close does not wait for ever for the host's files, and says so.
 func TestCloseBusy(t *testing.T) {
-	m, err := New(Config{Memory: MinMemory, Firmware: make([]byte, 64<<10)})
+	m, err := New(Config{Memory: MinMemory, Boot: Boot{Firmware: make([]byte, 64<<10)}})
 	if err != nil {
 		t.Fatal(err)
 	}

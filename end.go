@@ -18,7 +18,7 @@ const (
 	PowerOff                     // the guest has switched the machine off
 	Panic                        // the guest's kernel has panicked
 	TripleFault                  // the processor has shut down
-	DebugExit                    // Code was written to Config.DebugExit
+	DebugExit                    // Code was written to Debug.Exit
 	Failure                      // the guest's init or this package failed: Detail says how
 )
 

@@ -27,7 +27,8 @@ func Example() {
 
 	var out bytes.Buffer
 	args := []string{"sh", "-c", "uname -m; echo kept >/root/file; exit 3"}
-	m, err := alpinevm.New(alpinevm.Config{Kernel: vmlinuz, Modules: modules, Root: root, Stdout: &out, Args: args})
+	boot, session := alpinevm.Boot{Kernel: vmlinuz, Modules: modules}, &alpinevm.Session{Root: root, Stdout: &out, Args: args}
+	m, err := alpinevm.New(alpinevm.Config{Boot: boot, Session: session})
 	check(err)
 	defer m.Close()
 	end, err := m.Run(context.Background())

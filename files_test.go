@@ -50,7 +50,7 @@ func TestFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer shared.Close()
-			cfg.Root, cfg.Volumes = rootWithGuest(t), []Volume{{FS: shared, Target: "/shared"}}
+			cfg.Session.Root, cfg.Volumes = rootWithGuest(t), []Volume{{FS: shared, Target: "/shared"}}
 			g := newGuest(t, cfg)
 			g.want(g.run(), Exited, 0)
 			parts := inspected(t, g.stdout.String())

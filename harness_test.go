@@ -40,9 +40,9 @@ func sessionConfig(t testing.TB, flavour, script string) Config {
 func guestConfig(t testing.TB, flavour, script string) Config {
 	t.Helper()
 	return Config{
-		Memory: 256 << 20, Kernel: guesttest.Kernel(t, flavour), KernelCache: guesttest.Cache(t),
-		Modules: guesttest.Modules(t, flavour), Root: guesttest.Root(t, guesttest.Epoch),
-		Args: []string{"/bin/sh", "-c", script}, Deterministic: true,
+		Memory: 256 << 20, Deterministic: true,
+		Boot:    Boot{Kernel: guesttest.Kernel(t, flavour), Cache: guesttest.Cache(t), Modules: guesttest.Modules(t, flavour)},
+		Session: &Session{Root: guesttest.Root(t, guesttest.Epoch), Args: []string{"/bin/sh", "-c", script}},
 	}
 }
 
@@ -50,10 +50,10 @@ func guestConfig(t testing.TB, flavour, script string) Config {
 func newGuest(t testing.TB, cfg Config) *guest {
 	t.Helper()
 	g := &guest{t: t}
-	if cfg.Terminal == nil {
-		cfg.Stdout, cfg.Stderr = &g.stdout, &g.stderr
+	if cfg.Session != nil && cfg.Consoles.Terminal == nil {
+		cfg.Session.Stdout, cfg.Session.Stderr = &g.stdout, &g.stderr
 	}
-	cfg.Serial, cfg.Debug = &g.serial, &g.debug
+	cfg.Consoles.Serial, cfg.Debug.Console = &g.serial, &g.debug
 	var err error
 	if g.Machine, err = New(cfg); err != nil {
 		t.Fatal(err)

@@ -36,13 +36,13 @@ func held() holdings {
 func TestLeaks(t *testing.T) {
 	cfg := guestConfig(t, "686", "echo")
 	cfg.Deterministic = false
-	cfg.Modules = guesttest.Modules(t, "686", "virtio_net")
+	cfg.Boot.Modules = guesttest.Modules(t, "686", "virtio_net")
 	cfg.Network = &Network{}
 	run := func() {
 		c := cfg
 		in, keys := io.Pipe()
-		c.Terminal = &Terminal{In: in, Out: io.Discard, Cols: 80, Rows: 25}
-		c.Serial = io.Discard
+		c.Consoles.Terminal = &Terminal{In: in, Out: io.Discard, Cols: 80, Rows: 25}
+		c.Consoles.Serial = io.Discard
 		m, err := New(c)
 		if err != nil {
 			t.Fatal(err)

@@ -20,8 +20,8 @@ func TestShutdown(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := sessionConfig(t, "686", "sleep 1000")
-			if cfg.Init = tt.init; tt.init {
-				cfg.Args = nil
+			if cfg.Session.Init = tt.init; tt.init {
+				cfg.Session.Args = nil
 			}
 			g := newGuest(t, cfg)
 			g.Shutdown()
@@ -65,15 +65,15 @@ func TestEnds(t *testing.T) {
 			name: "init killed", script: "kill -SEGV 1; kill -KILL 1; kill -9 $$", end: End{Cause: Exited, Code: 128 + 9},
 		},
 		{
-			name: "no such program", config: func(c *Config) { c.Args = []string{"/no/such/program"} },
+			name: "no such program", config: func(c *Config) { c.Session.Args = []string{"/no/such/program"} },
 			end: End{Cause: Exited, Code: 127},
 		},
 		{
-			name: "no root", config: func(c *Config) { c.Initrd = []byte("none") },
+			name: "no root", config: func(c *Config) { c.Session, c.Boot.Initrd = nil, []byte("none") },
 			end: End{Cause: Panic}, detail: []string{"Unable to mount root fs"},
 		},
 		{
-			name: "panic without reset", script: "exec 2>/dev/null; echo c >/proc/sysrq-trigger", config: func(c *Config) { c.Append = "panic=0" },
+			name: "panic without reset", script: "exec 2>/dev/null; echo c >/proc/sysrq-trigger", config: func(c *Config) { c.Boot.Append = "panic=0" },
 			end: End{Cause: Panic}, detail: []string{"Kernel panic - not syncing: sysrq triggered crash"},
 		},
 	} {

@@ -59,10 +59,10 @@ const (
 func newMachine(cfg Config) (*Machine, error) {
 	m := &Machine{cfg: cfg}
 	hardware := board.Config{
-		Memory: cfg.Memory, Deterministic: cfg.Deterministic, Serial: cfg.Serial, SerialIn: cfg.SerialIn, Debug: cfg.Debug,
-		DebugExit: cfg.DebugExit, Trace: cfg.Trace, TraceTo: cfg.TraceTo, Hooks: m.hooks(),
+		Memory: cfg.Memory, Deterministic: cfg.Deterministic, Serial: cfg.Consoles.Serial, SerialIn: cfg.Consoles.SerialIn,
+		Debug: cfg.Debug.Console, DebugExit: cfg.Debug.Exit, Trace: cfg.Debug.Trace, TraceTo: cfg.Debug.TraceTo, Hooks: m.hooks(),
 	}
-	if t := cfg.Terminal; t != nil {
+	if t := cfg.Consoles.Terminal; t != nil {
 		hardware.Console = &board.Console{In: t.In, Out: t.Out, Cols: t.Cols, Rows: t.Rows}
 	}
 	var err error
@@ -78,13 +78,14 @@ func (m *Machine) load() error {
 			return err
 		}
 	}
-	m.image = board.Image{Firmware: cfg.Firmware, Initrd: cfg.Initrd, Modules: cfg.ModuleFiles, Cache: cfg.KernelCache}
-	if cfg.Kernel != nil {
+	boot := &cfg.Boot
+	m.image = board.Image{Firmware: boot.Firmware, Initrd: boot.Initrd, Modules: boot.ModuleFiles, Cache: boot.Cache}
+	if boot.Kernel != nil {
 		if err := m.loadKernel(); err != nil {
 			return err
 		}
 	}
-	if cfg.Root != nil && cfg.Initrd == nil {
+	if cfg.Session != nil {
 		if k := m.image.Kernel; k == nil || k.Kind == kernel.Multiboot {
 			return &ConfigError{"Kernel", errors.New("it is no Linux kernel, which a root file system needs")}
 		}
@@ -97,7 +98,7 @@ func (m *Machine) load() error {
 		return err
 	}
 	err := m.board.Boot(m.image)
-	if err != nil && cfg.Firmware != nil {
+	if err != nil && boot.Firmware != nil {
 		return &ConfigError{"Firmware", err}
 	}
 	return err
@@ -105,16 +106,16 @@ func (m *Machine) load() error {
 
 // loadKernel parses it and completes its command line.
 func (m *Machine) loadKernel() error {
-	cfg, image := &m.cfg, &m.image
+	boot, image := &m.cfg.Boot, &m.image
 	var err error
-	if image.Kernel, err = kernel.Parse(cfg.Kernel); err != nil {
+	if image.Kernel, err = kernel.Parse(boot.Kernel); err != nil {
 		return &ConfigError{"Kernel", err}
 	}
-	image.Cmdline = cfg.Cmdline
+	image.Cmdline = boot.Cmdline
 	if image.Cmdline == "" && image.Kernel.Kind != kernel.Multiboot {
 		image.Cmdline = DefaultCmdline
 	}
-	image.Cmdline = strings.TrimSpace(image.Cmdline + " " + cfg.Append)
+	image.Cmdline = strings.TrimSpace(image.Cmdline + " " + boot.Append)
 	return nil
 }
 

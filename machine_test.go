@@ -68,10 +68,10 @@ func TestBoot(t *testing.T) {
 			var results [2]result
 			for i := range results {
 				cfg := sessionConfig(t, tt.flavour, inspection)
-				cfg.Append = "loglevel=7"
+				cfg.Boot.Append = "loglevel=7"
 				var out buffer
 				if tt.terminal {
-					cfg.Terminal = &Terminal{Out: &out, Cols: 132, Rows: 43, Term: "xterm"}
+					cfg.Consoles.Terminal = &Terminal{Out: &out, Cols: 132, Rows: 43, Term: "xterm"}
 				}
 				g := newGuest(t, cfg)
 				before := g.Instructions()

@@ -16,15 +16,15 @@ import (
 // root file system, all of them at /lib/modules.
 func (s *session) modules(ram *kernel.Initramfs) error {
 	cfg := &s.m.cfg
-	if cfg.Modules == nil {
+	if cfg.Boot.Modules == nil {
 		return nil
 	}
-	mods, err := kernel.OpenModules(fs9p.IOFS(cfg.Modules), s.m.image.Kernel.Release)
+	mods, err := kernel.OpenModules(fs9p.IOFS(cfg.Boot.Modules), s.m.image.Kernel.Release)
 	if err != nil {
 		return &ConfigError{"Modules", err}
 	}
 	drivers := []string{"virtio_pci", "9pnet_virtio", "9p"}
-	if cfg.Terminal != nil {
+	if cfg.Consoles.Terminal != nil {
 		drivers = append(drivers, "virtio_console")
 	}
 	if cfg.Network != nil {
@@ -34,11 +34,11 @@ func (s *session) modules(ram *kernel.Initramfs) error {
 		return &ConfigError{"Modules", err}
 	}
 	ram.Release = mods.Release
-	index, err := mods.Index(cfg.KernelCache)
+	index, err := mods.Index(cfg.Boot.Cache)
 	if err != nil {
 		return &ConfigError{"Modules", err}
 	}
-	tree, err := withFiles(cfg.Modules, mods.Dir, index, s.m.board.Date)
+	tree, err := withFiles(cfg.Boot.Modules, mods.Dir, index, s.m.board.Date)
 	if err != nil {
 		return &ConfigError{"Modules", err}
 	}

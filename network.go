@@ -39,8 +39,8 @@ type Network struct {
 
 	// Hosts are added to the guest's /etc/hosts.
 	Hosts []Host
-	// FilesInRoot says that Root has what Files gives. Otherwise they are
-	// mounted over what Root has, so that it stays as it is, but nothing in
+	// FilesInRoot says that the session's root has what Files gives. Otherwise they are
+	// mounted over what it has, so that it stays as it is, but nothing in
 	// the guest can rename a file over them, as udhcpc and apk do.
 	FilesInRoot bool
 	// MAC is the card's address; zero is DefaultMAC.

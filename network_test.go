@@ -35,8 +35,8 @@ func networkConfig(t testing.TB, script string) Config {
 	}
 	cfg := guestConfig(t, "686-pae", script)
 	cfg.Deterministic = false
-	cfg.Root = guesttest.Root(t, nil)
-	cfg.Modules = guesttest.Modules(t, "686-pae", "virtio_net")
+	cfg.Session.Root = guesttest.Root(t, nil)
+	cfg.Boot.Modules = guesttest.Modules(t, "686-pae", "virtio_net")
 	cfg.Network = &Network{Dialer: &net.Dialer{}, Listener: &net.ListenConfig{}, HostLoopback: true}
 	return cfg
 }
@@ -170,7 +170,7 @@ exit 0
 `, webPort, sums, resets, refused, upper.Port())
 	cfg := networkConfig(t, script)
 	stdin, done := io.Pipe()
-	cfg.Stdin = stdin
+	cfg.Session.Stdin = stdin
 	cfg.Network.MAC = [6]byte{2, 0, 0, 0xaa, 0xbb, 0xcc}
 	cfg.Network.Hosts = []Host{{"host", usernet.GatewayIP}}
 	cfg.Network.DNS = usernet.DNSConfig{Servers: []netip.AddrPort{serveUDP(t, nameServer("name.example.", [4]byte{192, 0, 2, 7}))}, Search: []string{"example"}}
@@ -213,7 +213,7 @@ func TestNetworkRefused(t *testing.T) {
 	}{
 		{"deterministic", "deterministic machine has no network", func(c *Config) { c.Deterministic = true }},
 		{"multicast", "01:00:00:00:00:00", func(c *Config) { c.Network.MAC[0] = 1 }},
-		{"no driver", "virtio_net", func(c *Config) { c.Modules = guesttest.Modules(t, "686") }},
+		{"no driver", "virtio_net", func(c *Config) { c.Boot.Modules = guesttest.Modules(t, "686") }},
 		{"port taken", "forward tcp 127.0.0.1", func(c *Config) {
 			c.Network.Forwards = []usernet.Forward{{
 				Network: "tcp", Host: netip.MustParseAddr("127.0.0.1"), Port: uint16(taken.Addr().(*net.TCPAddr).Port), Guest: 80,

@@ -11,9 +11,9 @@ import (
 
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-func terminalType(cfg *Config) string {
-	if cfg.Terminal != nil && cfg.Terminal.Term != "" {
-		return cfg.Terminal.Term
+func terminalType(t *Terminal) string {
+	if t != nil && t.Term != "" {
+		return t.Term
 	}
 	return "linux"
 }
@@ -21,11 +21,12 @@ func terminalType(cfg *Config) string {
 // program is what the session runs, with the environment that docker would
 // give it.
 func program(root fs.FS, cfg *Config) (kernel.Program, error) {
-	u, err := lookupUser(root, cfg.User)
+	s, terminal := cfg.Session, cfg.Consoles.Terminal
+	u, err := lookupUser(root, s.User)
 	if err != nil {
 		return kernel.Program{}, &ConfigError{"User", err}
 	}
-	p := kernel.Program{Args: cfg.Args, Dir: cfg.Dir, UID: u.uid, GID: u.gid}
+	p := kernel.Program{Args: s.Args, Dir: s.Dir, UID: u.uid, GID: u.gid}
 	if len(p.Args) == 0 {
 		p.Args = []string{"/bin/sh"}
 	}
@@ -42,10 +43,10 @@ func program(root fs.FS, cfg *Config) (kernel.Program, error) {
 	if cfg.Hostname == "" {
 		env[1] = "HOSTNAME=alpine"
 	}
-	if cfg.Terminal != nil {
-		env = append(env, "TERM="+terminalType(cfg))
+	if terminal != nil {
+		env = append(env, "TERM="+terminalType(terminal))
 	}
-	p.Env = mergeEnv(env, cfg.Env)
+	p.Env = mergeEnv(env, s.Env)
 	return p, nil
 }
 

@@ -54,27 +54,40 @@ type session struct {
 	drains   []*ctl.Drain
 }
 
+// check refuses what cannot be together.
+func (s *Session) check(boot *Boot) error {
+	switch {
+	case s == nil:
+		return nil
+	case s.Root == nil:
+		return &ConfigError{"Root", errors.New("a session needs a root file system")}
+	case boot.Initrd != nil:
+		return &ConfigError{"Initrd", errors.New("a session has its own initial root file system")}
+	}
+	return nil
+}
+
 // newSession adds the devices of a session and makes its initial root file
 // system.
 func newSession(m *Machine) (*session, error) {
 	s := &session{m: m}
-	cfg := &m.cfg
-	root := fs9p.IOFS(cfg.Root)
+	cfg, config := &m.cfg, m.cfg.Session
+	root := fs9p.IOFS(config.Root)
 	ram := &kernel.Initramfs{
-		Hostname: m.hostname(), CtlMsize: ctlMsize, Dirty: dirtyLimit(cfg.Memory), TTY: cfg.Terminal != nil, Init: cfg.Init, Merged: same(cfg.Stdout, cfg.Stderr),
+		Hostname: m.hostname(), CtlMsize: ctlMsize, Dirty: dirtyLimit(cfg.Memory), TTY: cfg.Consoles.Terminal != nil, Init: config.Init, Merged: same(config.Stdout, config.Stderr),
 		Root: kernel.Mount{Type: "9p", Source: tagRoot, Options: kernel.Options9P(dataMsize, cacheOwned)},
 	}
 	if !kernel.ValidHostname(ram.Hostname) {
 		return nil, &ConfigError{"Hostname", errors.New("want up to 64 letters, digits, dots and hyphens")}
 	}
 	var err error
-	if ram.Tools, err = tools(root, cfg.Busybox); err != nil {
+	if ram.Tools, err = tools(root, config.Busybox); err != nil {
 		return nil, err
 	}
 	if ram.Program, err = program(root, cfg); err != nil {
 		return nil, err
 	}
-	if cfg.Init {
+	if config.Init {
 		if _, err := fs.Stat(root, "sbin/init"); err != nil {
 			return nil, &ConfigError{"Root", errors.New("there is no /sbin/init in it to run")}
 		}
@@ -82,7 +95,7 @@ func newSession(m *Machine) (*session, error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		ram.Inittab, ram.Term = string(inittab), terminalType(cfg)
+		ram.Inittab, ram.Term = string(inittab), terminalType(cfg.Consoles.Terminal)
 		// The image's init sets the host name from this file.
 		ram.Files = append(ram.Files, kernel.GuestFile{Name: "/etc/hostname", Mode: 0o644, Data: []byte(ram.Hostname + "\n")})
 	}
@@ -93,7 +106,7 @@ func newSession(m *Machine) (*session, error) {
 	if err := m.serve(kernel.CtlTag, fs9p.Config{FS: s.control(), Msize: ctlMsize}); err != nil {
 		return nil, err
 	}
-	if err := m.serve(tagRoot, fs9p.Config{FS: cfg.Root, Msize: dataMsize}); err != nil {
+	if err := m.serve(tagRoot, fs9p.Config{FS: config.Root, Msize: dataMsize}); err != nil {
 		return nil, err
 	}
 	if err := s.modules(ram); err != nil {
@@ -136,8 +149,8 @@ func tools(root fs.FS, static []byte) (kernel.Tools, error) {
 
 // control makes the control file system, by which the guest talks to us.
 func (s *session) control() *ctl.FS {
-	cfg := &s.m.cfg
-	c := ctl.New(ctl.Config{Post: s.m.Kick, Now: s.m.board.Date, Wait: cfg.Deterministic})
+	cfg := s.m.cfg.Session
+	c := ctl.New(ctl.Config{Post: s.m.Kick, Now: s.m.board.Date, Wait: s.m.cfg.Deterministic})
 	c.Sink(kernel.CtlExit, 0o200, func(p []byte) error {
 		n, err := strconv.Atoi(strings.TrimSpace(string(p)))
 		if err != nil {

@@ -32,7 +32,7 @@ func (m *Machine) serve(tag string, cfg fs9p.Config) error {
 	if !m.cfg.Deterministic {
 		cfg.Post = m.Kick // without it the machine waits for the host's files
 	}
-	if m.cfg.Trace&Trace9P != 0 {
+	if m.cfg.Debug.Trace&Trace9P != 0 {
 		cfg.Trace = m.traced(tag)
 	}
 	srv := fs9p.New(cfg)

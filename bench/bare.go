@@ -56,8 +56,11 @@ func (b *bare) run(ctx context.Context, where string, r *Result, report func(str
 // root file system, whose program gets args.
 func bareConfig(cfg alpinevm.Config, ram []byte, args []string) alpinevm.Config {
 	return alpinevm.Config{
-		Memory: cfg.Memory, Kernel: cfg.Kernel, KernelCache: cfg.KernelCache, Initrd: ram, Cmdline: cfg.Cmdline,
-		Append: strings.TrimSpace(cfg.Append + " -- " + strings.Join(args, " ")),
+		Memory: cfg.Memory,
+		Boot: alpinevm.Boot{
+			Kernel: cfg.Boot.Kernel, Cache: cfg.Boot.Cache, Initrd: ram, Cmdline: cfg.Boot.Cmdline,
+			Append: strings.TrimSpace(cfg.Boot.Append + " -- " + strings.Join(args, " ")),
+		},
 	}
 }
 
@@ -76,14 +79,14 @@ func (b *bare) initrd(cfg alpinevm.Config) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if cfg.Modules == nil || len(b.drivers) == 0 {
+	if cfg.Boot.Modules == nil || len(b.drivers) == 0 {
 		return c.Bytes()
 	}
-	image, err := kernel.Parse(cfg.Kernel)
+	image, err := kernel.Parse(cfg.Boot.Kernel)
 	if err != nil {
 		return nil, err
 	}
-	tree, err := kernel.OpenModules(fs9p.IOFS(cfg.Modules), image.Release)
+	tree, err := kernel.OpenModules(fs9p.IOFS(cfg.Boot.Modules), image.Release)
 	if err != nil {
 		return nil, err
 	}
@@ -101,10 +104,10 @@ func (b *bare) initrd(cfg alpinevm.Config) ([]byte, error) {
 func addTools(c *kernel.CPIO, cfg alpinevm.Config, names ...string) error {
 	var tools kernel.Tools
 	var err error
-	if cfg.Busybox != nil {
-		tools, err = kernel.StaticTools(cfg.Busybox)
+	if cfg.Session.Busybox != nil {
+		tools, err = kernel.StaticTools(cfg.Session.Busybox)
 	} else {
-		tools, err = kernel.RootTools(fs9p.IOFS(cfg.Root))
+		tools, err = kernel.RootTools(fs9p.IOFS(cfg.Session.Root))
 	}
 	if err != nil {
 		return err

@@ -126,7 +126,10 @@ func TestBareDevices(t *testing.T) {
 func TestBareInitrd(t *testing.T) {
 	b := (&Network{Program: guestProgram(t)}).bare(nil)
 	b.cat = true
-	cfg := alpinevm.Config{Kernel: guesttest.Kernel(t, "686-pae"), Modules: guesttest.Modules(t, "686-pae", "virtio_net"), Root: guesttest.Root(t, nil)}
+	cfg := alpinevm.Config{
+		Boot:    alpinevm.Boot{Kernel: guesttest.Kernel(t, "686-pae"), Modules: guesttest.Modules(t, "686-pae", "virtio_net")},
+		Session: &alpinevm.Session{Root: guesttest.Root(t, nil)},
+	}
 	ram, err := b.initrd(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -143,11 +146,11 @@ func TestBareInitrd(t *testing.T) {
 	if _, err := b.initrd(cfg); err == nil || !strings.Contains(err.Error(), "has no driver virtio_nosuch") {
 		t.Error(err)
 	}
-	cfg.Modules = nil // they are built in
+	cfg.Boot.Modules = nil // they are built in
 	if ram, err := b.initrd(cfg); err != nil || strings.Contains(string(ram), "modules/0") {
 		t.Error(err)
 	}
-	cfg.Root = memfs.New(memfs.Config{})
+	cfg.Session.Root = memfs.New(memfs.Config{})
 	if _, err := b.initrd(cfg); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}

@@ -63,9 +63,10 @@ func (b *Boot) run(ctx context.Context, where string, ram []byte, r *Result) err
 		return err
 	}
 	defer closeAll()
-	cfg.Append = strings.TrimSpace(cfg.Append + " " + bootLog)
+	boot := &cfg.Boot
+	boot.Append = strings.TrimSpace(boot.Append + " " + bootLog)
 	if ram != nil {
-		cfg.Initrd, cfg.Append = ram, cfg.Append+" -- ready"
+		boot.Initrd, boot.Append = ram, boot.Append+" -- ready"
 	}
 	if where == QEMU {
 		p.begin(time.Now())
@@ -80,9 +81,9 @@ func (b *Boot) guest(ctx context.Context, cfg alpinevm.Config, p *phases) error 
 	ctx, ready := context.WithCancelCause(ctx)
 	defer ready(nil)
 	pr, pw := io.Pipe()
-	cfg.Serial = pw
-	if cfg.Initrd == nil {
-		cfg.Terminal = &alpinevm.Terminal{Out: &prompt{seen: func() { io.WriteString(pw, markReady+"\n") }}, Cols: 80, Rows: 24}
+	cfg.Consoles.Serial = pw
+	if cfg.Session != nil {
+		cfg.Consoles.Terminal = &alpinevm.Terminal{Out: &prompt{seen: func() { io.WriteString(pw, markReady+"\n") }}, Cols: 80, Rows: 24}
 	}
 	m, err := alpinevm.New(cfg)
 	if err != nil {

@@ -45,8 +45,8 @@ func TestBoot(t *testing.T) {
 	}
 	b := Boot{Machine: func() (alpinevm.Config, func(), error) {
 		return alpinevm.Config{
-			Memory: 128 << 20, Kernel: guesttest.Kernel(t, "686-pae"), KernelCache: guesttest.Cache(t),
-			Modules: guesttest.Modules(t, "686-pae"), Root: guesttest.Root(t, nil),
+			Memory: 128 << 20, Session: &alpinevm.Session{Root: guesttest.Root(t, nil)},
+			Boot: alpinevm.Boot{Kernel: guesttest.Kernel(t, "686-pae"), Cache: guesttest.Cache(t), Modules: guesttest.Modules(t, "686-pae")},
 		}, func() {}, nil
 	}, Report: func(s string) { t.Log(s) }}
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
@@ -85,7 +85,7 @@ func TestBootFails(t *testing.T) {
 	image, cache := guesttest.Kernel(t, "686-pae"), guesttest.Cache(t)
 	b := Boot{Machine: func() (alpinevm.Config, func(), error) {
 		return alpinevm.Config{
-			Memory: 128 << 20, Kernel: image, KernelCache: cache, Append: "rdinit=/nosuch", Initrd: []byte("none"),
+			Memory: 128 << 20, Boot: alpinevm.Boot{Kernel: image, Cache: cache, Append: "rdinit=/nosuch", Initrd: []byte("none")},
 		}, func() {}, nil
 	}, Report: func(s string) { t.Log(s) }}
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)

@@ -54,8 +54,8 @@ func (b *CPU) run(ctx context.Context, where string, ram []byte, args []string, 
 		return err
 	}
 	defer closeAll()
-	cfg.Initrd = ram
-	cfg.Append = strings.TrimSpace(cfg.Append + " -- " + strings.Join(args, " "))
+	cfg.Boot.Initrd = ram
+	cfg.Boot.Append = strings.TrimSpace(cfg.Boot.Append + " -- " + strings.Join(args, " "))
 	if where == QEMU {
 		return runQEMU(ctx, cfg, r, b.Report, io.Discard)
 	}

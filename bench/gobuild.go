@@ -158,7 +158,7 @@ func (g *GoBuild) guest(ctx context.Context, src string, r *Result) error {
 	if err != nil {
 		return err
 	}
-	cfg.Args = []string{"/bin/sh", "-c", g.script(prepare)}
+	cfg.Session.Args = []string{"/bin/sh", "-c", g.script(prepare)}
 	return runSession(ctx, cfg, r, g.Report)
 }
 

@@ -156,7 +156,7 @@ func TestBareBuild(t *testing.T) {
 		t.Fatal(err)
 	}
 	image, cache := guesttest.Kernel(t, "686-pae"), guesttest.Cache(t)
-	cfg := alpinevm.Config{Memory: 128 << 20, Kernel: image, KernelCache: cache, Root: guesttest.Root(t, nil)}
+	cfg := alpinevm.Config{Memory: 128 << 20, Boot: alpinevm.Boot{Kernel: image, Cache: cache}, Session: &alpinevm.Session{Root: guesttest.Root(t, nil)}}
 	g := GoBuild{Toolchain: chain, Guest: program, Program: "hello", Report: func(s string) { t.Log(s) }}
 	src, cleanup, err := g.source()
 	if err != nil {
@@ -167,7 +167,7 @@ func TestBareBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if has := string(bare.Initrd); strings.Contains(has, "fmt_test.go") || !strings.Contains(has, "usr/local/go/src/fmt/print.go") {
+	if has := string(bare.Boot.Initrd); strings.Contains(has, "fmt_test.go") || !strings.Contains(has, "usr/local/go/src/fmt/print.go") {
 		t.Error("the initial root file system holds tests, or no standard library")
 	}
 	r := &Result{Workload: "Test"}
@@ -178,7 +178,7 @@ func TestBareBuild(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	checkSteps(t, r, []string{Guest}, "version")
-	if _, err := g.bareConfig(alpinevm.Config{Busybox: []byte("none")}, src); !strings.Contains(err.Error(), kernel.ErrTools.Error()) {
+	if _, err := g.bareConfig(alpinevm.Config{Session: &alpinevm.Session{Busybox: []byte("none")}}, src); !strings.Contains(err.Error(), kernel.ErrTools.Error()) {
 		t.Error(err)
 	}
 }

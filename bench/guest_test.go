@@ -69,7 +69,7 @@ func TestProgram(t *testing.T) {
 func bareMachine(t *testing.T) func() (alpinevm.Config, func(), error) {
 	image, cache := guesttest.Kernel(t, "686-pae"), guesttest.Cache(t)
 	return func() (alpinevm.Config, func(), error) {
-		return alpinevm.Config{Memory: 128 << 20, Kernel: image, KernelCache: cache}, func() {}, nil
+		return alpinevm.Config{Memory: 128 << 20, Boot: alpinevm.Boot{Kernel: image, Cache: cache}}, func() {}, nil
 	}
 }
 

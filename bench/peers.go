@@ -110,15 +110,15 @@ func runQEMU(ctx context.Context, cfg alpinevm.Config, r *Result, report func(st
 	}
 	defer os.RemoveAll(dir)
 	image, ram := filepath.Join(dir, "vmlinuz"), filepath.Join(dir, "initrd")
-	if err := errors.Join(os.WriteFile(image, cfg.Kernel, 0o600), os.WriteFile(ram, cfg.Initrd, 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(image, cfg.Boot.Kernel, 0o600), os.WriteFile(ram, cfg.Boot.Initrd, 0o600)); err != nil {
 		return err
 	}
-	line := cfg.Cmdline
+	line := cfg.Boot.Cmdline
 	if line == "" {
 		line = alpinevm.DefaultCmdline
 	}
 	args := append([]string{"-accel", "tcg", "-m", fmt.Sprintf("%dM", cfg.Memory>>20), "-display", "none", "-monitor", "none",
-		"-nic", "none", "-no-reboot", "-serial", "stdio", "-kernel", image, "-initrd", ram, "-append", strings.TrimSpace(line + qemuCmdline + cfg.Append)}, devices...)
+		"-nic", "none", "-no-reboot", "-serial", "stdio", "-kernel", image, "-initrd", ram, "-append", strings.TrimSpace(line + qemuCmdline + cfg.Boot.Append)}, devices...)
 	c := exec.CommandContext(ctx, qemuProgram, args...)
 	marks, said, err := follow(c, QEMU, r, report, other)
 	switch {

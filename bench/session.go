@@ -9,13 +9,14 @@ import (
 	"alpinevm"
 )
 
-// runSession runs the program cfg.Args in a machine made of cfg and adds its
+// runSession runs the program cfg.Session.Args in a machine made of cfg and adds its
 // steps to r. What the guest prints otherwise is in the error of a step that
 // fails.
 func runSession(ctx context.Context, cfg alpinevm.Config, r *Result, report func(string)) error {
 	pr, pw := io.Pipe()
 	var said tail
-	cfg.Stdin, cfg.Stdout, cfg.Stderr, cfg.Terminal = nil, pw, &said, nil
+	s := cfg.Session
+	s.Stdin, s.Stdout, s.Stderr, cfg.Consoles.Terminal = nil, pw, &said, nil
 	end, marks, err := drive(ctx, cfg, r, report, pr, pw, &said)
 	switch {
 	case err != nil:
@@ -33,7 +34,7 @@ func runSession(ctx context.Context, cfg alpinevm.Config, r *Result, report func
 func runBare(ctx context.Context, cfg alpinevm.Config, r *Result, report func(string)) error {
 	pr, pw := io.Pipe()
 	var said tail
-	cfg.Serial = pw
+	cfg.Consoles.Serial = pw
 	end, marks, err := drive(ctx, cfg, r, report, pr, pw, &said)
 	if err != nil {
 		return err

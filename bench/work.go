@@ -177,6 +177,6 @@ func session(ctx context.Context, machine func() (alpinevm.Config, func(), error
 	if err = errors.Join(err, s.file(&cfg, program, guestFile)); err != nil {
 		return err
 	}
-	cfg.Args = []string{"/bin/sh", "-c", fmt.Sprintf("set -e\n%sexec %s %s", prepare, guestFile, strings.Join(args, " "))}
+	cfg.Session.Args = []string{"/bin/sh", "-c", fmt.Sprintf("set -e\n%sexec %s %s", prepare, guestFile, strings.Join(args, " "))}
 	return runSession(ctx, cfg, r, report)
 }

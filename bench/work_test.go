@@ -20,7 +20,7 @@ func rootMachine(t *testing.T) func() (alpinevm.Config, func(), error) {
 	var modules fs9p.FS = guesttest.Modules(t, "686-pae", "virtio_net")
 	return func() (alpinevm.Config, func(), error) {
 		return alpinevm.Config{
-			Memory: 256 << 20, Kernel: image, KernelCache: cache, Modules: modules, Root: guesttest.Root(t, nil),
+			Memory: 256 << 20, Boot: alpinevm.Boot{Kernel: image, Cache: cache, Modules: modules}, Session: &alpinevm.Session{Root: guesttest.Root(t, nil)},
 			Network: &alpinevm.Network{Dialer: &net.Dialer{}, Listener: &net.ListenConfig{}, HostLoopback: true},
 		}, func() {}, nil
 	}

@@ -143,13 +143,13 @@ func (a *alpineFlags) fetch(ctx context.Context, root fs.FS, quiet bool) error {
 // boots adds what boots the guest and did not come from files: Alpine's kernel
 // with its modules, and a busybox for a root that has none.
 func (f *runFlags) boots(ctx context.Context, cfg *alpinevm.Config, open *closers) error {
-	needKernel, needBusybox := cfg.Kernel == nil && cfg.Firmware == nil, false
+	needKernel, needBusybox := cfg.Boot.Kernel == nil && cfg.Boot.Firmware == nil, false
 	release := latestStable
-	if cfg.Root != nil {
-		root := fs9p.IOFS(cfg.Root)
+	if cfg.Session != nil {
+		root := fs9p.IOFS(cfg.Session.Root)
 		release = releaseOf(root)
 		_, err := kernel.RootTools(root)
-		needBusybox = err != nil && cfg.Busybox == nil
+		needBusybox = err != nil && cfg.Session.Busybox == nil
 	}
 	if !needKernel && !needBusybox {
 		return nil
@@ -177,7 +177,7 @@ func (f *runFlags) boots(ctx context.Context, cfg *alpinevm.Config, open *closer
 		}
 	}
 	if needBusybox {
-		cfg.Busybox, err = busyboxFrom(ctx, packages, release, policy)
+		cfg.Session.Busybox, err = busyboxFrom(ctx, packages, release, policy)
 		if err != nil {
 			return fmt.Errorf("the root has no busybox to start the guest with, and there is no other: %w, or give one with --busybox", err)
 		}
@@ -225,11 +225,11 @@ func addKernel(cfg *alpinevm.Config, p *apk.Package, open *closers) error {
 	if len(names) != 1 {
 		return fmt.Errorf("it holds %d files %s, not one", len(names), kernelPattern)
 	}
-	if cfg.Kernel, err = fs9p.ReadFile(files, names[0], maxProgram); err != nil {
+	if cfg.Boot.Kernel, err = fs9p.ReadFile(files, names[0], maxProgram); err != nil {
 		return err
 	}
-	if cfg.Modules == nil {
-		cfg.Modules = tree
+	if cfg.Boot.Modules == nil {
+		cfg.Boot.Modules = tree
 	}
 	return nil
 }

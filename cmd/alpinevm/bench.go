@@ -149,7 +149,7 @@ func (t *task) machine() (alpinevm.Config, func(), error) {
 	if err != nil {
 		return alpinevm.Config{}, nil, err
 	}
-	if image, err := kernel.Parse(cfg.Kernel); err == nil {
+	if image, err := kernel.Parse(cfg.Boot.Kernel); err == nil {
 		t.host.Kernel = image.Release
 	}
 	return *cfg, closeAll, nil
@@ -162,7 +162,9 @@ func (t *task) onRoot() (alpinevm.Config, func(), error) {
 		t.run.image.name = defaultImage
 	}
 	cfg, closeAll, err := t.machine()
-	cfg.Args, cfg.Env, cfg.User, cfg.Dir = nil, nil, "", ""
+	if s := cfg.Session; s != nil {
+		s.Args, s.Env, s.User, s.Dir = nil, nil, "", ""
+	}
 	return cfg, closeAll, err
 }
 

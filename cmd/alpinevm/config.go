@@ -34,17 +34,20 @@ func (f *runFlags) config(ctx context.Context, args []string) (cfg *alpinevm.Con
 		}
 	}()
 	cfg = &alpinevm.Config{
-		Append: f.appendLine, Cmdline: f.cmdline,
-		Args: args, Dir: f.dir, User: f.user, Hostname: f.hostname, Init: f.init,
-		DebugExit: f.debugExit, Deterministic: f.deterministic, KernelCache: kernelCache(),
+		Hostname: f.hostname, Deterministic: f.deterministic,
+		Boot:  alpinevm.Boot{Append: f.appendLine, Cmdline: f.cmdline, Cache: kernelCache()},
+		Debug: alpinevm.Debug{Exit: f.debugExit},
+	}
+	if f.hasRoot() {
+		cfg.Session = &alpinevm.Session{Args: args, Dir: f.dir, User: f.user, Init: f.init}
 	}
 	if f.kernelLog {
-		cfg.Append = strings.TrimSpace("loglevel=7 " + cfg.Append)
+		cfg.Boot.Append = strings.TrimSpace("loglevel=7 " + cfg.Boot.Append)
 	}
 	if cfg.Memory, err = parseMemory(f.memory); err != nil {
 		return nil, nil, err
 	}
-	if cfg.Trace, err = parseTrace(f.trace); err != nil {
+	if cfg.Debug.Trace, err = parseTrace(f.trace); err != nil {
 		return nil, nil, err
 	}
 	for _, e := range f.env {
@@ -52,8 +55,8 @@ func (f *runFlags) config(ctx context.Context, args []string) (cfg *alpinevm.Con
 		if err != nil {
 			return nil, nil, err
 		}
-		if ok {
-			cfg.Env = append(cfg.Env, v)
+		if ok && cfg.Session != nil {
+			cfg.Session.Env = append(cfg.Session.Env, v)
 		}
 	}
 	if cfg.Network, err = f.network.config(f.deterministic); err != nil {
@@ -80,12 +83,13 @@ func (f *runFlags) files(cfg *alpinevm.Config) error {
 	if parseKernel(image) != nil {
 		image = "" // boots finds it
 	}
+	var busybox []byte
 	for _, x := range []struct {
 		flag, name string
 		data       *[]byte
 	}{
-		{"kernel", image, &cfg.Kernel}, {"firmware", f.firmware, &cfg.Firmware},
-		{"initrd", f.initrd, &cfg.Initrd}, {"busybox", f.busybox, &cfg.Busybox},
+		{"kernel", image, &cfg.Boot.Kernel}, {"firmware", f.firmware, &cfg.Boot.Firmware},
+		{"initrd", f.initrd, &cfg.Boot.Initrd}, {"busybox", f.busybox, &busybox},
 	} {
 		if x.name == "" {
 			continue
@@ -95,13 +99,16 @@ func (f *runFlags) files(cfg *alpinevm.Config) error {
 			return err
 		}
 	}
+	if cfg.Session != nil {
+		cfg.Session.Busybox = busybox
+	}
 	for _, m := range f.module {
 		name, _, _ := strings.Cut(m, " ")
 		data, err := readFile("module", name)
 		if err != nil {
 			return err
 		}
-		cfg.ModuleFiles = append(cfg.ModuleFiles, kernel.Module{Data: data, Cmdline: m})
+		cfg.Boot.ModuleFiles = append(cfg.Boot.ModuleFiles, kernel.Module{Data: data, Cmdline: m})
 	}
 	return nil
 }

@@ -15,11 +15,11 @@ import (
 // programs in the guest can replace them. The root is ours: what is written to
 // it is kept in memory or in a machine.
 func putNetworkFiles(cfg *alpinevm.Config) error {
-	if cfg.Network == nil || cfg.Root == nil {
+	if cfg.Network == nil || cfg.Session == nil {
 		return nil
 	}
 	for _, f := range cfg.Network.Files(cfg.Hostname) {
-		if err := putFile(cfg.Root, f); err != nil {
+		if err := putFile(cfg.Session.Root, f); err != nil {
 			return fmt.Errorf("the root's %s: %w", f.Name, err)
 		}
 	}

@@ -28,7 +28,7 @@ func (f *runFlags) roots(ctx context.Context, cfg *alpinevm.Config, open *closer
 	}
 	var err error
 	if f.modules != "" {
-		if cfg.Modules, err = openTree(f.modules, open); err != nil {
+		if cfg.Boot.Modules, err = openTree(f.modules, open); err != nil {
 			return fmt.Errorf("--modules %w", err)
 		}
 	}
@@ -53,10 +53,10 @@ func (f *runFlags) root(ctx context.Context, cfg *alpinevm.Config, open *closers
 	if image {
 		return f.openImage(ctx, cfg, f.rootfs, true, open)
 	}
-	if cfg.Root, err = openRoot(f.rootfs, open); err != nil {
+	if cfg.Session.Root, err = openRoot(f.rootfs, open); err != nil {
 		return fmt.Errorf("--rootfs %w", err)
 	}
-	cfg.Args = command(v1.Config{}, f.image.entrypoint, cfg.Args)
+	cfg.Session.Args = command(v1.Config{}, f.image.entrypoint, cfg.Session.Args)
 	return nil
 }
 

@@ -230,23 +230,23 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		}()
 	}
 	if f.kernelLog {
-		cfg.Serial = out
+		cfg.Consoles.Serial = out
 	}
 	switch keys := tty.keys(func() { cancel(errQuit) }); {
 	case !f.hasRoot() && tty != nil:
-		cfg.Serial, cfg.SerialIn = tty, keys
+		cfg.Consoles.Serial, cfg.Consoles.SerialIn = tty, keys
 	case !f.hasRoot():
-		cfg.Serial, cfg.SerialIn = stdout, os.Stdin
+		cfg.Consoles.Serial, cfg.Consoles.SerialIn = stdout, os.Stdin
 	case tty != nil:
 		cols, rows := windowSize()
-		cfg.Terminal = &alpinevm.Terminal{In: keys, Out: tty, Cols: cols, Rows: rows, Term: os.Getenv("TERM")}
+		cfg.Consoles.Terminal = &alpinevm.Terminal{In: keys, Out: tty, Cols: cols, Rows: rows, Term: os.Getenv("TERM")}
 	default:
-		cfg.Stdin, cfg.Stdout, cfg.Stderr = os.Stdin, stdout, stderr
+		cfg.Session.Stdin, cfg.Session.Stdout, cfg.Session.Stderr = os.Stdin, stdout, stderr
 	}
 	if f.debugConsole {
-		cfg.Debug = out
+		cfg.Debug.Console = out
 	}
-	cfg.TraceTo = out
+	cfg.Debug.TraceTo = out
 
 	m, err := alpinevm.New(*cfg)
 	if err != nil {

@@ -77,36 +77,36 @@ func (f *runFlags) openImage(ctx context.Context, cfg *alpinevm.Config, name str
 	if err != nil {
 		return err
 	}
-	if cfg.Root, err = overlay.New(overlay.Config{Upper: upper, Lower: root}); err != nil {
+	if cfg.Session.Root, err = overlay.New(overlay.Config{Upper: upper, Lower: root}); err != nil {
 		return err
 	}
 	if f.machine != nil {
 		name = f.machine.Image
 	}
-	if err := makeVolumes(cfg.Root, img.Config.Volumes); err != nil {
+	if err := makeVolumes(cfg.Session.Root, img.Config.Volumes); err != nil {
 		return fmt.Errorf("image %s: %w", name, err)
 	}
-	if err := f.applyImage(cfg, img.Config); err != nil {
+	if err := f.applyImage(cfg.Session, img.Config); err != nil {
 		return fmt.Errorf("image %s: %w", name, err)
 	}
 	return nil
 }
 
 // applyImage lets the image's configuration say what the flags do not.
-func (f *runFlags) applyImage(cfg *alpinevm.Config, c v1.Config) error {
-	if cfg.User == "" {
-		cfg.User = c.User
+func (f *runFlags) applyImage(s *alpinevm.Session, c v1.Config) error {
+	if s.User == "" {
+		s.User = c.User
 	}
-	if cfg.Dir == "" {
-		cfg.Dir = c.WorkingDir
+	if s.Dir == "" {
+		s.Dir = c.WorkingDir
 	}
 	env := slices.DeleteFunc(slices.Clone(c.Env), func(e string) bool { return strings.IndexByte(e, '=') < 1 })
-	cfg.Env = append(env, cfg.Env...)
-	if cfg.Init {
+	s.Env = append(env, s.Env...)
+	if s.Init {
 		return nil
 	}
-	cfg.Args = command(c, f.image.entrypoint, cfg.Args)
-	if plain := f.machine != nil && f.machine.File != nil && f.machine.File.Plain; len(cfg.Args) == 0 && !plain {
+	s.Args = command(c, f.image.entrypoint, s.Args)
+	if plain := f.machine != nil && f.machine.File != nil && f.machine.File.Plain; len(s.Args) == 0 && !plain {
 		return errors.New("it names no command to run; give one behind the image")
 	}
 	return nil

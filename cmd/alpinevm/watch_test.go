@@ -31,7 +31,7 @@ func TestPatience(t *testing.T) {
 			t.Parallel()
 			rom := make([]byte, 64<<10)
 			copy(rom[0xfff0:], tt.code)
-			m, err := alpinevm.New(alpinevm.Config{Firmware: rom})
+			m, err := alpinevm.New(alpinevm.Config{Boot: alpinevm.Boot{Firmware: rom}})
 			if err != nil {
 				t.Fatal(err)
 			}
