@@ -3,6 +3,7 @@ package alpinevm
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"alpinevm/fs9p"
 )
@@ -24,6 +25,7 @@ func TestCloseBusy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	m.closeWait = 100 * time.Millisecond
 	disk := deadDisk{make(chan struct{}), make(chan struct{})}
 	if err := m.serve("dead", fs9p.Config{FS: disk}); err != nil {
 		t.Fatal(err)

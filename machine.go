@@ -24,6 +24,8 @@ type Machine struct {
 	servers []*fs9p.Server   // of the 9P devices
 	session *session         // nil for a bare kernel or firmware
 	end     *End             // not nil once the machine is off
+
+	closeWait time.Duration
 }
 
 // Status is what a machine is doing.
@@ -57,7 +59,7 @@ const (
 
 // newMachine assembles the hardware; nothing is loaded yet.
 func newMachine(cfg Config) (*Machine, error) {
-	m := &Machine{cfg: cfg}
+	m := &Machine{cfg: cfg, closeWait: closeWait}
 	hardware := board.Config{
 		Memory: cfg.Memory, Deterministic: cfg.Deterministic, Serial: cfg.Consoles.Serial, SerialIn: cfg.Consoles.SerialIn,
 		Debug: cfg.Debug.Console, DebugExit: cfg.Debug.Exit, Trace: cfg.Debug.Trace, TraceTo: cfg.Debug.TraceTo, Hooks: m.hooks(),
@@ -174,10 +176,10 @@ func (m *Machine) Resize(cols, rows uint16) {
 }
 
 // closeWait is how long Close waits for what the host's files are at.
-const closeWait = 2 * time.Second
+const closeWait = 10 * time.Second
 
 // ErrBusy is the error of a Close that could not wait for the host's files.
-var ErrBusy = fmt.Errorf("the host's files have not answered for %s", closeWait)
+var ErrBusy = fmt.Errorf("the host's files have not answered for %s: ended without waiting for them", closeWait)
 
 // Close gives the machine's memory back. It must not be running. A goroutine
 // that waits for the host, in a Read of the terminal or a Write of output, goes
@@ -197,7 +199,7 @@ func (m *Machine) closeServers() error {
 	for _, srv := range m.servers {
 		ends = append(ends, srv.Close())
 	}
-	late := time.After(closeWait)
+	late := time.After(m.closeWait)
 	for _, end := range ends {
 		select {
 		case <-end:

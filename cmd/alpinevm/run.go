@@ -211,7 +211,12 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if err != nil {
 		return err
 	}
-	defer closeAll()
+	busy := false // the host's files are still being called
+	defer func() {
+		if !busy {
+			closeAll()
+		}
+	}()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
@@ -232,7 +237,8 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if f.kernelLog {
 		cfg.Consoles.Serial = out
 	}
-	switch keys := tty.keys(func() { cancel(errQuit) }); {
+	w := &watch{cancel: cancel, note: note(out, f.quiet), abandon: abandon(tty)}
+	switch keys := tty.keys(func() { w.cut(errQuit) }); {
 	case !f.hasRoot() && tty != nil:
 		cfg.Consoles.Serial, cfg.Consoles.SerialIn = tty, keys
 	case !f.hasRoot():
@@ -252,9 +258,14 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if err != nil {
 		return f.explain(err)
 	}
-	defer m.Close()
+	defer func() {
+		if e := m.Close(); e != nil {
+			busy = true
+			err = cmp.Or(err, e)
+		}
+	}()
 	tidy()
-	w := &watch{m: m, cancel: cancel, note: note(out, f.quiet)}
+	w.m = m
 	switch {
 	case f.init || f.initrd != "":
 		w.grace = initGrace

@@ -50,10 +50,11 @@ func (s signalled) Error() string { return "signal: " + s.String() }
 // watch turns --timeout and signals into an orderly end of the guest, and, when
 // that takes too long, into the machine's.
 type watch struct {
-	m      *alpinevm.Machine
-	cancel context.CancelCauseFunc
-	note   func(format string, args ...any)
-	grace  time.Duration
+	m       *alpinevm.Machine
+	cancel  context.CancelCauseFunc
+	note    func(format string, args ...any)
+	abandon func(code int)
+	grace   time.Duration
 
 	mu    sync.Mutex
 	cause error // why the guest was asked to end
@@ -90,7 +91,7 @@ func (w *watch) start(timeout time.Duration) (stop func()) {
 // another signal comes.
 func (w *watch) end(cause error, signals <-chan os.Signal, done <-chan struct{}) {
 	if w.grace == 0 {
-		w.cancel(cause)
+		w.cut(cause)
 		return
 	}
 	w.m.Shutdown()
@@ -117,18 +118,39 @@ func (w *watch) end(cause error, signals <-chan os.Signal, done <-chan struct{})
 		case <-tick.C:
 			if d := time.Since(start); d >= w.grace && own >= w.grace || d >= graceStretch*w.grace {
 				w.note("the guest did not end within %s of %s and was switched off", w.grace, cause)
-				w.cancel(cause)
+				w.cut(cause)
 				return
 			}
 			ask()
 		case <-signals:
 			if time.Since(start) >= sameSignal {
-				w.cancel(cause)
+				w.cut(cause)
 				return
 			}
 		case <-done:
 			return
 		}
+	}
+}
+
+// cutWait is how long this process has to end once the machine was cut off.
+const cutWait = time.Second
+
+// cut ends the machine now, and this process soon, whatever holds it up: a host's
+// file that hangs, say. What has been acknowledged is there as after a kill.
+func (w *watch) cut(cause error) {
+	w.cancel(cause)
+	time.AfterFunc(cutWait, func() { w.abandon(codeOfError(w.report(alpinevm.End{}, cause))) })
+}
+
+// abandon ends this process as it is, but for the terminal.
+func abandon(tty *terminal) func(code int) {
+	return func(code int) {
+		if tty != nil {
+			tty.restore()
+		}
+		fmt.Fprintln(os.Stderr, "alpinevm: the host's files do not answer: ended without waiting for them")
+		os.Exit(code)
 	}
 }
 

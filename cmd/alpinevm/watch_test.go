@@ -39,7 +39,8 @@ func TestPatience(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(context.Background())
 			defer cancel(nil)
 			noted := false
-			w := &watch{m: m, cancel: cancel, grace: tt.grace, note: func(string, ...any) { noted = true }}
+			abandoned := make(chan int, 1)
+			w := &watch{m: m, cancel: cancel, grace: tt.grace, note: func(string, ...any) { noted = true }, abandon: func(code int) { abandoned <- code }}
 			signals, done := make(chan os.Signal, 1), make(chan struct{})
 			start := time.Now()
 			if tt.signal > 0 {
@@ -55,6 +56,9 @@ func TestPatience(t *testing.T) {
 			<-done
 			if d := time.Since(start); d < tt.least || noted != tt.noted {
 				t.Errorf("ended after %v, noted %v", d, noted)
+			}
+			if code := <-abandoned; code != exitTimeout {
+				t.Errorf("a process that does not end is ended with code %d", code)
 			}
 		})
 	}
