@@ -270,7 +270,7 @@ func openPackage(p *apk.Package, open *closers) (fs9p.FS, error) {
 		}
 	}
 	var b bytes.Buffer
-	if err := oci.Build(&b, layers); err != nil {
+	if err := oci.Build(&b, layers, oci.Limits{}); err != nil {
 		return nil, err
 	}
 	cache.Store(index, b.Bytes())

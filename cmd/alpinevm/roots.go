@@ -19,6 +19,7 @@ import (
 	"alpinevm/fs9p/memfs"
 	"alpinevm/fs9p/oci/store"
 	"alpinevm/fs9p/overlay"
+	"alpinevm/fs9p/tarball"
 )
 
 // roots opens the file systems of the guest.
@@ -99,7 +100,7 @@ func loadTar(name string) (fs9p.FS, error) {
 	defer file.Close()
 	m := memfs.New(memfs.Config{})
 	if err := m.LoadTar(file); err != nil {
-		return nil, fmt.Errorf("%s: %w; want a folder or a tarball, which may be compressed", name, err)
+		return nil, fmt.Errorf("%s: %w; want a folder or a tarball, plain or compressed by %s", name, err, tarball.Forms)
 	}
 	return m, nil
 }

@@ -2,7 +2,6 @@ package memfs
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"alpinevm/fs9p"
+	"alpinevm/fs9p/tarball"
 )
 
 // Entry describes a file that the host puts into the file system.
@@ -91,46 +91,58 @@ func (fs *FS) addLink(name, target string) error {
 	if base == "" {
 		return fs9p.EPERM
 	}
-	if there, err := dir.dir.Lookup(base); err == nil {
-		if there.Node == e.Node {
-			return nil
-		}
-		if err := dir.Unlink(base, there.Node.dir != nil); err != nil {
-			return err
-		}
+	if there, err := dir.dir.Lookup(base); err == nil && there.Node == e.Node {
+		return nil
+	}
+	if err := dir.clear(base); err != nil {
+		return err
 	}
 	return dir.Link(base, e.Node)
+}
+
+// clear takes a name out of a directory if it is there.
+func (n *inode) clear(name string) error {
+	there, err := n.dir.Lookup(name)
+	if err != nil {
+		return nil
+	}
+	return n.Unlink(name, there.Node.dir != nil)
 }
 
 // maxFollow is how many symbolic links Linux follows on one path.
 const maxFollow = 40
 
-var (
-	errEscapes = errors.New("the name leads out of the archive")
-	errName    = errors.New("not a file name")
-)
-
 // place finds the directory that name is in, making it if need be, and the
 // last component, which is empty for the root.
 func (fs *FS) place(name string) (*inode, string, error) {
-	if strings.IndexByte(name, 0) >= 0 {
-		return nil, "", errName
-	}
-	for c := range strings.SplitSeq(name, "/") {
-		if c == ".." {
-			return nil, "", errEscapes
-		}
-		if len(c) > fs9p.MaxName {
-			return nil, "", fs9p.ENAMETOOLONG
-		}
-	}
-	name = path.Clean("/" + name)
-	if name == "/" {
-		return fs.root, "", nil
+	name, err := tarball.Clean(name)
+	if err != nil || name == "" {
+		return fs.root, "", err
 	}
 	dir, base := path.Split(name)
 	n, err := fs.mkdirs(dir)
-	return n, base, err
+	return n, strings.Clone(base), err // base would keep all of name in memory
+}
+
+// free takes away what has a name.
+func (fs *FS) free(name string) error {
+	fs.loading = true
+	defer func() { fs.loading = false }()
+	dir, base, err := fs.place(name)
+	if err != nil || base == "" {
+		return err
+	}
+	return dir.clear(base)
+}
+
+// has tells whether there is a file of that name.
+func (fs *FS) has(name string) bool {
+	dir, base, err := fs.place(name)
+	if err != nil || base == "" {
+		return false
+	}
+	_, err = dir.dir.Lookup(base)
+	return err == nil
 }
 
 // mkdirs walks to the directory dir from the root.

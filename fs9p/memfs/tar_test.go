@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/fstest"
 	"alpinevm/internal/guesttest/guestfile"
@@ -42,6 +44,14 @@ func zip(b []byte) []byte {
 	return z.Bytes()
 }
 
+func zstded(t testing.TB, b []byte) []byte {
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.EncodeAll(b, nil)
+}
+
 func TestLoadTar(t *testing.T) {
 	when := time.Unix(1_000_000_000, 123_456_789)
 	big := strings.Repeat("0123456789abcdef", 20_000)
@@ -64,12 +74,17 @@ func TestLoadTar(t *testing.T) {
 		{Typeflag: tar.TypeSymlink, Name: "abs", Linkname: "/../usr/./lib"},
 		{Typeflag: tar.TypeReg, Name: "abs/too", Mode: 0o644},
 		{Typeflag: tar.TypeDir, Name: "bin", Mode: 0o750},
+		{Typeflag: 'V', Name: "label"},
+		{Typeflag: 'D', Name: "/dump", Mode: 0o750},
+		{Typeflag: tar.TypeLink, Name: "early", Linkname: "/x/../late"},
+		{Typeflag: tar.TypeLink, Name: "early2", Linkname: "early"},
+		{Typeflag: tar.TypeReg, Name: "/x/../late", Mode: 0o600},
 	}
 	b := archive(t, headers, map[string]string{
 		"./bin/su": "setuid", "big": big, "zeros": string(make([]byte, 300_000)), "replaced": "twice",
-		"lib/through": "1", "abs/too": "2",
+		"lib/through": "1", "abs/too": "2", "/x/../late": "late",
 	})
-	for name, b := range map[string][]byte{"plain": b, "gzip": zip(b)} {
+	for name, b := range map[string][]byte{"plain": b, "gzip": zip(b), "zstd": zstded(t, b)} {
 		t.Run(name, func(t *testing.T) {
 			fs := New(Config{})
 			if err := fs.LoadTar(bytes.NewReader(b)); err != nil {
@@ -95,7 +110,7 @@ func checkLoaded(t *testing.T, c *fstest.Client, big string, when time.Time) {
 	}
 	for path, want := range map[string]string{
 		"bin/su": "setuid", "big": big, "zeros": string(make([]byte, 300_000)), "replaced": "twice",
-		"usr/lib/through": "1", "usr/lib/too": "2",
+		"usr/lib/through": "1", "usr/lib/too": "2", "early2": "late",
 	} {
 		if got := c.Cat(c.Root, path); got != want {
 			t.Errorf("%s: %d bytes, want %d", path, len(got), len(want))
@@ -112,6 +127,8 @@ func checkLoaded(t *testing.T, c *fstest.Client, big string, when time.Time) {
 		"dev/sda":     {fs9p.ModeBlock | 0o660, fs9p.MakeDev(8, 300)},
 		"dev/initctl": {fs9p.ModeFIFO | 0o600, 0},
 		"replaced":    {fs9p.ModeRegular | 0o644, 0},
+		"dump":        {fs9p.ModeDir | 0o750, 0},
+		"late":        {fs9p.ModeRegular | 0o600, 0},
 	} {
 		if a := c.StatAt(c.Root, path).Attr; uint64(a.Mode) != want[0] || a.Rdev != want[1] {
 			t.Errorf("%s: mode %o, device %#x", path, a.Mode, a.Rdev)
@@ -159,7 +176,10 @@ func TestTarRefused(t *testing.T) {
 	}{
 		{reg("../evil"), `"../evil": the name leads out`},
 		{reg("a/../../evil"), `"a/../../evil": the name leads out`},
-		{reg("a/.."), `"a/..": the name leads out`},
+		{reg("a/.."), `"a/..": EISDIR`},
+		{reg("/../evil"), `"/../evil": the name leads out`},
+		{[]tar.Header{{Typeflag: 'M', Name: "f"}}, `"f": the rest of a file that began in another volume`},
+		{[]tar.Header{{Typeflag: 'Z', Name: "f"}}, `"f": an entry of a kind that is no file ('Z')`},
 		{reg(strings.Repeat("n", 256)), "ENAMETOOLONG"},
 		{[]tar.Header{{Typeflag: tar.TypeLink, Name: "l", Linkname: "missing"}}, `"l": link to "missing": ENOENT`},
 		{[]tar.Header{{Typeflag: tar.TypeLink, Name: "l", Linkname: "../../etc/passwd"}}, "leads out"},

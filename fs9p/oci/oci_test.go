@@ -33,6 +33,28 @@ func link(name, target string) item {
 	return item{tar.Header{Typeflag: tar.TypeLink, Name: name, Linkname: target}, ""}
 }
 
+// typed is an entry whose type archive/tar has no name for, or none of its own.
+func typed(flag byte, name, data string) item {
+	if flag == tar.TypeXGlobalHeader {
+		return item{tar.Header{Typeflag: flag, PAXRecords: map[string]string{"comment": name}}, data}
+	}
+	return item{tar.Header{Typeflag: flag, Name: name, Mode: 0o644}, data}
+}
+
+// paxRecords are an extended header of keys and values.
+func paxRecords(pairs ...string) string {
+	all := ""
+	for ; len(pairs) > 0; pairs = pairs[2:] {
+		record := " " + pairs[0] + "=" + pairs[1] + "\n"
+		n := len(record) + len(fmt.Sprint(len(record)))
+		if len(fmt.Sprint(n)) > len(fmt.Sprint(len(record))) {
+			n++
+		}
+		all += fmt.Sprint(n) + record
+	}
+	return all
+}
+
 // mode gives an item other permissions.
 func (i item) mode(m int64) item {
 	i.Mode = m
@@ -45,8 +67,10 @@ func archive(t testing.TB, items ...item) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, i := range items {
-		i.Size = int64(len(i.data))
-		if i.ModTime.IsZero() {
+		if i.Typeflag != tar.TypeXGlobalHeader {
+			i.Size = int64(len(i.data))
+		}
+		if i.ModTime.IsZero() && i.Typeflag != tar.TypeXGlobalHeader {
 			i.ModTime = time.Unix(1000, 0)
 		}
 		if err := w.WriteHeader(&i.Header); err != nil {
@@ -74,7 +98,7 @@ func layersOf(archives ...[]byte) []Layer {
 // open builds and opens.
 func open(layers []Layer) (*FS, error) {
 	var b bytes.Buffer
-	if err := Build(&b, layers); err != nil {
+	if err := Build(&b, layers, Limits{}); err != nil {
 		return nil, err
 	}
 	return Open(bytes.NewReader(b.Bytes()), int64(b.Len()), layers)
@@ -301,6 +325,26 @@ func TestLayers(t *testing.T) {
 				{tar.Header{Typeflag: tar.TypeDir, Name: "d", Mode: 0o755, PAXRecords: map[string]string{"SCHILY.xattr.user.lower": "1"}}, ""}},
 			{{tar.Header{Typeflag: tar.TypeDir, Name: "d", Mode: 0o755, PAXRecords: map[string]string{"SCHILY.xattr.user.upper": "2"}}, ""}}},
 			[]string{"/", `/d/ user.upper="2"`, `/f x security.capability="\x01\x00\x02" user.a=""`}},
+		{"absolute names", [][]item{{dir("/"), dir("/etc").mode(0o700), regular("/etc/passwd", "1"), regular("//a///b", "2"), symlink("/s", "/etc"), link("/h", "/etc/passwd")},
+			{regular("/s/new", "3"), regular("/a/.wh.b", ""), regular("/a/c", "4")}},
+			[]string{"/", "/a/", "/a/c 4", "/etc 040700 n2", "/etc/new 3", "/etc/passwd n2 1", "/h n2 1", "/s -> /etc"}},
+		{"absolute opaque", [][]item{{regular("d/x", "")}, {regular("/d/.wh..wh..opq", ""), regular("/d/y", "")}}, []string{"/", "/d/", "/d/y"}},
+		{"two dots that stay inside", [][]item{{regular("a/../b", "1"), dir("c/d/..").mode(0o700), regular("/e/./../e/f", "2"), link("g", "c/../b"), dir("h/..").mode(0o711), regular("i/../.wh.j", "")}},
+			[]string{"/ 040711 n4", "/b n2 1", "/c 040700 n2", "/e/", "/e/f 2", "/g n2 1"}},
+		{"two dots and symbolic links", [][]item{{dir("usr/lib"), symlink("lib", "usr/lib"), regular("lib/../x", "1")}}, []string{"/", "/lib -> usr/lib", "/usr/", "/usr/lib/", "/x 1"}},
+		{"hard link before its target", [][]item{{link("a", "d/t"), regular("d/t", "1"), link("b", "a")}}, []string{"/", "/a n3 1", "/b n3 1", "/d/", "/d/t n3 1"}},
+		{"hard links before their targets", [][]item{{link("a", "b"), link("b", "c"), link("c", "t"), regular("t", "1")}}, []string{"/", "/a n4 1", "/b n4 1", "/c n4 1", "/t n4 1"}},
+		{"hard link before its target, through a link", [][]item{{link("a", "l/t"), symlink("l", "d"), regular("d/t", "1")}}, []string{"/", "/a n2 1", "/d/", "/d/t n2 1", "/l -> d"}},
+		{"hard link whose name is taken before its target comes", [][]item{{link("a", "t"), regular("a", "own"), regular("t", "1")}}, []string{"/", "/a own", "/t 1"}},
+		{"hard link that takes a name before its target comes", [][]item{{dir("a"), regular("a/x", "")}, {regular("b", ""), link("a", "t"), link("b", "t"), regular("t", "1")}}, []string{"/", "/a n3 1", "/b n3 1", "/t n3 1"}},
+		{"types that are no files", [][]item{{typed('V', "label", ""), typed(tar.TypeXGlobalHeader, "global", ""), typed('A', "f", "user::rwx"), typed('E', "f", "attribute"), regular("f", "1"), typed('V', "label 2", "x")}},
+			[]string{"/", "/f 1"}},
+		{"types that are files", [][]item{{typed('7', "f", "1"), typed('D', "d/", "Yf\x00\x00").mode(0o700), typed('D', "e", "Yf\x00\x00").mode(0o755), regular("e/f", "2")}},
+			[]string{"/", "/d 040700 n2", "/e/", "/e/f 2", "/f 1"}},
+		{"Solaris's extended headers", [][]item{{
+			typed('X', "x", paxRecords("path", "long/one", "uid", "1000", "SUN.holesdata", " 0 10")), typed('A', "f", "user::rwx"), regular("f", "1"), regular("g", "2"),
+			typed('X', "x", paxRecords("linkpath", "long/one")), link("h", "cut"), typed('X', "x", paxRecords("size", "3", "SCHILY.xattr.user.k", "v=1\n 4")), regular("i", "123")}},
+			[]string{"/", "/g 2", "/h n2 1", `/i 123 user.k="v=1\n 4"`, "/long/", "/long/one n2 1"}},
 		{"long names", [][]item{{regular(longName+"/f", "1"), symlink("l", longName)}}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -333,9 +377,10 @@ func TestRefused(t *testing.T) {
 	}{
 		{regular("../etc/passwd", ""), `layer 2 (L2): "../etc/passwd": the name leads out of the image`},
 		{regular("a/../../b", ""), `"a/../../b": the name leads out of the image`},
-		{regular("a/..", ""), `"a/..": the name leads out of the image`},
-		{regular("/etc/passwd", ""), `"/etc/passwd": the name leads out of the image`},
-		{dir("//x"), `"//x/": the name leads out of the image`},
+		{regular("a/..", ""), `"a/..": a file where a directory should be`},
+		{regular("/../etc/passwd", ""), `"/../etc/passwd": the name leads out of the image`},
+		{dir("a/b/../../.."), `"a/b/../../../": the name leads out of the image`},
+		{regular("..", ""), `"..": the name leads out of the image`},
 		{regular("../.wh.x", ""), `"../.wh.x": the name leads out of the image`},
 		{regular(".wh...", ""), `".wh...": a name that is reserved for whiteouts`},
 		{regular(".wh.", ""), `".wh.": a name that is reserved for whiteouts`},
@@ -345,6 +390,7 @@ func TestRefused(t *testing.T) {
 		{link("a", "../../etc/shadow"), `"a": link to "../../etc/shadow": the name leads out of the image`},
 		{link("a", "missing"), `"a": link to "missing": no such file in this layer or those below it`},
 		{link("a", "no/file"), `no such file`},
+		{link("a", "a"), `"a": link to "a": no such file`},
 		{link("a", "lower"), `a hard link to a directory`},
 		{link("a", "."), `a hard link to a directory`},
 		{link(".", "file"), `".": a file where a directory should be`},
@@ -356,6 +402,11 @@ func TestRefused(t *testing.T) {
 		{item{tar.Header{Typeflag: tar.TypeBlock, Name: "dev", Devminor: 1 << 20}, ""}, `"dev": a number`},
 		{item{tar.Header{Typeflag: tar.TypeReg, Name: "f", Uid: -1}, ""}, `"f": a number`},
 		{item{tar.Header{Typeflag: 'Z', Name: "f"}, ""}, `"f": an entry of a kind that is no file ('Z')`},
+		{typed('M', "f", "the rest"), `"f": the rest of a file that began in another volume`},
+		{typed('X', "f", "12 path=f\n"), `"f": a bad extended header`},
+		{typed('X', "f", "9 path=f"), `"f": a bad extended header`},
+		{typed('X', "f", "0 "), `"f": a bad extended header`},
+		{typed('X', "f", strings.Repeat("x", 1<<20+1)), `"f": a bad extended header of 1048577 bytes`},
 		{item{pax("SCHILY.xattr."+strings.Repeat("k", 256), "v"), ""}, "an extended attribute that Linux has no room for"},
 		{item{pax("SCHILY.xattr.user.k", strings.Repeat("v", 65537)), ""}, `an extended attribute that Linux has no room for: "user.k"`},
 	} {
@@ -363,6 +414,21 @@ func TestRefused(t *testing.T) {
 		_, err := open(layersOf(lower, archive(t, tt.item)))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%.40q: %v; want %q", tt.item.Name, err, tt.want)
+		}
+	}
+}
+
+// TestSolarisRefused has extended headers that the entry behind them cannot have.
+func TestSolarisRefused(t *testing.T) {
+	for records, want := range map[string]string{
+		"15 size=100000\n":  `"f": a bad extended header: a size of 100000 bytes beside one of 4`,
+		"9 uid=me\n":        `"f": a bad extended header: uid "me"`,
+		"12 mtime=1x\n":     `"f": a bad extended header: mtime "1x"`,
+		"16 path=../evil\n": `"../evil": the name leads out of the image`,
+	} {
+		_, err := open(layersOf(archive(t, typed('X', "x", records), regular("f", "data"))))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", records, err)
 		}
 	}
 }

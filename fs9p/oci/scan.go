@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"alpinevm/fs9p"
+	"alpinevm/fs9p/tarball"
 )
 
 // An entry is one entry of a layer's archive.
@@ -33,32 +34,13 @@ type attrs struct {
 // content says where the data of a file is. Without extents its stored bytes
 // are at off, all of size or none.
 type content struct {
-	layer             int
+	layer             int32
 	off, size, stored int64
 	extents           []extent
 }
 
-// xattrRecord is how star, GNU tar and docker name an attribute in a PAX header.
-const xattrRecord = "SCHILY.xattr."
-
-// tarTypes are the file types of archive entries.
-var tarTypes = map[byte]uint32{
-	tar.TypeReg:       fs9p.ModeRegular,
-	tar.TypeCont:      fs9p.ModeRegular,
-	tar.TypeGNUSparse: fs9p.ModeRegular,
-	tar.TypeDir:       fs9p.ModeDir,
-	tar.TypeSymlink:   fs9p.ModeSymlink,
-	tar.TypeChar:      fs9p.ModeChar,
-	tar.TypeBlock:     fs9p.ModeBlock,
-	tar.TypeFifo:      fs9p.ModeFIFO,
-}
-
 // What makes an entry an error.
 var (
-	errEscapes = errors.New("the name leads out of the image")
-	errName    = errors.New("not a file name")
-	errType    = errors.New("an entry of a kind that is no file")
-	errLong    = errors.New("a name that is too long")
 	errNumber  = errors.New("a number that Linux has no room for")
 	errXattr   = errors.New("an extended attribute that Linux has no room for")
 	errTarget  = errors.New("no target, or one that is too long")
@@ -68,7 +50,7 @@ var (
 	errLoop    = errors.New("too many symbolic links on the way")
 	errNotDir  = errors.New("a file where a directory should be")
 	errNoFile  = errors.New("no such file in this layer or those below it")
-	errMany    = errors.New("more files or attributes than an image may have")
+	errSteps   = errors.New("too long a way to all the files of the image")
 )
 
 // A scanner reads the entries of a layer. The data is skipped.
@@ -76,31 +58,32 @@ type scanner struct {
 	layer Layer
 	index int
 	in    *io.SectionReader
-	tar   *tar.Reader
+	tar   *tarball.Reader
 	next  int64 // where the headers of the next entry begin
 }
 
 func newScanner(index int, l Layer) *scanner {
 	in := io.NewSectionReader(l.Data, 0, l.Size)
-	return &scanner{layer: l, index: index, in: in, tar: tar.NewReader(in)}
+	return &scanner{layer: l, index: index, in: in, tar: tarball.NewReader(in)}
 }
 
 // entry gives the next entry, or io.EOF.
 func (s *scanner) entry() (*entry, error) {
 	for {
 		h, err := s.tar.Next()
-		if errors.Is(err, tar.ErrInsecurePath) {
-			err = nil // place looks at names
-		}
 		if err == io.EOF {
 			return nil, io.EOF
 		}
-		if err != nil {
+		if h == nil {
 			return nil, s.explain(err)
 		}
 		head := s.next
 		data, _ := s.in.Seek(0, io.SeekCurrent)
-		e, stored, err := s.parse(h, head, data)
+		var e *entry
+		stored := h.Payload()
+		if err == nil && h.Class != tarball.Skip {
+			e, stored, err = s.parse(h, head, data)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", quote(h.Name), err)
 		}
@@ -114,32 +97,25 @@ func (s *scanner) entry() (*entry, error) {
 // roundUp gives the end of the block of an archive that off is in.
 func roundUp(off int64) int64 { return (off + 511) &^ 511 }
 
-// parse makes an entry of a header, nil of one that is no file. head is where
-// its headers begin and data where its content does, of stored bytes in the
-// archive.
-func (s *scanner) parse(h *tar.Header, head, data int64) (e *entry, stored int64, err error) {
-	if h.Typeflag == tar.TypeXGlobalHeader {
-		return nil, 0, nil
-	}
-	e = &entry{name: h.Name, target: h.Linkname}
-	if h.Typeflag == tar.TypeLink {
+// parse makes an entry. head is where its headers begin and data where its
+// content does, of stored bytes in the archive.
+func (s *scanner) parse(h *tarball.Entry, head, data int64) (e *entry, stored int64, err error) {
+	e = &entry{name: h.Name, target: h.Linkname, kind: h.Type}
+	if h.Class == tarball.HardLink {
 		return e, 0, nil
 	}
-	var ok bool
-	if e.kind, ok = tarTypes[h.Typeflag]; !ok {
-		return nil, 0, fmt.Errorf("%w (%q)", errType, h.Typeflag)
-	}
-	if err := e.fill(h); err != nil {
+	if err := e.fill(h.Header); err != nil {
 		return nil, 0, err
 	}
+	stored = h.Payload()
 	switch e.kind {
 	case fs9p.ModeSymlink:
-		if len(e.target) == 0 || len(e.target) > maxPath {
+		if len(e.target) == 0 || len(e.target) > tarball.MaxPath {
 			return nil, 0, errTarget
 		}
 	case fs9p.ModeRegular:
-		e.content = content{layer: s.index, off: data, size: h.Size, stored: h.Size}
-		if stored, err = s.sparse(h, head, &e.content); err != nil {
+		e.content = content{layer: int32(s.index), off: data, size: h.Size, stored: h.Size}
+		if stored, err = s.sparse(h.Header, head, &e.content); err != nil {
 			return nil, 0, err
 		}
 		if end := data + stored; end < data || roundUp(end) < end || end > s.layer.Size {
@@ -187,7 +163,7 @@ func timespec(t time.Time, other fs9p.Timespec) fs9p.Timespec {
 func (e *entry) fillXattrs(records map[string]string) error {
 	list := 0
 	for _, k := range slices.Sorted(maps.Keys(records)) {
-		name, ok := strings.CutPrefix(k, xattrRecord)
+		name, ok := strings.CutPrefix(k, tarball.XattrRecord)
 		if !ok || name == "" {
 			continue
 		}
@@ -205,7 +181,7 @@ func (e *entry) fillXattrs(records map[string]string) error {
 func (s *scanner) explain(err error) error {
 	if err == tar.ErrHeader {
 		if name, ok := s.pathWithNUL(); ok {
-			return fmt.Errorf("%s: %w", quote(name), errName)
+			return fmt.Errorf("%s: %w", quote(name), tarball.ErrName)
 		}
 	}
 	return fmt.Errorf("archive, at byte %d: %w", s.next, err)

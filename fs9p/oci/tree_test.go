@@ -16,7 +16,7 @@ import (
 func build(t testing.TB, layers []Layer) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := Build(&b, layers); err != nil {
+	if err := Build(&b, layers, Limits{}); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -226,7 +226,7 @@ func FuzzBuild(f *testing.F) {
 		}
 		layers := layersOf(lower, b)
 		var tree bytes.Buffer
-		if err := Build(&tree, layers); err != nil {
+		if err := Build(&tree, layers, Limits{}); err != nil {
 			return
 		}
 		fs, err := Open(bytes.NewReader(tree.Bytes()), int64(tree.Len()), layers)

@@ -14,7 +14,7 @@ func (b *builder) hide(e *entry, dir, base string, opaque bool) error {
 	case errors.Is(err, errNoFile), errors.Is(err, errNotDir):
 		return nil // there is nothing to hide
 	case err == nil && b.steps > maxSteps:
-		err = errMany
+		err = errSteps
 	case err == nil && !opaque && (base == "" || base == "." || base == ".."):
 		err = errReserve
 	}
@@ -25,19 +25,18 @@ func (b *builder) hide(e *entry, dir, base string, opaque bool) error {
 		b.prune(d)
 		return nil
 	}
-	n := d.dir.names[base]
+	n := d.dir.find(base)
 	if n == nil {
 		return nil
 	}
 	if n.dir != nil {
 		b.prune(n.object)
-		if len(n.dir.names) > 0 && n.layer < b.layer {
-			n.attrs = b.directory(nil).attrs
-			n.layer = b.layer
+		if len(n.dir.names) > 0 {
+			b.adopt(n)
 		}
 	}
 	if n.layer < b.layer {
-		delete(d.dir.names, base)
+		d.dir.remove(n)
 		b.names--
 	}
 	return nil
@@ -47,16 +46,22 @@ func (b *builder) hide(e *entry, dir, base string, opaque bool) error {
 func (b *builder) prune(d *object) {
 	folders := d.folders()
 	for i := len(folders) - 1; i >= 0; i-- {
-		names := folders[i].dir.names
-		b.steps += len(names) + 1
-		for k, n := range names {
-			if n.layer < b.layer && (n.dir == nil || len(n.dir.names) == 0) {
-				delete(names, k)
-				b.names--
-			} else if n.layer < b.layer {
-				n.attrs = b.directory(nil).attrs
-				n.layer = b.layer
-			}
+		f := folders[i].dir
+		b.steps += len(f.names) + 1
+		b.names -= f.removeIf(func(n *name) bool {
+			return n.layer < b.layer && (n.dir == nil || len(n.dir.names) == 0)
+		})
+		for k := range f.names {
+			b.adopt(&f.names[k])
 		}
+	}
+}
+
+// adopt makes a directory that a lower layer has made one that this layer has
+// made without describing it.
+func (b *builder) adopt(n *name) {
+	if n.layer < b.layer {
+		b.plain(n.object)
+		n.layer = b.layer
 	}
 }

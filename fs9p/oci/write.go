@@ -5,8 +5,6 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
-	"maps"
-	"slices"
 
 	"alpinevm/fs9p"
 )
@@ -26,12 +24,12 @@ func (w *writer) bytes(b []byte) {
 	}
 }
 
-// A plan is the order of the objects of a tree, and what the parts hold.
+// A plan is the order of the objects of a tree, and what its parts hold.
 type plan struct {
 	objects []*object // by id, from 1
-	names   [][]string
 	dirents uint64
-	strings []byte
+	strings uint64 // bytes of what belongs to objects
+	names   uint64 // bytes of names, which lie behind them
 }
 
 // number gives every object its id and counts its names: the root first, then
@@ -39,9 +37,9 @@ type plan struct {
 func (b *builder) number() *plan {
 	p := &plan{}
 	add := func(o *object) {
-		o.id = uint32(len(p.objects) + 1)
 		p.objects = append(p.objects, o)
-		p.names = append(p.names, nil)
+		o.id = uint32(len(p.objects))
+		p.strings += o.stringsLen()
 	}
 	add(b.root)
 	b.root.nlink = 2
@@ -50,16 +48,16 @@ func (b *builder) number() *plan {
 		if o.dir == nil {
 			continue
 		}
-		p.names[i] = slices.Sorted(maps.Keys(o.dir.names))
-		p.dirents += uint64(len(p.names[i]))
-		for _, name := range p.names[i] {
-			c := o.dir.names[name].object
-			if c.id == 0 {
-				add(c)
+		o.dir.sort()
+		p.dirents += uint64(len(o.dir.names))
+		for _, n := range o.dir.names {
+			p.names += uint64(len(n.text))
+			if n.id == 0 {
+				add(n.object)
 			}
-			c.nlink++
-			if c.dir != nil {
-				c.nlink++
+			n.nlink++
+			if n.dir != nil {
+				n.nlink++
 				o.nlink++
 			}
 		}
@@ -72,38 +70,13 @@ func (b *builder) write(to io.Writer, layers int) error {
 	p := b.number()
 	buf := bufio.NewWriterSize(to, 128<<10)
 	w := &writer{w: buf, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli))}
-
-	// The strings have to be known before the header says how many they are.
-	records := make([]record, len(p.objects))
-	first := uint64(0)
-	for i, o := range p.objects {
-		records[i] = p.record(o, first)
-		first += uint64(len(p.names[i]))
-	}
-	dirents := make([]dirent, 0, p.dirents)
-	for i, o := range p.objects {
-		for _, name := range p.names[i] {
-			c := o.dir.names[name]
-			dirents = append(dirents, dirent{nameAt(uint64(len(p.strings)), len(name)), c.id, c.kind()})
-			p.strings = append(p.strings, name...)
-		}
-	}
-	head := header{
-		inodes: uint32(len(records)), layers: uint32(layers),
-		dirents: uint64(len(dirents)), strings: uint64(len(p.strings)), bytes: b.bytes,
-	}
-	w.bytes([]byte(magic))
-	head.code(coder{b: w.scratch[:], write: true})
-	w.bytes(w.scratch[:headerSize-len(magic)])
-	for i := range records {
-		records[i].code(coder{b: w.scratch[:], write: true})
-		w.bytes(w.scratch[:recordSize])
-	}
-	for i := range dirents {
-		dirents[i].code(coder{b: w.scratch[:], write: true})
-		w.bytes(w.scratch[:direntSize])
-	}
-	w.bytes(p.strings)
+	w.header(&header{
+		inodes: uint32(len(p.objects)), layers: uint32(layers),
+		dirents: p.dirents, strings: p.strings + p.names, bytes: b.bytes,
+	})
+	w.records(p)
+	w.dirents(p)
+	w.strings(p)
 	c := coder{b: w.scratch[:], write: true}
 	sum := w.sum.Sum32()
 	c.u32(&sum)
@@ -114,44 +87,105 @@ func (b *builder) write(to io.Writer, layers int) error {
 	return w.err
 }
 
-// record makes the record of an object; its first dirent is first.
-func (p *plan) record(o *object, first uint64) record {
+func (w *writer) header(h *header) {
+	w.bytes([]byte(magic))
+	h.code(coder{b: w.scratch[:], write: true})
+	w.bytes(w.scratch[:headerSize-len(magic)])
+}
+
+func (w *writer) records(p *plan) {
+	dirent, at := uint64(0), uint64(0)
+	for _, o := range p.objects {
+		r := o.record(dirent, at)
+		r.code(coder{b: w.scratch[:], write: true})
+		w.bytes(w.scratch[:recordSize])
+		at += o.stringsLen()
+		if o.dir != nil {
+			dirent += uint64(len(o.dir.names))
+		}
+	}
+}
+
+func (w *writer) dirents(p *plan) {
+	at := p.strings
+	for _, o := range p.objects {
+		if o.dir == nil {
+			continue
+		}
+		for _, n := range o.dir.names {
+			d := dirent{nameAt(at, len(n.text)), n.id, n.kind()}
+			d.code(coder{b: w.scratch[:], write: true})
+			w.bytes(w.scratch[:direntSize])
+			at += uint64(len(n.text))
+		}
+	}
+}
+
+func (w *writer) strings(p *plan) {
+	for _, o := range p.objects {
+		w.bytes([]byte(o.target()))
+		for _, x := range o.extents() {
+			x.code(coder{b: w.scratch[:], write: true})
+			w.bytes(w.scratch[:extentSize])
+		}
+		for _, x := range o.xattrs() {
+			w.bytes(appendXattr(nil, x))
+		}
+	}
+	for _, o := range p.objects {
+		if o.dir == nil {
+			continue
+		}
+		for _, n := range o.dir.names {
+			w.bytes([]byte(n.text))
+		}
+	}
+}
+
+// stringsLen is how many bytes of the strings belong to o: the target or the
+// extents, and the attributes behind them.
+func (o *object) stringsLen() uint64 {
+	return uint64(len(o.target())+len(o.extents())*extentSize) + uint64(o.xattrsLen())
+}
+
+func (o *object) xattrsLen() int {
+	n := 0
+	for _, x := range o.xattrs() {
+		n += xattrLen(x)
+	}
+	return n
+}
+
+// record makes the record of an object, whose first dirent is first and whose
+// strings are at.
+func (o *object) record(first, at uint64) record {
 	r := record{
-		mode: o.mode, uid: o.uid, gid: o.gid, nlink: o.nlink, rdev: o.rdev,
-		mtime: o.mtime.Sec, mtimeNsec: o.mtime.Nsec,
-		atime: o.atime.Sec, atimeNsec: o.atime.Nsec,
-		ctime: o.ctime.Sec, ctimeNsec: o.ctime.Nsec,
+		mode: o.mode, uid: o.uid, gid: o.gid, nlink: o.nlink,
+		mtime: o.mtime, mtimeNsec: o.mtimeNsec,
+		atime: o.mtime, atimeNsec: o.mtimeNsec,
+		ctime: o.mtime, ctimeNsec: o.mtimeNsec,
+	}
+	if o.rare != nil {
+		r.rdev = o.rare.rdev
+		r.atime, r.atimeNsec = o.rare.atime.Sec, o.rare.atime.Nsec
+		r.ctime, r.ctimeNsec = o.rare.ctime.Sec, o.rare.ctime.Nsec
 	}
 	switch o.kind() {
 	case fs9p.ModeDir:
 		r.parent = o.dir.parent.id
 		r.off, r.count = first, uint32(len(o.dir.names))
 	case fs9p.ModeSymlink:
-		r.off, r.count = p.add([]byte(o.target)), uint32(len(o.target))
+		r.off, r.count = at, uint32(len(o.target()))
 	case fs9p.ModeRegular:
 		r.layer = uint32(o.layer)
-		r.size, r.stored, r.off = uint64(o.size), uint64(o.stored), uint64(o.off)
-		if len(o.extents) > 0 {
-			r.off, r.count = uint64(len(p.strings)), uint32(len(o.extents))
-			var b [extentSize]byte
-			for _, x := range o.extents {
-				x.code(coder{b: b[:], write: true})
-				p.strings = append(p.strings, b[:]...)
-			}
+		r.size, r.stored, r.off = uint64(o.size), uint64(o.stored()), uint64(o.off)
+		if n := len(o.extents()); n > 0 {
+			r.off, r.count = at, uint32(n)
 		}
 	}
-	if len(o.xattrs) > 0 {
-		r.xattrs = uint64(len(p.strings))
-		for _, x := range o.xattrs {
-			p.strings = appendXattr(p.strings, x)
-		}
-		r.xattrLen = uint32(uint64(len(p.strings)) - r.xattrs)
+	if n := o.xattrsLen(); n > 0 {
+		r.xattrs = at + o.stringsLen() - uint64(n)
+		r.xattrLen = uint32(n)
 	}
 	return r
-}
-
-// add puts b into the strings.
-func (p *plan) add(b []byte) uint64 {
-	p.strings = append(p.strings, b...)
-	return uint64(len(p.strings) - len(b))
 }

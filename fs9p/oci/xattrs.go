@@ -19,6 +19,16 @@ func appendXattr(b []byte, x xattr) []byte {
 	return append(b, x.value...)
 }
 
+// xattrLen is how many bytes appendXattr appends.
+func xattrLen(x xattr) int {
+	return uvarintLen(len(x.name)) + uvarintLen(len(x.value)) + len(x.name) + len(x.value)
+}
+
+func uvarintLen(n int) int {
+	var b [binary.MaxVarintLen64]byte
+	return binary.PutUvarint(b[:], uint64(n))
+}
+
 // eachXattr calls f for the attributes until it returns false. name and value
 // are valid until the next use of the tree.
 func (n *node) eachXattr(f func(name, value []byte) bool) error {

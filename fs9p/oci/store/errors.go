@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"alpinevm/fs9p/tarball"
 )
 
 // Error is an error in a line: what failed, why, and what to do about it.
@@ -113,7 +115,10 @@ func cause(err error) string {
 
 func explainImage(err error) (why, next string) {
 	var platform *PlatformError
+	var form *tarball.FormError
 	switch {
+	case errors.As(err, &form):
+		return oneLine(err), "want a folder or a tar archive, plain or compressed by " + tarball.Forms
 	case errors.Is(err, ErrMissing):
 		return "it is not in the cache", "alpinevm pull fetches it, alpinevm images lists what is there"
 	case errors.As(err, &platform):

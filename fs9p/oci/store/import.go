@@ -8,6 +8,8 @@ import (
 	"os"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"alpinevm/fs9p/tarball"
 )
 
 // Import makes an image of the tar archive of a root file system, compressed or
@@ -93,7 +95,7 @@ func digest(b []byte) (v1.Hash, error) {
 
 // unpackSum decompresses r to w and gives the digest of what it wrote.
 func unpackSum(ctx context.Context, w io.Writer, r io.Reader) (v1.Hash, error) {
-	z, err := decompressor(r)
+	z, err := tarball.Decompress(r)
 	if err != nil {
 		return v1.Hash{}, err
 	}

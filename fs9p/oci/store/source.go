@@ -2,7 +2,6 @@ package store
 
 import (
 	"archive/tar"
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -13,8 +12,12 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"alpinevm/fs9p"
+	"alpinevm/fs9p/tarball"
 )
 
 // A source is an image in files of its own: an OCI layout, as a folder or as a
@@ -62,38 +65,74 @@ func (t *tarSource) Close() error {
 	return err
 }
 
-// maxEntries bounds the files of an archive; an image has some hundred.
-const maxEntries = 100_000
+// Bounds of the files of an archive, of which an image has some hundred, and of
+// their names together, in bytes.
+const (
+	maxEntries = 100_000
+	maxNames   = 16 << 20
+)
+
+var errSparse = errors.New("a sparse file; make the archive without sparse files (tar without -S)")
 
 // openTar finds the files of an archive. The caller closes f if there is an error.
 func openTar(f *os.File) (*tarSource, error) {
 	t := &tarSource{file: f, entries: map[string]tarEntry{}}
-	r := tar.NewReader(f)
-	for {
+	names := 0
+	for r := tarball.NewReader(f); ; {
 		h, err := r.Next()
 		if err == io.EOF {
 			return t, nil
 		}
-		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
+		if h == nil {
 			return nil, err
 		}
-		name := path.Clean(h.Name)
-		switch h.Typeflag {
-		case tar.TypeReg:
-			off, err := f.Seek(0, io.SeekCurrent)
-			if err != nil {
-				return nil, err
-			}
-			t.entries[name] = tarEntry{off: off, size: h.Size}
-		case tar.TypeSymlink:
-			t.entries[name] = tarEntry{link: path.Join(path.Dir(name), h.Linkname)}
-		case tar.TypeLink:
-			t.entries[name] = tarEntry{link: path.Clean(h.Linkname)}
+		name := ""
+		if err == nil {
+			name, err = tarball.Clean(h.Name)
 		}
-		if len(t.entries) > maxEntries {
-			return nil, fmt.Errorf("an archive of more than %d files", maxEntries)
+		if err == nil {
+			err = t.add(name, h)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%.300q: %w", h.Name, err)
+		}
+		if names += len(name) + len(h.Linkname); len(t.entries) > maxEntries || names > maxNames {
+			return nil, fmt.Errorf("an archive of more than %d files, or of long names", maxEntries)
 		}
 	}
+}
+
+// add adds the entry that the file's offset is at.
+func (t *tarSource) add(name string, h *tarball.Entry) error {
+	switch {
+	case h.Class == tarball.HardLink:
+		t.entries[name] = tarEntry{link: inside("", h.Linkname)}
+	case h.Type == fs9p.ModeSymlink:
+		t.entries[name] = tarEntry{link: inside(path.Dir(name), h.Linkname)}
+	case h.Type == fs9p.ModeRegular:
+		for k := range h.PAXRecords {
+			if strings.HasPrefix(k, "GNU.sparse.") {
+				return errSparse
+			}
+		}
+		if h.Typeflag == tar.TypeGNUSparse {
+			return errSparse
+		}
+		off, err := t.file.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return err
+		}
+		t.entries[name] = tarEntry{off: off, size: h.Size}
+	}
+	return nil
+}
+
+// inside is where a link in dir leads to, in the archive.
+func inside(dir, target string) string {
+	if strings.HasPrefix(target, "/") {
+		dir = ""
+	}
+	return path.Join("/", dir, target)[1:]
 }
 
 // openSource opens an image's files. A compressed archive is decompressed into
@@ -149,7 +188,7 @@ func (s *Store) unpackArchive(f *os.File, step Step) (temp *os.File, err error) 
 	if err != nil {
 		return nil, err
 	}
-	z, err := decompressor(&counter{r: f, step: step})
+	z, err := tarball.Decompress(&counter{r: f, step: step})
 	if err == nil {
 		_, err = io.Copy(temp, io.LimitReader(z, maxLayer))
 		z.Close()
@@ -167,12 +206,15 @@ func (s *Store) unpackArchive(f *os.File, step Step) (temp *os.File, err error) 
 
 // isPacked tells whether a file is compressed.
 func isPacked(f *os.File) (bool, error) {
-	var head [4]byte
-	if _, err := io.ReadFull(f, head[:]); err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+	var head [16]byte
+	n, err := io.ReadFull(f, head[:])
+	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
 		return false, err
 	}
-	_, err := f.Seek(0, io.SeekStart)
-	return bytes.HasPrefix(head[:], magicGzip) || bytes.Equal(head[:], magicZstd), err
+	if _, err = f.Seek(0, io.SeekStart); err != nil {
+		return false, err
+	}
+	return tarball.Packed(head[:n])
 }
 
 // The files by which a source is known, and the names that an archive of an
@@ -182,8 +224,9 @@ const (
 	dockerManifest = "manifest.json"
 )
 
-var imageName = regexp.MustCompile(`^(oci-layout|index\.json|manifest\.json|repositories|blobs(/.*)?|` +
-	`(sha256:)?[0-9a-f]{64}(|\.json|\.tar|\.tar\.gz|/|/VERSION|/json|/layer\.tar))$`)
+// imageFolder is the folders of such an archive: of blobs, and a layer's as
+// docker wrote it before 2024.
+var imageFolder = regexp.MustCompile(`^(blobs|(sha256:)?[0-9a-f]{64})(/|$)`)
 
 // IsImage tells whether a folder or an archive holds an image, rather than the
 // files of a root file system.
@@ -204,22 +247,42 @@ func IsImage(name string) (bool, error) {
 		return false, err
 	}
 	defer f.Close()
-	z, err := decompressor(bufio.NewReader(f))
+	z, err := tarball.Decompress(f)
 	if err != nil {
 		return false, nil // whoever reads it as something else knows better what it is not
 	}
 	defer z.Close()
-	r := tar.NewReader(z)
+	return holdsImage(tarball.NewReader(z)), nil
+}
+
+// holdsImage looks for the files by which an image is known. A folder that no
+// image has is the end: every root file system has one.
+func holdsImage(r *tarball.Reader) bool {
 	for range maxEntries {
 		h, err := r.Next()
-		if err != nil || !imageName.MatchString(path.Clean(h.Name)) {
-			return false, nil
+		if err != nil {
+			return false
 		}
-		if name := path.Clean(h.Name); name == layoutFile || name == dockerManifest {
-			return true, nil
+		name, err := tarball.Clean(h.Name)
+		if err != nil {
+			return false
+		}
+		folder := h.Type == fs9p.ModeDir || strings.Contains(name, "/")
+		switch {
+		case name == "", h.Class == tarball.Skip:
+		case folder && !imageFolder.MatchString(name):
+			return false
+		case folder:
+		case name == layoutFile:
+			return true
+		case name == dockerManifest:
+			b, err := io.ReadAll(io.LimitReader(r, maxManifest))
+			if list, listErr := parseDockerManifest(b); err == nil && listErr == nil && len(list) > 0 {
+				return true
+			}
 		}
 	}
-	return false, nil
+	return false
 }
 
 // Load takes the image of a folder or an archive: an OCI layout, as skopeo and
@@ -328,15 +391,24 @@ func (s *Store) loadLayout(ctx context.Context, src source, index []byte) (*Imag
 	})
 }
 
+// dockerImage is an image of an archive of docker save: names of its files.
+type dockerImage struct {
+	Config   string
+	RepoTags []string
+	Layers   []string
+}
+
+func parseDockerManifest(b []byte) ([]dockerImage, error) {
+	var list []dockerImage
+	err := json.Unmarshal(b, &list)
+	return list, err
+}
+
 // loadDocker takes the image of an archive of docker save (moby's image
 // specification v1.2, "Combined Image JSON + Filesystem Changeset Format").
 func (s *Store) loadDocker(ctx context.Context, src source, list []byte) (*Image, error) {
-	var images []struct {
-		Config   string
-		RepoTags []string
-		Layers   []string
-	}
-	if err := json.Unmarshal(list, &images); err != nil {
+	images, err := parseDockerManifest(list)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dockerManifest, err)
 	}
 	if len(images) != 1 {

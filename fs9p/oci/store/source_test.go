@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
 )
 
 // tarFolder writes an archive of a folder.
@@ -33,6 +34,60 @@ func tarFolder(t testing.TB, dir string) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// tarAs writes an archive of a folder as tools do, with the folders themselves
+// and with something in front of all names.
+func tarAs(t testing.TB, prefix, dir string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		h := tar.Header{Typeflag: tar.TypeDir, Name: strings.TrimSuffix(prefix+filepath.ToSlash(rel), "/.") + "/", Mode: 0o755}
+		var data []byte
+		if !d.IsDir() {
+			if data, err = os.ReadFile(name); err != nil {
+				return err
+			}
+			h = tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimSuffix(h.Name, "/"), Mode: 0o644, Size: int64(len(data))}
+		}
+		if err := w.WriteHeader(&h); err != nil {
+			return err
+		}
+		_, err = w.Write(data)
+		return err
+	})
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// xzed compresses by xz.
+func xzed(t testing.TB, b []byte) []byte {
+	t.Helper()
+	var z bytes.Buffer
+	w, err := xz.NewWriter(&z)
+	if err == nil {
+		_, err = w.Write(b)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z.Bytes()
 }
 
 func writeFile(t testing.TB, name string, data []byte) string {
@@ -62,6 +117,16 @@ func writeLayout(t testing.TB, dir string, nested bool, images ...v1.Image) stri
 	if _, err := layout.Write(dir, idx); err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+// writeRoot writes a root file system.
+func writeRoot(t testing.TB, dir string) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(dir, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "bin", "sh"), nil)
 	return dir
 }
 
@@ -150,11 +215,21 @@ func TestLoad(t *testing.T) {
 	nested := writeLayout(t, filepath.Join(dir, "nested"), true, img)
 	packed := image(t, "386", layer(t, "gzip", map[string]string{"f": "data"}), layer(t, "zstd", map[string]string{"g": "more"}))
 	saved := dockerSave(t, map[string]v1.Image{"a:1": img})
+	more := writeLayout(t, filepath.Join(dir, "more"), true, img)
+	writeFile(t, filepath.Join(more, "README"), []byte("mine"))
+	writeFile(t, filepath.Join(more, "AAA"), []byte("mine"))
+	xzLayers := image(t, "386", layer(t, "xz", map[string]string{"f": "data"}), layer(t, "xz", map[string]string{"g": "more"}))
 	for what, name := range map[string]string{
 		"flat": flat, "nested": nested,
 		"compressed":  writeLayout(t, filepath.Join(dir, "packed"), true, packed),
 		"tar":         writeFile(t, filepath.Join(dir, "nested.tar"), tarFolder(t, nested)),
 		"tar.gz":      writeFile(t, filepath.Join(dir, "nested.tar.gz"), gzipped(tarFolder(t, nested))),
+		"tar .":       writeFile(t, filepath.Join(dir, "dot.tar"), tarAs(t, "./", nested)),
+		"tar . xz":    writeFile(t, filepath.Join(dir, "dot.tar.xz"), xzed(t, tarAs(t, "./", nested))),
+		"tar /":       writeFile(t, filepath.Join(dir, "absolute.tar"), tarAs(t, "/", nested)),
+		"more files":  writeFile(t, filepath.Join(dir, "more.tar"), tarAs(t, "./", more)),
+		"xz layers":   writeLayout(t, filepath.Join(dir, "xz"), true, xzLayers),
+		"docker xz":   writeFile(t, filepath.Join(dir, "docker.tar.xz"), xzed(t, saved)),
 		"docker":      writeFile(t, filepath.Join(dir, "docker.tar"), saved),
 		"docker gz":   writeFile(t, filepath.Join(dir, "docker.tar.gz"), gzipped(saved)),
 		"docker zstd": writeFile(t, filepath.Join(dir, "docker.tar.zst"), zstded(t, saved)),
@@ -187,6 +262,22 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// sparseDocker is an archive whose files GNU tar has made sparse.
+func sparseDocker(t testing.TB) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	h := tar.Header{Typeflag: tar.TypeReg, Name: "manifest.json", Mode: 0o644, Size: 4, PAXRecords: map[string]string{
+		"XYZ.sparse.size": "100", "XYZ.sparse.numblocks": "1", "XYZ.sparse.map": "0,4",
+	}}
+	if err := w.WriteHeader(&h); err != nil {
+		t.Fatal(err)
+	}
+	w.Write([]byte("[{}]"))
+	w.Close()
+	return bytes.ReplaceAll(b.Bytes(), []byte("XYZ.sparse."), []byte("GNU.sparse."))
+}
+
 func TestLoadRefused(t *testing.T) {
 	dir := t.TempDir()
 	img := image(t, "386", layer(t, "plain", map[string]string{"f": "data"}))
@@ -213,6 +304,9 @@ func TestLoadRefused(t *testing.T) {
 		writeFile(t, filepath.Join(dir, "two.tar"), dockerSave(t, map[string]v1.Image{"a:1": img, "b:1": other})):     "there are 2 images in it",
 		writeFile(t, filepath.Join(dir, "amd.tar"), dockerSave(t, map[string]v1.Image{"a:1": image(t, "amd64")})):     "it has linux/amd64",
 		writeFile(t, filepath.Join(dir, "plain.tar"), archive(t, map[string]string{"bin/sh": ""})):                    "not a container image",
+		writeFile(t, filepath.Join(dir, "image.zip"), []byte("PK\x03\x04 and so on")):                                 "it is in the form of zip, which is not read here; want a folder or a tar archive",
+		writeFile(t, filepath.Join(dir, "sparse.tar"), sparseDocker(t)):                                               "a sparse file; make the archive without",
+		writeFile(t, filepath.Join(dir, "out.tar"), archive(t, map[string]string{"../oci-layout": "{}"})):             "the name leads out of the image",
 		writeFile(t, filepath.Join(dir, "text"), []byte("hello")):                                                     "text",
 		writeFile(t, filepath.Join(dir, "cut.tar.gz"), gzipped(dockerSave(t, map[string]v1.Image{"a:1": img}))[:300]): "unexpected EOF",
 	} {
@@ -229,10 +323,13 @@ func TestIsImage(t *testing.T) {
 	dir := t.TempDir()
 	for name, want := range map[string]bool{
 		dir: false,
-		writeFile(t, filepath.Join(dir, "root.tar"), archive(t, map[string]string{"bin/sh": "", "manifest.json": ""})):       false,
-		writeFile(t, filepath.Join(dir, "root.tar.gz"), gzipped(archive(t, map[string]string{"./bin/sh": "", "etc/x": ""}))): false,
-		writeFile(t, filepath.Join(dir, "zero"), nil):              false,
-		writeFile(t, filepath.Join(dir, "gz"), []byte{0x1f, 0x8b}): false,
+		writeFile(t, filepath.Join(dir, "root.tar"), archive(t, map[string]string{"bin/sh": "", "manifest.json": ""})):                                false,
+		writeFile(t, filepath.Join(dir, "root.tar.gz"), gzipped(archive(t, map[string]string{"./bin/sh": "", "etc/x": ""}))):                          false,
+		writeFile(t, filepath.Join(dir, "manifest.tar"), archive(t, map[string]string{"a-manifest": "", "manifest.json": `{"name":"x"}`, "n/x": ""})): false,
+		writeFile(t, filepath.Join(dir, "dot.tar"), tarAs(t, "./", writeRoot(t, filepath.Join(dir, "root")))):                                         false,
+		writeFile(t, filepath.Join(dir, "zip"), []byte("PK\x03\x04 and so on")):                                                                       false,
+		writeFile(t, filepath.Join(dir, "zero"), nil):                                                                                                 false,
+		writeFile(t, filepath.Join(dir, "gz"), []byte{0x1f, 0x8b}):                                                                                    false,
 	} {
 		if got, err := IsImage(name); got != want || err != nil {
 			t.Errorf("%s: %v, %v", name, got, err)

@@ -32,6 +32,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"alpinevm/fs9p"
+	"alpinevm/fs9p/tarball"
 )
 
 // archive writes a tar archive of files.
@@ -66,7 +67,7 @@ func (p packed) Uncompressed() (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decompressor(r)
+	return tarball.Decompress(r)
 }
 
 func layer(t testing.TB, form string, files map[string]string) v1.Layer {
@@ -91,6 +92,9 @@ func layer(t testing.TB, form string, files map[string]string) v1.Layer {
 		}
 		w.Write(plain)
 		w.Close()
+	case "xz":
+		mediaType = "application/vnd.oci.image.layer.v1.tar+xz"
+		b.Write(xzed(t, plain))
 	case "plain":
 		mediaType = types.OCIUncompressedLayer
 		b.Write(plain)

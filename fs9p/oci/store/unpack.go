@@ -1,8 +1,6 @@
 package store
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,19 +9,15 @@ import (
 	"os"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/errgroup"
 
 	"alpinevm/fs9p/oci"
+	"alpinevm/fs9p/tarball"
 )
 
 // maxLayer bounds an uncompressed layer, in bytes: a few kilobytes can claim
 // to be more than any disk holds.
 const maxLayer = 256 << 30
-
-// maxWindow bounds the memory that a zstd layer may ask for, in bytes.
-const maxWindow = 128 << 20
 
 // layerOpener gives the i-th layer of an image as it came.
 type layerOpener func(i int) opener
@@ -80,38 +74,9 @@ func (s *Store) layer(ctx context.Context, img *Image, i int, open opener) error
 	return err
 }
 
-// The first bytes of compressed data (RFC 1952, 2.3.1; RFC 8878, 3.1.1 and
-// 3.1.2 for a skippable frame in front).
-var (
-	magicGzip = []byte{0x1F, 0x8B}
-	magicZstd = []byte{0x28, 0xB5, 0x2F, 0xFD}
-	magicSkip = []byte{0x2A, 0x4D, 0x18} // behind a byte of 5Xh
-)
-
-// decompressor chooses by the first bytes. What is neither gzip nor zstd is
-// given as it is.
-func decompressor(r io.Reader) (io.ReadCloser, error) {
-	br := bufio.NewReaderSize(r, 256<<10)
-	head, err := br.Peek(4)
-	if err != nil && err != io.EOF {
-		return nil, err
-	}
-	switch {
-	case bytes.HasPrefix(head, magicGzip):
-		return gzip.NewReader(br)
-	case bytes.Equal(head, magicZstd), len(head) == 4 && head[0]&0xF0 == 0x50 && bytes.Equal(head[1:], magicSkip):
-		z, err := zstd.NewReader(br, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return nil, err
-		}
-		return z.IOReadCloser(), nil
-	}
-	return io.NopCloser(br), nil
-}
-
 // decompress writes a layer and checks it against its diff ID.
 func decompress(ctx context.Context, w io.Writer, r io.Reader, want v1.Hash) error {
-	z, err := decompressor(r)
+	z, err := tarball.Decompress(r)
 	if err != nil {
 		return err
 	}
@@ -167,7 +132,7 @@ func (s *Store) tree(ctx context.Context, img *Image) error {
 		return err
 	}
 	step := s.cfg.Progress.Begin("index", short(img.ID), -1)
-	err = s.place(ctx, to, func(f file) error { return oci.Build(f, layers) })
+	err = s.place(ctx, to, func(f file) error { return oci.Build(f, layers, oci.Limits{}) })
 	step.End(err)
 	return err
 }
