@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"alpinevm/internal/board"
+	"alpinevm/internal/printable"
 )
 
 // Cause is why a machine has ended.
@@ -36,8 +37,9 @@ func (c Cause) String() string {
 type End struct {
 	Cause Cause
 	Code  int
-	// Detail is text for people: after a crash the last lines of the
-	// kernel's log and the processor's state, after a failure its reason.
+	// Detail is text for people, fit for a terminal: after a crash the last
+	// lines of the kernel's log and the processor's state, after a failure its
+	// reason.
 	Detail string
 }
 
@@ -107,7 +109,7 @@ const (
 
 // logLines are the lines of the log's end.
 func (m *Machine) logLines() []string {
-	return strings.Split(strings.TrimRight(strings.ReplaceAll(string(m.board.Log()), "\r", ""), "\n"), "\n")
+	return strings.Split(strings.TrimRight(printable.Text(string(m.board.Log())), "\n"), "\n")
 }
 
 // lastLines are the last n of them.

@@ -58,6 +58,10 @@ func TestEnds(t *testing.T) {
 			config: func(c *Config) { c.Memory = MaxMemory }, end: End{Cause: PowerOff}, output: "1\n",
 		},
 		{
+			name: "panic with escapes", script: `printf '\033]0;title\007\233\r\n' >/dev/ttyS0; echo c >/proc/sysrq-trigger`, end: End{Cause: Panic},
+			detail: []string{`\x1b]0;title\a\x9b` + "\n", "Kernel panic"},
+		},
+		{
 			name: "panic", script: "echo out; echo c >/proc/sysrq-trigger", end: End{Cause: Panic}, output: "out\n",
 			detail: []string{"Kernel panic - not syncing: sysrq triggered crash", "Call Trace", "EIP", "CR3", "instructions"},
 		},

@@ -1,7 +1,6 @@
 package alpinevm
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/ctl"
+	"alpinevm/internal/printable"
 	"alpinevm/kernel"
 )
 
@@ -49,7 +49,7 @@ type session struct {
 	up       bool // the guest is ready for the session's program
 	status   int
 	exited   bool
-	failure  string
+	failure  *ctl.Note
 	shutdown *ctl.Signal
 	drains   []*ctl.Drain
 }
@@ -159,10 +159,7 @@ func (s *session) control() *ctl.FS {
 		s.status, s.exited = n&0xff, true
 		return nil
 	})
-	c.Sink(kernel.CtlError, 0o200, func(p []byte) error {
-		s.failure += string(bytes.ToValidUTF8(p, []byte("?")))
-		return nil
-	})
+	s.failure = c.Note(kernel.CtlError, 0o200)
 	s.shutdown = c.Signal(kernel.CtlShutdown, 0o400, kernel.ShutdownRequest)
 	s.shutdown.Asked = func() {
 		s.up = true
@@ -194,8 +191,8 @@ func (s *session) end() End {
 	switch {
 	case s.exited:
 		return End{Cause: Exited, Code: s.status}
-	case s.failure != "":
-		return End{Cause: Failure, Detail: "the guest: " + strings.TrimSpace(s.failure)}
+	case s.failure.String() != "":
+		return End{Cause: Failure, Detail: "the guest: " + strings.TrimSpace(printable.Text(s.failure.String()))}
 	case !s.up:
 		return End{Cause: Failure, Detail: "the guest switched itself off before its session began; the end of its log:\n" + strings.Join(lastLines(s.m.logLines(), startLines), "\n")}
 	}
@@ -213,4 +210,7 @@ func (s *session) drained() bool {
 }
 
 // restart forgets what the last run of the guest said.
-func (s *session) restart() { s.exited, s.failure, s.up = false, "", false }
+func (s *session) restart() {
+	s.exited, s.up = false, false
+	s.failure.Clear()
+}

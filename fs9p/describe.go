@@ -2,6 +2,7 @@ package fs9p
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -24,9 +25,23 @@ func Describe(tag uint16, m Message) string {
 	case *Rreaddir:
 		data = m.Data
 	default:
-		return fmt.Sprintf("tag %d %v %s", tag, m.Type(), strings.TrimPrefix(fmt.Sprintf("%+v", m), "&"))
+		return fmt.Sprintf("tag %d %v %s", tag, m.Type(), describeFields(reflect.ValueOf(m).Elem()))
 	}
 	return fmt.Sprintf("tag %d %v {%s}", tag, m.Type(), describe(data))
+}
+
+// describeFields is what %+v makes of a message, but that text, which is the
+// guest's, stands in quotes.
+func describeFields(v reflect.Value) string {
+	var fields []string
+	for i := range v.NumField() {
+		format := "%s:%+v"
+		if f := v.Field(i); f.Kind() == reflect.String || f.Type() == reflect.TypeFor[[]string]() {
+			format = "%s:%q"
+		}
+		fields = append(fields, fmt.Sprintf(format, v.Type().Field(i).Name, v.Field(i)))
+	}
+	return "{" + strings.Join(fields, " ") + "}"
 }
 
 func describe(data []byte) string {

@@ -189,7 +189,7 @@ func newRmi() *cobra.Command {
 			var result error
 			for _, name := range args {
 				if err := remove(c.Context(), c.OutOrStdout(), s, name, force); err != nil {
-					fmt.Fprintln(os.Stderr, "alpinevm:", err)
+					say(os.Stderr, "%s", err)
 					result = exitCode(1)
 				}
 			}

@@ -81,7 +81,7 @@ func newRm() *cobra.Command {
 			var result error
 			for _, name := range args {
 				if err := removeMachine(c.Context(), name); err != nil {
-					fmt.Fprintln(os.Stderr, "alpinevm:", err)
+					say(os.Stderr, "%s", err)
 					result = exitCode(1)
 					continue
 				}

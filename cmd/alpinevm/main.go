@@ -4,10 +4,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"alpinevm/internal/printable"
 )
 
 // Exit codes besides the guest's own, as docker and timeout have them.
@@ -33,11 +36,17 @@ func codeOfError(err error) int {
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
+// say prints a message of ours. What is in it of others, guests, images and
+// servers, cannot command the terminal.
+func say(w io.Writer, format string, args ...any) {
+	fmt.Fprintln(w, printable.Text(fmt.Sprintf("alpinevm: "+format, args...)))
+}
+
 func main() {
 	err := newCommand().Execute()
 	var code exitCode
 	if err != nil && !errors.As(err, &code) {
-		fmt.Fprintln(os.Stderr, "alpinevm:", err)
+		say(os.Stderr, "%s", err)
 	}
 	os.Exit(codeOfError(err))
 }

@@ -349,7 +349,7 @@ func (c crlf) Write(p []byte) (int, error) {
 func note(out io.Writer, quiet bool) func(format string, args ...any) {
 	return func(format string, args ...any) {
 		if !quiet {
-			fmt.Fprintf(out, "alpinevm: "+format+"\n", args...)
+			say(out, format, args...)
 		}
 	}
 }

@@ -226,7 +226,7 @@ type reported struct {
 func (r reported) Close() error {
 	err := r.upper.Close()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "alpinevm: machine %s: %s\n", r.machine, err)
+		say(os.Stderr, "machine %s: %s", r.machine, err)
 	}
 	return err
 }

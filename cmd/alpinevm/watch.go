@@ -149,7 +149,7 @@ func abandon(tty *terminal) func(code int) {
 		if tty != nil {
 			tty.restore()
 		}
-		fmt.Fprintln(os.Stderr, "alpinevm: the host's files do not answer: ended without waiting for them")
+		say(os.Stderr, "the host's files do not answer: ended without waiting for them")
 		os.Exit(code)
 	}
 }

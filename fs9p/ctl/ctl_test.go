@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -357,5 +358,38 @@ func TestDrainError(t *testing.T) {
 	c.Want(e, fs9p.EPIPE)
 	if err := d.Flush(); err != io.ErrClosedPipe {
 		t.Errorf("flush: %v", err)
+	}
+}
+
+// TestNote: what the guest says is kept up to a bound, however it is said.
+func TestNote(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		write []string
+		want  string
+	}{
+		{"nothing", nil, ""},
+		{"one line", []string{"no root\n"}, "no root\n"},
+		{"byte by byte", strings.Split("no root", ""), "no root"},
+		{"as much as there is room for", []string{strings.Repeat("x", noteRoom)}, strings.Repeat("x", noteRoom)},
+		{"more at once", []string{strings.Repeat("x", 100_000)}, strings.Repeat("x", noteRoom) + "..."},
+		{"more and more", slices.Repeat([]string{strings.Repeat("x", noteRoom-1)}, 1000), strings.Repeat("x", noteRoom) + "..."},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			fs := New(Config{})
+			n := fs.Note("error", 0o200)
+			c := fstest.Dial(t, fs9p.Config{FS: fs})
+			fid := c.MustOpen(c.Root, "error", fs9p.OWronly)
+			for _, s := range row.write {
+				c.WriteAll(fid, 0, []byte(s))
+			}
+			if got := n.String(); got != row.want {
+				t.Errorf("%d bytes are kept, want %d", len(got), len(row.want))
+			}
+			n.Clear()
+			if n.String() != "" {
+				t.Error("not cleared")
+			}
+		})
 	}
 }
