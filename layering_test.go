@@ -35,6 +35,8 @@ var layers = []struct {
 	{"kernel/...", []string{"kernel"}},
 	{"fs9p", nil},
 	{"fs9p/...", []string{"fs9p", "fs9p/tarball"}},
+	{"fs9p/memfs", []string{"fs9p", "fs9p/tarball", "fs9p/tree"}},
+	{"fs9p/statefs", []string{"fs9p", "fs9p/tree"}},
 	{"fs9p/oci/store", []string{"fs9p", "fs9p/oci", "fs9p/tarball"}},
 	{"net/usernet", nil},
 	{"internal/board", []string{"cpu", "cpu/mem", "cpu/x86", "devices/...", "bios", "kernel"}},

@@ -124,8 +124,12 @@ type Backer interface {
 	FS
 	// Back makes the regular file n, which must be empty and of this FS, read
 	// as src does up to size, but for what is written to it from now on. Unless
-	// it returns an error it closes src when the file no longer needs it.
+	// it returns an error it closes src when the file no longer needs it. After
+	// a restore it is called again, with what Borrowed tells as the size.
 	Back(n Node, src Source, size uint64) error
+	// Borrowed tells how many bytes from its beginning n reads from a Source,
+	// where it was not written to.
+	Borrowed(n Node) uint64
 }
 
 // Transactor is an FS that can make one change of several: after the death of
@@ -133,17 +137,21 @@ type Backer interface {
 type Transactor interface {
 	FS
 	// Begin starts a change, or says why there can be none. A Begin inside
-	// another one belongs to it.
-	Begin() error
+	// another one belongs to it, whatever that is for.
+	Begin(p Purpose) error
 	// Commit ends what Begin started, whatever has become of its parts. After
 	// an error nothing can be changed any more.
 	Commit() error
 }
 
-// Numbered is an FS that finds its inodes by number.
+// Numbered is an FS that finds its inodes by number. A number is never used
+// again and never means another inode; so a table of fids can be kept as numbers
+// and be made anew, be it by another process.
 type Numbered interface {
 	FS
-	// Inode gives the inode whose QID has the given Path, ENOENT if there is none.
+	// Inode gives the inode whose QID has the given Path, ENOENT if there is
+	// none. One that has lost its last name is found as long as somebody holds
+	// it, and after a restore until the FS is told to settle.
 	Inode(path uint64) (Node, error)
 }
 

@@ -139,7 +139,7 @@ type ioInfo struct {
 func (i ioInfo) Name() string       { return i.name }
 func (i ioInfo) Size() int64        { return int64(i.a.Size) }
 func (i ioInfo) Mode() fs.FileMode  { return ioMode(i.a.Mode) }
-func (i ioInfo) ModTime() time.Time { return time.Unix(i.a.Mtime.Sec, int64(i.a.Mtime.Nsec)) }
+func (i ioInfo) ModTime() time.Time { return i.a.Mtime.Time() }
 func (i ioInfo) IsDir() bool        { return i.Mode().IsDir() }
 func (i ioInfo) Sys() any           { return i.a }
 

@@ -144,27 +144,3 @@ func (x *xattr) commit(n Node) error {
 	}
 	return n.SetXattr(x.name, x.value, x.flags)
 }
-
-// maxXattrList is XATTR_LIST_MAX of Linux: the names of one file, each with its NUL.
-const maxXattrList = 65536
-
-// Settable says why setxattr(2) must not give a file with these attributes the
-// one of that name: EEXIST or ENODATA by the flags, or ENOSPC.
-func Settable[V any](xattrs map[string]V, name string, flags uint32) error {
-	_, exists := xattrs[name]
-	switch {
-	case exists && flags&XattrCreate != 0:
-		return EEXIST
-	case !exists && flags&XattrReplace != 0:
-		return ENODATA
-	case !exists:
-		list := len(name) + 1
-		for other := range xattrs {
-			list += len(other) + 1
-		}
-		if list > maxXattrList {
-			return ENOSPC
-		}
-	}
-	return nil
-}

@@ -21,8 +21,6 @@ import (
 	"container/list"
 	"fmt"
 	"os"
-	"path"
-	"strings"
 
 	"alpinevm/fs9p"
 )
@@ -91,23 +89,7 @@ func (fs *FS) Slow() bool { return true }
 
 // Attach is part of fs9p.FS: aname may name a directory in the folder.
 func (fs *FS) Attach(aname string) (fs9p.Node, error) {
-	n := fs.top.hold()
-	for name := range strings.SplitSeq(strings.Trim(path.Clean("/"+aname), "/"), "/") {
-		if name == "" {
-			continue
-		}
-		next, err := n.Walk(name)
-		n.Release()
-		if err != nil {
-			return nil, err
-		}
-		n = next.(*inode)
-	}
-	if n.kind != fs9p.ModeDir {
-		n.Release()
-		return nil, fs9p.ENOTDIR
-	}
-	return n, nil
+	return fs9p.Below(fs.top.hold(), aname)
 }
 
 // Statfs is part of fs9p.FS.

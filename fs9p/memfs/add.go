@@ -10,6 +10,7 @@ import (
 
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/tarball"
+	"alpinevm/fs9p/tree"
 )
 
 // Entry describes a file that the host puts into the file system.
@@ -32,42 +33,32 @@ type Entry struct {
 // A name that leads out of the tree, or is no name, is an error, and so is a
 // lack of space (fs9p.ENOSPC).
 func (fs *FS) Add(name string, e Entry) error {
-	fs.loading = true
-	defer func() { fs.loading = false }()
-	dir, base, err := fs.place(name)
+	n, err := fs.make(name, e)
 	if err != nil {
 		return fmt.Errorf("memfs: %s: %w", quote(name), err)
 	}
-	n := fs.root
-	if base != "" {
-		if n, err = fs.addAt(dir, base, e); err != nil {
-			return fmt.Errorf("memfs: %s: %w", quote(name), err)
-		}
-	} else if e.Mode&fs9p.ModeType != fs9p.ModeDir {
-		return fmt.Errorf("memfs: %s: %w", quote(name), fs9p.EISDIR)
-	}
-	n.mode, n.uid, n.gid = n.kind()|e.Mode&fs9p.ModePerm, e.UID, e.GID
+	defer n.Release()
 	for k, v := range e.Xattrs {
 		if err := n.SetXattr(k, v, 0); err != nil {
 			return fmt.Errorf("memfs: %s: attribute %s: %w", quote(name), quote(k), err)
 		}
 	}
-	n.atime, n.mtime = fs.now(), fs.now()
+	a := fs9p.SetAttr{
+		Valid: fs9p.SetMode | fs9p.SetUID | fs9p.SetGID | fs9p.SetAtime | fs9p.SetMtime,
+		Mode:  e.Mode & fs9p.ModePerm, UID: e.UID, GID: e.GID,
+	}
 	if !e.Mtime.IsZero() {
-		n.mtime = timespec(e.Mtime)
+		a.Valid, a.Mtime = a.Valid|fs9p.SetMtimeTo, fs9p.TimespecOf(e.Mtime)
 	}
 	if !e.Atime.IsZero() {
-		n.atime = timespec(e.Atime)
+		a.Valid, a.Atime = a.Valid|fs9p.SetAtimeTo, fs9p.TimespecOf(e.Atime)
 	}
-	return nil
+	return n.SetAttr(a)
 }
 
 // AddLink gives the file at target one more name, as Add would.
 func (fs *FS) AddLink(name, target string) error {
-	fs.loading = true
-	defer func() { fs.loading = false }()
-	err := fs.addLink(name, target)
-	if err != nil {
+	if err := fs.addLink(name, target); err != nil {
 		return fmt.Errorf("memfs: %s: link to %s: %w", quote(name), quote(target), err)
 	}
 	return nil
@@ -78,156 +69,244 @@ func (fs *FS) addLink(name, target string) error {
 	if err != nil {
 		return err
 	}
+	defer dir.Release()
 	if base == "" {
 		return fs9p.EPERM
 	}
-	e, err := dir.dir.Lookup(base)
+	n, err := dir.Walk(base)
 	if err != nil {
 		return err
 	}
-	if dir, base, err = fs.place(name); err != nil {
+	defer n.Release()
+	to, base, err := fs.place(name)
+	if err != nil {
 		return err
 	}
+	defer to.Release()
 	if base == "" {
 		return fs9p.EPERM
 	}
-	if there, err := dir.dir.Lookup(base); err == nil && there.Node == e.Node {
-		return nil
-	}
-	if err := dir.clear(base); err != nil {
-		return err
-	}
-	return dir.Link(base, e.Node)
+	return quietly(to, func() error {
+		if there, err := to.Walk(base); err == nil {
+			defer there.Release()
+			if there == n {
+				return nil
+			}
+		}
+		if err := remove(to, base); err != nil {
+			return err
+		}
+		return to.Link(base, n)
+	})
 }
 
-// clear takes a name out of a directory if it is there.
-func (n *inode) clear(name string) error {
-	there, err := n.dir.Lookup(name)
-	if err != nil {
-		return nil
+// quietly leaves a directory its times in which f puts something: they are
+// those of the archive.
+func quietly(dir fs9p.Node, f func() error) error {
+	a, err := dir.Attr()
+	if err == nil {
+		err = f()
 	}
-	return n.Unlink(name, there.Node.dir != nil)
+	if err != nil {
+		return err
+	}
+	return dir.SetAttr(fs9p.SetAttr{
+		Valid: fs9p.SetAtime | fs9p.SetAtimeTo | fs9p.SetMtime | fs9p.SetMtimeTo, Atime: a.Atime, Mtime: a.Mtime,
+	})
 }
+
+func isDir(n fs9p.Node) bool { return n.QID().Type&fs9p.QTDir != 0 }
 
 // maxFollow is how many symbolic links Linux follows on one path.
 const maxFollow = 40
 
 // place finds the directory that name is in, making it if need be, and the
-// last component, which is empty for the root.
-func (fs *FS) place(name string) (*inode, string, error) {
+// last component, which is empty for the root. The caller releases it.
+func (fs *FS) place(name string) (fs9p.Node, string, error) {
 	name, err := tarball.Clean(name)
-	if err != nil || name == "" {
-		return fs.root, "", err
+	if err != nil {
+		return nil, "", err
 	}
 	dir, base := path.Split(name)
 	n, err := fs.mkdirs(dir)
-	return n, strings.Clone(base), err // base would keep all of name in memory
+	return n, strings.Clone(base), err // a part would keep all of name in memory
+}
+
+// remove takes a name out of a directory if it is there.
+func remove(dir fs9p.Node, name string) error {
+	there, err := dir.Walk(name)
+	if err != nil {
+		return nil
+	}
+	defer there.Release()
+	return dir.Unlink(name, isDir(there))
 }
 
 // free takes away what has a name.
 func (fs *FS) free(name string) error {
-	fs.loading = true
-	defer func() { fs.loading = false }()
 	dir, base, err := fs.place(name)
-	if err != nil || base == "" {
+	if err != nil {
 		return err
 	}
-	return dir.clear(base)
+	defer dir.Release()
+	if base == "" {
+		return nil
+	}
+	return quietly(dir, func() error { return remove(dir, base) })
 }
 
 // has tells whether there is a file of that name.
 func (fs *FS) has(name string) bool {
 	dir, base, err := fs.place(name)
-	if err != nil || base == "" {
+	if err != nil {
 		return false
 	}
-	_, err = dir.dir.Lookup(base)
+	defer dir.Release()
+	if base == "" {
+		return false
+	}
+	n, err := dir.Walk(base)
+	if err == nil {
+		n.Release()
+	}
 	return err == nil
 }
 
-// mkdirs walks to the directory dir from the root.
-func (fs *FS) mkdirs(dir string) (*inode, error) {
-	n, follows := fs.root, 0
-	todo := dir
-	for todo != "" {
+// mkdirs walks to the directory dir from the root. The caller releases it.
+func (fs *FS) mkdirs(dir string) (_ fs9p.Node, err error) {
+	var at fs9p.Node = fs.tree.Root()
+	defer func() {
+		if err != nil {
+			at.Release()
+		}
+	}()
+	follows := 0
+	for todo := dir; todo != ""; {
 		var name string
 		name, todo, _ = strings.Cut(todo, "/")
-		switch name {
-		case "", ".":
-			continue
-		case "..":
-			n = n.dir.Parent
+		if name == "" || name == "." {
 			continue
 		}
-		e, err := n.dir.Lookup(name)
+		next, err := at.Walk(name)
 		if err == fs9p.ENOENT {
-			if n, err = n.make(name, fs9p.ModeDir|0o755, fs9p.Owner{}); err != nil {
-				return nil, err
+			err = quietly(at, func() error {
+				_, err := at.Mkdir(strings.Clone(name), 0o755, fs9p.Owner{})
+				return err
+			})
+			if err == nil {
+				next, err = at.Walk(name)
 			}
-			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		switch e.Node.kind() {
-		case fs9p.ModeDir:
-			n = e.Node
-		case fs9p.ModeSymlink:
-			if follows++; follows > maxFollow {
-				return nil, fs9p.ELOOP
-			}
-			if strings.HasPrefix(e.Node.target, "/") {
-				n = fs.root
-			}
-			todo = e.Node.target + "/" + todo
-		default:
-			return nil, fs9p.ENOTDIR
+		if next.QID().Type&fs9p.QTSymlink == 0 {
+			at.Release()
+			at = next
+			continue
 		}
-	}
-	return n, nil
-}
-
-// addAt makes the file, but for its attributes.
-func (fs *FS) addAt(dir *inode, base string, e Entry) (*inode, error) {
-	if e.Mode&fs9p.ModeType == 0 {
-		e.Mode |= fs9p.ModeRegular
-	}
-	if there, err := dir.dir.Lookup(base); err == nil {
-		isDir := there.Node.dir != nil
-		if isDir && e.Mode&fs9p.ModeType == fs9p.ModeDir {
-			return there.Node, nil
+		target, err := next.Readlink()
+		next.Release()
+		if follows++; err == nil && follows > maxFollow {
+			err = fs9p.ELOOP
 		}
-		if err := dir.Unlink(base, isDir); err != nil {
+		if err != nil {
 			return nil, err
 		}
+		if strings.HasPrefix(target, "/") {
+			at.Release()
+			at = fs.tree.Root()
+		}
+		todo = target + "/" + todo
 	}
-	n, err := dir.make(base, e.Mode, fs9p.Owner{})
+	if !isDir(at) {
+		return nil, fs9p.ENOTDIR
+	}
+	return at, nil
+}
+
+// make makes the file of an entry, but for its attributes. The caller releases
+// it.
+func (fs *FS) make(name string, e Entry) (fs9p.Node, error) {
+	dir, base, err := fs.place(name)
 	if err != nil {
 		return nil, err
 	}
-	n.rdev = e.Rdev
-	switch n.kind() {
-	case fs9p.ModeSymlink:
-		if err := fs.charge(len(e.Target)); err != nil {
+	if base == "" {
+		if e.Mode&fs9p.ModeType != fs9p.ModeDir {
+			dir.Release()
+			return nil, fs9p.EISDIR
+		}
+		return dir, nil
+	}
+	defer dir.Release()
+	var n fs9p.Node
+	err = quietly(dir, func() (err error) {
+		n, err = fs.makeAt(dir, base, e)
+		return err
+	})
+	return n, err
+}
+
+func (fs *FS) makeAt(dir fs9p.Node, base string, e Entry) (fs9p.Node, error) {
+	kind := e.Mode & fs9p.ModeType
+	if there, err := dir.Walk(base); err == nil {
+		if isDir(there) && kind == fs9p.ModeDir {
+			return there, nil
+		}
+		err := dir.Unlink(base, isDir(there))
+		there.Release()
+		if err != nil {
 			return nil, err
 		}
-		n.target = e.Target
-	case fs9p.ModeRegular:
-		if e.Data != nil {
-			return n, n.data.fill(fs, e.Data)
+	}
+	var err error
+	switch kind {
+	case fs9p.ModeDir:
+		_, err = dir.Mkdir(base, 0o755, fs9p.Owner{})
+	case fs9p.ModeSymlink:
+		_, err = dir.Symlink(base, e.Target, fs9p.Owner{})
+	case 0:
+		_, err = dir.Mknod(base, fs9p.ModeRegular, 0, fs9p.Owner{})
+	default:
+		_, err = dir.Mknod(base, kind, e.Rdev, fs9p.Owner{})
+	}
+	if err != nil {
+		return nil, err
+	}
+	n, err := dir.Walk(base)
+	if err == nil && e.Data != nil {
+		if c := fs.contentOf(n); c != nil {
+			err = c.fill(e.Data)
+		}
+		if err != nil {
+			n.Release()
 		}
 	}
-	return n, nil
+	return n, err
+}
+
+// contentOf gives the content of a regular file of fs, nil for anything else.
+func (fs *FS) contentOf(n fs9p.Node) *content {
+	f, ok := n.(*tree.Inode)
+	if !ok {
+		return nil
+	}
+	if c, ok := f.Content().(*content); ok && c.fs == fs {
+		return c
+	}
+	return nil
 }
 
 // fill appends what r has. A chunk of zeros becomes a hole. Of these no more are
 // taken than of data, since a few bytes of an archive can mean exabytes.
-func (c *content) fill(fs *FS, r io.Reader) error {
-	var buf chunk
+func (c *content) fill(r io.Reader) error {
+	fs := c.fs
+	buf := make([]byte, chunkSize)
 	for {
-		n, err := io.ReadFull(r, buf[:])
+		n, err := io.ReadFull(r, buf)
 		if bytes.Count(buf[:n], []byte{0}) < n {
-			if _, err := c.writeAt(fs, buf[:n], c.size); err != nil {
+			if _, err := c.WriteAt(buf[:n], c.size); err != nil {
 				return err
 			}
 		} else if fs.zeros += int64(n); fs.zeros > fs.cfg.Limit {

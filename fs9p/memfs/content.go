@@ -1,7 +1,7 @@
 package memfs
 
 import (
-	"math"
+	"slices"
 
 	"alpinevm/fs9p"
 )
@@ -9,26 +9,46 @@ import (
 // chunkSize is the unit in which all of a file but its beginning is held.
 const chunkSize = 64 << 10
 
-type chunk [chunkSize]byte
+// What is charged besides the bytes of chunks.
+const (
+	costChunk = 96  // its place in the table
+	costUnder = 256 // a Source
+)
 
 // content is the data of a regular file: its first chunk as a slice that grows,
-// the others whole, in a map, so that a hole costs nothing wherever it is and
+// the others whole, in a table, so that a hole costs nothing wherever it is and
 // writing on never copies what is there. What no chunk holds is read from
-// under, up to underSize, and is zero beyond.
+// under, up to underSize, and is zero beyond. It is a tree.Content.
 type content struct {
+	fs        *FS
 	size      uint64
-	first     []byte // at most chunkSize; what is behind its length is zero
-	rest      map[uint64]*chunk
-	under     fs9p.Source
+	first     chunk // at most chunkSize; what is behind its length is zero
+	rest      fs9p.Table[uint64, chunk]
+	under     fs9p.Source // nil also in a State's file that Back was not called for yet
 	underSize uint64
 }
 
-func (c *content) blocks() uint64 {
-	held := uint64(len(c.first)) + uint64(len(c.rest))*chunkSize
-	return (max(held, c.underSize) + 511) / 512
+// A chunk is a part of a file. One that is shared belongs to a State too, and
+// is copied before it is changed.
+type chunk struct {
+	b      []byte
+	shared bool
 }
 
-func (c *content) readAt(p []byte, off uint64) (int, error) {
+// Stat is part of tree.Content.
+func (c *content) Stat() (size, blocks uint64, err error) {
+	held := uint64(len(c.first.b)) + uint64(c.rest.Len())*chunkSize
+	return c.size, (max(held, c.underSize) + 511) / 512, nil
+}
+
+// Sync is part of tree.Content.
+func (c *content) Sync() error { return nil }
+
+// Drop is part of tree.Content.
+func (c *content) Drop() { c.Truncate(0) }
+
+// ReadAt is part of tree.Content.
+func (c *content) ReadAt(p []byte, off uint64) (int, error) {
 	if off >= c.size {
 		return 0, nil
 	}
@@ -45,17 +65,22 @@ func (c *content) readAt(p []byte, off uint64) (int, error) {
 	return len(p), nil
 }
 
+// held gives the chunk with that index, if there is one.
+func (c *content) held(index uint64) ([]byte, bool) {
+	if index == 0 {
+		return c.first.b, c.first.b != nil
+	}
+	x, ok := c.rest.Find(index)
+	return x.b, ok
+}
+
 // readChunk fills p, which does not go past the chunk's end.
 func (c *content) readChunk(p []byte, index uint64, within int) error {
-	var n int
-	switch held, ok := c.rest[index]; {
-	case ok:
-		n = copy(p, held[within:])
-	case index == 0 && c.first != nil:
-		if within < len(c.first) {
-			n = copy(p, c.first[within:])
-		}
-	default:
+	held, ok := c.held(index)
+	n := 0
+	if ok {
+		n = copy(p, held[min(within, len(held)):])
+	} else {
 		var err error
 		if n, err = c.readUnder(p, index*chunkSize+uint64(within)); err != nil {
 			return err
@@ -69,6 +94,9 @@ func (c *content) readChunk(p []byte, index uint64, within int) error {
 func (c *content) readUnder(p []byte, off uint64) (int, error) {
 	if off >= c.underSize {
 		return 0, nil
+	}
+	if c.under == nil {
+		return 0, fs9p.EIO
 	}
 	p = p[:min(uint64(len(p)), c.underSize-off)]
 	done := 0
@@ -85,16 +113,14 @@ func (c *content) readUnder(p []byte, off uint64) (int, error) {
 	return done, nil
 }
 
-func (c *content) writeAt(fs *FS, p []byte, off uint64) (int, error) {
-	if off > math.MaxInt64-uint64(len(p)) {
-		return 0, fs9p.EFBIG
-	}
+// WriteAt is part of tree.Content.
+func (c *content) WriteAt(p []byte, off uint64) (int, error) {
 	done := 0
 	for done < len(p) {
 		at := off + uint64(done)
 		within := int(at % chunkSize)
 		part := p[done:min(len(p), done+chunkSize-within)]
-		held, err := c.writable(fs, at/chunkSize, within, len(part))
+		held, err := c.writable(at/chunkSize, within, len(part))
 		if err != nil {
 			return done, err
 		}
@@ -107,99 +133,153 @@ func (c *content) writeAt(fs *FS, p []byte, off uint64) (int, error) {
 
 // writable gives the chunk with the given index, at least within+n bytes of
 // it. n bytes at within are about to be written.
-func (c *content) writable(fs *FS, index uint64, within, n int) ([]byte, error) {
+func (c *content) writable(index uint64, within, n int) ([]byte, error) {
 	if index == 0 {
-		if err := c.growFirst(fs, within+n); err != nil {
+		err := c.growFirst(within + n)
+		return c.first.b, err
+	}
+	x, ok := c.rest.Find(index)
+	if ok && !x.shared {
+		return x.b, nil
+	}
+	now := make([]byte, chunkSize)
+	switch {
+	case ok:
+		copy(now, x.b)
+	default:
+		if err := c.fs.tree.Charge(chunkSize + costChunk); err != nil {
 			return nil, err
 		}
-		return c.first, nil
-	}
-	if held := c.rest[index]; held != nil {
-		return held[:], nil
-	}
-	if err := fs.charge(chunkSize); err != nil {
-		return nil, err
-	}
-	held := new(chunk)
-	if n < chunkSize {
-		if _, err := c.readUnder(held[:], index*chunkSize); err != nil {
-			fs.charge(-chunkSize)
+		if n == chunkSize {
+			break
+		}
+		if _, err := c.readUnder(now, index*chunkSize); err != nil {
+			c.fs.tree.Charge(-chunkSize - costChunk)
 			return nil, err
 		}
 	}
-	if c.rest == nil {
-		c.rest = map[uint64]*chunk{}
-	}
-	c.rest[index] = held
-	return held[:], nil
+	c.rest.Put(index, chunk{b: now})
+	return now, nil
 }
 
-// growFirst makes the first chunk at least n bytes long.
-func (c *content) growFirst(fs *FS, n int) error {
-	fresh := c.first == nil
+// growFirst makes the first chunk at least n bytes long, and ours.
+func (c *content) growFirst(n int) error {
+	old := c.first.b
+	fresh := old == nil
 	if fresh {
 		n = int(max(uint64(n), min(c.underSize, chunkSize)))
 	}
-	if n <= cap(c.first) {
-		c.first = c.first[:max(n, len(c.first))]
+	n = max(n, len(old))
+	if n <= cap(old) && !c.first.shared {
+		c.first.b = old[:n]
 		return nil
 	}
-	room := min(max(n, 2*cap(c.first)), chunkSize)
-	if err := fs.charge(room - cap(c.first)); err != nil {
+	room := n
+	if n > cap(old) {
+		room = min(max(n, 2*cap(old)), chunkSize)
+	}
+	if err := c.fs.tree.Charge(int64(room - cap(old))); err != nil {
 		return err
 	}
 	first := make([]byte, n, room)
 	if fresh {
 		if _, err := c.readUnder(first, 0); err != nil {
-			fs.charge(-room)
+			c.fs.tree.Charge(int64(-room))
 			return err
 		}
 	}
-	copy(first, c.first)
-	c.first = first
+	copy(first, old)
+	c.first = chunk{b: first}
 	return nil
 }
 
-// truncate changes the size. What is cut off reads as zero if the file grows again.
-func (c *content) truncate(fs *FS, size uint64) error {
+// Truncate is part of tree.Content.
+func (c *content) Truncate(size uint64) error {
 	if size < c.size {
-		keep := (size + chunkSize - 1) / chunkSize
-		for i := range c.rest {
-			if i >= keep {
-				delete(c.rest, i)
-				fs.charge(-chunkSize)
-			}
+		if err := c.cut(size); err != nil {
+			return err
 		}
-		if held := c.rest[size/chunkSize]; held != nil {
-			clear(held[size%chunkSize:])
-		}
-		switch {
-		case size == 0:
-			fs.charge(-cap(c.first))
-			c.first = nil
-		case size < uint64(len(c.first)):
-			clear(c.first[size:])
-			c.first = c.first[:size]
-		}
-		c.underSize = min(c.underSize, size)
 	}
 	c.size = size
+	return nil
+}
+
+// cut drops what is behind size.
+func (c *content) cut(size uint64) error {
+	if within := int(size % chunkSize); within > 0 {
+		index := size / chunkSize
+		if _, ok := c.rest.Find(index); ok {
+			held, err := c.writable(index, 0, 0)
+			if err != nil {
+				return err
+			}
+			clear(held[within:])
+		}
+	}
+	if size < uint64(len(c.first.b)) {
+		if c.first.shared {
+			c.first = chunk{b: append(make([]byte, 0, cap(c.first.b)), c.first.b...)}
+		}
+		clear(c.first.b[size:])
+		c.first.b = c.first.b[:size]
+	}
+	if size == 0 {
+		c.fs.tree.Charge(int64(-cap(c.first.b)) - int64(c.rest.Len())*(chunkSize+costChunk))
+		c.first, c.rest = chunk{}, fs9p.Table[uint64, chunk]{}
+	}
+	c.dropChunks((size+chunkSize-1)/chunkSize, (c.size+chunkSize-1)/chunkSize)
+	c.underSize = min(c.underSize, size)
 	if c.underSize == 0 && c.under != nil {
 		c.under.Close()
 		c.under = nil
+		c.fs.tree.Charge(-costUnder)
 	}
 	return nil
 }
 
-// Back is part of fs9p.Backer.
-func (fs *FS) Back(n fs9p.Node, src fs9p.Source, size uint64) error {
-	f, ok := n.(*inode)
-	if !ok || f.fs != fs || f.kind() != fs9p.ModeRegular || f.data.size != 0 {
-		return fs9p.EINVAL
+// dropChunks drops those of the indices from and above, of which end is none.
+func (c *content) dropChunks(from, end uint64) {
+	var gone []uint64
+	if end-from < uint64(c.rest.Len()) {
+		for i := from; i < end; i++ {
+			gone = append(gone, i)
+		}
+	} else {
+		for i := range c.rest.All() {
+			if i >= from {
+				gone = append(gone, i)
+			}
+		}
 	}
-	if size == 0 {
-		return src.Close()
+	for _, i := range gone {
+		if _, ok := c.rest.Find(i); ok {
+			c.rest.Delete(i)
+			c.fs.tree.Charge(-chunkSize - costChunk)
+		}
 	}
-	f.data = content{size: size, under: src, underSize: size}
+}
+
+// Ranges is part of fs9p.Sparse, which the tree's files pass on.
+func (c *content) Ranges(yield func(off, n uint64) bool) error {
+	if c.underSize > 0 {
+		// What the Source has for holes is not asked.
+		if !yield(0, min(c.underSize, c.size)) {
+			return nil
+		}
+	} else if n := uint64(len(c.first.b)); n > 0 && !yield(0, min(n, c.size)) {
+		return nil
+	}
+	var indices []uint64
+	for i := range c.rest.All() {
+		if i*chunkSize >= c.underSize {
+			indices = append(indices, i)
+		}
+	}
+	slices.Sort(indices)
+	for _, i := range indices {
+		if off := i * chunkSize; off < c.size && !yield(off, min(chunkSize, c.size-off)) {
+			return nil
+		}
+	}
 	return nil
 }

@@ -1,19 +1,20 @@
 // Package memfs is a file system in memory, a back end of fs9p. It has what a
 // Linux root file system needs: hard links, device nodes, fifos, symbolic
 // links, extended attributes, nanosecond times, sparse files, files that live
-// on while open. It can be filled from a tar archive.
+// on while open. It can be filled from a tar archive. Names and attributes are
+// in a tree of package tree, content is here.
 //
-// It is bounded: Config.Limit for what files hold, Config.Files for how many
-// names there can be. It is not safe for concurrent use: one machine goroutine
-// owns it.
+// It is bounded: Config.Limit for the memory that it takes, Config.Files for
+// how many names there can be. All of it is a plain value (State), so that it
+// outlives the process in a snapshot. It is not safe for concurrent use: one
+// machine goroutine owns it.
 package memfs
 
 import (
-	"path"
-	"strings"
 	"time"
 
 	"alpinevm/fs9p"
+	"alpinevm/fs9p/tree"
 )
 
 // What Config's zero values stand for.
@@ -26,9 +27,9 @@ const (
 type Config struct {
 	// Now gives the time that new and changed files get; time.Now if nil.
 	Now func() time.Time
-	// Limit is the most bytes of file data, attribute values and link targets
-	// in memory, Files the most names; zero means the defaults. Beyond either
-	// the guest sees ENOSPC.
+	// Limit is the most bytes of memory that files, names and attributes take,
+	// Files the most names; zero means the defaults. Beyond either the guest
+	// sees ENOSPC.
 	Limit int64
 	Files int
 }
@@ -36,13 +37,9 @@ type Config struct {
 // FS is the file system.
 type FS struct {
 	cfg   Config
-	root  *inode
-	last  uint64 // inode number given last
-	used  int64  // of cfg.Limit
-	files int    // of cfg.Files
-
-	loading bool  // during Add and AddLink
-	zeros   int64 // bytes that Add has read and made holes of
+	tree  *tree.Tree
+	depth int   // of Begin without Commit
+	zeros int64 // bytes that Add has read and made holes of
 }
 
 // New makes a file system of an empty root directory, mode 0755, owned by root.
@@ -57,58 +54,57 @@ func New(cfg Config) *FS {
 		cfg.Files = DefaultFiles
 	}
 	fs := &FS{cfg: cfg}
-	fs.root = fs.inode(fs9p.ModeDir|0o755, fs9p.Owner{})
-	fs.root.nlink = 2
-	fs.root.dir.Parent = fs.root
+	fs.tree = tree.New(tree.Config{Store: store{fs}, Now: cfg.Now, Files: cfg.Files, Memory: cfg.Limit})
 	return fs
 }
 
+// A store is what the tree knows of its FS. Nobody but the tree need hear of
+// changes: memory is as durable as it gets.
+type store struct{ fs *FS }
+
+// Content is part of tree.Store.
+func (s store) Content(uint64, bool) tree.Content { return &content{fs: s.fs} }
+
+// Change is part of tree.Store.
+func (s store) Change(_ *tree.Change, apply func()) error {
+	apply()
+	return nil
+}
+
+// Sync is part of tree.Store.
+func (s store) Sync() error { return nil }
+
 // Attach gives the root, or the directory that aname names; symbolic links on
 // the way are not followed.
-func (fs *FS) Attach(aname string) (fs9p.Node, error) {
-	n := fs.root
-	for name := range strings.SplitSeq(strings.Trim(path.Clean("/"+aname), "/"), "/") {
-		if name == "" {
-			continue
-		}
-		d, err := n.dir.Lookup(name)
-		if err != nil {
-			return nil, err
-		}
-		n = d.Node
-	}
-	if n.dir == nil {
-		return nil, fs9p.ENOTDIR
-	}
-	n.handles++
-	return n, nil
-}
+func (fs *FS) Attach(aname string) (fs9p.Node, error) { return fs.tree.Attach(aname) }
+
+// Inode is part of fs9p.Numbered.
+func (fs *FS) Inode(path uint64) (fs9p.Node, error) { return fs.tree.Inode(path) }
 
 // Statfs tells the limits as sizes.
 func (fs *FS) Statfs() (fs9p.Statfs, error) {
 	const block = 4096
-	free := uint64(max(fs.cfg.Limit-fs.used, 0)) / block
-	return fs9p.Statfs{
-		BlockSize:   block,
-		Blocks:      uint64(fs.cfg.Limit) / block,
-		BlocksFree:  free,
-		BlocksAvail: free,
-		Files:       uint64(fs.cfg.Files),
-		FilesFree:   uint64(max(fs.cfg.Files-fs.files, 0)),
-	}, nil
+	s := fs.tree.Statfs()
+	s.BlockSize = block
+	s.Blocks = uint64(fs.cfg.Limit) / block
+	s.BlocksFree = uint64(fs.tree.Room()) / block
+	s.BlocksAvail = s.BlocksFree
+	return s, nil
 }
 
-// charge accounts for n more bytes, or fewer, or says ENOSPC.
-func (fs *FS) charge(n int) error {
-	if n > 0 && fs.used+int64(n) > fs.cfg.Limit {
-		return fs9p.ENOSPC
+// Begin is part of fs9p.Transactor. What becomes of several changes when the
+// process dies is of no importance here; what they are for is.
+func (fs *FS) Begin(p fs9p.Purpose) error {
+	if fs.depth++; fs.depth == 1 {
+		fs.tree.For(p)
 	}
-	fs.used += int64(n)
 	return nil
 }
 
-func (fs *FS) now() fs9p.Timespec { return timespec(fs.cfg.Now()) }
-
-func timespec(t time.Time) fs9p.Timespec {
-	return fs9p.Timespec{Sec: t.Unix(), Nsec: uint32(t.Nanosecond())}
+// Commit is part of fs9p.Transactor.
+func (fs *FS) Commit() error {
+	if fs.depth--; fs.depth == 0 {
+		fs.tree.For(fs9p.ForChange)
+	}
+	return nil
 }

@@ -98,11 +98,11 @@ func TestLoadTar(t *testing.T) {
 
 func checkLoaded(t *testing.T, c *fstest.Client, big string, when time.Time) {
 	a := c.Stat(c.Root).Attr
-	if a.Mode != fs9p.ModeDir|0o711 || a.UID != 3 || a.Mtime != timespec(when) {
+	if a.Mode != fs9p.ModeDir|0o711 || a.UID != 3 || a.Mtime != fs9p.TimespecOf(when) {
 		t.Errorf("root: %+v", a)
 	}
 	a = c.StatAt(c.Root, "bin/su").Attr
-	if a.Mode != fs9p.ModeRegular|0o4755 || a.UID != 1 || a.GID != 2 || a.Mtime != timespec(when) || a.Nlink != 2 {
+	if a.Mode != fs9p.ModeRegular|0o4755 || a.UID != 1 || a.GID != 2 || a.Mtime != fs9p.TimespecOf(when) || a.Nlink != 2 {
 		t.Errorf("su: %+v", a)
 	}
 	if c.StatAt(c.Root, "bin/hard").QID != c.StatAt(c.Root, "bin/su").QID {

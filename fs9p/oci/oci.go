@@ -23,8 +23,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
-	"strings"
 
 	"alpinevm/fs9p"
 )
@@ -85,18 +83,7 @@ func (fs *FS) Attach(aname string) (fs9p.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name := range strings.SplitSeq(path.Clean("/"+aname), "/") {
-		if name == "" {
-			continue
-		}
-		if n, err = n.walk(name); err != nil {
-			return nil, err
-		}
-	}
-	if !n.isDir() {
-		return nil, fs9p.ENOTDIR
-	}
-	return n, nil
+	return fs9p.Below(n, aname)
 }
 
 // Inode is part of fs9p.Numbered.

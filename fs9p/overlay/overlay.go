@@ -24,9 +24,7 @@ package overlay
 
 import (
 	"fmt"
-	"path"
 	"strconv"
-	"strings"
 
 	"alpinevm/fs9p"
 )
@@ -124,7 +122,7 @@ func (fs *FS) change(f func() error) error {
 	if fs.changes == nil {
 		return f()
 	}
-	if err := fs.changes.Begin(); err != nil {
+	if err := fs.changes.Begin(fs9p.ForChange); err != nil {
 		return err
 	}
 	err := f()
@@ -136,23 +134,7 @@ func (fs *FS) change(f func() error) error {
 
 // Attach is part of fs9p.FS: aname may name a directory in the tree.
 func (fs *FS) Attach(aname string) (fs9p.Node, error) {
-	var n fs9p.Node = fs.root.hold()
-	for name := range strings.SplitSeq(strings.Trim(path.Clean("/"+aname), "/"), "/") {
-		if name == "" {
-			continue
-		}
-		next, err := n.Walk(name)
-		n.Release()
-		if err != nil {
-			return nil, err
-		}
-		n = next
-	}
-	if n.QID().Type&fs9p.QTDir == 0 {
-		n.Release()
-		return nil, fs9p.ENOTDIR
-	}
-	return n, nil
+	return fs9p.Below(fs.root.hold(), aname)
 }
 
 // Statfs is part of fs9p.FS: what there is room for is the upper's affair.

@@ -346,7 +346,9 @@ func (w *twin) step(op, x, y byte) {
 			a := c.Stat(fids[c]).Attr
 			p, e := c.Read(fids[c], 0, 1<<20)
 			n, e2 := c.Write(fids[c], uint64(x), []byte("through an open fid"))
-			return fmt.Sprint(a.Mode, a.Nlink, a.UID, string(p), e, n, e2)
+			valid := []uint32{fs9p.SetMode, fs9p.SetSize, fs9p.SetUID, fs9p.SetMtime}[x%4]
+			e3 := c.Setattr(fids[c], fs9p.SetAttr{Valid: valid, Mode: uint32(y), UID: uint32(y), Size: uint64(y)})
+			return fmt.Sprint(a.Mode, a.Nlink, a.UID, string(p), e, n, e2, e3)
 		})
 	}
 	switch op % 14 {

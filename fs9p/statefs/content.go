@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"alpinevm/fs9p"
@@ -24,14 +25,26 @@ func parseID(name string) (uint64, bool) {
 	return id, err == nil && strconv.FormatUint(id, 16) == name
 }
 
-// data opens the content of an inode; nil where there is none and make is false.
-func (f *FS) data(n *inode, make bool) (*os.File, error) {
-	if h := f.files.find(n.id); h != nil {
+// A content is the data of a regular file. It is a tree.Content.
+type content struct {
+	fs    *FS
+	id    uint64
+	size  int64 // or unknown
+	fresh bool  // its file may not be on the disk by its name
+}
+
+// unknown is the size of a content that nobody has asked for.
+const unknown = -1
+
+// file opens the content's file; nil where there is none and make is false.
+func (c *content) file(make bool) (*os.File, error) {
+	f := c.fs
+	if h := f.files.find(c.id); h != nil {
 		return h, nil
 	}
-	name := f.dataName(n.id)
+	name := f.dataName(c.id)
 	flags := os.O_RDWR
-	if n.fresh && n.size == 0 {
+	if c.fresh && c.size == 0 {
 		// What may be there is of a process that died before the inode was one.
 		flags |= os.O_TRUNC
 	}
@@ -42,46 +55,46 @@ func (f *FS) data(n *inode, make bool) (*os.File, error) {
 		}
 		h, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 		if errors.Is(err, fs.ErrNotExist) {
-			if err = os.MkdirAll(f.path(dataDir, fmt.Sprintf("%02x", n.id&0xff)), 0o700); err == nil {
+			if err = os.MkdirAll(filepath.Dir(name), 0o700); err == nil {
 				h, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 			}
 		}
-		n.fresh = true
+		c.fresh = true
 	}
 	if err != nil {
 		return nil, toErrno(err)
 	}
-	f.files.add(n.id, h)
+	f.files.add(c.id, h)
 	return h, nil
 }
 
-// stat tells the size of an inode's content and how many blocks of 512 bytes it
-// takes.
-func (f *FS) stat(n *inode) (size, blocks uint64, err error) {
-	if n.size == 0 {
+// Stat is part of tree.Content.
+func (c *content) Stat() (size, blocks uint64, err error) {
+	if c.size == 0 {
 		return 0, 0, nil
 	}
-	h, err := f.data(n, false)
+	h, err := c.file(false)
 	if err != nil {
 		return 0, 0, err
 	}
 	if h == nil {
-		n.size = 0
+		c.size = 0
 		return 0, 0, nil
 	}
 	info, err := h.Stat()
 	if err != nil {
 		return 0, 0, toErrno(err)
 	}
-	n.size = info.Size()
-	return uint64(n.size), blocksOf(info), nil
+	c.size = info.Size()
+	return uint64(c.size), blocksOf(info), nil
 }
 
-func (f *FS) read(n *inode, p []byte, off uint64) (int, error) {
-	if off > math.MaxInt64 || n.size == 0 {
+// ReadAt is part of tree.Content.
+func (c *content) ReadAt(p []byte, off uint64) (int, error) {
+	if c.size == 0 {
 		return 0, nil
 	}
-	h, err := f.data(n, false)
+	h, err := c.file(false)
 	if err != nil || h == nil {
 		return 0, err
 	}
@@ -92,20 +105,25 @@ func (f *FS) read(n *inode, p []byte, off uint64) (int, error) {
 	return k, toErrno(err)
 }
 
-func (f *FS) write(n *inode, p []byte, off int64) (int, error) {
+// WriteAt is part of tree.Content.
+func (c *content) WriteAt(p []byte, at uint64) (int, error) {
+	f, off := c.fs, int64(at)
+	if f.failed != nil {
+		return 0, fs9p.EIO
+	}
 	if len(p) == 0 {
 		return 0, nil
 	}
-	h, err := f.data(n, true)
+	h, err := c.file(true)
 	if err != nil {
 		return 0, err
 	}
 	if f.depth > 0 {
-		f.copied[n.id] = true
+		f.copied[c.id] = true
 	}
 	k, err := h.WriteAt(p, off)
-	if n.size != unknown {
-		n.size = max(n.size, off+int64(k))
+	if c.size != unknown {
+		c.size = max(c.size, off+int64(k))
 	}
 	if k > 0 {
 		err = nil // what is left comes again, and then has the error
@@ -113,40 +131,55 @@ func (f *FS) write(n *inode, p []byte, off int64) (int, error) {
 	return k, toErrno(err)
 }
 
-func (f *FS) truncate(n *inode, size uint64) error {
+// Truncate is part of tree.Content.
+func (c *content) Truncate(size uint64) error {
+	if c.fs.failed != nil {
+		return fs9p.EIO
+	}
 	if size > math.MaxInt64 {
 		return fs9p.EFBIG
 	}
-	h, err := f.data(n, size > 0)
+	h, err := c.file(size > 0)
 	if err != nil || h == nil {
 		return err
 	}
 	if err := h.Truncate(int64(size)); err != nil {
 		return toErrno(err)
 	}
-	n.size = int64(size)
+	c.size = int64(size)
 	return nil
 }
 
-// sync brings an inode's content to the disk, and its name there.
-func (f *FS) sync(n *inode) error {
-	h, err := f.data(n, false)
+// Sync is part of tree.Content: it brings the data to the disk, and their name
+// there.
+func (c *content) Sync() error {
+	h, err := c.file(false)
 	if err != nil || h == nil {
 		return err
 	}
 	if err := h.Sync(); err != nil {
 		return toErrno(err)
 	}
-	if !n.fresh || n.size == 0 {
+	if !c.fresh || c.size == 0 {
 		return nil
 	}
-	for _, dir := range []string{f.path(dataDir, fmt.Sprintf("%02x", n.id&0xff)), f.path(dataDir)} {
+	for _, dir := range []string{filepath.Dir(c.fs.dataName(c.id)), c.fs.path(dataDir)} {
 		if err := syncDir(dir); err != nil {
 			return toErrno(err)
 		}
 	}
-	n.fresh = false
+	c.fresh = false
 	return nil
+}
+
+// Drop is part of tree.Content: the data are removed by the next barrier.
+func (c *content) Drop() {
+	f := c.fs
+	f.files.drop(c.id)
+	if info, err := os.Stat(f.dataName(c.id)); err == nil {
+		f.doomed = append(f.doomed, c.id)
+		f.doomedBytes += int64(blocksOf(info)) * 512
+	}
 }
 
 // fileCache keeps the host's files of the contents used last open.

@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"alpinevm/fs9p"
+	"alpinevm/fs9p/tree"
 )
 
 // The journal must not be on the disk before what it tells of is there: the
@@ -23,10 +24,8 @@ func (f *FS) barrier() error {
 		return fs9p.EIO
 	}
 	for id := range f.copied {
-		if n := f.inodes[id]; n != nil && n.nlink > 0 {
-			if err := f.sync(n); err != nil {
-				return err
-			}
+		if err := f.syncContent(id); err != nil {
+			return err
 		}
 		delete(f.copied, id)
 	}
@@ -40,13 +39,17 @@ func (f *FS) barrier() error {
 	return nil
 }
 
-// doom has the content of an inode removed by the next barrier.
-func (f *FS) doom(n *inode) {
-	f.files.drop(n.id)
-	if info, err := os.Stat(f.dataName(n.id)); err == nil {
-		f.doomed = append(f.doomed, n.id)
-		f.doomedBytes += int64(blocksOf(info)) * 512
+// syncContent brings the content of an inode to the disk, unless it has no name.
+func (f *FS) syncContent(id uint64) error {
+	n, err := f.tree.Inode(id)
+	if err != nil {
+		return nil
 	}
+	defer n.Release()
+	if n := n.(*tree.Inode); n.Named() && n.Content() != nil {
+		return n.Content().Sync()
+	}
+	return nil
 }
 
 // ease does a barrier if much waits for it. If it fails, that is for the next

@@ -57,12 +57,13 @@ const (
 // errMagic is the error of a file that is no journal.
 var errMagic = errors.New("not a journal of this version")
 
-// open reads the journal and gives each frame to replay, or makes an empty one.
-func (j *journal) open(name string, replay func(records []byte) error) error {
+// open reads the journal and gives each frame to replay, or makes one of what
+// snapshot writes.
+func (j *journal) open(name string, replay func(records []byte) error, snapshot func(write func(records []byte) error) error) error {
 	j.name = name
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return j.rewrite(func(func([]byte) error) error { return nil })
+		return j.rewrite(snapshot)
 	}
 	if err != nil {
 		return err

@@ -27,14 +27,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
 
 	"alpinevm/fs9p"
+	"alpinevm/fs9p/tree"
 )
 
 // Config says where the files are.
@@ -50,26 +49,20 @@ type Config struct {
 // DefaultFiles is what a zero Config.Files stands for.
 const DefaultFiles = 1 << 21
 
-// maxMeta bounds the attribute values and link targets, in bytes of memory.
-const maxMeta = 256 << 20
+// maxMemory bounds what names and attributes take, in bytes of memory.
+const maxMemory = 1 << 30
 
 // FS is the file system. Like every back end it is used by one goroutine.
 type FS struct {
 	cfg     Config
 	lock    *flock.Flock
+	tree    *tree.Tree
 	journal journal
 	files   fileCache
 
-	inodes map[uint64]*inode
-	root   *inode
-	last   uint64 // inode number given last
-	names  int    // of cfg.Files
-	meta   int    // of maxMeta
-
-	replaying bool
-	depth     int    // of Begin without Commit
-	pending   []byte // records that Commit will write
-	failed    error  // what the disk cannot be brought up to
+	depth   int    // of Begin without Commit
+	pending []byte // records that Commit will write
+	failed  error  // what the disk cannot be brought up to
 
 	copied      map[uint64]bool // inodes that were written to between Begin and Commit, since the last barrier
 	doomed      []uint64        // inodes that are gone and whose content is to go with the next barrier
@@ -87,8 +80,6 @@ const (
 	lockFile    = "lock"
 )
 
-const rootID = 1
-
 // Open opens the file system in a folder, or makes an empty one.
 func Open(cfg Config) (_ *FS, err error) {
 	if cfg.Now == nil {
@@ -97,7 +88,7 @@ func Open(cfg Config) (_ *FS, err error) {
 	if cfg.Files == 0 {
 		cfg.Files = DefaultFiles
 	}
-	f := &FS{cfg: cfg, inodes: map[uint64]*inode{}, files: newFileCache(), copied: map[uint64]bool{}, replaying: true}
+	f := &FS{cfg: cfg, files: newFileCache(), copied: map[uint64]bool{}}
 	defer func() {
 		if err != nil {
 			f.shut()
@@ -117,8 +108,8 @@ func Open(cfg Config) (_ *FS, err error) {
 		return nil, ErrInUse
 	}
 	f.lock = l
-	f.addRoot()
-	if err := f.journal.open(f.path(journalFile), f.replay); err != nil {
+	f.tree = tree.New(tree.Config{Store: store{f}, Now: cfg.Now, Files: cfg.Files, Memory: maxMemory})
+	if err := f.journal.open(f.path(journalFile), f.tree.Replay, f.snapshot); err != nil {
 		return nil, err
 	}
 	if err := f.recover(); err != nil {
@@ -128,18 +119,9 @@ func Open(cfg Config) (_ *FS, err error) {
 	return f, f.failed
 }
 
-// addRoot makes the root directory, 0755 and root's, which is in no journal.
-func (f *FS) addRoot() {
-	now := f.now()
-	f.root = f.add(rootID, attrs{mode: fs9p.ModeDir | 0o755, atime: now, mtime: now, ctime: now})
-	f.root.nlink = 2
-	f.root.dir.Parent = f.root
-}
-
 // recover removes what inodes without a name have left behind, unless the last
 // use was ended in order.
 func (f *FS) recover() error {
-	f.replaying = false
 	if err := os.Remove(f.path(cleanFile)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -151,8 +133,11 @@ func (f *FS) recover() error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		if id, ok := parseID(d.Name()); ok && f.inodes[id] != nil {
-			return nil
+		if id, ok := parseID(d.Name()); ok {
+			if n, err := f.tree.Inode(id); err == nil {
+				n.Release()
+				return nil
+			}
 		}
 		return os.Remove(name)
 	})
@@ -161,8 +146,8 @@ func (f *FS) recover() error {
 // Close ends the use of the folder, in order.
 func (f *FS) Close() error {
 	err := f.failed
-	for _, n := range f.inodes {
-		err = errors.Join(err, n.settle())
+	for _, n := range f.tree.Inodes() {
+		err = errors.Join(err, n.Settle())
 	}
 	if err == nil {
 		err = f.barrier()
@@ -187,36 +172,18 @@ func (f *FS) path(elem ...string) string {
 	return filepath.Join(append([]string{f.cfg.Dir}, elem...)...)
 }
 
-func (f *FS) now() fs9p.Timespec {
-	t := f.cfg.Now()
-	return fs9p.Timespec{Sec: t.Unix(), Nsec: uint32(t.Nanosecond())}
-}
-
 // Attach gives the root, or the directory that aname names; symbolic links on
 // the way are not followed.
-func (f *FS) Attach(aname string) (fs9p.Node, error) {
-	n := f.root
-	for name := range strings.SplitSeq(strings.Trim(path.Clean("/"+aname), "/"), "/") {
-		if name == "" {
-			continue
-		}
-		d, err := n.dir.Lookup(name)
-		if err != nil {
-			return nil, err
-		}
-		n = d.Node
-	}
-	if n.dir == nil {
-		return nil, fs9p.ENOTDIR
-	}
-	n.handles++
-	return n, nil
-}
+func (f *FS) Attach(aname string) (fs9p.Node, error) { return f.tree.Attach(aname) }
+
+// Inode is part of fs9p.Numbered.
+func (f *FS) Inode(path uint64) (fs9p.Node, error) { return f.tree.Inode(path) }
 
 // Statfs tells what the host's disk has.
 func (f *FS) Statfs() (fs9p.Statfs, error) {
-	s, err := diskSpace(f.cfg.Dir)
-	s.Files, s.FilesFree, s.NameLen = uint64(f.cfg.Files), uint64(max(f.cfg.Files-f.names, 0)), fs9p.MaxName
+	s := f.tree.Statfs()
+	disk, err := diskSpace(f.cfg.Dir)
+	s.BlockSize, s.Blocks, s.BlocksFree, s.BlocksAvail = disk.BlockSize, disk.Blocks, disk.BlocksFree, disk.BlocksAvail
 	return s, toErrno(err)
 }
 
@@ -233,7 +200,7 @@ func (f *FS) ready() error {
 }
 
 // Begin is part of fs9p.Transactor.
-func (f *FS) Begin() error {
+func (f *FS) Begin(p fs9p.Purpose) error {
 	if f.depth == 0 {
 		if err := f.ready(); err != nil {
 			return err
@@ -260,31 +227,41 @@ func (f *FS) Commit() error {
 	return nil
 }
 
-// change makes one change: in the journal, then in memory; or, between Begin
-// and Commit, in memory first. The caller has checked that it is possible.
-func (f *FS) change(r *record) error {
+// A store is what the tree knows of its FS.
+type store struct{ f *FS }
+
+// Content is part of tree.Store.
+func (s store) Content(id uint64, fresh bool) tree.Content {
+	c := &content{fs: s.f, id: id, size: unknown, fresh: fresh}
+	if fresh {
+		c.size = 0
+	}
+	return c
+}
+
+// Change is part of tree.Store. A change is written to the journal and then
+// made in memory; between Begin and Commit it is in memory first.
+func (s store) Change(c *tree.Change, apply func()) error {
+	f := s.f
 	if f.depth > 0 {
-		f.pending = r.appendTo(f.pending)
-		f.mustApply(r)
+		f.pending = c.AppendTo(f.pending)
+		apply()
 		return nil
 	}
 	if err := f.ready(); err != nil {
 		return err
 	}
-	if err := f.journal.append(r.appendTo(nil)); err != nil {
+	if err := f.journal.append(c.AppendTo(nil)); err != nil {
 		return toErrno(err)
 	}
-	f.mustApply(r)
+	apply()
 	f.ease()
 	f.compact()
 	return nil
 }
 
-func (f *FS) mustApply(r *record) {
-	if err := f.apply(r); err != nil {
-		panic("BUG: statefs: a change that was checked cannot be made: " + err.Error())
-	}
-}
+// Sync is part of tree.Store.
+func (s store) Sync() error { return s.f.barrier() }
 
 // compact makes the journal anew when it holds much that is no longer so. If
 // that cannot be done, the old one will do.
@@ -296,3 +273,6 @@ func (f *FS) compact() {
 		f.failed = err
 	}
 }
+
+// snapshot writes the records that make all that is there.
+func (f *FS) snapshot(write func(records []byte) error) error { return f.tree.Save(false, write) }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,32 +34,89 @@ func TestSuite(t *testing.T) {
 func dump(t testing.TB, f *FS) string {
 	t.Helper()
 	var b strings.Builder
-	var visit func(path string, n *inode)
-	visit = func(path string, n *inode) {
+	var visit func(path string, n fs9p.Node)
+	visit = func(path string, n fs9p.Node) {
+		defer n.Release()
 		a, err := n.Attr()
 		if err != nil {
 			t.Fatal(err)
 		}
 		a.Atime = fs9p.Timespec{} // reading changes it
-		fmt.Fprintf(&b, "%s %d %+v %q %v", path, n.id, a, n.target, n.xattrs)
-		if n.kind() == fs9p.ModeRegular {
+		target, _ := n.Readlink()
+		fmt.Fprintf(&b, "%s %v %+v %q", path, n.QID(), a, target)
+		names, _ := n.Xattrs()
+		for _, name := range names {
+			v, _ := n.Xattr(name)
+			fmt.Fprintf(&b, " %s=%q", name, v)
+		}
+		if a.Mode&fs9p.ModeType == fs9p.ModeRegular {
 			p := make([]byte, a.Size+1)
-			k, err := (&file{n, fs9p.ONoatime}).ReadAt(p, 0)
+			k, err := opened(t, n, fs9p.ONoatime).ReadAt(p, 0)
 			if err != nil || uint64(k) != a.Size {
 				t.Errorf("%s: read %d of %d bytes, %v", path, k, a.Size, err)
 			}
 			fmt.Fprintf(&b, " %x", p[:min(k, 200)])
 		}
 		b.WriteByte('\n')
-		if n.dir == nil {
+		if a.Mode&fs9p.ModeType != fs9p.ModeDir {
 			return
 		}
-		for _, name := range names(n) {
-			visit(path+"/"+name, n.dir.Entry(name).Node)
+		var list []string
+		opened(t, n, 0).ReadDir(fs9p.DirStart, func(d fs9p.Dirent) bool {
+			list = append(list, d.Name)
+			return true
+		})
+		slices.Sort(list)
+		for _, name := range list {
+			visit(path+"/"+name, child(t, n, name))
 		}
 	}
-	visit("", f.root)
+	visit("", root(t, f))
 	return b.String()
+}
+
+// root gives the root directory, to be released if that is of importance.
+func root(t testing.TB, f *FS) fs9p.Node {
+	t.Helper()
+	n, err := f.Attach("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func child(t testing.TB, dir fs9p.Node, name string) fs9p.Node {
+	t.Helper()
+	n, err := dir.Walk(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func opened(t testing.TB, n fs9p.Node, flags uint32) fs9p.File {
+	t.Helper()
+	h, err := n.Open(flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+// newest makes a file to see the number that it gets.
+func newest(t testing.TB, f *FS) uint64 {
+	t.Helper()
+	r := root(t, f)
+	defer r.Release()
+	q, err := r.Mkdir("newest", 0o755, fs9p.Owner{})
+	if err == nil {
+		err = r.Unlink("newest", true)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q.Path
 }
 
 // fill makes some of everything.
@@ -111,7 +169,8 @@ func TestReopen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := open(t, t.TempDir())
 			fill(t, f)
-			before, last := dump(t, f), f.last
+			last := newest(t, f)
+			before, names, used := dump(t, f), f.tree.Names(), f.tree.Used()
 			for range 3 {
 				if err := end(f); err != nil {
 					t.Fatal(err)
@@ -120,12 +179,12 @@ func TestReopen(t *testing.T) {
 				if after := dump(t, f); after != before {
 					t.Fatalf("before\n%s\nafter\n%s", before, after)
 				}
-				if f.last < last {
-					t.Errorf("the numbers begin anew at %d, behind %d", f.last, last)
+				if f.tree.Names() != names || f.tree.Used() != used {
+					t.Errorf("%d names, %d bytes; there were %d and %d", f.tree.Names(), f.tree.Used(), names, used)
 				}
-				if f.names != 202 || f.meta != len("../hard")+3 {
-					t.Errorf("%d names, %d bytes of attributes", f.names, f.meta)
-				}
+			}
+			if n := newest(t, f); n <= last {
+				t.Errorf("the numbers go on at %d, behind %d", n, last)
 			}
 		})
 	}
@@ -141,7 +200,13 @@ func TestWrittenTimes(t *testing.T) {
 	c := fstest.Dial(t, fs9p.Config{FS: f})
 	fid, e := c.Create(c.Root, "f", fs9p.ORdwr, 0o644)
 	c.OK(e)
-	mtime := func(f *FS) int64 { return f.root.dir.Entry("f").Node.mtime.Sec }
+	mtime := func(f *FS) int64 {
+		a, err := child(t, root(t, f), "f").Attr()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.Mtime.Sec
+	}
 	for i, settle := range []func(){
 		func() { c.Must(c.Call(&fs9p.Tfsync{Fid: fid})) },
 		func() { c.OK(c.Setattr(fid, fs9p.SetAttr{Valid: fs9p.SetMode, Mode: 0o600})) },
@@ -168,8 +233,8 @@ func TestInUse(t *testing.T) {
 	again(t, f)
 }
 
-// content lists the files of contents that there are behind a barrier.
-func content(t *testing.T, f *FS) (names []string) {
+// contents lists the files of contents that there are behind a barrier.
+func contents(t *testing.T, f *FS) (names []string) {
 	t.Helper()
 	if err := f.barrier(); err != nil {
 		t.Fatal(err)
@@ -193,29 +258,73 @@ func TestContentGoes(t *testing.T) {
 	c.Put(c.Root, "a", "content")
 	c.Put(c.Root, "b", "content")
 	c.Put(c.Root, "empty", "")
-	if n := content(t, f); len(n) != 2 {
+	if n := contents(t, f); len(n) != 2 {
 		t.Errorf("%q", n)
 	}
 	fid := c.MustOpen(c.Root, "a", fs9p.ORdwr)
 	c.OK(c.Unlink(c.Root, "a", 0))
 	c.OK(c.Rename(c.Root, "empty", c.Root, "b"))
-	if n := content(t, f); len(n) != 1 {
+	if n := contents(t, f); len(n) != 1 {
 		t.Errorf("open: %q", n)
 	}
 	c.Clunk(fid)
-	if n := content(t, f); len(n) != 0 {
+	if n := contents(t, f); len(n) != 0 {
 		t.Errorf("closed: %q", n)
 	}
 	c.Put(c.Root, "a", "content")
 	c.MustOpen(c.Root, "a", fs9p.ORdwr)
 	c.OK(c.Unlink(c.Root, "a", 0))
-	stray := f.dataName(f.last + 1)
+	stray := f.dataName(newest(t, f) + 1)
 	os.MkdirAll(filepath.Dir(stray), 0o700)
 	if err := os.WriteFile(stray, []byte("of a process that died"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if f = again(t, f); len(content(t, f)) != 0 {
-		t.Errorf("after a death: %q", content(t, f))
+	if f = again(t, f); len(contents(t, f)) != 0 {
+		t.Errorf("after a death: %q", contents(t, f))
+	}
+}
+
+// TestNameless changes files that have lost their last name, which is what
+// becomes of temporary ones: nothing of that is to be found later.
+func TestNameless(t *testing.T) {
+	f := open(t, t.TempDir())
+	fill(t, f)
+	before := dump(t, f)
+	c := fstest.Dial(t, fs9p.Config{FS: f})
+	for what, change := range map[string]func(fid uint32){
+		"size":    func(fid uint32) { c.OK(c.Setattr(fid, fs9p.SetAttr{Valid: fs9p.SetSize, Size: 2})) },
+		"mode":    func(fid uint32) { c.OK(c.Setattr(fid, fs9p.SetAttr{Valid: fs9p.SetMode, Mode: 0o600})) },
+		"content": func(fid uint32) { c.WriteAll(fid, 0, []byte("content")) },
+		"sync":    func(fid uint32) { c.Must(c.Call(&fs9p.Tfsync{Fid: fid})) },
+		"attribute": func(fid uint32) {
+			if n, err := f.Inode(c.Stat(fid).QID.Path); err != nil || n.SetXattr("user.x", []byte("x"), 0) != nil {
+				t.Error("cannot set an attribute")
+			} else {
+				n.Release()
+			}
+		},
+	} {
+		fid, e := c.Create(c.Root, what, fs9p.ORdwr, 0o644)
+		c.OK(e)
+		c.OK(c.Unlink(c.Root, what, 0))
+		change(fid)
+	}
+	top := root(t, f)
+	a, err := top.Attr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f = again(t, f); len(contents(t, f)) != 198 {
+		t.Errorf("%d contents", len(contents(t, f)))
+	}
+	// The root's times are those of the last change.
+	for _, now := range []fs9p.Node{root(t, f)} {
+		if b, err := now.Attr(); err != nil || a.Mtime != b.Mtime {
+			t.Errorf("%+v, %v; want %+v", b, err, a)
+		}
+	}
+	if _, after, _ := strings.Cut(dump(t, f), "\n"); !strings.HasSuffix(before, after) {
+		t.Errorf("before\n%s\nafter\n%s", before, after)
 	}
 }
 
@@ -224,13 +333,14 @@ func TestTransaction(t *testing.T) {
 	f := open(t, t.TempDir())
 	fill(t, f)
 	before := dump(t, f)
-	if err := f.Begin(); err != nil {
+	top := root(t, f)
+	if err := f.Begin(fs9p.ForChange); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(f.Begin(), f.root.Unlink("hard", false), f.Commit(), f.root.Unlink("moved", false)); err != nil {
+	if err := errors.Join(f.Begin(fs9p.ForChange), top.Unlink("hard", false), f.Commit(), top.Unlink("moved", false)); err != nil {
 		t.Fatal(err)
 	}
-	n, h, err := f.root.Create("new", fs9p.OWronly, 0o644, fs9p.Owner{})
+	n, h, err := top.Create("new", fs9p.OWronly, 0o644, fs9p.Owner{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +354,7 @@ func TestTransaction(t *testing.T) {
 	if f = again(t, f); dump(t, f) != before {
 		t.Errorf("before\n%s\nafter\n%s", before, dump(t, f))
 	}
-	if n := content(t, f); len(n) != 198 {
+	if n := contents(t, f); len(n) != 198 {
 		t.Errorf("%d contents", len(n))
 	}
 }
@@ -275,7 +385,7 @@ func TestManyFiles(t *testing.T) {
 func TestBloat(t *testing.T) {
 	f := open(t, t.TempDir())
 	fill(t, f)
-	n := f.root.dir.Entry("moved").Node
+	n := child(t, root(t, f), "moved")
 	value := bytes.Repeat([]byte("v"), 60_000)
 	longest := int64(0)
 	for i := range 400 {
@@ -299,7 +409,7 @@ func TestBloat(t *testing.T) {
 func TestDiskFull(t *testing.T) {
 	f := open(t, t.TempDir())
 	fill(t, f)
-	before := dump(t, f)
+	before, top := dump(t, f), root(t, f)
 	whole, err := os.Open(f.journal.name)
 	if err != nil {
 		t.Fatal(err)
@@ -308,11 +418,11 @@ func TestDiskFull(t *testing.T) {
 	f.journal.file = whole // which cannot be written to
 	f.journal.size = f.journal.end
 	for what, do := range map[string]func() error{
-		"unlink":     func() error { return f.root.Unlink("hard", false) },
-		"mkdir":      func() error { _, err := f.root.Mkdir("new", 0o755, fs9p.Owner{}); return err },
-		"begin":      f.Begin,
-		"set":        func() error { return f.root.SetAttr(fs9p.SetAttr{Valid: fs9p.SetMode, Mode: 0o700}) },
-		"attributes": func() error { return f.root.SetXattr("user.x", []byte("x"), 0) },
+		"unlink":     func() error { return top.Unlink("hard", false) },
+		"mkdir":      func() error { _, err := top.Mkdir("new", 0o755, fs9p.Owner{}); return err },
+		"begin":      func() error { return f.Begin(fs9p.ForChange) },
+		"set":        func() error { return top.SetAttr(fs9p.SetAttr{Valid: fs9p.SetMode, Mode: 0o700}) },
+		"attributes": func() error { return top.SetXattr("user.x", []byte("x"), 0) },
 	} {
 		if err := do(); err == nil {
 			t.Errorf("%s: no error", what)
@@ -327,20 +437,20 @@ func TestDiskFull(t *testing.T) {
 	} else {
 		f.journal.size = info.Size()
 	}
-	if err := f.root.Unlink("hard", false); err != nil {
+	if err := top.Unlink("hard", false); err != nil {
 		t.Errorf("with room again: %v", err)
 	}
 
 	// A commit that fails leaves the disk as it was before.
 	before = dump(t, f)
-	if err := errors.Join(f.Begin(), f.root.Unlink("moved", false)); err != nil {
+	if err := errors.Join(f.Begin(fs9p.ForChange), top.Unlink("moved", false)); err != nil {
 		t.Fatal(err)
 	}
 	f.journal.file = whole
 	if err := f.Commit(); err == nil {
 		t.Error("a commit that cannot be")
 	}
-	if err := f.root.SetXattr("user.x", []byte("x"), 0); err != fs9p.EIO {
+	if err := top.SetXattr("user.x", []byte("x"), 0); err != fs9p.EIO {
 		t.Errorf("behind it: %v", err)
 	}
 	f.journal.file = good

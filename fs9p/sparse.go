@@ -1,0 +1,10 @@
+package fs9p
+
+// Sparse is a File that knows where its holes are. Nobody has to go through a
+// hole of terabytes to copy what is around it.
+type Sparse interface {
+	File
+	// Ranges calls yield for the ranges that may hold something else than
+	// zeros, in their order, until it returns false.
+	Ranges(yield func(off, n uint64) bool) error
+}
