@@ -23,6 +23,7 @@ type Set struct {
 	Name string
 	Op   x86.Op // 0 for sequences
 	Mode x86.Mode
+	Feat x86.Feature
 	Size int // cases in the corpus; Make makes as many as one likes
 	Make func(seed uint64, n, slot int) (Case, bool)
 }
@@ -41,14 +42,14 @@ func Sets() []Set {
 			list = append(list, formSet(x86.Mode16, x86.Form(f)))
 		}
 	}
-	return append(list, Set{"sequences", 0, x86.Mode32, sequences, func(seed uint64, n, slot int) (Case, bool) {
+	return append(list, Set{"sequences", 0, x86.Mode32, x86.Base, sequences, func(seed uint64, n, slot int) (Case, bool) {
 		return Sequence(seed, n, slot), true
 	}})
 }
 
 func formSet(mode x86.Mode, form x86.Form) Set {
 	row := &x86.Forms[form]
-	s := Set{row.String(), row.Op, mode, CasesPerForm, func(seed uint64, n, slot int) (Case, bool) {
+	s := Set{row.String(), row.Op, mode, row.Feat, CasesPerForm, func(seed uint64, n, slot int) (Case, bool) {
 		return Generate(seed, mode, form, n, slot)
 	}}
 	if mode == x86.Mode16 {
@@ -104,6 +105,10 @@ const attempts = 20
 // right. An error means that one of them failed.
 func (s *Set) Compare(truth, engine Engine, seed uint64, n int) (Report, error) {
 	r := Report{Name: s.Name}
+	var h Host
+	if asked, ok := truth.(interface{ Host() Host }); ok {
+		h = asked.Host()
+	}
 	var want, got [Batch]Outcome
 	err := s.Batches(seed, n, func(first int, cases []Case) error {
 		if err := engine.Run(cases, got[:]); err != nil {
@@ -120,7 +125,7 @@ func (s *Set) Compare(truth, engine Engine, seed uint64, n int) (Report, error) 
 			open = false
 			for i := range cases {
 				if attempt == 0 || diffs[i] != "" {
-					diffs[i] = Diff(&cases[i], &want[i], &got[i])
+					diffs[i] = Diff(&cases[i], &want[i], &got[i], h)
 				}
 				open = open || diffs[i] != ""
 			}

@@ -229,6 +229,8 @@ func (s *sequence) allowed(in *x86.Inst, row *x86.FormRow) bool {
 		return !in.Mem || row.Args[1] == x86.Ib
 	case x86.AAM:
 		return in.Imm != 0
+	case x86.BSWAP:
+		return in.OpSize == 4 // of 16 bits it is undefined
 	case x86.POP, x86.PUSH:
 		return true
 	}
@@ -273,8 +275,8 @@ func (s *sequence) pass(flags uint32) (uint32, bool) {
 // undefined is the flags that an instruction may leave undefined.
 func (s *sequence) undefined(in *x86.Inst) uint32 {
 	args := x86.Forms[in.Form].Args
-	for i := range undefinedFlags {
-		r := &undefinedFlags[i]
+	for i := range openFlags {
+		r := &openFlags[i]
 		for _, op := range r.ops {
 			if op != in.Op {
 				continue
@@ -292,7 +294,8 @@ func (s *sequence) undefined(in *x86.Inst) uint32 {
 
 // tainted is what is not compared of a sequence that ended at eip.
 func (c *Case) tainted(eip uint32) undef {
-	u := undef{pointers: true}
+	var u undef
+	u.pointers()
 	for _, t := range c.Taints {
 		if c.Addr+uint32(t.At) == eip {
 			u.flags = t.Flags

@@ -24,6 +24,7 @@ type Silicon struct {
 	file   *os.File
 	shared []byte
 	no16   error // why there are no 16-bit segments
+	host   Host
 }
 
 // Mode16 says why 16-bit code cannot run, or nil.
@@ -130,8 +131,17 @@ func NewSilicon(dir string) (*Silicon, error) {
 			return nil, fmt.Errorf("cputest: system call %d of the 32-bit child: %w", c[0], syscall.Errno(-r))
 		}
 	}
+
+	s.host.Any = true
+	if s.host.Keep, err = keeps(s); err != nil {
+		s.Close()
+		return nil, err
+	}
 	return s, nil
 }
+
+// Host says what the processor's outcomes are compared by.
+func (s *Silicon) Host() Host { return s.host }
 
 // Close ends the child.
 func (s *Silicon) Close() {

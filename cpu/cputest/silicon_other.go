@@ -15,6 +15,9 @@ func NewSilicon(string) (*Silicon, error) {
 // Mode16 is never called.
 func (*Silicon) Mode16() error { panic("BUG: no silicon") }
 
+// Host is never reached.
+func (*Silicon) Host() Host { panic("BUG: no silicon") }
+
 // Run is never reached.
 func (*Silicon) Run([]Case, []Outcome) error { panic("BUG: no silicon") }
 

@@ -1,10 +1,6 @@
 package cputest
 
-import (
-	"testing"
-
-	"alpinevm/cpu/x86"
-)
+import "testing"
 
 // newSilicon starts the oracle, or skips where the host has none.
 func newSilicon(t testing.TB) *Silicon {
@@ -20,19 +16,9 @@ func newSilicon(t testing.TB) *Silicon {
 func fill(code ...byte) []Case {
 	cases := make([]Case, Batch)
 	for i := range cases {
-		cases[i] = one(i, code...)
+		cases[i] = oneCase(i, code...)
 	}
 	return cases
-}
-
-// one makes a case of an instruction in a plain state.
-func one(slot int, code ...byte) Case {
-	c := Case{Mode: x86.Mode32, Addr: CodeBase + uint32(slot)*CodeSlot + CodeAt, EFLAGS: 2}
-	c.Len = uint8(copy(c.Code[:], code))
-	c.R[4] = pageStack + 0x800
-	c.FX[fxCW], c.FX[fxCW+1] = 0x7F, 3
-	c.FX[fxMXCSR], c.FX[fxMXCSR+1] = 0x80, 0x1F
-	return c
 }
 
 // TestSilicon checks the oracle itself with instructions whose outcome is

@@ -340,7 +340,7 @@ func (s *Set) compareRecorded(engine Engine, id, b []byte) (Report, error) {
 		}
 		var diffs [Batch]string
 		for i := range cases {
-			diffs[i] = Diff(&cases[i], &want[i], &got[i])
+			diffs[i] = Diff(&cases[i], &want[i], &got[i], Host{})
 		}
 		rep.add(first, cases, diffs[:])
 		return nil
