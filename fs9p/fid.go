@@ -75,7 +75,7 @@ func (s *Server) vacant(num uint32) error {
 		return EBADF
 	case s.session.fids[num] != nil:
 		return EINVAL
-	case len(s.session.fids) >= s.cfg.MaxFids:
+	case len(s.session.fids)+s.over.count >= s.cfg.MaxFids, s.charged.names >= maxNameBytes:
 		return ENFILE
 	}
 	return nil
@@ -84,19 +84,31 @@ func (s *Server) vacant(num uint32) error {
 // release lets go of everything that f holds; its row is the caller's affair.
 // The error is that of closing the file.
 func (s *Server) release(f *fid) error {
-	var err error
 	if f.locks {
-		s.unlockFid(f)
+		s.session.locks.unlock(f)
 	}
+	return s.letGo(f)
+}
+
+// letGo is release for a fid whose locks have gone.
+func (s *Server) letGo(f *fid) error {
+	var err error
 	if f.file != nil {
 		err = f.file.Close()
 	}
 	if f.xattr != nil {
-		s.session.xattrBytes -= f.xattr.held()
+		s.charged.xattrs -= f.xattr.held()
 	}
+	s.name(f, "")
 	f.inode.drop()
 	f.dir.drop()
 	return err
+}
+
+// name tells f under which name it was walked to.
+func (s *Server) name(f *fid, name string) {
+	s.charged.names += len(name) - len(f.name)
+	f.name = name
 }
 
 func (s *Server) attach(c *call) error {
@@ -141,7 +153,8 @@ func (s *Server) walk(c *call) error {
 	} else if err := s.vacant(m.NewFid); err != nil {
 		return err
 	}
-	to := &fid{inode: f.inode.hold(), root: f.root, uid: f.uid, dir: f.dir.hold(), name: f.name}
+	to := &fid{inode: f.inode.hold(), root: f.root, uid: f.uid, dir: f.dir.hold()}
+	s.name(to, f.name)
 	var qids [maxWalk]QID
 	n := 0
 	for _, name := range m.Names {
@@ -186,11 +199,12 @@ func (s *Server) step(f *fid, name string) error {
 		return err
 	}
 	f.dir.drop()
-	f.dir, f.name = f.inode, name
+	f.dir = f.inode
 	if name == ".." {
 		f.inode.drop()
-		f.dir, f.name = nil, ""
+		f.dir, name = nil, ""
 	}
+	s.name(f, name)
 	f.inode = &inode{node, 1}
 	return nil
 }

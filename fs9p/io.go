@@ -95,7 +95,8 @@ func (s *Server) lcreate(c *call) error {
 		return err
 	}
 	f.dir.drop()
-	f.dir, f.name = f.inode, m.Name
+	f.dir = f.inode
+	s.name(f, m.Name)
 	f.inode, f.file, f.flags = &inode{node, 1}, file, m.Flags
 	r := Rlcreate{QID: node.QID()}
 	r.code(&c.out)
@@ -145,7 +146,7 @@ func (s *Server) read(c *call) error {
 			s.finish(c, err)
 		})
 		if cancel != nil {
-			return s.wait(c, cancel)
+			return s.wait(c, count, cancel)
 		}
 	} else {
 		n, err = f.file.ReadAt(p, m.Offset)
@@ -189,7 +190,7 @@ func (s *Server) write(c *call) error {
 			s.finish(c, err)
 		})
 		if cancel != nil {
-			return s.wait(c, cancel)
+			return s.wait(c, len(m.Data), cancel)
 		}
 	} else if len(m.Data) > 0 {
 		if err := dropSetID(f.inode.node); err != nil {

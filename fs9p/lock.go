@@ -1,6 +1,9 @@
 package fs9p
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Kinds of lock, flags and outcomes (P9_LOCK_*).
 const (
@@ -22,20 +25,21 @@ const (
 // given up by another process that shares the open file, so the fid is as good
 // an owner as the process: locks conflict if they differ in both.
 type lock struct {
-	kind       uint8
 	start, end uint64
 	fid        *fid
-	proc       uint32
 	client     string
+	proc       uint32
+	kind       uint8
 }
 
 func (l *lock) sameOwner(o *lock) bool {
 	return l.fid == o.fid || l.proc == o.proc && l.client == o.client
 }
 
+func (l *lock) overlaps(o *lock) bool { return l.start <= o.end && o.start <= l.end }
+
 func (l *lock) conflicts(o *lock) bool {
-	return l.start <= o.end && o.start <= l.end && !l.sameOwner(o) &&
-		(l.kind == LockWrite || o.kind == LockWrite)
+	return l.overlaps(o) && (l.kind == LockWrite || o.kind == LockWrite) && !l.sameOwner(o)
 }
 
 // span turns a start and a length, 0 meaning all that follows, into a range.
@@ -75,24 +79,8 @@ func (s *Server) lock(c *call) error {
 	if err := l.span(m.Start, m.Length); err != nil {
 		return err
 	}
-	path := f.inode.node.QID().Path
-	held := s.session.locks[path]
-	r := Rlock{Status: LockSuccess}
-	if l.kind != LockUnlock && blocker(held, &l) != nil {
-		r.Status = LockBlocked
-		r.code(&c.out)
-		return nil
-	}
-	after := cut(held, &l)
-	if l.kind != LockUnlock {
-		after = append(after, l)
-	}
-	if len(after) > len(held) && s.session.lockCount+len(after)-len(held) > maxLocks {
-		r.Status = LockError
-	} else {
-		f.locks = f.locks || l.kind != LockUnlock
-		s.store(path, after)
-	}
+	r := Rlock{Status: s.session.locks.set(f.inode.node.QID().Path, l)}
+	f.locks = f.locks || l.kind != LockUnlock && r.Status == LockSuccess
 	r.code(&c.out)
 	return nil
 }
@@ -119,7 +107,7 @@ func (s *Server) getlock(c *call) error {
 	if l.kind == LockUnlock {
 		l.kind = LockWrite
 	}
-	if b := blocker(s.session.locks[f.inode.node.QID().Path], &l); b != nil {
+	if b := blocker(s.session.locks.files[f.inode.node.QID().Path], &l); b != nil {
 		r = Rgetlock{Kind: b.kind, Start: b.start, ProcID: b.proc, ClientID: b.client}
 		if b.end != math.MaxUint64 {
 			r.Length = b.end - b.start + 1
@@ -138,45 +126,105 @@ func blocker(held []lock, l *lock) *lock {
 	return nil
 }
 
-// cut takes the range of l away from the locks of its owner.
-func cut(held []lock, l *lock) []lock {
-	var kept []lock
-	for _, h := range held {
-		if !h.sameOwner(l) || h.end < l.start || l.end < h.start {
-			kept = append(kept, h)
-			continue
-		}
-		if h.start < l.start {
-			left := h
-			left.end = l.start - 1
-			kept = append(kept, left)
-		}
-		if h.end > l.end {
-			right := h
-			right.start = l.end + 1
-			kept = append(kept, right)
-		}
-	}
-	return kept
+// A lockTable has the locks of a session's files. A message goes once through
+// those of one file.
+type lockTable struct {
+	files map[uint64][]lock // by QID path, in no order
+	count int
 }
 
-func (s *Server) store(path uint64, held []lock) {
-	s.session.lockCount += len(held) - len(s.session.locks[path])
-	if len(held) == 0 {
-		delete(s.session.locks, path)
-		return
+// set locks or unlocks a range in place of what its owner has there, and gives
+// the outcome.
+func (t *lockTable) set(path uint64, l lock) uint8 {
+	held := t.files[path]
+	var own []int // places of those that yield, wholly or in part
+	more := 0
+	if l.kind != LockUnlock {
+		more = 1
 	}
-	s.session.locks[path] = held
+	for i := range held {
+		switch h := &held[i]; {
+		case !h.overlaps(&l):
+		case h.sameOwner(&l):
+			own = append(own, i)
+			more += h.pieces(&l) - 1
+		case l.kind != LockUnlock && h.conflicts(&l):
+			return LockBlocked
+		}
+	}
+	if more > 0 && t.count+more > maxLocks {
+		return LockError
+	}
+	t.count += more
+	for _, i := range slices.Backward(own) {
+		held = yield(held, i, &l)
+	}
+	if l.kind != LockUnlock {
+		held = append(held, l)
+	}
+	t.store(path, held)
+	return LockSuccess
 }
 
-// unlockFid gives up what was locked through f.
-func (s *Server) unlockFid(f *fid) {
+// pieces is how many parts of h are left, 0 to 2, when it yields to l.
+func (h *lock) pieces(l *lock) int {
+	n := 0
+	if h.start < l.start {
+		n++
+	}
+	if h.end > l.end {
+		n++
+	}
+	return n
+}
+
+// yield takes the range of l away from the lock at i. Those before it stay where
+// they are.
+func yield(held []lock, i int, l *lock) []lock {
+	before, behind := held[i], held[i]
+	before.end, behind.start = l.start-1, l.end+1
+	switch h := held[i]; {
+	case h.start < l.start && h.end > l.end:
+		held[i] = before
+		return append(held, behind)
+	case h.start < l.start:
+		held[i] = before
+	case h.end > l.end:
+		held[i] = behind
+	default:
+		return remove(held, i)
+	}
+	return held
+}
+
+// remove puts the last lock in the place of the one at i.
+func remove(held []lock, i int) []lock {
+	last := len(held) - 1
+	held[i], held[last] = held[last], lock{}
+	return held[:last]
+}
+
+// unlock gives up what was locked through f.
+func (t *lockTable) unlock(f *fid) {
 	path := f.inode.node.QID().Path
-	var kept []lock
-	for _, h := range s.session.locks[path] {
-		if h.fid != f {
-			kept = append(kept, h)
+	held := t.files[path]
+	for i := len(held) - 1; i >= 0; i-- {
+		if held[i].fid == f {
+			held = remove(held, i)
+			t.count--
 		}
 	}
-	s.store(path, kept)
+	t.store(path, held)
+}
+
+// store keeps the locks of a file. Memory of which most is free is given back.
+func (t *lockTable) store(path uint64, held []lock) {
+	switch {
+	case len(held) == 0:
+		delete(t.files, path)
+	case cap(held) > 4*len(held)+16:
+		t.files[path] = slices.Clone(held)
+	default:
+		t.files[path] = held
+	}
 }

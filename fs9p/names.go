@@ -149,7 +149,8 @@ func (s *Server) rename(c *call) error {
 		return err
 	}
 	f.dir.drop()
-	f.dir, f.name = dir.inode.hold(), m.Name
+	f.dir = dir.inode.hold()
+	s.name(f, m.Name)
 	return nil
 }
 

@@ -28,6 +28,7 @@ type queue struct {
 	held  int     // bytes of the requests that have been kept
 	used  bool    // there may be a session
 	done  chan struct{}
+	bury  *call // a step of Server.bury
 
 	mu      sync.Mutex
 	taken   sync.Cond // replies has sunk, or closing was set
@@ -45,7 +46,7 @@ type queued struct {
 }
 
 func newQueue(s *Server) *queue {
-	q := &queue{s: s}
+	q := &queue{s: s, bury: &call{queued: queued{work: func() { s.bury(buryStep) }}}}
 	q.taken.L = &q.mu
 	return q
 }
@@ -196,7 +197,7 @@ func (q *queue) close() <-chan struct{} {
 	q.closing = true
 	q.taken.Signal()
 	q.mu.Unlock()
-	q.end(func() { q.s.begin(0); close(done) })
+	q.end(func() { q.s.end(); close(done) })
 	return done
 }
 
@@ -226,7 +227,11 @@ func (q *queue) next() *call {
 	for q.replies >= maxReplyBytes && !q.closing {
 		q.taken.Wait()
 	}
-	if len(q.waiting) == 0 {
+	switch {
+	case len(q.waiting) > 0:
+	case q.s.over.count > 0:
+		return q.bury
+	default:
 		q.running, q.waiting = false, nil
 		return nil
 	}

@@ -9,7 +9,6 @@ const (
 	DefaultMsize = 512000  // the largest that Linux's virtio transport takes
 	DefaultFids  = 1 << 20 // v9fs holds a fid for every name in its dentry cache
 	minMsize     = 4096    // Linux asks for no less
-	maxPending   = 1024    // requests under way at a time; a ring holds fewer
 )
 
 // Config says what a Server serves.
@@ -38,18 +37,9 @@ type Server struct {
 	cfg     Config
 	queue   *queue // nil unless the FS is slow
 	session session
+	over    sessionsOver
+	charged charges
 	free    []*call
-}
-
-// session is what Tversion begins anew.
-type session struct {
-	msize   uint32 // 0 before Tversion
-	fids    map[uint32]*fid
-	locks   map[uint64][]lock // by QID path
-	pending map[uint16]*call  // waiting for a Waiter
-
-	lockCount  int // in locks
-	xattrBytes int // in the xattrs of fids
 }
 
 // New makes a Server with no session.
@@ -77,6 +67,7 @@ type call struct {
 	out    coder        // the reply, its header reserved
 	reply  func([]byte) // nil if nobody wants it any more
 	cancel func()       // not nil while a Waiter has it
+	held   int          // bytes that it holds meanwhile
 	queued
 }
 
@@ -137,31 +128,15 @@ func (s *Server) Close() <-chan struct{} {
 	if s.queue != nil {
 		return s.queue.close()
 	}
-	s.begin(0)
+	s.end()
 	done := make(chan struct{})
 	close(done)
 	return done
 }
 
-// begin drops the session and starts one with the given msize.
-func (s *Server) begin(msize uint32) {
-	for _, c := range s.session.pending {
-		c.cancel()
-		s.answer(c, nil)
-	}
-	for _, f := range s.session.fids {
-		s.release(f)
-	}
-	s.session = session{
-		msize:   msize,
-		fids:    map[uint32]*fid{},
-		locks:   map[uint64][]lock{},
-		pending: map[uint16]*call{},
-	}
-}
-
 // serve carries out a request, on the goroutine that calls the FS.
 func (s *Server) serve(c *call) {
+	s.bury(buryStep)
 	var err error
 	switch handle := handlers[c.typ]; {
 	case handle == nil:
@@ -338,32 +313,9 @@ func (s *Server) flush(c *call) error {
 		return EBADMSG
 	}
 	if old := s.session.pending[m.OldTag]; old != nil {
-		delete(s.session.pending, m.OldTag)
 		old.cancel()
+		s.unwait(old)
 		s.answer(old, nil)
 	}
 	return nil
-}
-
-// wait leaves c unanswered until cancel is called by a flush or s.done by a Waiter.
-func (s *Server) wait(c *call, cancel func()) error {
-	if s.queue != nil {
-		panic("BUG: fs9p: a Waiter in a slow FS")
-	}
-	if len(s.session.pending) >= maxPending {
-		cancel()
-		return EAGAIN
-	}
-	c.cancel = cancel
-	s.session.pending[c.tag] = c
-	return errWaiting
-}
-
-// done takes c off the list of waiting requests; it is then answered.
-func (s *Server) done(c *call) {
-	if s.session.pending[c.tag] != c {
-		panic("BUG: fs9p: a Waiter was done twice or after its cancel")
-	}
-	delete(s.session.pending, c.tag)
-	c.cancel = nil
 }

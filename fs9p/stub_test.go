@@ -1,11 +1,13 @@
 package fs9p
 
+import "slices"
+
 // stub is a file system of a directory with one file, whose calls go through
 // hooks.
 type stub struct {
 	slow  bool
-	waits bool                           // its file is a Waiter that never has anything
 	io    func(what string) (int, error) // nil: reads and writes do all that they are asked
+	names []string                       // of the file's attributes
 	calls map[string]int
 	open  int // nodes and files that have not been let go of
 }
@@ -31,8 +33,8 @@ func (s *stub) did(what string, n int) (int, error) {
 
 type stubNode struct {
 	ReadOnly
-	s   *stub
-	dir bool
+	s          *stub
+	dir, waits bool
 }
 
 func (n *stubNode) QID() QID {
@@ -44,13 +46,17 @@ func (n *stubNode) QID() QID {
 func (n *stubNode) Release()                  { n.s.open-- }
 func (n *stubNode) Attr() (Attr, error)       { return Attr{Mode: ModeRegular | 0o644}, nil }
 func (n *stubNode) Readlink() (string, error) { return "", EINVAL }
-func (n *stubNode) Walk(string) (Node, error) {
+func (n *stubNode) Xattrs() ([]string, error) { return slices.Clone(n.s.names), nil }
+
+// Walk finds a directory under names of the greatest length, under "wait" a
+// Waiter that never has anything, and else the file.
+func (n *stubNode) Walk(name string) (Node, error) {
 	n.s.open++
-	return &stubNode{s: n.s}, nil
+	return &stubNode{s: n.s, dir: len(name) == MaxName, waits: name == "wait"}, nil
 }
 func (n *stubNode) Open(uint32) (File, error) {
 	n.s.open++
-	if n.s.waits {
+	if n.waits {
 		return stubWaiter{stubFile{n.s}}, nil
 	}
 	return stubFile{n.s}, nil

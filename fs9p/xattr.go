@@ -27,6 +27,9 @@ func (s *Server) xattrwalk(c *call) error {
 	if err := s.vacant(m.NewFid); err != nil {
 		return err
 	}
+	if len(m.Name) > maxXattrName {
+		return ERANGE
+	}
 	x := &xattr{name: m.Name}
 	if m.Name == "" {
 		names, err := f.inode.node.Xattrs()
@@ -40,7 +43,7 @@ func (s *Server) xattrwalk(c *call) error {
 	} else if x.value, err = f.inode.node.Xattr(m.Name); err != nil {
 		return err
 	}
-	if err := s.chargeXattr(len(x.value)); err != nil {
+	if err := s.chargeXattr(x); err != nil {
 		return err
 	}
 	s.session.fids[m.NewFid] = &fid{inode: f.inode.hold(), root: f.root, uid: f.uid, xattr: x}
@@ -62,7 +65,7 @@ func (s *Server) xattrcreate(c *call) error {
 		return err
 	case f.file != nil, m.Flags&^(XattrCreate|XattrReplace) != 0:
 		return EINVAL
-	case m.Name == "" || len(m.Name) > 255:
+	case m.Name == "" || len(m.Name) > maxXattrName:
 		return ERANGE
 	case m.Size > MaxXattr:
 		return ENOSPC
@@ -82,30 +85,31 @@ func (s *Server) xattrcreate(c *call) error {
 			return ENODATA
 		}
 	}
-	if err := s.chargeXattr(int(m.Size)); err != nil {
+	x := &xattr{name: m.Name, size: int(m.Size), flags: m.Flags, set: true}
+	if err := s.chargeXattr(x); err != nil {
 		return err
 	}
-	f.xattr = &xattr{name: m.Name, size: int(m.Size), flags: m.Flags, set: true}
+	f.xattr = x
 	return nil
 }
 
-// maxXattrBytes bounds what the xattrs of all fids hold.
-const maxXattrBytes = 16 << 20
-
-func (s *Server) chargeXattr(n int) error {
-	if s.session.xattrBytes+n > maxXattrBytes {
+func (s *Server) chargeXattr(x *xattr) error {
+	if s.charged.xattrs+x.held() > maxXattrBytes {
 		return ENOMEM
 	}
-	s.session.xattrBytes += n
+	s.charged.xattrs += x.held()
 	return nil
 }
 
-// held is what chargeXattr was told for x.
+// xattrSelf is what an xattr takes besides its name and value.
+const xattrSelf = 96
+
+// held is what x holds in bytes, or will.
 func (x *xattr) held() int {
 	if x.set {
-		return x.size
+		return xattrSelf + len(x.name) + x.size
 	}
-	return len(x.value)
+	return xattrSelf + len(x.name) + len(x.value)
 }
 
 func (x *xattr) read(c *call, off uint64, count int) (int, error) {
@@ -144,3 +148,6 @@ func (x *xattr) commit(n Node) error {
 	}
 	return n.SetXattr(x.name, x.value, x.flags)
 }
+
+// maxXattrName is XATTR_NAME_MAX of Linux.
+const maxXattrName = 255
