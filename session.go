@@ -27,6 +27,7 @@ const (
 const (
 	dataMsize = 512000
 	ctlMsize  = 128 << 10
+	ctlFids   = 4096 // its files are a dozen
 )
 
 // Cache modes of v9fs. The root and the modules change only through the guest,
@@ -103,7 +104,7 @@ func newSession(m *Machine) (*session, error) {
 	if cfg.Network != nil {
 		cfg.Network.configure(ram)
 	}
-	if err := m.serve(kernel.CtlTag, fs9p.Config{FS: s.control(), Msize: ctlMsize}); err != nil {
+	if err := m.serve(kernel.CtlTag, fs9p.Config{FS: s.control(), Msize: ctlMsize, MaxFids: ctlFids}); err != nil {
 		return nil, err
 	}
 	if err := m.serve(tagRoot, fs9p.Config{FS: config.Root, Msize: dataMsize}); err != nil {

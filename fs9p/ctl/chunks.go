@@ -19,14 +19,15 @@ const chunkLine = "%08d\n"
 // first read of an opening of next waits for input or its end and makes what
 // there is the current chunk; next then holds the length of that in 8 decimal
 // digits and a line feed, zero at the end. Opened after that, data is the
-// current chunk. r is read as Source says.
+// current chunk, until the next one is: the guest then has no use for the old
+// one, which gives ESTALE. r is read as Source says.
 func (fs *FS) Chunks(next, data string, mode uint32, r io.Reader) {
 	c := &chunks{s: &source{post: fs.cfg.Post, r: r, wait: fs.cfg.Wait}}
 	n := fs.add(next, mode)
 	n.size = uint64(len(fmt.Sprintf(chunkLine, 0)))
 	n.open = func(uint32) (fs9p.File, error) { return &nextFile{c: c}, nil }
 	c.data = fs.add(data, mode)
-	c.data.open = func(uint32) (fs9p.File, error) { return static(c.current), nil }
+	c.data.open = func(uint32) (fs9p.File, error) { return chunkFile{c: c, number: c.number}, nil }
 }
 
 // chunks is a stream in pieces.
@@ -34,6 +35,7 @@ type chunks struct {
 	s       *source
 	data    *node
 	current []byte
+	number  uint64 // of the current chunk
 }
 
 // advance makes what there is the current chunk and returns the line about it.
@@ -48,6 +50,7 @@ func (c *chunks) advance() (string, error) {
 		return "", err
 	}
 	c.current, c.data.size = b[:n], uint64(n)
+	c.number++
 	return fmt.Sprintf(chunkLine, n), nil
 }
 
@@ -85,6 +88,20 @@ func (f *nextFile) read(p []byte, off uint64) (int, error) {
 
 func (f *nextFile) StartWrite([]byte, uint64, func(int, error)) (int, func(), error) {
 	return 0, nil, fs9p.EBADF
+}
+
+// A chunkFile is an opening of the second file, which does not keep its chunk.
+type chunkFile struct {
+	inert
+	c      *chunks
+	number uint64
+}
+
+func (f chunkFile) ReadAt(p []byte, off uint64) (int, error) {
+	if f.number != f.c.number {
+		return 0, fs9p.ESTALE
+	}
+	return static(f.c.current).ReadAt(p, off)
 }
 
 // Signal adds a file that holds text, and that cannot be read before Fire has

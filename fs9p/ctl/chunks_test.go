@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math/rand"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -109,4 +110,41 @@ func TestSignal(t *testing.T) {
 	if got := c.Cat(c.Root, "shutdown"); got != "poweroff\n" || asked == 0 {
 		t.Errorf("read %q, asked %d times", got, asked)
 	}
+}
+
+// TestChunksKept: a guest that never closes what it has read keeps no chunk but
+// the current one.
+func TestChunksKept(t *testing.T) {
+	c := serve(t, func(fs *FS) { fs.Chunks("next", "data", 0o400, zeros{}) })
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	next(t, c)
+	first := c.MustOpen(c.Root, "data", fs9p.ORdonly)
+	before := heap()
+	var sum, last int
+	for sum < 64<<20 {
+		last = next(t, c)
+		sum += last
+		c.MustOpen(c.Root, "data", fs9p.ORdonly)
+	}
+	if now := heap(); now > before+8<<20 {
+		t.Errorf("after %d bytes the heap has grown from %d to %d", sum, before, now)
+	}
+	_, e := c.Read(first, 0, 10)
+	c.Want(e, fs9p.ESTALE)
+	if n := len(c.Cat(c.Root, "data")); n != last {
+		t.Errorf("the current chunk has %d bytes, want %d", n, last)
+	}
+}
+
+// zeros has no end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
