@@ -72,7 +72,7 @@ const netFeatures = netCsum | netGuestCsum | netMAC |
 const (
 	netID          = 1
 	netEntries     = 256
-	netCtrlEntries = 16
+	netCtrlEntries = 64
 
 	netRX   = 0
 	netTX   = 1
@@ -113,8 +113,17 @@ type Net struct {
 
 	chain   virtq.Chain
 	rx      []virtq.Chain // of one merged frame
-	scratch []byte        // a frame that does not lie together
-	segment []byte        // a frame that the device cuts or completes
+	tight   tightRing
+	scratch []byte // a frame that does not lie together
+	segment []byte // a frame that the device cuts or completes
+}
+
+// tightRing remembers a receive ring that is full, of buffers that are too small
+// for some frame: it need not be gone through for each such frame.
+type tightRing struct {
+	full bool
+	at   uint16 // the next entry to take
+	room int    // bytes of all buffers
 }
 
 // NewNet returns a network card with the given address and, if mtu is not 0,
@@ -171,8 +180,10 @@ func (d *Net) accepts(f uint64) bool {
 	return true
 }
 
-// forget lets the link go on: without a running driver its frames are lost.
+// forget lets the link go on: without a running driver its frames are lost. It
+// gives back the memory that the driver's chains have made the device take.
 func (d *Net) forget(q int) {
+	d.chain, d.rx, d.tight, d.scratch, d.segment = virtq.Chain{}, nil, tightRing{}, nil, nil
 	if q == netRX && d.State.Refused {
 		d.State.Refused = false
 		d.link.Ready()
@@ -182,6 +193,7 @@ func (d *Net) forget(q int) {
 func (d *Net) notify(q int) error {
 	switch q {
 	case netRX:
+		d.tight = tightRing{}
 		if d.State.Refused {
 			d.State.Refused = false
 			d.link.Ready()
@@ -303,6 +315,9 @@ func (d *Net) receive(f Frame) (accepted bool) {
 func (d *Net) deliver(f Frame) (bool, error) {
 	q := d.queues[netRX]
 	need := netHeader + len(f.Data)
+	if d.tight.full && d.tight.at == q.NextAvail && d.tight.room < need {
+		return true, nil
+	}
 	n, room := 0, 0
 	for room < need {
 		if n == len(d.rx) {
@@ -315,7 +330,9 @@ func (d *Net) deliver(f Frame) (bool, error) {
 		}
 		if !ok {
 			q.Unpop(n)
-			return n == int(q.Size), nil // lost if all of the ring is too small
+			// Lost if all of the ring is too small.
+			d.tight = tightRing{full: n == int(q.Size), at: q.NextAvail, room: room}
+			return d.tight.full, nil
 		}
 		n++
 		room += c.WriteLen()

@@ -22,7 +22,7 @@ type RNG struct {
 
 const (
 	rngID      = 4
-	rngEntries = 16
+	rngEntries = 64
 	// rngMost bounds what one buffer gets: a device need not fill it (virtio
 	// 1.2, 5.4.6.2).
 	rngMost = 4096

@@ -174,7 +174,7 @@ func TestQueueRegisters(t *testing.T) {
 	g.write(22, 2, 0)
 	for _, row := range []struct {
 		write, want uint32
-	}{{8, 8}, {3, 8}, {0, 8}, {32, 8}, {16, 16}, {1, 1}} {
+	}{{8, 8}, {3, 8}, {0, 8}, {128, 8}, {32, 32}, {64, 64}, {1, 1}} {
 		g.write(24, 2, row.write)
 		if v := g.read(24, 2); v != row.want {
 			t.Errorf("size %d gives %d, want %d", row.write, v, row.want)
@@ -471,5 +471,24 @@ func TestBoundedWork(t *testing.T) {
 	q.kick()
 	if src.n != q.size {
 		t.Errorf("%d buffers in one notification, want %d", src.n, q.size)
+	}
+}
+
+// TestQueueSizes: every queue takes the 64 entries that some systems make without
+// asking for the largest size (virtio 1.2, 4.1.4.3 lets a driver only make it
+// smaller).
+func TestQueueSizes(t *testing.T) {
+	_, rng := newRNGGuest(t)
+	_, console := newConsoleGuest(t, featLinux)
+	_, _, net := newNetGuest(t, netLinux)
+	_, p9 := newP9Guest(t, echoServer{})
+	for name, g := range map[string]*guest{"rng": rng, "console": console, "net": net, "9p": p9} {
+		g.negotiate(g.features)
+		for i := range g.queues {
+			g.write(22, 2, uint32(i))
+			if n := g.read(24, 2); n < 64 {
+				t.Errorf("%s: queue %d has %d entries", name, i, n)
+			}
+		}
 	}
 }
