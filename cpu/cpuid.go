@@ -27,7 +27,13 @@ const (
 		1<<25 | // SSE
 		1<<26 // SSE2
 	features1ECX = 1<<0 | // SSE3
+		1<<1 | // PCLMULQDQ
 		1<<9 | // SSSE3
+		1<<19 | // SSE4.1
+		1<<20 | // SSE4.2
+		1<<22 | // MOVBE
+		1<<23 | // POPCNT
+		1<<25 | // AES
 		1<<31 // a hypervisor is present
 	features1Random = 1 << 30 // RDRAND, in ECX
 	features7Seed   = 1 << 18 // RDSEED, in EBX of leaf 7

@@ -5,11 +5,13 @@ import "alpinevm/cpu/x86"
 // families lists them all; each stands in a file of its own.
 func families() []family {
 	return []family{
+		aesFamily,
 		aluFamily,
 		atomicFamily,
 		bcdFamily,
 		bitFamily,
 		branchFamily,
+		carrylessFamily,
 		controlFamily,
 		counterFamily,
 		cpuidFamily,
@@ -26,6 +28,11 @@ func families() []family {
 		segmentFamily,
 		shiftFamily,
 		shuffleFamily,
+		sse4FloatFamily,
+		sse4GeneralFamily,
+		sse4IntegerFamily,
+		sse4MoveFamily,
+		sse4StringFamily,
 		sseControlFamily,
 		sseConvertFamily,
 		sseFloatFamily,

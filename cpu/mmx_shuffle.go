@@ -16,7 +16,7 @@ var shuffleFamily = family{
 	x86.PSHUFB:  byFile(pshufbMMX, pshufb),
 	x86.PALIGNR: byFile(palignrMMX, palignr),
 	x86.PSLLDQ:  always(pslldq), x86.PSRLDQ: always(psrldq),
-	x86.PINSRW: byFile(pinsrwMMX, pinsrw), x86.PEXTRW: byFile(pextrwMMX, pextrw),
+	x86.PINSRW: byFile(pinsrwMMX, pinsrw), x86.PEXTRW: selectPextrw,
 	x86.PMOVMSKB: byFile(pmovmskbMMX, pmovmskb),
 	x86.MASKMOVQ: always(maskmovq), x86.MASKMOVDQU: always(maskmovdqu),
 	x86.MOVNTQ: always(movqStoreMMX), x86.EMMS: always(emms),
@@ -290,6 +290,14 @@ func pinsrw(c *CPU, o *op) status {
 	half := &c.xmm(o)[o.imm>>2&1]
 	*half = insertWord(*half, o.imm, w)
 	return next
+}
+
+// selectPextrw tells the form of SSE4.1, which can store, from the older ones.
+func selectPextrw(t *translation) handler {
+	if t.isStore() {
+		return pextrwStore
+	}
+	return byFile(pextrwMMX, pextrw)(t)
 }
 
 func pextrwMMX(c *CPU, o *op) status {

@@ -1,6 +1,6 @@
 package cpu
 
-// SSE to SSSE3: the state they need, their 16-byte operands, and what all their
+// SSE to SSE4.2: the state they need, their 16-byte operands, and what all their
 // files share. An XMM register is two halves, low and high.
 
 // sse says whether instructions on XMM registers are enabled; if not, the

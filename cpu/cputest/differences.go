@@ -57,7 +57,7 @@ var faultDifferences = []difference{
 			x86.FRSTOR, x86.FXSAVE, x86.FXRSTOR},
 		func(_ *Case, _ *x86.Inst, _ *Outcome, u *undef) { u.cr2, u.faults = true, true }},
 	{"16 bytes that need no alignment, with alignment checks enabled: #AC or not, unless they are aligned by 8", true,
-		[]x86.Op{x86.MOVUPS, x86.MOVUPD, x86.MOVDQU, x86.LDDQU},
+		[]x86.Op{x86.MOVUPS, x86.MOVUPD, x86.MOVDQU, x86.LDDQU, x86.PCMPESTRI, x86.PCMPESTRM, x86.PCMPISTRI, x86.PCMPISTRM},
 		func(c *Case, in *x86.Inst, _ *Outcome, u *undef) {
 			u.all = in.Mem && u.align && effective(c, in)&7 != 0
 		}},
@@ -170,6 +170,13 @@ var vectorDifferences = []difference{
 		func(_ *Case, in *x86.Inst, _ *Outcome, u *undef) { u.x87 = in.Mem }},
 	{"RCPPS, RCPSS, RSQRTPS, RSQRTSS: the bits of the approximation", false, []x86.Op{x86.RCPPS, x86.RCPSS, x86.RSQRTPS, x86.RSQRTSS},
 		func(_ *Case, _ *x86.Inst, _ *Outcome, u *undef) { u.near12 = true }},
+	{"DPPS and DPPD: which of several NaNs comes through, and where", true, []x86.Op{x86.DPPS, x86.DPPD},
+		func(_ *Case, in *x86.Inst, _ *Outcome, u *undef) {
+			u.nans = 4
+			if in.Op == x86.DPPD {
+				u.nans = 8
+			}
+		}},
 }
 
 // rule leaves out the pointers of the last x87 instruction that a host does not keep.

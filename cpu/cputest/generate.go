@@ -156,7 +156,9 @@ func (g *generator) choosePrefixes() {
 	case x86.PF2:
 		p = append(p, 0xF2)
 	}
-	if row.Prefix&(x86.NP|x86.P66) == x86.NP|x86.P66 && (g.hasV() && g.IntN(3) == 0 || g.chance(3)) {
+	free := row.Prefix&(x86.NP|x86.P66) == x86.NP|x86.P66 // 66 selects no form
+	mandatory := row.Prefix&(x86.NP|x86.P66) == 0         // F2 or F3 does, and 66 goes with it
+	if free && (g.hasV() && g.IntN(3) == 0 || g.chance(3)) || mandatory && g.hasV() && g.IntN(3) == 0 {
 		p = append(p, 0x66)
 		g.opSize = 6 - g.opSize
 	}
@@ -278,7 +280,7 @@ func (g *generator) operands() {
 	for i, a := range g.row.Args {
 		size := a.Size(g.opSize)
 		switch a {
-		case x86.Eb, x86.Ew, x86.Ed, x86.Ev, x86.RvMw, x86.RdMw, x86.Rd, x86.Rv:
+		case x86.Eb, x86.Ew, x86.Ed, x86.Ev, x86.RvMw, x86.RdMw, x86.RdMb, x86.Rd, x86.Rv:
 			if g.mem {
 				g.putMemory(i, size)
 			} else {

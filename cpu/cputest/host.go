@@ -2,30 +2,9 @@ package cputest
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"alpinevm/cpu/x86"
 )
-
-// announced says where CPUID shows a feature: the leaf, the register and the bit (SDM
-// vol. 2A, CPUID; APM vol. 3 appendix D). Every 64-bit processor has what is not here.
-var announced = map[x86.Feature]struct {
-	leaf uint32
-	reg  uint8
-	bit  uint8
-}{
-	x86.FeatureSSE3:   {1, x86.ECX, 0},
-	x86.FeatureSSSE3:  {1, x86.ECX, 9},
-	x86.FeatureRDRAND: {1, x86.ECX, 30},
-	x86.FeatureRDSEED: {7, x86.EBX, 18},
-	x86.FeatureRDTSCP: {0x80000001, x86.EDX, 27},
-}
-
-// baseline is what every 64-bit processor has.
-var baseline = map[x86.Feature]bool{
-	x86.Base: true, x86.FeatureFPU: true, x86.FeatureTSC: true, x86.FeatureMSR: true, x86.FeatureCX8: true, x86.FeatureSEP: true,
-	x86.FeatureCMOV: true, x86.FeatureCLFSH: true, x86.FeatureMMX: true, x86.FeatureFXSR: true, x86.FeatureSSE: true, x86.FeatureSSE2: true,
-}
 
 // ask runs one instruction on an engine, until it retires as it should.
 func ask(e Engine, c Case, done func(*Outcome) bool) (Outcome, error) {
@@ -62,19 +41,17 @@ func identify(e Engine, leaf, sub uint32) ([8]uint32, error) {
 // hasFeature says whether CPUID shows a feature. One that it does not show may be there
 // all the same, under a hypervisor that hides it.
 func hasFeature(e Engine, f x86.Feature) (bool, error) {
-	at, ok := announced[f]
-	if !ok {
-		if !baseline[f] {
-			return false, fmt.Errorf("cputest: feature %d is in neither table of host.go", f)
-		}
+	at := f.Bit()
+	if at.Leaf == 0 {
 		return true, nil
 	}
-	top, err := identify(e, at.leaf&0x80000000, 0)
-	if err != nil || top[x86.EAX] < at.leaf {
+	top, err := identify(e, at.Leaf&0x80000000, 0)
+	if err != nil || top[x86.EAX] < at.Leaf {
 		return false, err
 	}
-	r, err := identify(e, at.leaf, 0)
-	return r[at.reg]>>at.bit&1 != 0, err
+	r, err := identify(e, at.Leaf, 0)
+	reg := [4]int{x86.EAX, x86.EBX, x86.ECX, x86.EDX}[at.Reg]
+	return r[reg]>>at.Bit&1 != 0, err
 }
 
 // keeps finds out what a processor keeps of the last x87 instruction. A context switch

@@ -37,3 +37,22 @@ func nearSingles(a, b []byte) bool {
 	}
 	return true
 }
+
+// sameNaNs says that each lane of size bytes is equal in a and b, or a NaN in
+// both (SDM vol. 2A, DPPS).
+func sameNaNs(a, b []byte, size int) bool {
+	for i := 0; size > 0 && i < 16; i += size {
+		x, y := a[i:i+size], b[i:i+size]
+		if string(x) != string(y) && !(isNaN(x) && isNaN(y)) {
+			return false
+		}
+	}
+	return size > 0
+}
+
+func isNaN(b []byte) bool {
+	if len(b) == 4 {
+		return math.IsNaN(float64(math.Float32frombits(binary.LittleEndian.Uint32(b))))
+	}
+	return math.IsNaN(math.Float64frombits(binary.LittleEndian.Uint64(b)))
+}

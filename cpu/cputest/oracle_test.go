@@ -58,7 +58,7 @@ func missing(t *testing.T, s Engine) map[x86.Feature]bool {
 		}
 		lacks[f] = !has
 		if !has {
-			t.Logf("the host lacks what %v needs", &x86.Forms[i])
+			t.Logf("the host lacks %v", f)
 		}
 	}
 	return lacks
@@ -70,7 +70,7 @@ func TestHost(t *testing.T) {
 	m := newMachine(t)
 	for f, lacks := range missing(t, m) {
 		if random := f == x86.FeatureRDRAND || f == x86.FeatureRDSEED; lacks != random {
-			t.Errorf("feature %d: lacking is %v", f, lacks)
+			t.Errorf("%v: lacking is %v", f, lacks)
 		}
 	}
 	if k, err := keeps(m); err != nil || k != (Keeps{}) {

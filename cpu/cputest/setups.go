@@ -101,6 +101,10 @@ var setups = map[x86.Op]func(*generator){
 	x86.PSLLW: (*generator).vectorShift, x86.PSLLD: (*generator).vectorShift, x86.PSLLQ: (*generator).vectorShift,
 	x86.PSRLW: (*generator).vectorShift, x86.PSRLD: (*generator).vectorShift, x86.PSRLQ: (*generator).vectorShift,
 	x86.PSRAW: (*generator).vectorShift, x86.PSRAD: (*generator).vectorShift,
+	x86.PTEST: (*generator).related, x86.PCMPEQQ: (*generator).related, x86.PCMPGTQ: (*generator).related,
+	x86.PCMPESTRI: (*generator).text, x86.PCMPESTRM: (*generator).text, x86.PCMPISTRI: (*generator).text, x86.PCMPISTRM: (*generator).text,
+	x86.ROUNDPS: (*generator).decimals, x86.ROUNDPD: (*generator).decimals, x86.ROUNDSS: (*generator).decimals, x86.ROUNDSD: (*generator).decimals,
+	x86.DPPS: (*generator).stages, x86.DPPD: (*generator).stages,
 	x86.F2XM1: (*generator).smallST0, x86.FSCALE: (*generator).shortST1,
 }
 

@@ -22,6 +22,7 @@ type undef struct {
 	faults bool      // on a fault, memory does not count and registers must be as before
 	near80 uint64    // ST is an approximation: so many ulps are allowed
 	near12 bool      // XMM holds approximations of 12 bits
+	nans   int       // bytes of the lanes of XMM in which one NaN is as good as another
 	regs   [8]uint32 // bits of general registers
 	mem    func(addr uint32) bool
 }

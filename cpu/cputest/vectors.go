@@ -259,6 +259,11 @@ func sum(h io.Writer, cases []Case) {
 
 // Record asks truth about the whole corpus and returns the vectors.
 func Record(truth Engine) ([]byte, error) {
+	for f := range x86.NumFeatures {
+		if has, err := hasFeature(truth, f); err != nil || !has {
+			return nil, errors.Join(err, fmt.Errorf("cputest: this processor does not have %v: record on one that has all", f))
+		}
+	}
 	var all bytes.Buffer
 	z, err := gzip.NewWriterLevel(&all, gzip.BestCompression)
 	if err != nil {

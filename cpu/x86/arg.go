@@ -16,6 +16,7 @@ const (
 	Ev
 	RvMw // register of OpSize, or 2 bytes of memory
 	RdMw // 32-bit register of which the low half counts, or 2 bytes of memory
+	RdMb // 32-bit register of which the low byte counts, or 1 byte of memory
 
 	// General register in ModRM.reg.
 	Gb
@@ -115,6 +116,9 @@ const (
 	Wdq  // 16 bytes of integers
 	Wdqu // unaligned
 	Wq   // 8 bytes of integers
+	Wd   // 4 bytes of integers
+	Ww   // 2 bytes of integers
+	XMM0 // the register of that number, implied
 
 	numArgs
 )
@@ -148,6 +152,7 @@ var argTable = [numArgs]argRow{
 	Ev:    {"Ev", sizeV, argMem | argModRM | argGPR | argOp},
 	RvMw:  {"Rv/Mw", 2, argMem | argModRM | argGPR | argOp},
 	RdMw:  {"Rd/Mw", 2, argMem | argModRM | argGPR},
+	RdMb:  {"Rd/Mb", 1, argMem | argModRM | argGPR},
 	Gb:    {"Gb", 1, argModRM | argGPR | argOp},
 	Gw:    {"Gw", 2, argModRM | argGPR},
 	Gd:    {"Gd", 4, argModRM | argGPR},
@@ -222,6 +227,9 @@ var argTable = [numArgs]argRow{
 	Wdq:   {"Wdq", 16, argMem | argModRM | argXMM | argAlign},
 	Wdqu:  {"Wdqu", 16, argMem | argModRM | argXMM},
 	Wq:    {"Wq", 8, argMem | argModRM | argXMM},
+	Wd:    {"Wd", 4, argMem | argModRM | argXMM},
+	Ww:    {"Ww", 2, argMem | argModRM | argXMM},
+	XMM0:  {"XMM0", 16, 0},
 }
 
 // String returns the name of the kind as SDM vol. 2D appendix A writes it.

@@ -302,7 +302,16 @@ func TestUndefined(t *testing.T) {
 		{"XSAVE", []byte{0x0F, 0xAE, 0x20}},
 		{"CLFLUSHOPT", []byte{0x66, 0x0F, 0xAE, 0x38}},
 		{"SYSCALL", []byte{0x0F, 0x05}},
-		{"POPCNT", []byte{0xF3, 0x0F, 0xB8, 0xC0}},
+		{"66 POPCNT", []byte{0x66, 0x0F, 0xB8, 0xC0}},
+		{"F2 POPCNT", []byte{0xF2, 0x0F, 0xB8, 0xC0}},
+		{"MOVBE of a register", []byte{0x0F, 0x38, 0xF0, 0xC1}},
+		{"F3 MOVBE", []byte{0xF3, 0x0F, 0x38, 0xF0, 0x00}},
+		{"ADCX", []byte{0x66, 0x0F, 0x38, 0xF6, 0xC1}},
+		{"INVPCID", []byte{0x66, 0x0F, 0x38, 0x82, 0x00}},
+		{"SHA1NEXTE", []byte{0x0F, 0x38, 0xC8, 0xC1}},
+		{"PTEST without 66", []byte{0x0F, 0x38, 0x17, 0xC1}},
+		{"F3 AESENC", []byte{0x66, 0xF3, 0x0F, 0x38, 0xDC, 0xC1}},
+		{"MOVNTDQA of a register", []byte{0x66, 0x0F, 0x38, 0x2A, 0xC1}},
 		{"JMPE", []byte{0x0F, 0xB8, 0, 0, 0, 0}},
 		{"F3 MOVAPS", []byte{0xF3, 0x0F, 0x28, 0xC1}},
 		{"66 EMMS", []byte{0x66, 0x0F, 0x77}},
@@ -400,6 +409,23 @@ func BenchmarkDecode(b *testing.B) {
 				b.Fatal("not decoded")
 			}
 			n++
+		}
+	}
+}
+
+// TestIgnoredPrefix: F3 makes other instructions of BSF and BSR where CPUID shows
+// BMI1 and LZCNT. It does not show them here, so F3 is ignored (SDM vol. 2B, LZCNT
+// and TZCNT).
+func TestIgnoredPrefix(t *testing.T) {
+	for _, mode := range []Mode{Mode16, Mode32} {
+		for _, p := range [][]byte{{0xF3}, {0x66, 0xF3}, {0xF2}} {
+			for b, op := range map[byte]Op{0xBC: BSF, 0xBD: BSR} {
+				var in Inst
+				code := append(append([]byte{}, p...), 0x0F, b, 0xC1)
+				if r := Decode(code, mode, &in); r != OK || in.Op != op {
+					t.Errorf("mode %d, % X: result %d, %v, want %v", mode, code, r, in.Op, op)
+				}
+			}
 		}
 	}
 }

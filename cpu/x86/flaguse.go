@@ -98,6 +98,12 @@ var flagUses = [numOps]FlagUse{
 	CALLF:     {FlagsArith | flagsSys, FlagsArith | flagsSys, 0}, // a task switch
 	JMPF:      {FlagsArith | flagsSys, FlagsArith | flagsSys, 0},
 	SYSENTER:  {0, FlagIF | FlagVM | FlagRF, 0},
+	POPCNT:    {0, FlagsArith, FlagsArith},
+	PTEST:     {0, FlagsArith, FlagsArith},
+	PCMPESTRM: {0, FlagsArith, FlagsArith},
+	PCMPESTRI: {0, FlagsArith, FlagsArith},
+	PCMPISTRM: {0, FlagsArith, FlagsArith},
+	PCMPISTRI: {0, FlagsArith, FlagsArith},
 	RDRAND:    {0, FlagsArith, FlagsArith},
 	RDSEED:    {0, FlagsArith, FlagsArith},
 	FCOMI:     {0, FlagsArith, 0}, // an unmasked exception leaves them

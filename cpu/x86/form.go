@@ -111,33 +111,8 @@ const (
 	DstRW = DstR | DstW
 )
 
-// Feature is the CPUID bit that announces a form.
-type Feature uint8
-
-// Features, by their names in SDM vol. 2A, CPUID. Base is the 486's set without
-// its FPU.
-const (
-	Base Feature = iota
-	FeatureFPU
-	FeatureTSC
-	FeatureMSR
-	FeatureCX8
-	FeatureSEP
-	FeatureCMOV
-	FeatureCLFSH
-	FeatureMMX
-	FeatureFXSR
-	FeatureSSE
-	FeatureSSE2
-	FeatureSSE3
-	FeatureSSSE3
-	FeatureRDTSCP
-	FeatureRDRAND
-	FeatureRDSEED
-)
-
 // Forms is the opcode table. It is read-only.
-var Forms = slices.Concat(formsOneByte, formsTwoByte, formsX87, formsMMX, formsSSE)
+var Forms = slices.Concat(formsOneByte, formsTwoByte, formsX87, formsMMX, formsSSE, formsSSE4)
 
 // HasModRM reports whether the encoding of the form has a ModRM byte.
 func (r *FormRow) HasModRM() bool {

@@ -1,6 +1,6 @@
 package x86
 
-// The two-byte opcodes without MMX and SSE.
+// The opcodes behind 0F without MMX and SSE.
 var formsTwoByte = []FormRow{
 	// System (SDM vol. 2D tables ).
 	{SLDT, 0x0F00, Any, n0, args{RvMw}, DstW | NoV86, Base, 0},
@@ -81,12 +81,17 @@ var formsTwoByte = []FormRow{
 	{MOVSX, 0x0FBF, Any, 0, args{Gv, Ew}, DstW, Base, 0},
 	{BSF, 0x0FBC, Any, 0, args{Gv, Ev}, DstRW, Base, 0},
 	{BSR, 0x0FBD, Any, 0, args{Gv, Ev}, DstRW, Base, 0},
+	{POPCNT, 0x0FB8, PF3, 0, args{Gv, Ev}, DstW, FeaturePOPCNT, 0},
 	{XADD, 0x0FC0, Any, 0, args{Eb, Gb}, DstRW | SrcW | LockOK, Base, 0},
 	{XADD, 0x0FC1, Any, 0, args{Ev, Gv}, DstRW | SrcW | LockOK, Base, 0},
 	{CMPXCHG8B, 0x0FC7, Any, m1, args{Mq}, DstRW | LockOK, FeatureCX8, 0},
 	{RDRAND, 0x0FC7, NFx, r6, args{Rv}, DstW, FeatureRDRAND, 0},
 	{RDSEED, 0x0FC7, NFx, r7, args{Rv}, DstW, FeatureRDSEED, 0},
 	{BSWAP, 0x0FC8, Any, 0, args{Zv}, DstRW, Base, 0},
+	{MOVBE, 0x0F38F0, NFx, selMem, args{Gv, Ev}, DstW, FeatureMOVBE, 0},
+	{MOVBE, 0x0F38F1, NFx, selMem, args{Ev, Gv}, DstW, FeatureMOVBE, 0},
+	{CRC32, 0x0F38F0, PF2, 0, args{Gd, Eb}, DstRW, FeatureSSE42, 0},
+	{CRC32, 0x0F38F1, PF2, 0, args{Gd, Ev}, DstRW, FeatureSSE42, 0},
 	{UD1, 0x0FB9, Any, 0, args{Gv, Ev}, Ends, Base, 0},
 	{UD0, 0x0FFF, Any, 0, args{Gv, Ev}, Ends, Base, 0},
 

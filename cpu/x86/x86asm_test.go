@@ -155,11 +155,11 @@ func argText(in *Inst, a Arg) string {
 			return SegName(in.Reg)
 		}
 		return ""
-	case Eb, Ew, Ed, Ev, RvMw, RdMw:
+	case Eb, Ew, Ed, Ev, RvMw, RdMw, RdMb:
 		size := uint8(a.Size(in.OpSize))
 		if a == RvMw {
 			size = in.OpSize
-		} else if a == RdMw {
+		} else if a == RdMw || a == RdMb {
 			size = 4
 		}
 		return RegName(in.RM, size)
@@ -204,6 +204,8 @@ func argText(in *Inst, a Arg) string {
 		return fmt.Sprintf("M%d", in.Reg)
 	case Nq, Qq, Qd:
 		return fmt.Sprintf("M%d", in.RM)
+	case XMM0:
+		return "X0"
 	case Vx:
 		return fmt.Sprintf("X%d", in.Reg)
 	}
@@ -367,9 +369,10 @@ var gaps = []gap{
 	{"x86asm: no-prefix forms taken with 66, F2 or F3", "", "EMMS MOVNTI RCPPS RSQRTPS RDRAND", nil},
 	{"x86asm: memory-only forms taken with a register", "", "MOVHPD MOVLPD", nil},
 	{"absent by CPUID: BMI1, LZCNT; F3 is ignored", "BSF BSR", "TZCNT LZCNT", nil},
-	{"absent by CPUID: SSE4, AES, PCLMULQDQ, SHA", "", "*", opIn(0x0F3800, 0x0F3AFF)},
+	{"x86asm: MOVBE taken with F3", "", "MOVBE", nil},
+	{"absent by CPUID: SHA", "", "SHA1RNDS4 SHA1NEXTE SHA1MSG1 SHA1MSG2 SHA256RNDS2 SHA256MSG1 SHA256MSG2", nil},
+	{"absent by CPUID: INVPCID", "", "INVPCID", nil},
 	{"absent by CPUID: SSE4a", "", "MOVNTSS MOVNTSD", nil},
-	{"absent by CPUID: POPCNT", "", "POPCNT", nil},
 	{"absent by CPUID: XSAVE", "", "XSAVE XRSTOR XSAVEOPT XSAVEC XSAVES XRSTORS XGETBV XSETBV", nil},
 	{"absent by CPUID: MONITOR, RTM", "", "MONITOR MWAIT XTEST XEND XBEGIN XABORT", nil},
 	{"absent by CPUID: AVX, AVX-512", "", "*", opIs(0xC4, 0xC5, 0x62)},
