@@ -8,6 +8,7 @@ import "alpinevm/cpu/x86"
 // and 7-10).
 type tssLayout struct {
 	size  uint8  // bytes of a word: registers, EIP, EFLAGS
+	above uint32 // what a general register has above a word
 	eip   uint32 // then EFLAGS, EAX to EDI
 	segs  uint32 // ES to GS, a word each
 	nsegs uint8
@@ -15,8 +16,10 @@ type tssLayout struct {
 	limit uint32 // the least legal one
 }
 
+// A 16-bit task comes up with ones in the upper halves of its general registers,
+// as silicon does; the manuals do not say.
 var tssLayouts = [2]tssLayout{
-	{size: 2, eip: 0x0e, segs: 0x22, nsegs: 4, ldt: 0x2a, limit: 0x2b},
+	{size: 2, above: 0xffff0000, eip: 0x0e, segs: 0x22, nsegs: 4, ldt: 0x2a, limit: 0x2b},
 	{size: 4, eip: 0x20, segs: 0x48, nsegs: 6, ldt: 0x60, limit: 0x67},
 }
 
@@ -162,7 +165,7 @@ func (c *CPU) loadTask(t *taskSwitch, l *tssLayout) outcome {
 	eip, flags := word(l.eip, l.size), word(l.eip+n, l.size)
 	var regs [8]uint32
 	for i := range regs {
-		regs[i] = word(l.eip+uint32(2+i)*n, l.size)
+		regs[i] = l.above | word(l.eip+uint32(2+i)*n, l.size)
 	}
 	for i := range l.nsegs {
 		sels[i] = uint16(word(l.segs+uint32(i)*n, 2))

@@ -110,6 +110,56 @@ func TestTask16(t *testing.T) {
 	r.wantf(r.get16(rigTSS16+l.eip) == 0x8001, "saved IP %x", r.get16(rigTSS16+l.eip))
 }
 
+// TestTask16Registers: by whatever way a 16-bit task comes up, its general
+// registers have ones above bit 15, EIP and EFLAGS zeros.
+func TestTask16Registers(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		code []byte
+		back bool
+	}{
+		{"JMP", jmpf(selTSS16, 0), false},
+		{"CALL", callf(selTSS16, 0), false},
+		{"JMP through a gate", jmpf(selTest, 0), false},
+		{"CALL through a gate", callf(selTest, 0), false},
+		{"INT", intn(0x60), false},
+		{"exception", []byte{0x0f, 0x0b}, false},
+		{"IRET", []byte{0xcf}, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := newRig(t)
+			l := layoutOf(typeTSS16)
+			r.put16(rigTSS16+l.eip, 0x8000)
+			r.put16(rigTSS16+l.eip+2, 2)
+			for i := range uint32(8) {
+				r.put16(rigTSS16+l.eip+4+2*i, uint16(0x1122*(i&1)+i))
+			}
+			for i := range uint32(4) {
+				r.put16(rigTSS16+l.segs+2*i, selData0)
+			}
+			r.put16(rigTSS16+l.segs+2*segCS, selCode0)
+			r.gdt(selTest, gate(selTSS16, 0, typeTask, 3, 0))
+			r.idt(0x60, gate(selTSS16, 0, typeTask, 3, 0))
+			r.idt(vecUD, gate(selTSS16, 0, typeTask, 3, 0))
+			if row.back {
+				r.gdt(selTSS16, segment(rigTSS16, 0x2b, AttrP|typeTSS16Busy))
+				r.put16(rigTSS, selTSS16)
+				r.flags(flagNT, 0)
+			}
+			for i := range r.R[:8] {
+				r.R[i] = 0x55aa55aa
+			}
+			r.exec(row.code...)
+			for i, v := range r.R[:8] {
+				if want := 0xffff0000 | uint32(0x1122*(i&1)+i); v != want {
+					t.Errorf("%s %x, want %x", x86.RegName(uint8(i), 4), v, want)
+				}
+			}
+			r.wantf(r.EIP == 0x8000 && r.EFLAGS()>>16 == 0, "EIP %x, EFLAGS %x", r.EIP, r.EFLAGS())
+		})
+	}
+}
+
 // TestTaskRefused: what is checked before anything changes.
 func TestTaskRefused(t *testing.T) {
 	for _, row := range []struct {
