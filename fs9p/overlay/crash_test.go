@@ -242,10 +242,14 @@ func crashChild(t *testing.T, dir string) {
 	time.Sleep(time.Hour) // the parent kills it
 }
 
-// headerEnd is where the first frame of a journal begins.
-const headerEnd = len("alpinevm state 1") + 16
+// Where the first frame of a journal begins, and how long its head is
+// (statefs/frame.go).
+const (
+	headerEnd = 4096
+	frameHead = 16
+)
 
-// journalEnd is the end of the last frame of a journal (statefs/journal.go).
+// journalEnd is the end of the last frame of a journal.
 func journalEnd(t testing.TB, dir string) int64 {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, "journal"))
@@ -253,12 +257,12 @@ func journalEnd(t testing.TB, dir string) int64 {
 		t.Fatal(err)
 	}
 	end := headerEnd
-	for end+8 <= len(b) {
+	for end+frameHead <= len(b) {
 		n := int(binary.LittleEndian.Uint32(b[end:]))
-		if n == 0 || end+8+n > len(b) {
+		if n == 0 || end+frameHead+n > len(b) {
 			break
 		}
-		end += 8 + n
+		end += frameHead + n
 	}
 	return int64(end)
 }

@@ -37,7 +37,7 @@ type content struct {
 const unknown = -1
 
 // file opens the content's file; nil where there is none and make is false.
-func (c *content) file(make bool) (*os.File, error) {
+func (c *content) file(make bool) (diskFile, error) {
 	f := c.fs
 	if h := f.files.find(c.id); h != nil {
 		return h, nil
@@ -48,17 +48,18 @@ func (c *content) file(make bool) (*os.File, error) {
 		// What may be there is of a process that died before the inode was one.
 		flags |= os.O_TRUNC
 	}
-	h, err := os.OpenFile(name, flags, 0o600)
+	h, err := f.disk.open(name, flags)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !make {
 			return nil, nil
 		}
-		h, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-		if errors.Is(err, fs.ErrNotExist) {
-			if err = os.MkdirAll(filepath.Dir(name), 0o700); err == nil {
-				h, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		err = f.roomy(func() (err error) {
+			if err := f.disk.mkdir(filepath.Dir(name)); err != nil {
+				return err
 			}
-		}
+			h, err = f.disk.open(name, os.O_RDWR|os.O_CREATE)
+			return err
+		})
 		c.fresh = true
 	}
 	if err != nil {
@@ -121,30 +122,38 @@ func (c *content) WriteAt(p []byte, at uint64) (int, error) {
 	if f.depth > 0 {
 		f.copied[c.id] = true
 	}
-	k, err := h.WriteAt(p, off)
+	k := 0
+	err = f.roomy(func() (err error) {
+		if k, err = h.WriteAt(p, off); k > 0 {
+			err = nil // what is left comes again, and then has the error
+		}
+		return err
+	})
 	if c.size != unknown {
 		c.size = max(c.size, off+int64(k))
 	}
-	if k > 0 {
-		err = nil // what is left comes again, and then has the error
-	}
-	return k, toErrno(err)
+	return k, err
 }
 
 // Truncate is part of tree.Content.
 func (c *content) Truncate(size uint64) error {
-	if c.fs.failed != nil {
-		return fs9p.EIO
-	}
 	if size > math.MaxInt64 {
 		return fs9p.EFBIG
+	}
+	// The journal is to hear of it, and must have room for that.
+	p := fs9p.ForChange
+	if c.size != unknown && int64(size) < c.size {
+		p = fs9p.ForRoom
+	}
+	if err := c.fs.ready(p); err != nil {
+		return err
 	}
 	h, err := c.file(size > 0)
 	if err != nil || h == nil {
 		return err
 	}
 	if err := h.Truncate(int64(size)); err != nil {
-		return toErrno(err)
+		return c.fs.told(err)
 	}
 	c.size = int64(size)
 	return nil
@@ -157,15 +166,18 @@ func (c *content) Sync() error {
 	if err != nil || h == nil {
 		return err
 	}
+	if c.fs.failed != nil {
+		return fs9p.EIO
+	}
 	if err := h.Sync(); err != nil {
-		return toErrno(err)
+		return c.fs.fail(err)
 	}
 	if !c.fresh || c.size == 0 {
 		return nil
 	}
 	for _, dir := range []string{filepath.Dir(c.fs.dataName(c.id)), c.fs.path(dataDir)} {
-		if err := syncDir(dir); err != nil {
-			return toErrno(err)
+		if err := c.fs.disk.syncDir(dir); err != nil {
+			return c.fs.fail(err)
 		}
 	}
 	c.fresh = false
@@ -176,7 +188,7 @@ func (c *content) Sync() error {
 func (c *content) Drop() {
 	f := c.fs
 	f.files.drop(c.id)
-	if info, err := os.Stat(f.dataName(c.id)); err == nil {
+	if info, err := f.disk.stat(f.dataName(c.id)); err == nil {
 		f.doomed = append(f.doomed, c.id)
 		f.doomedBytes += int64(blocksOf(info)) * 512
 	}
@@ -186,21 +198,24 @@ func (c *content) Drop() {
 type fileCache struct {
 	byID map[uint64]*list.Element
 	used *list.List // of *openFile, the one used last in front
+	fail func(error) error
 }
 
 type openFile struct {
 	id   uint64
-	file *os.File
+	file diskFile
 }
 
 // maxOpen is how many of the host's files are open at a time.
 const maxOpen = 128
 
-func newFileCache() fileCache {
-	return fileCache{byID: map[uint64]*list.Element{}, used: list.New()}
+// newFileCache makes one that calls fail where a file cannot be closed as it
+// should: over a network that is when writing turns out to have failed.
+func newFileCache(fail func(error) error) fileCache {
+	return fileCache{byID: map[uint64]*list.Element{}, used: list.New(), fail: fail}
 }
 
-func (c *fileCache) find(id uint64) *os.File {
+func (c *fileCache) find(id uint64) diskFile {
 	e := c.byID[id]
 	if e == nil {
 		return nil
@@ -209,7 +224,7 @@ func (c *fileCache) find(id uint64) *os.File {
 	return e.Value.(*openFile).file
 }
 
-func (c *fileCache) add(id uint64, f *os.File) {
+func (c *fileCache) add(id uint64, f diskFile) {
 	if c.used.Len() >= maxOpen {
 		c.drop(c.used.Back().Value.(*openFile).id)
 	}
@@ -219,7 +234,9 @@ func (c *fileCache) add(id uint64, f *os.File) {
 // drop closes a file. What was written to it is the host's already.
 func (c *fileCache) drop(id uint64) {
 	if e := c.byID[id]; e != nil {
-		e.Value.(*openFile).file.Close()
+		if err := e.Value.(*openFile).file.Close(); err != nil {
+			c.fail(err)
+		}
 		c.used.Remove(e)
 		delete(c.byID, id)
 	}

@@ -6,9 +6,10 @@
 // The folder holds a journal of all changes to names and attributes, and a
 // sparse file for the content of each regular file:
 //
-//	journal    see journal.go
+//	journal    see frame.go; journal.damaged-N are those that a salvage has kept
 //	data/XX/N  the content of the inode N, in hexadecimal, XX being its last
 //	           two digits; missing where the file is empty
+//	lost/N     contents of which a salvage knew no inode
 //	clean      says that the last use was ended by Close
 //	lock       is locked while the folder is in use
 //
@@ -23,6 +24,7 @@
 package statefs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -44,6 +46,17 @@ type Config struct {
 	Now func() time.Time
 	// Files is the most names; zero means DefaultFiles.
 	Files int
+	// Salvage goes on with what can be read of a journal that is damaged. The
+	// damaged one is kept.
+	Salvage bool
+	// Tell, if not nil, is told what the user should know, in a sentence.
+	Tell func(text string)
+	// Failed, if not nil, is called once, with the error after which nothing
+	// can be changed any more: from then on every change and every Sync is
+	// refused. Like Tell it is called where the file system is used.
+	Failed func(err error)
+
+	disk disk // nil for the host's
 }
 
 // DefaultFiles is what a zero Config.Files stands for.
@@ -55,14 +68,18 @@ const maxMemory = 1 << 30
 // FS is the file system. Like every back end it is used by one goroutine.
 type FS struct {
 	cfg     Config
+	disk    disk
 	lock    *flock.Flock
 	tree    *tree.Tree
 	journal journal
 	files   fileCache
 
-	depth   int    // of Begin without Commit
-	pending []byte // records that Commit will write
-	failed  error  // what the disk cannot be brought up to
+	depth    int    // of Begin without Commit
+	pending  []byte // records that Commit will write
+	failed   error  // after which nothing can be changed
+	full     bool   // there was no room on the disk, and none was made since
+	toldFull bool
+	salvaged bool
 
 	copied      map[uint64]bool // inodes that were written to between Begin and Commit, since the last barrier
 	doomed      []uint64        // inodes that are gone and whose content is to go with the next barrier
@@ -78,6 +95,7 @@ const (
 	dataDir     = "data"
 	cleanFile   = "clean"
 	lockFile    = "lock"
+	lostDir     = "lost"
 )
 
 // Open opens the file system in a folder, or makes an empty one.
@@ -88,14 +106,18 @@ func Open(cfg Config) (_ *FS, err error) {
 	if cfg.Files == 0 {
 		cfg.Files = DefaultFiles
 	}
-	f := &FS{cfg: cfg, files: newFileCache(), copied: map[uint64]bool{}}
+	if cfg.disk == nil {
+		cfg.disk = hostDisk{}
+	}
+	f := &FS{cfg: cfg, disk: cfg.disk, copied: map[uint64]bool{}}
+	f.files, f.journal = newFileCache(f.fail), journal{disk: f.disk, name: f.path(journalFile)}
 	defer func() {
 		if err != nil {
 			f.shut()
 			err = fmt.Errorf("state folder %s: %w", cfg.Dir, err)
 		}
 	}()
-	if err := os.MkdirAll(f.path(dataDir), 0o700); err != nil {
+	if err := f.disk.mkdir(f.path(dataDir)); err != nil {
 		return nil, err
 	}
 	l := flock.New(f.path(lockFile))
@@ -108,8 +130,7 @@ func Open(cfg Config) (_ *FS, err error) {
 		return nil, ErrInUse
 	}
 	f.lock = l
-	f.tree = tree.New(tree.Config{Store: store{f}, Now: cfg.Now, Files: cfg.Files, Memory: maxMemory})
-	if err := f.journal.open(f.path(journalFile), f.tree.Replay, f.snapshot); err != nil {
+	if err := f.load(); err != nil {
 		return nil, err
 	}
 	if err := f.recover(); err != nil {
@@ -119,11 +140,70 @@ func Open(cfg Config) (_ *FS, err error) {
 	return f, f.failed
 }
 
-// recover removes what inodes without a name have left behind, unless the last
-// use was ended in order.
-func (f *FS) recover() error {
-	if err := os.Remove(f.path(cleanFile)); !errors.Is(err, fs.ErrNotExist) {
+// load makes the tree of the journal, or an empty one of each.
+func (f *FS) load() error {
+	f.newTree()
+	switch there, err := f.journal.exists(); {
+	case err != nil:
 		return err
+	case !there:
+		return f.journal.rewrite(f.snapshot)
+	}
+	err := f.journal.open(f.tree.Replay)
+	switch {
+	case errors.Is(err, ErrDamaged) && f.cfg.Salvage:
+		return f.salvage()
+	case err == nil && f.journal.end == 0: // it is of the version before
+		return f.journal.rewrite(f.snapshot)
+	}
+	return err
+}
+
+func (f *FS) newTree() {
+	f.tree = tree.New(tree.Config{Store: store{f}, Now: f.cfg.Now, Files: f.cfg.Files, Memory: maxMemory})
+}
+
+// salvage makes the tree of what can be read of a damaged journal, and a journal
+// of that.
+func (f *FS) salvage() error {
+	f.journal.close()
+	f.newTree()
+	lost, err := f.journal.salvage(f.tree.ReplaySome)
+	if err != nil {
+		return err
+	}
+	for i := 1; lost.kept == ""; i++ {
+		as := fmt.Sprint(f.journal.name, ".damaged-", i)
+		switch err := f.disk.keep(f.journal.name, as); {
+		case err == nil:
+			lost.kept = as
+		case !errors.Is(err, fs.ErrExist):
+			return err
+		}
+	}
+	if err := f.journal.rewrite(f.snapshot); err != nil {
+		return err
+	}
+	f.salvaged = true
+	f.tell(lost.String())
+	return nil
+}
+
+func (f *FS) tell(text string) {
+	if f.cfg.Tell != nil {
+		f.cfg.Tell(text)
+	}
+}
+
+// recover takes away what inodes without a name have left behind, unless the
+// last use was ended in order.
+func (f *FS) recover() error {
+	err := f.disk.remove(f.path(cleanFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err == nil && !f.salvaged {
+		return nil
 	}
 	// The journal may not be on the disk as far as it was read.
 	if err := f.barrier(); err != nil {
@@ -139,21 +219,33 @@ func (f *FS) recover() error {
 				return nil
 			}
 		}
-		return os.Remove(name)
+		if !f.salvaged {
+			return f.disk.remove(name)
+		}
+		if err := f.disk.mkdir(f.path(lostDir)); err != nil {
+			return err
+		}
+		return f.disk.rename(name, f.path(lostDir, d.Name()))
 	})
 }
 
 // Close ends the use of the folder, in order.
 func (f *FS) Close() error {
-	err := f.failed
 	for _, n := range f.tree.Inodes() {
-		err = errors.Join(err, n.Settle())
+		if f.failed == nil {
+			n.Settle() // where there is no room, the times stay what they were
+		}
 	}
-	if err == nil {
-		err = f.barrier()
+	if f.failed == nil {
+		f.barrier()
 	}
+	f.files.close()
+	err := f.failed
 	if err == nil {
-		err = os.WriteFile(f.path(cleanFile), nil, 0o600)
+		// Without it the next use has more to do at its beginning.
+		if c, e := f.disk.open(f.path(cleanFile), os.O_RDWR|os.O_CREATE); e == nil {
+			c.Close()
+		}
 	}
 	f.shut()
 	return err
@@ -165,7 +257,7 @@ func (f *FS) shut() {
 	if f.lock != nil {
 		f.lock.Close()
 	}
-	f.failed = fs9p.EIO
+	f.failed = cmp.Or[error](f.failed, fs9p.EIO)
 }
 
 func (f *FS) path(elem ...string) string {
@@ -191,20 +283,40 @@ func (f *FS) Statfs() (fs9p.Statfs, error) {
 func (f *FS) Slow() bool { return true }
 
 // ready says why nothing can be changed. Otherwise the journal has room for a
-// change.
-func (f *FS) ready() error {
+// change that is for p.
+func (f *FS) ready(p fs9p.Purpose) error {
 	if f.failed != nil {
 		return fs9p.EIO
 	}
-	return toErrno(f.journal.reserve(slack))
+	err := f.roomy(func() error { return f.journal.want(slack + kept) })
+	if isFull(err) && f.journal.room() >= slack+keptFrom[p] {
+		return nil
+	}
+	return err
+}
+
+// keptFrom is how much of kept is not for a purpose.
+var keptFrom = [...]int64{fs9p.ForChange: kept, fs9p.ForRemoval: kept / 2, fs9p.ForRoom: 0}
+
+// makeRoom removes contents that wait for a barrier, and tells whether there were any.
+func (f *FS) makeRoom() bool { return len(f.doomed) > 0 && f.barrier() == nil }
+
+// tellFull tells the user, once, what to do about a full disk.
+func (f *FS) tellFull() {
+	f.full = true
+	if !f.toldFull {
+		f.toldFull = true
+		f.tell("the disk of " + f.cfg.Dir + " is full; remove files in the machine, for which there is room, or make room on the host")
+	}
 }
 
 // Begin is part of fs9p.Transactor.
 func (f *FS) Begin(p fs9p.Purpose) error {
 	if f.depth == 0 {
-		if err := f.ready(); err != nil {
+		if err := f.ready(p); err != nil {
 			return err
 		}
+		f.tree.For(p)
 	}
 	f.depth++
 	return nil
@@ -216,11 +328,14 @@ func (f *FS) Commit() error {
 	if f.depth--; f.depth > 0 {
 		return nil
 	}
+	f.tree.For(fs9p.ForChange)
 	err := f.journal.append(f.pending)
-	f.pending = f.pending[:0]
+	if f.pending = f.pending[:0]; cap(f.pending) > 1<<20 {
+		f.pending = nil
+	}
 	if err != nil {
-		f.failed = err
-		return toErrno(err)
+		f.fail(err)
+		return fs9p.EIO
 	}
 	f.ease()
 	f.compact()
@@ -244,15 +359,23 @@ func (s store) Content(id uint64, fresh bool) tree.Content {
 func (s store) Change(c *tree.Change, apply func()) error {
 	f := s.f
 	if f.depth > 0 {
+		// What Begin has found room for is not for anything that takes much.
+		before := len(f.pending)
 		f.pending = c.AppendTo(f.pending)
+		if c.Adds() && f.journal.room() < frameHead+int64(len(f.pending))+slack/2 {
+			if err := f.journal.want(frameHead + int64(len(f.pending)) + slack); err != nil {
+				f.pending = f.pending[:before]
+				return f.told(err)
+			}
+		}
 		apply()
 		return nil
 	}
-	if err := f.ready(); err != nil {
+	if err := f.ready(c.For()); err != nil {
 		return err
 	}
 	if err := f.journal.append(c.AppendTo(nil)); err != nil {
-		return toErrno(err)
+		return f.told(err)
 	}
 	apply()
 	f.ease()
@@ -264,13 +387,13 @@ func (s store) Change(c *tree.Change, apply func()) error {
 func (s store) Sync() error { return s.f.barrier() }
 
 // compact makes the journal anew when it holds much that is no longer so. If
-// that cannot be done, the old one will do.
+// there is no room for that, the old one will do.
 func (f *FS) compact() {
 	if !f.journal.bloated() || f.barrier() != nil {
 		return
 	}
-	if err := f.journal.rewrite(f.snapshot); err != nil && f.journal.file == nil {
-		f.failed = err
+	if err := f.journal.rewrite(f.snapshot); errors.Is(err, errFinal) {
+		f.fail(err)
 	}
 }
 

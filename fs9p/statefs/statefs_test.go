@@ -51,7 +51,9 @@ func dump(t testing.TB, f *FS) string {
 		}
 		if a.Mode&fs9p.ModeType == fs9p.ModeRegular {
 			p := make([]byte, a.Size+1)
-			k, err := opened(t, n, fs9p.ONoatime).ReadAt(p, 0)
+			h := opened(t, n, fs9p.ONoatime)
+			k, err := h.ReadAt(p, 0)
+			h.Close()
 			if err != nil || uint64(k) != a.Size {
 				t.Errorf("%s: read %d of %d bytes, %v", path, k, a.Size, err)
 			}
@@ -62,10 +64,12 @@ func dump(t testing.TB, f *FS) string {
 			return
 		}
 		var list []string
-		opened(t, n, 0).ReadDir(fs9p.DirStart, func(d fs9p.Dirent) bool {
+		h := opened(t, n, 0)
+		h.ReadDir(fs9p.DirStart, func(d fs9p.Dirent) bool {
 			list = append(list, d.Name)
 			return true
 		})
+		h.Close()
 		slices.Sort(list)
 		for _, name := range list {
 			visit(path+"/"+name, child(t, n, name))
@@ -100,7 +104,6 @@ func opened(t testing.TB, n fs9p.Node, flags uint32) fs9p.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { h.Close() })
 	return h
 }
 
@@ -401,61 +404,6 @@ func TestBloat(t *testing.T) {
 	before := dump(t, f)
 	if f = again(t, f); dump(t, f) != before {
 		t.Error("after that something else is there")
-	}
-}
-
-// TestDiskFull has a journal that cannot grow: a change is refused and nothing
-// has changed, and later it is not.
-func TestDiskFull(t *testing.T) {
-	f := open(t, t.TempDir())
-	fill(t, f)
-	before, top := dump(t, f), root(t, f)
-	whole, err := os.Open(f.journal.name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	good := f.journal.file
-	f.journal.file = whole // which cannot be written to
-	f.journal.size = f.journal.end
-	for what, do := range map[string]func() error{
-		"unlink":     func() error { return top.Unlink("hard", false) },
-		"mkdir":      func() error { _, err := top.Mkdir("new", 0o755, fs9p.Owner{}); return err },
-		"begin":      func() error { return f.Begin(fs9p.ForChange) },
-		"set":        func() error { return top.SetAttr(fs9p.SetAttr{Valid: fs9p.SetMode, Mode: 0o700}) },
-		"attributes": func() error { return top.SetXattr("user.x", []byte("x"), 0) },
-	} {
-		if err := do(); err == nil {
-			t.Errorf("%s: no error", what)
-		}
-	}
-	if after := dump(t, f); after != before {
-		t.Errorf("before\n%s\nafter\n%s", before, after)
-	}
-	f.journal.file = good
-	if info, err := good.Stat(); err != nil {
-		t.Fatal(err)
-	} else {
-		f.journal.size = info.Size()
-	}
-	if err := top.Unlink("hard", false); err != nil {
-		t.Errorf("with room again: %v", err)
-	}
-
-	// A commit that fails leaves the disk as it was before.
-	before = dump(t, f)
-	if err := errors.Join(f.Begin(fs9p.ForChange), top.Unlink("moved", false)); err != nil {
-		t.Fatal(err)
-	}
-	f.journal.file = whole
-	if err := f.Commit(); err == nil {
-		t.Error("a commit that cannot be")
-	}
-	if err := top.SetXattr("user.x", []byte("x"), 0); err != fs9p.EIO {
-		t.Errorf("behind it: %v", err)
-	}
-	f.journal.file = good
-	if f = again(t, f); dump(t, f) != before {
-		t.Error("the disk has something else")
 	}
 }
 

@@ -47,6 +47,10 @@ func (c *Change) For() fs9p.Purpose {
 	return fs9p.ForChange
 }
 
+// Adds tells whether a change adds something, and so may be refused for want of
+// room. Others have to be possible.
+func (c *Change) Adds() bool { return c.op == opMake || c.op == opLink || c.op == opXattr }
+
 // ErrChange is the error of a change that does not fit what is there.
 var ErrChange = errors.New("its changes contradict each other")
 
