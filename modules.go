@@ -3,6 +3,7 @@ package alpinevm
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"time"
 
@@ -63,32 +64,10 @@ func withFiles(tree fs9p.FS, dir string, files map[string][]byte, now func() tim
 	if err != nil {
 		return nil, err
 	}
-	top, err := union.Attach(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer top.Release()
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if err := addFile(top, name, files[name]); err != nil {
+		if err := fs9p.WriteFile(union, path.Join(dir, name), files[name], 0o644); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return union, nil
-}
-
-func addFile(dir fs9p.Node, name string, data []byte) error {
-	node, file, err := dir.Create(name, fs9p.OWronly, 0o644, fs9p.Owner{})
-	if err != nil {
-		return err
-	}
-	defer node.Release()
-	for off := 0; off < len(data) && err == nil; {
-		var n int
-		n, err = file.WriteAt(data[off:], uint64(off))
-		off += n
-	}
-	if e := file.Close(); err == nil {
-		err = e
-	}
-	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"alpinevm/bench"
 	"alpinevm/fs9p/oci/store"
 	"alpinevm/kernel"
+	"alpinevm/launch"
 )
 
 const benchLong = `Measure work that a guest does, and beside it what peers take for the same.
@@ -61,7 +63,7 @@ func (f *benchFlags) add(c *cobra.Command, memory string, root bool, peers ...st
 	fl.StringVar(&f.run.kernel, "kernel", "", "boot `KERNEL`, as in alpinevm run (default the root's release's of Alpine)")
 	if root {
 		fl.StringVar(&f.run.modules, "modules", "", "folder or tarball `DIR` with the kernel's modules")
-		fl.StringVar(&f.run.rootfs, "rootfs", "", "root file system `ROOT`, as in alpinevm run (default the image "+defaultImage+")")
+		fl.StringVar(&f.run.rootfs, "rootfs", "", "root file system `ROOT`, as in alpinevm run (default the image "+launch.DefaultImage+")")
 		fl.StringVar(&f.run.image.pull, "pull", string(store.Missing), "fetch image and kernel: always, missing or never (`WHEN`)")
 	}
 	fl.StringVarP(&f.run.memory, "memory", "m", memory, "memory of the guest: `SIZE` from 64M to 3G")
@@ -145,21 +147,21 @@ func (t *task) machine() (alpinevm.Config, func(), error) {
 	if t.run.network.kind == "" {
 		t.run.network.kind = networkNone
 	}
-	cfg, closeAll, err := t.run.config(t.ctx, nil)
+	cfg, closeFiles, err := t.run.config(t.ctx, nil)
 	if err != nil {
 		return alpinevm.Config{}, nil, err
 	}
 	if image, err := kernel.Parse(cfg.Boot.Kernel); err == nil {
 		t.host.Kernel = image.Release
 	}
-	return *cfg, closeAll, nil
+	return *cfg, func() { complain(closeFiles()) }, nil
 }
 
 // onRoot is machine with a root file system: the one that was named or Alpine's.
 // What an image says about its program is not for the benchmark's.
 func (t *task) onRoot() (alpinevm.Config, func(), error) {
 	if t.run.rootfs == "" {
-		t.run.image.name = defaultImage
+		t.run.image.name = launch.DefaultImage
 	}
 	cfg, closeAll, err := t.machine()
 	if s := cfg.Session; s != nil {
@@ -177,16 +179,20 @@ func (t *task) bare() (alpinevm.Config, func(), error) {
 // guestProgram is the file of the program that runs in the guest.
 func (t *task) guestProgram() (string, error) {
 	if t.guest != "" {
-		if _, err := readFile("guest-program", t.guest); err != nil {
-			return "", err
+		if _, err := os.Stat(t.guest); err != nil {
+			var p *fs.PathError
+			if errors.As(err, &p) {
+				err = p.Err // without the name, which it would have twice
+			}
+			return "", fmt.Errorf("--guest-program %s: %w", t.guest, err)
 		}
 		return filepath.Abs(t.guest)
 	}
-	dir, err := os.UserCacheDir()
+	dir, err := launch.CacheDir("bench")
 	if err != nil {
 		return "", err
 	}
-	return bench.Program(t.ctx, filepath.Join(dir, "alpinevm", "bench"), t.report)
+	return bench.Program(t.ctx, dir, t.report)
 }
 
 // complete tells shells what may follow a flag that takes no file.

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,6 +10,7 @@ import (
 
 	"alpinevm/bench"
 	"alpinevm/kernel/apk"
+	"alpinevm/launch"
 )
 
 const benchGoBuildLong = `Build a Go program in the guest:
@@ -120,32 +119,27 @@ func (t *task) hostToolchain() (*bench.Toolchain, error) {
 		return nil, err
 	}
 	closeAll()
-	dir, err := os.UserCacheDir()
+	dir, err := launch.CacheDir("toolchain")
 	if err != nil {
 		return nil, err
 	}
-	return bench.HostToolchain(t.ctx, filepath.Join(dir, "alpinevm", "toolchain"), t.report)
+	return bench.HostToolchain(t.ctx, dir, t.report)
 }
 
 // alpineAnswers tells whether the server with Alpine's packages can be reached.
 func (f *goBuildFlags) alpineAnswers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	return !checkServer(ctx, strings.TrimRight(f.run.alpine.mirror, "/")+"/", "").missing
+	return !checkServer(ctx, strings.TrimRight(f.run.alpine.url, "/")+"/", "").missing
 }
 
 // install is the script that installs Alpine's toolchain.
 func (f *goBuildFlags) install() (string, error) {
-	a := bench.APK{Keys: map[string][]byte{}}
-	if m := strings.TrimRight(f.run.alpine.mirror, "/"); m != apk.DefaultMirror {
+	a := bench.APK{}
+	if m := strings.TrimRight(f.run.alpine.url, "/"); m != apk.DefaultMirror {
 		a.Mirror = m
 	}
-	for _, name := range f.run.alpine.keys {
-		data, err := readFile("mirror-key", name)
-		if err != nil {
-			return "", err
-		}
-		a.Keys[filepath.Base(name)] = data
-	}
-	return a.Install(), nil
+	var err error
+	a.Keys, err = f.run.alpine.mirror().ReadKeys()
+	return a.Install(), err
 }

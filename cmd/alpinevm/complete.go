@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alpinevm/fs9p/oci/store"
+	"alpinevm/launch"
 )
 
 // completeFlags tells shells what may follow the flags of run that do not take
@@ -32,7 +33,7 @@ func completeFlags(c *cobra.Command) {
 // completeImages completes the names of images in the cache.
 func completeImages(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	if s, _, err := openStore("", true); err == nil {
+	if s, err := launch.Images(nil); err == nil {
 		all, _ := s.Images(c.Context())
 		for _, img := range all {
 			names = append(names, img.String())

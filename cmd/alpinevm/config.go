@@ -4,121 +4,90 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"alpinevm"
-	"alpinevm/kernel"
+	"alpinevm/fs9p/oci/store"
+	"alpinevm/launch"
 )
 
-// closers close what a configuration has opened.
-type closers []io.Closer
-
-func (c closers) close() {
-	for _, x := range c {
-		x.Close()
+// config is the configuration of the machine that the flags ask for. closeAll
+// ends what it has opened.
+func (f *runFlags) config(ctx context.Context, args []string) (cfg *alpinevm.Config, closeAll func() error, err error) {
+	spec, err := f.spec(args)
+	if err != nil {
+		return nil, nil, err
 	}
+	return spec.Open(ctx)
 }
 
-// config turns the flags into a machine's configuration. closeAll ends what it
-// has opened.
-func (f *runFlags) config(ctx context.Context, args []string) (cfg *alpinevm.Config, closeAll func(), err error) {
-	var open closers
-	defer func() {
-		if err != nil {
-			open.close()
-		}
-	}()
-	cfg = &alpinevm.Config{
-		Hostname: f.hostname, Deterministic: f.deterministic,
-		Boot:  alpinevm.Boot{Append: f.appendLine, Cmdline: f.cmdline, Cache: kernelCache()},
-		Debug: alpinevm.Debug{Exit: f.debugExit},
+// spec turns the flags into what a machine is made from.
+func (f *runFlags) spec(args []string) (*launch.Spec, error) {
+	s := &launch.Spec{
+		Config: alpinevm.Config{
+			Hostname: f.hostname, Deterministic: f.deterministic,
+			Boot:  alpinevm.Boot{Append: f.appendLine, Cmdline: f.cmdline, Cache: launch.KernelCache()},
+			Debug: alpinevm.Debug{Exit: f.debugExit},
+		},
+		Image: f.image.name, Rootfs: f.rootfs, Entrypoint: f.image.entrypoint,
+		Kernel: f.kernel, Modules: f.modules, Firmware: f.firmware, Initrd: f.initrd, Busybox: f.busybox, ModuleFiles: f.module,
+		Pull: store.Policy(f.image.pull), Mirror: f.alpine.mirror(), Progress: showProgress(f.quiet),
 	}
-	if f.hasRoot() {
-		cfg.Session = &alpinevm.Session{Args: args, Dir: f.dir, User: f.user, Init: f.init}
+	if f.machine != nil {
+		s.Kept = f.machine
 	}
 	if f.kernelLog {
-		cfg.Boot.Append = strings.TrimSpace("loglevel=7 " + cfg.Boot.Append)
+		s.Config.Boot.Append = strings.TrimSpace("loglevel=7 " + f.appendLine)
 	}
-	if cfg.Memory, err = parseMemory(f.memory); err != nil {
-		return nil, nil, err
+	var err error
+	if s.Config.Memory, err = parseMemory(f.memory); err != nil {
+		return nil, err
 	}
-	if cfg.Debug.Trace, err = parseTrace(f.trace); err != nil {
-		return nil, nil, err
+	if s.Config.Debug.Trace, err = parseTrace(f.trace); err != nil {
+		return nil, err
 	}
-	for _, e := range f.env {
-		v, ok, err := parseEnv(e, os.LookupEnv)
-		if err != nil {
-			return nil, nil, err
-		}
-		if ok && cfg.Session != nil {
-			cfg.Session.Env = append(cfg.Session.Env, v)
-		}
+	env, err := parseEnvs(f.env, os.LookupEnv)
+	if err != nil {
+		return nil, err
 	}
-	if cfg.Network, err = f.network.config(f.deterministic); err != nil {
-		return nil, nil, err
+	if f.hasRoot() {
+		s.Config.Session = &alpinevm.Session{Args: args, Env: env, Dir: f.dir, User: f.user, Init: f.init}
 	}
-	if err := f.files(cfg); err != nil {
-		return nil, nil, err
+	if s.Config.Network, err = f.network.config(f.deterministic); err != nil {
+		return nil, err
 	}
-	if err := f.roots(ctx, cfg, &open); err != nil {
-		return nil, nil, err
-	}
-	if err := putNetworkFiles(cfg); err != nil {
-		return nil, nil, err
-	}
-	if err := f.boots(ctx, cfg, &open); err != nil {
-		return nil, nil, err
-	}
-	return cfg, open.close, nil
+	s.Volumes, err = parseVolumes(f.volumes)
+	return s, err
 }
 
-// files reads the files that are given to the machine as bytes.
-func (f *runFlags) files(cfg *alpinevm.Config) error {
-	image := f.kernel
-	if parseKernel(image) != nil {
-		image = "" // boots finds it
-	}
-	var busybox []byte
-	for _, x := range []struct {
-		flag, name string
-		data       *[]byte
-	}{
-		{"kernel", image, &cfg.Boot.Kernel}, {"firmware", f.firmware, &cfg.Boot.Firmware},
-		{"initrd", f.initrd, &cfg.Boot.Initrd}, {"busybox", f.busybox, &busybox},
-	} {
-		if x.name == "" {
-			continue
-		}
-		var err error
-		if *x.data, err = readFile(x.flag, x.name); err != nil {
-			return err
-		}
-	}
-	if cfg.Session != nil {
-		cfg.Session.Busybox = busybox
-	}
-	for _, m := range f.module {
-		name, _, _ := strings.Cut(m, " ")
-		data, err := readFile("module", name)
-		if err != nil {
-			return err
-		}
-		cfg.Boot.ModuleFiles = append(cfg.Boot.ModuleFiles, kernel.Module{Data: data, Cmdline: m})
-	}
-	return nil
+// specFlags are the flags of what a launch.Spec names.
+var specFlags = map[string]string{
+	"Kernel": "--kernel", "Modules": "--modules", "Firmware": "--firmware", "Initrd": "--initrd", "Busybox": "--busybox", "ModuleFiles": "--module",
+	"Rootfs": "--rootfs", "Volumes": "-v", "Mirror": "--mirror-key",
 }
 
-// explain gives an error of alpinevm.New the flag that it is about.
+// explain gives an error of making the machine the flag that it is about.
 func (f *runFlags) explain(err error) error {
+	var s *launch.Error
 	var c *alpinevm.ConfigError
-	if !errors.As(err, &c) {
-		return err
+	switch {
+	case errors.Is(err, launch.ErrNoBusybox):
+		return fmt.Errorf("%w, or give one with --busybox", err)
+	case errors.As(err, &s):
+		return fmt.Errorf("%s %s: %w", specFlags[s.Field], s.Name, s.Err)
+	case errors.As(err, &c):
+		if flag, ok := f.given()[c.Field]; ok {
+			return fmt.Errorf("%s: %w", flag, c.Err)
+		}
 	}
+	return err
+}
+
+// given is what the fields of an alpinevm.ConfigError come from.
+func (f *runFlags) given() map[string]string {
 	root, user, dir := "--rootfs "+f.rootfs, "--user "+f.user, "--workdir "+f.dir
 	if f.machine != nil {
 		root = "machine " + f.name
@@ -135,28 +104,12 @@ func (f *runFlags) explain(err error) error {
 	if f.kernel != "" {
 		image = "--kernel " + f.kernel
 	}
-	flag, ok := map[string]string{
+	return map[string]string{
 		"Kernel": image, "Modules": "--modules " + f.modules, "Root": root,
 		"Busybox": "--busybox " + f.busybox, "User": user, "Dir": dir,
 		"Hostname": "--hostname " + strconv.Quote(f.hostname), "Memory": "--memory " + f.memory,
 		"Firmware": "--firmware " + f.firmware,
-	}[c.Field]
-	if !ok {
-		return err
 	}
-	return fmt.Errorf("%s: %w", flag, c.Err)
-}
-
-// readFile reads the file that a flag names; the error names both.
-func readFile(flag, name string) ([]byte, error) {
-	data, err := os.ReadFile(name)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("--%s %w", flag, named(name, err))
-	case len(data) == 0:
-		return nil, fmt.Errorf("--%s %s: the file is empty", flag, name)
-	}
-	return data, nil
 }
 
 // traceKind is a value of --trace.
@@ -181,14 +134,4 @@ func parseTrace(names []string) (alpinevm.Trace, error) {
 		t |= traceKinds[i].kind
 	}
 	return t, nil
-}
-
-// kernelCache keeps unpacked kernels in the user's cache folder; nil where the
-// host has none.
-func kernelCache() kernel.Cache {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return nil
-	}
-	return kernel.DirCache(filepath.Join(dir, "alpinevm", "kernel"))
 }

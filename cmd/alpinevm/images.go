@@ -17,19 +17,8 @@ import (
 
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/oci/store"
+	"alpinevm/launch"
 )
-
-// openStore opens the images in the user's cache folder, for work on the one of
-// that name. finish ends the display of progress; it comes before anything else
-// is printed.
-func openStore(name string, quiet bool) (s *store.Store, finish func(), err error) {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return nil, nil, fmt.Errorf("no folder for images: %w", err)
-	}
-	progress, finish := newProgress(os.Stderr, quiet, "image "+name+":")
-	return store.New(store.Config{Dir: filepath.Join(dir, "alpinevm", "images"), Progress: progress}), finish, nil
-}
 
 // pullFlags are the flags of alpinevm pull.
 type pullFlags struct {
@@ -68,7 +57,8 @@ an image that has none. After that run needs no network.`,
 
 // pull pulls an image, and says so as docker does, and a kernel for it.
 func (f *pullFlags) pull(ctx context.Context, out io.Writer, ref string) error {
-	s, finish, err := openStore(ref, f.quiet)
+	progress, finish := newProgress(os.Stderr, f.quiet, "image "+ref+":")
+	s, err := launch.Images(progress)
 	if err != nil {
 		return err
 	}
@@ -90,7 +80,7 @@ func (f *pullFlags) pull(ctx context.Context, out io.Writer, ref string) error {
 		return err
 	}
 	defer root.Close()
-	if err := f.alpine.fetch(ctx, fs9p.IOFS(root), f.quiet); err != nil {
+	if err := f.alpine.mirror().Fetch(ctx, fs9p.IOFS(root), showProgress(f.quiet)); err != nil {
 		return fmt.Errorf("%w; --no-kernel leaves it out", err)
 	}
 	return nil
@@ -117,7 +107,7 @@ func newImages() *cobra.Command {
   alpinevm images alpine`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, _, err := openStore("", true)
+			s, err := launch.Images(nil)
 			if err != nil {
 				return err
 			}
@@ -182,7 +172,7 @@ func newRmi() *cobra.Command {
   alpinevm rmi nginx:alpine 4f3a5c8e9b1d`,
 		Args: some("IMAGE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, _, err := openStore("", true)
+			s, err := launch.Images(nil)
 			if err != nil {
 				return err
 			}

@@ -6,7 +6,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"io"
-	"io/fs"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -26,10 +25,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
-	"alpinevm/fs9p"
-	"alpinevm/fs9p/memfs"
 	"alpinevm/internal/guesttest"
-	"alpinevm/kernel"
 )
 
 // alpineImage is an image of Alpine's root file system and a layer with one
@@ -190,100 +186,6 @@ func TestImageFiles(t *testing.T) {
 // match tells whether all of s matches a regular expression.
 func match(pattern, s string) bool {
 	return regexp.MustCompile(`\A(?:` + pattern + `)\z`).MatchString(s)
-}
-
-func TestCommand(t *testing.T) {
-	none, other := "", "other"
-	c := v1.Config{Entrypoint: []string{"entry", "-x"}, Cmd: []string{"cmd", "-y"}}
-	for _, tt := range []struct {
-		c          v1.Config
-		entrypoint *string
-		args, want []string
-	}{
-		{c, nil, nil, []string{"entry", "-x", "cmd", "-y"}},
-		{c, nil, []string{"a"}, []string{"entry", "-x", "a"}},
-		{c, &other, nil, []string{"other"}},
-		{c, &other, []string{"a"}, []string{"other", "a"}},
-		{c, &none, []string{"a"}, []string{"a"}},
-		{c, &none, nil, nil},
-		{v1.Config{}, nil, []string{"a"}, []string{"a"}},
-		{v1.Config{Cmd: []string{"cmd"}}, nil, nil, []string{"cmd"}},
-	} {
-		if got := command(tt.c, tt.entrypoint, tt.args); !slices.Equal(got, tt.want) {
-			t.Errorf("%v %v: %q, want %q", tt.entrypoint, tt.args, got, tt.want)
-		}
-	}
-}
-
-// TestPutFile puts a file in the place of what there may be.
-func TestPutFile(t *testing.T) {
-	text := func(s string) memfs.Entry { return memfs.Entry{Mode: 0o600, Data: strings.NewReader(s)} }
-	for _, tt := range []struct {
-		name  string
-		entry memfs.Entry
-		err   fs9p.Errno
-	}{
-		{"other", text(""), 0},
-		{"etc/hosts", text("old"), 0},
-		{"etc/hosts", memfs.Entry{Mode: fs9p.ModeSymlink | 0o777, Target: "/real"}, 0},
-		{"etc/.alpinevm-new", text("left by one that was killed"), 0},
-		{"etc", memfs.Entry{Mode: fs9p.ModeSymlink | 0o777, Target: "elsewhere"}, 0},
-		{"etc/hosts/sub", text(""), fs9p.EISDIR},
-	} {
-		m := memfs.New(memfs.Config{})
-		for name, e := range map[string]memfs.Entry{"real": text("stays"), tt.name: tt.entry} {
-			if err := m.Add(name, e); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for range 2 {
-			if err := putFile(m, kernel.GuestFile{Name: "/etc/hosts", Mode: 0o644, Data: []byte("new")}); fs9p.ErrnoOf(err) != tt.err {
-				t.Errorf("%s: %v", tt.name, err)
-			}
-		}
-		files := fs9p.IOFS(m)
-		if info, err := files.Lstat("etc/hosts"); err != nil || info.Mode() != 0o644 && tt.err == 0 {
-			t.Errorf("%s: %v, %v", tt.name, info, err)
-		}
-		for file, want := range map[string]string{"etc/hosts": "new", "real": "stays"} {
-			if b, err := fs.ReadFile(files, file); (err != nil || string(b) != want) && tt.err == 0 {
-				t.Errorf("%s: %s holds %q, %v", tt.name, file, b, err)
-			}
-		}
-		if _, err := fs.Stat(files, "etc/.alpinevm-new"); err == nil {
-			t.Errorf("%s: the file in the making is left", tt.name)
-		}
-	}
-}
-
-func TestMakeVolumes(t *testing.T) {
-	m := memfs.New(memfs.Config{})
-	for name, target := range map[string]string{"abs": "/real", "rel": "../real/x", "loop": "loop"} {
-		if err := m.Add(name, memfs.Entry{Mode: fs9p.ModeSymlink | 0o777, Target: target}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := m.Add("file", memfs.Entry{Mode: 0o644}); err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		volume, made string
-		ok           bool
-	}{
-		{"/a/b", "a/b", true}, {"c/d/", "c/d", true}, {"/abs/e", "real/e", true}, {"/rel/f", "real/x/f", true}, {"/", ".", true},
-		{"/a/b", "a/b", true}, {"/../g", "g", true}, {"/loop/x", "", false}, {"/file/x", "", false},
-	} {
-		err := makeVolumes(m, map[string]struct{}{tt.volume: {}})
-		if (err == nil) != tt.ok {
-			t.Errorf("%s: %v", tt.volume, err)
-		}
-		if !tt.ok {
-			continue
-		}
-		if info, err := fs9p.IOFS(m).Lstat(tt.made); err != nil || !info.IsDir() {
-			t.Errorf("%s: %v", tt.volume, err)
-		}
-	}
 }
 
 // TestPullBars pulls on a terminal: there are bars while it takes time, and

@@ -145,7 +145,7 @@ func openKilled(t *testing.T, h home) (root fs.ReadLinkFS, done func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	upper, err := statefs.Open(statefs.Config{Dir: filepath.Join(dir, upperDir)})
+	upper, err := statefs.Open(statefs.Config{Dir: filepath.Join(dir, "root")})
 	if err != nil {
 		t.Fatal(err)
 	}

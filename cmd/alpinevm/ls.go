@@ -1,17 +1,16 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"text/tabwriter"
 	"time"
 
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
+
+	"alpinevm/internal/machines"
 )
 
 func newLs() *cobra.Command {
@@ -28,7 +27,7 @@ SIZE is what a machine takes on the disk besides its image.`,
   alpinevm rm $(alpinevm ls -q)`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			list, err := listMachines()
+			list, err := machines.List()
 			if err != nil {
 				return err
 			}
@@ -41,26 +40,26 @@ SIZE is what a machine takes on the disk besides its image.`,
 }
 
 // printMachines prints a table like docker's.
-func printMachines(out io.Writer, list []listed, quiet bool, now time.Time) error {
+func printMachines(out io.Writer, list []machines.Listed, quiet bool, now time.Time) error {
 	w := tabwriter.NewWriter(out, 10, 1, 3, ' ', 0)
 	if !quiet {
 		fmt.Fprintf(w, "NAME\tIMAGE\tSIZE\tCREATED\tSTATUS\n")
 	}
 	for _, l := range list {
 		if quiet {
-			fmt.Fprintln(w, l.name)
+			fmt.Fprintln(w, l.Name)
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s ago\t%s\n", l.name, l.Image, units.HumanSizeWithPrecision(float64(l.size), 3),
-			units.HumanDuration(now.Sub(l.Created)), l.status(now))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s ago\t%s\n", l.Name, l.From, units.HumanSizeWithPrecision(float64(l.Size), 3),
+			units.HumanDuration(now.Sub(l.Created)), status(l, now))
 	}
 	return w.Flush()
 }
 
 // status is what the machine does or how its last run has ended.
-func (l listed) status(now time.Time) string {
+func status(l machines.Listed, now time.Time) string {
 	switch {
-	case l.running:
+	case l.Running:
 		return "Up " + units.HumanDuration(now.Sub(l.Started))
 	case l.Ended.Before(l.Started):
 		return "Killed"
@@ -80,7 +79,7 @@ func newRm() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			var result error
 			for _, name := range args {
-				if err := removeMachine(c.Context(), name); err != nil {
+				if err := machines.Remove(c.Context(), name); err != nil {
 					say(os.Stderr, "%s", err)
 					result = exitCode(1)
 					continue
@@ -95,22 +94,12 @@ func newRm() *cobra.Command {
 	}
 }
 
-// removeMachine removes a machine that is not running.
-func removeMachine(ctx context.Context, name string) error {
-	m, err := lockMachine(ctx, name)
-	if err != nil {
-		return err
+// machineNames completes the names of machines.
+func machineNames() []string {
+	list, _ := machines.List()
+	var names []string
+	for _, l := range list {
+		names = append(names, l.Name)
 	}
-	defer m.Close()
-	if _, err := os.Stat(m.dir); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("machine %s: there is none of that name; alpinevm ls lists what there is", name)
-	}
-	if err := m.remove(); err != nil {
-		return fmt.Errorf("machine %s: %w", name, err)
-	}
-	s, _, err := openStore("", true)
-	if err != nil {
-		return err
-	}
-	return s.Unpin(ctx, m.dir)
+	return names
 }

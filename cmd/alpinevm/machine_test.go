@@ -7,12 +7,10 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,7 +18,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 
+	"alpinevm/fs9p/oci"
 	"alpinevm/internal/guesttest"
+	"alpinevm/internal/machines"
 )
 
 // home is an environment of its own for the program.
@@ -140,12 +140,12 @@ func TestMachines(t *testing.T) {
 	}
 
 	// A version of the program that numbers files in another way.
-	record := filepath.Join(h.dir, "state", "alpinevm", "machines", "box", recordFile)
+	record := filepath.Join(h.dir, "state", "alpinevm", "machines", "box", "machine.json")
 	whole, err := os.ReadFile(record)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(record, bytes.Replace(whole, []byte(treeForm()), []byte("another"), 1), 0o600); err != nil {
+	if err := os.WriteFile(record, bytes.Replace(whole, []byte(strings.TrimSpace(oci.Version)), []byte("another"), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	h.check(run("--name", "box"), 125, "", `alpinevm: machine box: it was made by another version of alpinevm.*\n`)
@@ -196,25 +196,13 @@ func TestMachineOfTarball(t *testing.T) {
 	h.check([]string{"run", "-q", "--name", "box", "-v", hosts + ":/etc/hosts:ro", "--", "sh", "-c", `cat /etc/motd /etc/hosts
 echo before >/etc/resolv.conf; udhcpc -q -n -i eth0 >/tmp/said 2>&1 || cat /tmp/said; cat /etc/resolv.conf; ls -A /etc | grep resolv
 echo new >/etc/new; mv /etc/new /etc/resolv.conf`}, 0, "text\na volume\nnameserver 10\\.0\\.2\\.3\nresolv.conf\n", "")
-	var r record
-	b, err := os.ReadFile(filepath.Join(h.dir, "state", "alpinevm", "machines", "box", recordFile))
+	var r machines.Record
+	b, err := os.ReadFile(filepath.Join(h.dir, "state", "alpinevm", "machines", "box", "machine.json"))
 	if err == nil {
 		err = json.Unmarshal(b, &r)
 	}
-	if err != nil || r.Image != root || r.Kernel != kernel || r.Ended.Before(r.Started) {
+	if err != nil || r.From != root || r.Kernel != kernel || r.Ended.Before(r.Started) {
 		t.Errorf("%+v, %v", r, err)
-	}
-}
-
-// TestStateErrors: each is a line that says what to do.
-func TestStateErrors(t *testing.T) {
-	for err, want := range map[syscall.Errno]string{
-		syscall.EACCES: "make it writable, or set XDG_STATE_HOME", syscall.EROFS: "make it writable, or set XDG_STATE_HOME",
-		syscall.ENOSPC: "make room there, or set XDG_STATE_HOME", syscall.EDQUOT: "make room there, or set XDG_STATE_HOME",
-	} {
-		if got := stateError(&os.PathError{Op: "mkdir", Path: "/state", Err: err}); !strings.Contains(got.Error(), want) || !errors.Is(got, err) {
-			t.Errorf("%v: %v", err, got)
-		}
 	}
 }
 
@@ -222,31 +210,15 @@ func TestMachineStatus(t *testing.T) {
 	now := time.Now()
 	ago := func(n int) time.Time { return now.Add(-time.Duration(n) * time.Hour) }
 	for _, tt := range []struct {
-		l    listed
+		l    machines.Listed
 		want string
 	}{
-		{listed{running: true, record: record{Started: ago(3), Ended: ago(5)}}, "Up 3 hours"},
-		{listed{record: record{Started: ago(6), Ended: ago(5), ExitCode: 7}}, "Exited (7) 5 hours ago"},
-		{listed{record: record{Started: ago(3), Ended: ago(5)}}, "Killed"},
+		{machines.Listed{Running: true, Record: machines.Record{Started: ago(3), Ended: ago(5)}}, "Up 3 hours"},
+		{machines.Listed{Record: machines.Record{Started: ago(6), Ended: ago(5), ExitCode: 7}}, "Exited (7) 5 hours ago"},
+		{machines.Listed{Record: machines.Record{Started: ago(3), Ended: ago(5)}}, "Killed"},
 	} {
-		if got := tt.l.status(now); got != tt.want {
+		if got := status(tt.l, now); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
-		}
-	}
-}
-
-func TestMachineNamed(t *testing.T) {
-	const digest, id = "sha256:0123456789012345678901234567890123456789012345678901234567890123", "sha256:abcdefabcdefabcdef"
-	m := &machine{record: record{Image: "alpine:3.20", Digest: digest, ID: id}}
-	for _, tt := range []struct {
-		name string
-		want bool
-	}{
-		{"alpine:3.20", true}, {"docker.io/library/alpine:3.20", true}, {"alpine@" + digest, true}, {"abcdefabcdef", true}, {id, true},
-		{"alpine", false}, {"alpine:3.21", false}, {"i386/alpine:3.20", false}, {"i386/alpine@" + digest, false}, {"sh", false}, {"abcd", false},
-	} {
-		if got := m.named(tt.name); got != tt.want {
-			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
 }

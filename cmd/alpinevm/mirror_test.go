@@ -28,7 +28,7 @@ import (
 // which key signs.
 func newMirror(t testing.TB, key *apktest.Key, modules fs.FS) *httptest.Server {
 	t.Helper()
-	virt := &apktest.Package{Name: kernelPackage, Version: "6.1.0-r0", Files: []apktest.File{
+	virt := &apktest.Package{Name: "linux-virt", Version: "6.1.0-r0", Files: []apktest.File{
 		{Name: "boot/config-virt", Data: []byte("CONFIG_X86=y\n")},
 		{Name: "boot/vmlinuz-virt", Data: guesttest.Kernel(t, "686-pae")},
 	}}
@@ -54,13 +54,13 @@ func newMirror(t testing.TB, key *apktest.Key, modules fs.FS) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	repo := apktest.NewRepository(key, virt, &apktest.Package{Name: busyboxPackage, Version: "1.36-r0", Files: []apktest.File{
-		{Name: busyboxFile, Mode: 0o755, Data: busybox},
+	repo := apktest.NewRepository(key, virt, &apktest.Package{Name: "busybox-static", Version: "1.36-r0", Files: []apktest.File{
+		{Name: "bin/busybox.static", Mode: 0o755, Data: busybox},
 	}})
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		release, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/alpine/"), "/main/")
 		data, ok := repo[name]
-		if !ok || release != "v3.20" && release != latestStable {
+		if !ok || release != "v3.20" && release != "latest-stable" {
 			http.NotFound(w, r)
 			return
 		}

@@ -1,19 +1,17 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"alpinevm"
+	"alpinevm/launch"
 	"alpinevm/net/usernet"
 )
 
@@ -61,10 +59,11 @@ func (n *networkFlags) config(deterministic bool) (*alpinevm.Network, error) {
 	default:
 		return nil, fmt.Errorf("network %q: want user or none", n.kind)
 	}
-	cfg := &alpinevm.Network{
-		Dialer: &net.Dialer{}, Listener: &net.ListenConfig{}, Ping: usernet.HostPing,
-		HostLoopback: n.hostLoopback, PrivateNetworks: n.privateNetworks,
+	cfg, err := launch.HostNetwork()
+	if err != nil {
+		return nil, err
 	}
+	cfg.HostLoopback, cfg.PrivateNetworks = n.hostLoopback, n.privateNetworks
 	for _, s := range n.publish {
 		f, err := parseForward(s)
 		if err != nil {
@@ -86,11 +85,6 @@ func (n *networkFlags) config(deterministic bool) (*alpinevm.Network, error) {
 		}
 		copy(cfg.MAC[:], mac)
 	}
-	var err error
-	cfg.DNS, err = hostDNS("/etc/resolv.conf", "/etc/hosts")
-	if err != nil {
-		return nil, err
-	}
 	if len(n.dns) > 0 {
 		cfg.DNS.Servers = nil
 	}
@@ -111,31 +105,6 @@ func (n *networkFlags) chosen(at []net.Addr, note func(format string, args ...an
 			note("%s leads to the guest's port %d", a, f.Guest)
 		}
 	}
-}
-
-// hostDNS is what the host knows about names. A host without a resolv.conf(5)
-// has a resolver that Go knows how to ask.
-func hostDNS(resolvConf, hosts string) (usernet.DNSConfig, error) {
-	dns := usernet.DNSConfig{Lookup: func(ctx context.Context, name string) ([]netip.Addr, error) {
-		return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
-	}}
-	f, err := os.Open(resolvConf)
-	if err == nil {
-		defer f.Close()
-		dns.Servers, dns.Search, err = usernet.ParseResolvConf(f)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return dns, err
-	}
-	f, err = os.Open(hosts)
-	if err == nil {
-		defer f.Close()
-		dns.Hosts, err = usernet.ParseHosts(f)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return dns, err
-	}
-	return dns, nil
 }
 
 // parseForward reads [IP:][HOST:]GUEST[/tcp|/udp], where an IPv6 address is in

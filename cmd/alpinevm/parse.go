@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"alpinevm"
+	"alpinevm/launch"
 )
 
 // parseMemory reads a size as docker writes it: 512m, 1g, 524288k, or bytes.
@@ -42,29 +43,23 @@ func parseMemory(s string) (int64, error) {
 	return n &^ (1<<20 - 1), nil
 }
 
-// volumeFlag is one -v.
-type volumeFlag struct {
-	host, guest string
-	readOnly    bool
-}
-
 // volumeOptions are what may follow a volume's paths. Those but the first two
 // ask docker and podman for what has no meaning here.
 const volumeOptions = "ro rw z Z cached delegated consistent"
 
 // parseVolume reads host:guest[:options]. A host path may hold a drive letter.
-func parseVolume(s string) (volumeFlag, error) {
-	bad := func(why string) (volumeFlag, error) {
-		return volumeFlag{}, fmt.Errorf("volume %q: %s; want HOST:GUEST or HOST:GUEST:ro", s, why)
+func parseVolume(s string) (launch.Volume, error) {
+	bad := func(why string) (launch.Volume, error) {
+		return launch.Volume{}, fmt.Errorf("volume %q: %s; want HOST:GUEST or HOST:GUEST:ro", s, why)
 	}
 	rest := s
-	var v volumeFlag
+	var v launch.Volume
 	if i := strings.LastIndexByte(rest, ':'); i > 0 && !strings.Contains(rest[i:], "/") && strings.Contains(rest[:i], ":/") {
 		for option := range strings.SplitSeq(rest[i+1:], ",") {
 			if !slices.Contains(strings.Fields(volumeOptions), option) {
 				return bad(fmt.Sprintf("there is no option %q", option))
 			}
-			v.readOnly = v.readOnly || option == "ro"
+			v.ReadOnly = v.ReadOnly || option == "ro"
 		}
 		rest = rest[:i]
 	}
@@ -72,15 +67,44 @@ func parseVolume(s string) (volumeFlag, error) {
 	if i < 1 {
 		return bad("no guest path")
 	}
-	v.host, v.guest = rest[:i], rest[i+1:]
-	if !path.IsAbs(v.guest) {
+	v.Host, v.Guest = rest[:i], rest[i+1:]
+	if !path.IsAbs(v.Guest) {
 		return bad("the guest path is not absolute")
 	}
-	v.guest = path.Clean(v.guest)
-	if v.guest == "/" {
+	v.Guest = path.Clean(v.Guest)
+	if v.Guest == "/" {
 		return bad("the guest path is the root")
 	}
 	return v, nil
+}
+
+// parseVolumes reads each -v.
+func parseVolumes(flags []string) ([]launch.Volume, error) {
+	var list []launch.Volume
+	for _, s := range flags {
+		v, err := parseVolume(s)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, nil
+}
+
+// parseEnvs reads each -e; those that pass on what the host does not have are
+// left out.
+func parseEnvs(flags []string, lookup func(string) (string, bool)) ([]string, error) {
+	var list []string
+	for _, s := range flags {
+		e, ok, err := parseEnv(s, lookup)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			list = append(list, e)
+		}
+	}
+	return list, nil
 }
 
 // parseEnv completes NAME by the host's value, as docker does.

@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"alpinevm/launch"
+)
 
 func TestParseMemory(t *testing.T) {
 	for _, tt := range []struct {
@@ -21,15 +25,15 @@ func TestParseMemory(t *testing.T) {
 func TestParseVolume(t *testing.T) {
 	for _, tt := range []struct {
 		in   string
-		want volumeFlag
+		want launch.Volume
 		ok   bool
 	}{
-		{"/a:/b", volumeFlag{"/a", "/b", false}, true},
-		{"./a:/b/:ro", volumeFlag{"./a", "/b", true}, true},
-		{`C:\x:/b:rw`, volumeFlag{`C:\x`, "/b", false}, true},
-		{"/a:/b:z", volumeFlag{"/a", "/b", false}, true}, {"/a:/b:Z,ro", volumeFlag{"/a", "/b", true}, true}, {`C:/x:/b`, volumeFlag{"C:/x", "/b", false}, true},
-		{"/a:/b:", volumeFlag{}, false}, {"/a:/b:readonly", volumeFlag{}, false}, {"/a:/b:ro,x", volumeFlag{}, false},
-		{"/a", volumeFlag{}, false}, {"/a:b", volumeFlag{}, false}, {":/b", volumeFlag{}, false}, {"/a:/", volumeFlag{}, false},
+		{"/a:/b", launch.Volume{Host: "/a", Guest: "/b"}, true},
+		{"./a:/b/:ro", launch.Volume{Host: "./a", Guest: "/b", ReadOnly: true}, true},
+		{`C:\x:/b:rw`, launch.Volume{Host: `C:\x`, Guest: "/b"}, true},
+		{"/a:/b:z", launch.Volume{Host: "/a", Guest: "/b"}, true}, {"/a:/b:Z,ro", launch.Volume{Host: "/a", Guest: "/b", ReadOnly: true}, true}, {`C:/x:/b`, launch.Volume{Host: "C:/x", Guest: "/b"}, true},
+		{"/a:/b:", launch.Volume{}, false}, {"/a:/b:readonly", launch.Volume{}, false}, {"/a:/b:ro,x", launch.Volume{}, false},
+		{"/a", launch.Volume{}, false}, {"/a:b", launch.Volume{}, false}, {":/b", launch.Volume{}, false}, {"/a:/", launch.Volume{}, false},
 	} {
 		got, err := parseVolume(tt.in)
 		if got != tt.want || (err == nil) != tt.ok {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"alpinevm/fs9p/oci/store"
+	"alpinevm/launch"
 )
 
 // newProgress shows progress on out: bars on a terminal, a line for each step
@@ -24,6 +25,11 @@ func newProgress(out *os.File, quiet bool, title string) (p store.Progress, fini
 		p, finish = newBars(out)
 	}
 	return &titled{Progress: p, title: func() { fmt.Fprintln(out, title) }}, finish
+}
+
+// showProgress shows progress on standard error.
+func showProgress(quiet bool) launch.Progress {
+	return func(title string) (store.Progress, func()) { return newProgress(os.Stderr, quiet, title) }
 }
 
 // titled prints a title before the first step.

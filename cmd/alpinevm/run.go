@@ -1,19 +1,14 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"alpinevm"
+	"alpinevm/internal/machines"
+	"alpinevm/launch"
 )
 
 // runFlags are the flags of alpinevm run as they were given.
@@ -35,7 +30,7 @@ type runFlags struct {
 	network                          networkFlags
 	image                            imageFlags
 	name                             string
-	machine                          *machine // of that name; nil if there is no name
+	machine                          *machines.Machine // of that name; nil if there is no name
 	alpine                           alpineFlags
 }
 
@@ -72,9 +67,6 @@ Exit codes:
   125    alpinevm or the guest's kernel has failed
   126    the command cannot be executed
   127    the command is not there`
-
-// defaultImage is what runs if nothing is named.
-const defaultImage = "i386/alpine:latest"
 
 const runExample = `  # a shell in the latest Alpine
   alpinevm run
@@ -184,172 +176,9 @@ func (f *runFlags) choose(args []string, justArgs bool) []string {
 	case f.rootfs != "" || f.initrd != "" || f.firmware != "":
 	case len(args) > 0 && !justArgs:
 		return f.image.take(args)
-	case f.machine != nil && !f.machine.isNew:
-	case len(args) > 0 || f.machine != nil || parseKernel(f.kernel) != nil:
-		f.image.name = defaultImage
+	case f.machine != nil && !f.machine.IsNew:
+	case len(args) > 0 || f.machine != nil || launch.IsAlpineKernel(f.kernel):
+		f.image.name = launch.DefaultImage
 	}
 	return args
-}
-
-func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err error) {
-	if f.name != "" {
-		if err := f.takeMachine(ctx); err != nil {
-			return err
-		}
-		defer f.leaveMachine()
-	}
-	args = f.choose(args, justArgs)
-	if err := f.check(args); err != nil {
-		return err
-	}
-	keepBrokenPipes()
-	tty, err := f.terminal()
-	if err != nil {
-		return err
-	}
-	cfg, closeAll, err := f.config(ctx, args)
-	if err != nil {
-		return err
-	}
-	busy := false // the host's files are still being called
-	defer func() {
-		if !busy {
-			closeAll()
-		}
-	}()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-
-	var out io.Writer = os.Stderr
-	stdout, stderr := &stream{f: os.Stdout, name: "standard output"}, &stream{f: os.Stderr, name: "standard error"}
-	if tty != nil {
-		out = crlf{os.Stderr}
-	} else {
-		if sameFile(os.Stdout, os.Stderr) {
-			stderr = stdout
-		}
-		defer func() {
-			if code := exitCode(0); err == nil || errors.As(err, &code) {
-				err = cmp.Or(stdout.lost(), stderr.lost(), err)
-			}
-		}()
-	}
-	if f.kernelLog {
-		cfg.Consoles.Serial = out
-	}
-	w := &watch{cancel: cancel, note: note(out, f.quiet), abandon: abandon(tty)}
-	switch keys := tty.keys(func() { w.cut(errQuit) }); {
-	case !f.hasRoot() && tty != nil:
-		cfg.Consoles.Serial, cfg.Consoles.SerialIn = tty, keys
-	case !f.hasRoot():
-		cfg.Consoles.Serial, cfg.Consoles.SerialIn = stdout, os.Stdin
-	case tty != nil:
-		cols, rows := windowSize()
-		cfg.Consoles.Terminal = &alpinevm.Terminal{In: keys, Out: tty, Cols: cols, Rows: rows, Term: os.Getenv("TERM")}
-	default:
-		cfg.Session.Stdin, cfg.Session.Stdout, cfg.Session.Stderr = os.Stdin, stdout, stderr
-	}
-	if f.debugConsole {
-		cfg.Debug.Console = out
-	}
-	cfg.Debug.TraceTo = out
-
-	m, err := alpinevm.New(*cfg)
-	if err != nil {
-		return f.explain(err)
-	}
-	defer func() {
-		if e := m.Close(); e != nil {
-			busy = true
-			err = cmp.Or(err, e)
-		}
-	}()
-	tidy()
-	w.m = m
-	switch {
-	case f.init || f.initrd != "":
-		w.grace = initGrace
-	case f.hasRoot():
-		w.grace = sessionGrace
-	}
-	defer w.start(f.timeout)()
-	f.network.chosen(m.Forwarded(), w.note)
-	if !f.hasRoot() {
-		for i, v := range cfg.Volumes {
-			mount := alpinevm.VolumeMount(i, v)
-			w.note("-v in the guest: mount -t %s -o %s %s %s", mount.Type, mount.Options, mount.Source, mount.Target)
-		}
-	}
-	if tty != nil {
-		if err := tty.raw(); err != nil {
-			return err
-		}
-		defer tty.restore()
-		defer onResize(func() {
-			tty.again()
-			m.Resize(windowSize())
-		})()
-	}
-	if f.machine != nil {
-		if err := f.machine.begin(); err != nil {
-			return err
-		}
-		defer func() {
-			if e := f.machine.end(err); err == nil {
-				err = e
-			}
-		}()
-	}
-	end, err := m.Run(ctx)
-	if errors.Is(err, errQuit) {
-		if tty != nil && !f.quiet {
-			fmt.Fprintln(out) // the guest's line stays as it is
-		}
-		w.note("switched off")
-	}
-	return w.report(end, err)
-}
-
-// gcPercent has the collector come at one and a quarter times what is in use: most
-// of the heap is the processor's decoded code and the guest's files, which stay.
-const gcPercent = 25
-
-// tidy gives the host back what loading took, and keeps garbage low from here on.
-func tidy() {
-	debug.SetGCPercent(gcPercent)
-	debug.FreeOSMemory()
-}
-
-// terminal is the session's terminal, nil where it has none. As with docker,
-// -t alone gives the program a terminal that nobody types at.
-func (f *runFlags) terminal() (*terminal, error) {
-	switch {
-	case interactive():
-		return newTerminal(true), nil
-	case !f.tty:
-		return nil, nil
-	case f.interactive && !inputIsTerminal():
-		return nil, errors.New("-t: standard input is not a terminal; leave out -i or -t")
-	}
-	return newTerminal(f.interactive), nil
-}
-
-// crlf writes for a terminal in raw mode.
-type crlf struct{ w io.Writer }
-
-func (c crlf) Write(p []byte) (int, error) {
-	s := strings.ReplaceAll(strings.ReplaceAll(string(p), "\r\n", "\n"), "\n", "\r\n")
-	if _, err := io.WriteString(c.w, s); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// note prints messages of our own to out, or nothing if quiet.
-func note(out io.Writer, quiet bool) func(format string, args ...any) {
-	return func(format string, args ...any) {
-		if !quiet {
-			say(out, format, args...)
-		}
-	}
 }

@@ -22,6 +22,17 @@ const (
 	initGrace    = 60 * time.Second
 )
 
+// grace is what the guest gets.
+func (f *runFlags) grace() time.Duration {
+	switch {
+	case f.init || f.initrd != "":
+		return initGrace
+	case f.hasRoot():
+		return sessionGrace
+	}
+	return 0
+}
+
 // A guest's own time passes while it has nothing to do, and by the instructions
 // that it executes: an undisturbed machine executes more than graceRate a
 // second. Where the host has no time for the guest, the grace is up to

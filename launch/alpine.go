@@ -1,23 +1,23 @@
-package main
+package launch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
-
-	"alpinevm"
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/oci"
-	"alpinevm/fs9p/oci/store"
 	"alpinevm/kernel"
 	"alpinevm/kernel/apk"
 )
@@ -31,35 +31,45 @@ const (
 	latestStable   = "latest-stable"
 )
 
-// alpineFlags say where Alpine's packages come from.
-type alpineFlags struct {
-	mirror string
-	keys   []string
+// Mirror is where Alpine's packages come from.
+type Mirror struct {
+	URL string // empty: apk.DefaultMirror
+	// Keys are files of public keys that may sign the mirror's index besides
+	// Alpine's.
+	Keys []string
 }
 
-func (a *alpineFlags) add(fl *pflag.FlagSet) {
-	fl.StringVar(&a.mirror, "mirror", apk.DefaultMirror, "fetch Alpine's kernel from the mirror at this `URL`")
-	fl.StringArrayVar(&a.keys, "mirror-key", nil, "trust the public key in this `FILE` to sign the mirror's index, besides Alpine's")
+// ReadKeys gives what is in the Keys, by the names of their files.
+func (m Mirror) ReadKeys() (map[string][]byte, error) {
+	keys := map[string][]byte{}
+	for _, name := range m.Keys {
+		data, err := readFile("Mirror", name)
+		if err != nil {
+			return nil, err
+		}
+		keys[filepath.Base(name)] = data
+	}
+	return keys, nil
 }
 
 // packages opens the cache of Alpine's packages. finish ends the display of
 // progress.
-func (a *alpineFlags) packages(quiet bool) (c *apk.Cache, finish func(), err error) {
-	dir, err := os.UserCacheDir()
+func (m Mirror) packages(show Progress) (c *apk.Cache, finish func(), err error) {
+	dir, err := CacheDir("apk")
 	if err != nil {
 		return nil, nil, fmt.Errorf("no folder for Alpine's packages: %w", err)
 	}
-	cfg := apk.Config{Dir: filepath.Join(dir, "alpinevm", "apk"), Mirror: strings.TrimRight(a.mirror, "/"), Keys: apk.AlpineKeys()}
-	for _, name := range a.keys {
-		data, err := readFile("mirror-key", name)
-		if err == nil {
-			err = cfg.Keys.Add(filepath.Base(name), data)
-		}
-		if err != nil {
+	cfg := apk.Config{Dir: dir, Mirror: strings.TrimRight(cmp.Or(m.URL, apk.DefaultMirror), "/"), Keys: apk.AlpineKeys()}
+	keys, err := m.ReadKeys()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(keys)) {
+		if err := cfg.Keys.Add(name, keys[name]); err != nil {
 			return nil, nil, err
 		}
 	}
-	progress, finish := newProgress(os.Stderr, quiet, "Alpine's packages:")
+	progress, finish := show.begin("Alpine's packages:")
 	if progress != nil {
 		cfg.Progress = func(what string, size int64) (func(int64), func(error)) {
 			step := progress.Begin("download", what, size)
@@ -80,7 +90,7 @@ var (
 	kernelVersion = regexp.MustCompile(`^\d+\.\d+[0-9a-z._]*(-r\d+)?$`)
 )
 
-// parseKernel reads the value of --kernel: nothing, an Alpine release, a version
+// parseKernel reads a Spec's Kernel: nothing, an Alpine release, a version
 // of its kernel, the file of a package. It gives nil for other files.
 func parseKernel(s string) *kernelSource {
 	if s == "" {
@@ -121,10 +131,15 @@ func releaseOf(root fs.FS) string {
 	return "edge" // such as 3.24.0_alpha20260127
 }
 
-// fetch brings into the cache what boots root where nothing is named, as boots
+// IsAlpineKernel tells whether a Spec's Kernel stands for a package of Alpine's:
+// nothing, a release (3.20, edge), a version of its kernel, or the file of a
+// package.
+func IsAlpineKernel(s string) bool { return parseKernel(s) != nil }
+
+// Fetch brings into the cache what boots root where nothing is named, as Open
 // will ask for it.
-func (a *alpineFlags) fetch(ctx context.Context, root fs.FS, quiet bool) error {
-	packages, finish, err := a.packages(quiet)
+func (m Mirror) Fetch(ctx context.Context, root fs.FS, show Progress) error {
+	packages, finish, err := m.packages(show)
 	if err != nil {
 		return err
 	}
@@ -140,55 +155,54 @@ func (a *alpineFlags) fetch(ctx context.Context, root fs.FS, quiet bool) error {
 	return nil
 }
 
+// ErrNoBusybox is the error of a root without a busybox where no other could be
+// had.
+var ErrNoBusybox = errors.New("the root has no busybox to start the guest with, and there is no other")
+
 // boots adds what boots the guest and did not come from files: Alpine's kernel
 // with its modules, and a busybox for a root that has none.
-func (f *runFlags) boots(ctx context.Context, cfg *alpinevm.Config, open *closers) error {
-	needKernel, needBusybox := cfg.Boot.Kernel == nil && cfg.Boot.Firmware == nil, false
+func (o *opening) boots(ctx context.Context) error {
+	boot, session := &o.cfg.Boot, o.cfg.Session
+	needKernel, needBusybox := boot.Kernel == nil && boot.Firmware == nil, false
 	release := latestStable
-	if cfg.Session != nil {
-		root := fs9p.IOFS(cfg.Session.Root)
+	if session != nil {
+		root := fs9p.IOFS(session.Root)
 		release = releaseOf(root)
 		_, err := kernel.RootTools(root)
-		needBusybox = err != nil && cfg.Session.Busybox == nil
+		needBusybox = err != nil && session.Busybox == nil
 	}
 	if !needKernel && !needBusybox {
 		return nil
 	}
-	policy := apk.Missing
-	if f.image.pull != "" {
-		p, err := store.ParsePolicy(f.image.pull)
-		if err != nil {
-			return err
-		}
-		policy = apk.Policy(p)
+	policy, err := o.policy()
+	if err != nil {
+		return err
 	}
-	packages, finish, err := f.alpine.packages(f.quiet)
+	packages, finish, err := o.Mirror.packages(o.Progress)
 	if err != nil {
 		return err
 	}
 	defer finish()
 	if needKernel {
-		p, err := f.kernelFrom(ctx, packages, release, policy)
+		p, err := kernelFrom(ctx, packages, parseKernel(o.Kernel), release, apk.Policy(policy))
 		if err != nil {
 			return fmt.Errorf("no kernel: %w", err)
 		}
-		if err := addKernel(cfg, p, open); err != nil {
+		if err := o.addKernel(p); err != nil {
 			return fmt.Errorf("no kernel: %s: %w", p.FileName(), err)
 		}
 	}
 	if needBusybox {
-		cfg.Session.Busybox, err = busyboxFrom(ctx, packages, release, policy)
-		if err != nil {
-			return fmt.Errorf("the root has no busybox to start the guest with, and there is no other: %w, or give one with --busybox", err)
+		if session.Busybox, err = busyboxFrom(ctx, packages, release, apk.Policy(policy)); err != nil {
+			return fmt.Errorf("%w: %w", ErrNoBusybox, err)
 		}
 	}
 	return nil
 }
 
-// kernelFrom gives the package that --kernel asks for. Where the root's release
-// of Alpine has none, the latest one's serves.
-func (f *runFlags) kernelFrom(ctx context.Context, packages *apk.Cache, release string, policy apk.Policy) (*apk.Package, error) {
-	src := parseKernel(f.kernel)
+// kernelFrom gives the package that src asks for. Where the root's release of
+// Alpine has none, the latest one's serves.
+func kernelFrom(ctx context.Context, packages *apk.Cache, src *kernelSource, release string, policy apk.Policy) (*apk.Package, error) {
 	switch {
 	case src.file != "":
 		return packages.Open(src.file)
@@ -211,12 +225,13 @@ func kernelOf(ctx context.Context, packages *apk.Cache, release, version string,
 // maxProgram bounds a kernel or a busybox of a package, in bytes.
 const maxProgram = 128 << 20
 
-// addKernel has cfg boot the kernel in a package, with its modules.
-func addKernel(cfg *alpinevm.Config, p *apk.Package, open *closers) error {
-	tree, err := openPackage(p, open)
+// addKernel has the machine boot the kernel in a package, with its modules.
+func (o *opening) addKernel(p *apk.Package) error {
+	tree, data, err := openPackage(p)
 	if err != nil {
 		return err
 	}
+	o.keep(data)
 	files := fs9p.IOFS(tree)
 	names, err := fs.Glob(files, kernelPattern)
 	if err != nil {
@@ -225,11 +240,11 @@ func addKernel(cfg *alpinevm.Config, p *apk.Package, open *closers) error {
 	if len(names) != 1 {
 		return fmt.Errorf("it holds %d files %s, not one", len(names), kernelPattern)
 	}
-	if cfg.Boot.Kernel, err = fs9p.ReadFile(files, names[0], maxProgram); err != nil {
+	if o.cfg.Boot.Kernel, err = fs9p.ReadFile(files, names[0], maxProgram); err != nil {
 		return err
 	}
-	if cfg.Boot.Modules == nil {
-		cfg.Boot.Modules = tree
+	if o.cfg.Boot.Modules == nil {
+		o.cfg.Boot.Modules = tree
 	}
 	return nil
 }
@@ -240,39 +255,43 @@ func busyboxFrom(ctx context.Context, packages *apk.Cache, release string, polic
 	if err != nil {
 		return nil, err
 	}
-	var open closers
-	defer open.close()
-	tree, err := openPackage(p, &open)
+	tree, data, err := openPackage(p)
 	if err != nil {
 		return nil, err
 	}
+	defer data.Close()
 	return fs9p.ReadFile(fs9p.IOFS(tree), busyboxFile, maxProgram)
 }
 
-// openPackage serves a package's files in place. Package oci's index of them is
-// kept beside the data.
-func openPackage(p *apk.Package, open *closers) (fs9p.FS, error) {
-	data, err := os.Open(p.Data)
+// openPackage serves a package's files in place, until data is closed. Package
+// oci's index of them is kept beside the data.
+func openPackage(p *apk.Package) (tree fs9p.FS, data io.Closer, err error) {
+	file, err := os.Open(p.Data)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	*open = append(*open, data)
-	info, err := data.Stat()
+	defer func() {
+		if err != nil {
+			file.Close()
+		}
+	}()
+	info, err := file.Stat()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	layers := []oci.Layer{{Name: p.FileName(), Data: data, Size: info.Size()}}
+	layers := []oci.Layer{{Name: p.FileName(), Data: file, Size: info.Size()}}
 	cache := kernel.DirCache(filepath.Dir(p.Data))
 	index := p.Checksum.String() + ".tree-" + hex.EncodeToString([]byte(oci.Version))
 	if b, ok := cache.Load(index); ok {
 		if tree, err := oci.Open(bytes.NewReader(b), int64(len(b)), layers); err == nil {
-			return tree, nil
+			return tree, file, nil
 		}
 	}
 	var b bytes.Buffer
 	if err := oci.Build(&b, layers, oci.Limits{}); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cache.Store(index, b.Bytes())
-	return oci.Open(bytes.NewReader(b.Bytes()), int64(b.Len()), layers)
+	tree, err = oci.Open(bytes.NewReader(b.Bytes()), int64(b.Len()), layers)
+	return tree, file, err
 }

@@ -1,7 +1,8 @@
-package main
+// Package machines keeps machines between runs: what they are made from, what the
+// guest has changed, and that one process at a time uses them.
+package machines
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,16 +20,17 @@ import (
 
 	"alpinevm/fs9p/oci"
 	"alpinevm/fs9p/statefs"
+	"alpinevm/launch"
 )
 
-// machinesDir is the folder of the machines that are kept between runs:
+// folder is that of the machines:
 //
 //	NAME/machine.json   what the machine is made from
 //	NAME/root/          what it has changed (fs9p/statefs)
 //	.locks/NAME         an empty file, locked while the machine is in use
 //
 // Its image is in the cache of images, pinned for NAME/.
-func machinesDir() (string, error) {
+func folder() (string, error) {
 	dir := os.Getenv("XDG_STATE_HOME")
 	var err error
 	switch home := ""; {
@@ -54,17 +55,18 @@ const (
 	lockDir    = ".locks"
 )
 
-// record is what is known of a machine.
-type record struct {
-	// Image is what the user has named: an image, or a file if File is set.
-	Image string
-	File  *fileStamp `json:",omitempty"`
+// Record is what is known of a machine.
+type Record struct {
+	// From is what the user has named: an image, or a file if File is set.
+	From string     `json:"Image"`
+	File *FileStamp `json:",omitempty"`
 	// Digest is the manifest's at the registry, ID the configuration's.
 	Digest, ID string
 	// Tree is the form of the image's tree, by whose numbers the machine's
 	// changes name the image's files.
 	Tree string
-	// Kernel, Modules and Busybox are what the flags said when it was made.
+	// Kernel, Modules and Busybox are what was given when it was made. Image
+	// makes the names of files absolute.
 	Kernel, Modules, Busybox string `json:",omitempty"`
 
 	Created        time.Time
@@ -72,8 +74,8 @@ type record struct {
 	ExitCode       int       // of the last run
 }
 
-// fileStamp tells whether a file has changed.
-type fileStamp struct {
+// FileStamp tells whether a file has changed.
+type FileStamp struct {
 	Path     string // absolute
 	Size     int64
 	Modified time.Time
@@ -83,12 +85,15 @@ type fileStamp struct {
 // treeForm is the form of the trees that we make.
 func treeForm() string { return strings.TrimSpace(oci.Version) }
 
-// A machine is one that is kept between runs. It is locked.
-type machine struct {
-	name, dir string
-	lock      *flock.Flock
-	record
-	isNew bool // there is no record of it yet
+// Machine is one that is kept between runs. It is locked. It implements
+// launch.Kept.
+type Machine struct {
+	Name string
+	Record
+	IsNew bool // it has not run yet
+
+	dir  string
+	lock *flock.Flock
 }
 
 var machineName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
@@ -99,16 +104,16 @@ var errRunning = errors.New("it is running")
 // lockPatience is how long a machine may be locked by somebody who only looks.
 const lockPatience = 300 * time.Millisecond
 
-// openMachine locks the machine of that name and reads its record.
-func openMachine(ctx context.Context, name string) (*machine, error) {
-	m, err := lockMachine(ctx, name)
+// Open locks the machine of that name and reads its record.
+func Open(ctx context.Context, name string) (*Machine, error) {
+	m, err := lock(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	m.record, err = readRecord(m.dir)
+	m.Record, err = readRecord(m.dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		m.isNew = true
+		m.IsNew = true
 		return m, nil
 	case err == nil && m.Tree != treeForm():
 		err = errors.New("it was made by another version of alpinevm, whose index of the image is not ours; alpinevm rm " + name + " removes it")
@@ -120,8 +125,8 @@ func openMachine(ctx context.Context, name string) (*machine, error) {
 	return m, nil
 }
 
-// lockMachine locks a machine, of which nothing else may be there.
-func lockMachine(ctx context.Context, name string) (m *machine, err error) {
+// lock locks a machine, of which nothing else may be there.
+func lock(ctx context.Context, name string) (m *Machine, err error) {
 	if !machineName.MatchString(name) {
 		return nil, fmt.Errorf("machine %q: want a name of up to 64 letters, digits, dots, hyphens and underscores, the first one a letter or a digit", name)
 	}
@@ -131,14 +136,14 @@ func lockMachine(ctx context.Context, name string) (m *machine, err error) {
 			err = fmt.Errorf("machine %s: %w", name, err)
 		}
 	}()
-	top, err := machinesDir()
+	top, err := folder()
 	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Join(top, lockDir), 0o700); err != nil {
 		return nil, stateError(err)
 	}
-	m = &machine{name: name, dir: filepath.Join(top, name), lock: flock.New(filepath.Join(top, lockDir, name))}
+	m = &Machine{Name: name, dir: filepath.Join(top, name), lock: flock.New(filepath.Join(top, lockDir, name))}
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	switch _, err := m.lock.TryLockContext(ctx, lockPatience/10); {
@@ -153,8 +158,25 @@ func lockMachine(ctx context.Context, name string) (m *machine, err error) {
 	return m, nil
 }
 
-// Close lets others use the machine.
-func (m *machine) Close() error { return m.lock.Close() }
+// Close lets others use the machine. One that has not come to run is as if it had
+// never been made.
+func (m *Machine) Close() error {
+	if m.IsNew {
+		if _, err := os.Stat(m.dir); err == nil && m.remove() == nil {
+			unpin(context.Background(), m.dir) // if this fails, the next removal of an image does it
+		}
+	}
+	return m.lock.Close()
+}
+
+// unpin lets the image of a machine that is gone be removed.
+func unpin(ctx context.Context, dir string) error {
+	s, err := launch.Images(nil)
+	if err != nil {
+		return err
+	}
+	return s.Unpin(ctx, dir)
+}
 
 // stateError says what to do about a folder that cannot be written.
 func stateError(err error) error {
@@ -167,7 +189,7 @@ func stateError(err error) error {
 	return err
 }
 
-func readRecord(dir string) (r record, err error) {
+func readRecord(dir string) (r Record, err error) {
 	b, err := os.ReadFile(filepath.Join(dir, recordFile))
 	if err != nil {
 		return r, err
@@ -179,8 +201,8 @@ func readRecord(dir string) (r record, err error) {
 }
 
 // write puts the record on the disk.
-func (m *machine) write() error {
-	b, err := json.MarshalIndent(m.record, "", "  ")
+func (m *Machine) write() error {
+	b, err := json.MarshalIndent(m.Record, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -206,37 +228,37 @@ func (m *machine) write() error {
 
 // clear makes an empty folder for a new machine. There is one already if a
 // process has died that made the machine, or removed it.
-func (m *machine) clear() error {
+func (m *Machine) clear() error {
 	if err := os.RemoveAll(m.dir); err != nil {
 		return stateError(err)
 	}
 	return stateError(os.Mkdir(m.dir, 0o700))
 }
 
-// begin records that the machine runs.
-func (m *machine) begin() error {
+// Begin records that the machine runs.
+func (m *Machine) Begin() error {
 	m.Started = time.Now().UTC()
-	if m.isNew {
+	if m.IsNew {
 		m.Created = m.Started
 	}
 	if err := m.write(); err != nil {
-		return fmt.Errorf("machine %s: %w", m.name, stateError(err))
+		return fmt.Errorf("machine %s: %w", m.Name, stateError(err))
 	}
-	m.isNew = false
+	m.IsNew = false
 	return nil
 }
 
-// end records how the last run ended.
-func (m *machine) end(result error) error {
-	m.Ended, m.ExitCode = time.Now().UTC(), codeOfError(result)
+// End records how the run has ended.
+func (m *Machine) End(exitCode int) error {
+	m.Ended, m.ExitCode = time.Now().UTC(), exitCode
 	if err := m.write(); err != nil {
-		return fmt.Errorf("machine %s: %w", m.name, err)
+		return fmt.Errorf("machine %s: %w", m.Name, err)
 	}
 	return nil
 }
 
 // remove removes the machine's folder, its record first.
-func (m *machine) remove() error {
+func (m *Machine) remove() error {
 	err := os.Remove(filepath.Join(m.dir, recordFile))
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = os.RemoveAll(m.dir)
@@ -244,70 +266,25 @@ func (m *machine) remove() error {
 	return err
 }
 
-// openUpper opens what the machine has changed.
-func (m *machine) openUpper() (*statefs.FS, error) {
+// Upper opens what the machine has changed.
+func (m *Machine) Upper() (launch.Upper, error) {
 	upper, err := statefs.Open(statefs.Config{Dir: filepath.Join(m.dir, upperDir)})
 	if err != nil {
-		return nil, fmt.Errorf("machine %s: %w", m.name, stateError(err))
+		return nil, fmt.Errorf("machine %s: %w", m.Name, stateError(err))
 	}
-	return upper, nil
+	return named{upper, m.Name}, nil
 }
 
-// listed is a machine as alpinevm ls shows it.
-type listed struct {
-	name string
-	record
-	size    int64 // bytes on the disk
-	running bool
+// named is what a machine has changed; what goes wrong at the end names it.
+type named struct {
+	*statefs.FS
+	machine string
 }
 
-// listMachines lists the machines, the newest first.
-func listMachines() ([]listed, error) {
-	top, err := machinesDir()
-	if err != nil {
-		return nil, err
+// Close is part of io.Closer.
+func (n named) Close() error {
+	if err := n.FS.Close(); err != nil {
+		return fmt.Errorf("machine %s: %w", n.machine, err)
 	}
-	entries, err := os.ReadDir(top)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var list []listed
-	for _, e := range entries {
-		if !machineName.MatchString(e.Name()) {
-			continue
-		}
-		r, err := readRecord(filepath.Join(top, e.Name()))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // in the making
-		}
-		if err != nil {
-			return nil, err
-		}
-		l := listed{name: e.Name(), record: r}
-		if l.size, err = statefs.Usage(filepath.Join(top, e.Name(), upperDir)); err != nil {
-			return nil, err
-		}
-		look := flock.New(filepath.Join(top, lockDir, e.Name()))
-		ok, err := look.TryRLock()
-		l.running = err == nil && !ok
-		look.Close()
-		list = append(list, l)
-	}
-	slices.SortStableFunc(list, func(a, b listed) int {
-		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(a.name, b.name))
-	})
-	return list, nil
-}
-
-// machineNames completes the names of machines.
-func machineNames() []string {
-	list, _ := listMachines()
-	var names []string
-	for _, l := range list {
-		names = append(names, l.name)
-	}
-	return names
+	return nil
 }

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"alpinevm"
+)
+
+// host is what a run has of its host: a terminal or streams.
+type host struct {
+	tty            *terminal // nil: there is none
+	stdout, stderr *stream
+	messages       io.Writer // gets ours
+}
+
+// host looks at what there is. As with docker, -t alone gives the program a
+// terminal that nobody types at.
+func (f *runFlags) host() (*host, error) {
+	h := &host{
+		stdout: &stream{f: os.Stdout, name: "standard output"}, stderr: &stream{f: os.Stderr, name: "standard error"},
+		messages: os.Stderr,
+	}
+	switch {
+	case interactive():
+		h.tty = newTerminal(true)
+	case !f.tty:
+		if sameFile(os.Stdout, os.Stderr) {
+			h.stderr = h.stdout
+		}
+		return h, nil
+	case f.interactive && !inputIsTerminal():
+		return nil, errors.New("-t: standard input is not a terminal; leave out -i or -t")
+	default:
+		h.tty = newTerminal(f.interactive)
+	}
+	h.messages = crlf{os.Stderr}
+	return h, nil
+}
+
+// connect connects the machine to its host. A guest without a session has its
+// console at its first serial port.
+func (f *runFlags) connect(cfg *alpinevm.Config, h *host, quit func()) {
+	if f.kernelLog {
+		cfg.Consoles.Serial = h.messages
+	}
+	switch keys := h.tty.keys(quit); {
+	case cfg.Session == nil && h.tty != nil:
+		cfg.Consoles.Serial, cfg.Consoles.SerialIn = h.tty, keys
+	case cfg.Session == nil:
+		cfg.Consoles.Serial, cfg.Consoles.SerialIn = h.stdout, os.Stdin
+	case h.tty != nil:
+		cols, rows := windowSize()
+		cfg.Consoles.Terminal = &alpinevm.Terminal{In: keys, Out: h.tty, Cols: cols, Rows: rows, Term: os.Getenv("TERM")}
+	default:
+		cfg.Session.Stdin, cfg.Session.Stdout, cfg.Session.Stderr = os.Stdin, h.stdout, h.stderr
+	}
+	if f.debugConsole {
+		cfg.Debug.Console = h.messages
+	}
+	cfg.Debug.TraceTo = h.messages
+}
+
+// enter gives the terminal to the machine until leave is called.
+func (h *host) enter(m *alpinevm.Machine) (leave func(), err error) {
+	if h.tty == nil {
+		return func() {}, nil
+	}
+	if err := h.tty.raw(); err != nil {
+		return nil, err
+	}
+	stop := onResize(func() {
+		h.tty.again()
+		m.Resize(windowSize())
+	})
+	return func() {
+		stop()
+		h.tty.restore()
+	}, nil
+}
+
+// lost is the end of a run: an error if output of the program has not arrived.
+func (h *host) lost(err error) error {
+	if code := exitCode(0); h.tty != nil || err != nil && !errors.As(err, &code) {
+		return err
+	}
+	return cmp.Or(h.stdout.lost(), h.stderr.lost(), err)
+}
+
+// crlf writes for a terminal in raw mode.
+type crlf struct{ w io.Writer }
+
+func (c crlf) Write(p []byte) (int, error) {
+	s := strings.ReplaceAll(strings.ReplaceAll(string(p), "\r\n", "\n"), "\n", "\r\n")
+	if _, err := io.WriteString(c.w, s); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// note prints messages of our own to out, or nothing if quiet.
+func note(out io.Writer, quiet bool) func(format string, args ...any) {
+	return func(format string, args ...any) {
+		if !quiet {
+			say(out, format, args...)
+		}
+	}
+}

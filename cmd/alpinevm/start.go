@@ -1,0 +1,136 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"alpinevm"
+	"alpinevm/internal/machines"
+)
+
+// run is alpinevm run from its flags to the guest's end. justArgs tells that args
+// do not begin with an image.
+func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err error) {
+	if f.name != "" {
+		if err := f.takeMachine(ctx); err != nil {
+			return err
+		}
+		defer f.machine.Close()
+	}
+	args = f.choose(args, justArgs)
+	if err := f.check(args); err != nil {
+		return err
+	}
+	keepBrokenPipes()
+	host, err := f.host()
+	if err != nil {
+		return err
+	}
+	defer func() { err = host.lost(err) }()
+	cfg, closeAll, err := f.config(ctx, args)
+	if err != nil {
+		return f.explain(err)
+	}
+	busy := false // the host's files are still being called
+	defer func() {
+		if !busy {
+			complain(closeAll())
+		}
+	}()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	w := &watch{cancel: cancel, note: note(host.messages, f.quiet), abandon: abandon(host.tty), grace: f.grace()}
+	f.connect(cfg, host, func() { w.cut(errQuit) })
+
+	m, err := alpinevm.New(*cfg)
+	if err != nil {
+		return f.explain(err)
+	}
+	defer func() {
+		if e := m.Close(); e != nil {
+			busy = true
+			err = cmp.Or(err, e)
+		}
+	}()
+	tidy()
+	w.m = m
+	defer w.start(f.timeout)()
+	f.tell(m, cfg, w.note)
+	leave, err := host.enter(m)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if f.machine != nil {
+		if err := f.machine.Begin(); err != nil {
+			return err
+		}
+		defer func() {
+			if e := f.machine.End(codeOfError(err)); err == nil {
+				err = e
+			}
+		}()
+	}
+	end, err := m.Run(ctx)
+	if errors.Is(err, errQuit) {
+		if host.tty != nil && !f.quiet {
+			fmt.Fprintln(host.messages) // the guest's line stays as it is
+		}
+		w.note("switched off")
+	}
+	return w.report(end, err)
+}
+
+// takeMachine locks the machine that --name names. What flags do not say is as
+// when it was made.
+func (f *runFlags) takeMachine(ctx context.Context) error {
+	m, err := machines.Open(ctx, f.name)
+	if err != nil {
+		return err
+	}
+	f.machine = m
+	if m.IsNew {
+		m.Kernel, m.Modules, m.Busybox = f.kernel, f.modules, f.busybox
+		return nil
+	}
+	if f.kernel == "" && f.modules == "" {
+		f.kernel, f.modules = m.Kernel, m.Modules
+	}
+	if f.busybox == "" {
+		f.busybox = m.Busybox
+	}
+	return nil
+}
+
+// tell says what the user has to know of the machine.
+func (f *runFlags) tell(m *alpinevm.Machine, cfg *alpinevm.Config, note func(format string, args ...any)) {
+	f.network.chosen(m.Forwarded(), note)
+	if f.hasRoot() {
+		return
+	}
+	for i, v := range cfg.Volumes {
+		mount := alpinevm.VolumeMount(i, v)
+		note("-v in the guest: mount -t %s -o %s %s %s", mount.Type, mount.Options, mount.Source, mount.Target)
+	}
+}
+
+// complain tells of what goes wrong at the end.
+func complain(err error) {
+	if err != nil {
+		say(os.Stderr, "%s", err)
+	}
+}
+
+// gcPercent has the collector come at one and a quarter times what is in use: most
+// of the heap is the processor's decoded code and the guest's files, which stay.
+const gcPercent = 25
+
+// tidy gives the host back what loading took, and keeps garbage low from here on.
+func tidy() {
+	debug.SetGCPercent(gcPercent)
+	debug.FreeOSMemory()
+}

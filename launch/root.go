@@ -1,0 +1,112 @@
+package launch
+
+import (
+	"context"
+	"io"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"alpinevm/fs9p"
+	"alpinevm/fs9p/memfs"
+	"alpinevm/fs9p/oci/store"
+	"alpinevm/fs9p/overlay"
+	"alpinevm/internal/imageconfig"
+)
+
+// Upper is the file system of what a guest changes in its root.
+type Upper interface {
+	fs9p.FS
+	io.Closer
+}
+
+// root opens the guest's root file system. An image says by itself what is run
+// in it, unless the session does.
+func (o *opening) root(ctx context.Context) error {
+	switch {
+	case o.Image != "" || o.Kept != nil && o.Rootfs == "":
+		return o.image(ctx, o.Image, false)
+	case o.Rootfs == "":
+		return nil
+	case o.Kept != nil:
+		return o.image(ctx, o.Rootfs, true)
+	}
+	is, err := store.IsImage(o.Rootfs)
+	if err != nil {
+		return fault("Rootfs", o.Rootfs, err)
+	}
+	if is {
+		return o.image(ctx, o.Rootfs, true)
+	}
+	tree, err := o.tree("Rootfs", o.Rootfs)
+	if err != nil {
+		return err
+	}
+	if _, inMemory := tree.(*memfs.FS); !inMemory {
+		if tree, err = overlay.New(overlay.Config{Upper: memfs.New(memfs.Config{}), Lower: tree}); err != nil {
+			return err
+		}
+	}
+	o.cfg.Session.Root = tree
+	imageconfig.Apply(o.cfg.Session, v1.Config{}, o.Entrypoint)
+	return nil
+}
+
+// image makes the root of an image.
+func (o *opening) image(ctx context.Context, name string, file bool) error {
+	policy, err := o.policy()
+	if err != nil {
+		return err
+	}
+	progress, finish := o.Progress.begin("image " + name + ":")
+	defer finish()
+	s, err := Images(progress)
+	if err != nil {
+		return err
+	}
+	img := KeptImage{Called: name}
+	switch {
+	case o.Kept != nil:
+		img, err = o.Kept.Image(ctx, s, name, file, policy)
+	case file:
+		img.Image, err = s.Load(ctx, name)
+	default:
+		img.Image, err = s.Image(ctx, name, policy)
+	}
+	if err != nil {
+		return err
+	}
+	lower, err := s.Open(ctx, img.Image)
+	if err != nil {
+		return err
+	}
+	o.keep(lower)
+	upper, err := o.upper()
+	if err != nil {
+		return err
+	}
+	session := o.cfg.Session
+	if session.Root, err = overlay.New(overlay.Config{Upper: upper, Lower: lower}); err != nil {
+		return err
+	}
+	if err := imageconfig.MakeVolumes(session.Root, img.Config); err != nil {
+		return imageFault(img.Called, err)
+	}
+	imageconfig.Apply(session, img.Config, o.Entrypoint)
+	if len(session.Args) == 0 && !session.Init && !img.Plain {
+		return imageFault(img.Called, errNoCommand)
+	}
+	return nil
+}
+
+// upper opens the file system of what the guest changes.
+func (o *opening) upper() (fs9p.FS, error) {
+	if o.Kept == nil {
+		return memfs.New(memfs.Config{}), nil
+	}
+	upper, err := o.Kept.Upper()
+	if err != nil {
+		return nil, err
+	}
+	o.keep(upper)
+	return upper, nil
+}
