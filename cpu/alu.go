@@ -13,9 +13,7 @@ type operands struct {
 	memRegFlat, memRegSeg handler
 	memImmFlat, memImmSeg handler
 
-	// What the register forms do to the flags, and the forms that do not
-	// set them.
-	use                                flagUse
+	// The register forms that do not set flags.
 	quietRegRM, quietRMReg, quietRMImm handler
 }
 
@@ -56,7 +54,7 @@ func (b *operands) choose(t *translation) handler {
 	case src == x86.Ib || src == x86.Ibs || src == x86.Iz:
 		switch {
 		case t.flags&opMem == 0:
-			t.flagUse, t.quiet = b.use, b.quietRMImm
+			t.quiet = b.quietRMImm
 			return b.rMImm
 		case flat:
 			return b.memImmFlat
@@ -65,7 +63,7 @@ func (b *operands) choose(t *translation) handler {
 	case dst == x86.Gb || dst == x86.Gv:
 		switch {
 		case t.flags&opMem == 0:
-			t.flagUse, t.quiet = b.use, b.quietRegRM
+			t.quiet = b.quietRegRM
 			return b.regRM
 		case flat:
 			return b.regMemFlat
@@ -74,7 +72,7 @@ func (b *operands) choose(t *translation) handler {
 	}
 	switch {
 	case t.flags&opMem == 0:
-		t.flagUse, t.quiet = b.use, b.quietRMReg
+		t.quiet = b.quietRMReg
 		return b.rMReg
 	case flat:
 		return b.memRegFlat

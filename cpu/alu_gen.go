@@ -4465,7 +4465,6 @@ var addHandlers = [3]operands{
 		memRegSeg:  add8MemRegSeg,
 		memImmFlat: add8MemImmFlat,
 		memImmSeg:  add8MemImmSeg,
-		use:        flagsSet,
 	},
 	{
 		regRM:      add16RegRM,
@@ -4477,7 +4476,6 @@ var addHandlers = [3]operands{
 		memRegSeg:  add16MemRegSeg,
 		memImmFlat: add16MemImmFlat,
 		memImmSeg:  add16MemImmSeg,
-		use:        flagsSet,
 	},
 	{
 		regRM:      add32RegRM,
@@ -4489,7 +4487,6 @@ var addHandlers = [3]operands{
 		memRegSeg:  add32MemRegSeg,
 		memImmFlat: add32MemImmFlat,
 		memImmSeg:  add32MemImmSeg,
-		use:        flagsSet,
 		quietRegRM: add32RegRMQuiet,
 		quietRMReg: add32RMRegQuiet,
 		quietRMImm: add32RMImmQuiet,
@@ -4507,7 +4504,6 @@ var orHandlers = [3]operands{
 		memRegSeg:  or8MemRegSeg,
 		memImmFlat: or8MemImmFlat,
 		memImmSeg:  or8MemImmSeg,
-		use:        flagsSet,
 	},
 	{
 		regRM:      or16RegRM,
@@ -4519,7 +4515,6 @@ var orHandlers = [3]operands{
 		memRegSeg:  or16MemRegSeg,
 		memImmFlat: or16MemImmFlat,
 		memImmSeg:  or16MemImmSeg,
-		use:        flagsSet,
 	},
 	{
 		regRM:      or32RegRM,
@@ -4531,7 +4526,6 @@ var orHandlers = [3]operands{
 		memRegSeg:  or32MemRegSeg,
 		memImmFlat: or32MemImmFlat,
 		memImmSeg:  or32MemImmSeg,
-		use:        flagsSet,
 		quietRegRM: or32RegRMQuiet,
 		quietRMReg: or32RMRegQuiet,
 		quietRMImm: or32RMImmQuiet,
@@ -4621,7 +4615,6 @@ var andHandlers = [3]operands{
 		memRegSeg:  and8MemRegSeg,
 		memImmFlat: and8MemImmFlat,
 		memImmSeg:  and8MemImmSeg,
-		use:        flagsSet,
 	},
 	{
 		regRM:      and16RegRM,
@@ -4633,7 +4626,6 @@ var andHandlers = [3]operands{
 		memRegSeg:  and16MemRegSeg,
 		memImmFlat: and16MemImmFlat,
 		memImmSeg:  and16MemImmSeg,
-		use:        flagsSet,
 	},
 	{
 		regRM:      and32RegRM,
@@ -4645,7 +4637,6 @@ var andHandlers = [3]operands{
 		memRegSeg:  and32MemRegSeg,
 		memImmFlat: and32MemImmFlat,
 		memImmSeg:  and32MemImmSeg,
-		use:        flagsSet,
 		quietRegRM: and32RegRMQuiet,
 		quietRMReg: and32RMRegQuiet,
 		quietRMImm: and32RMImmQuiet,
@@ -4663,7 +4654,6 @@ var subHandlers = [3]operands{
 		memRegSeg:  sub8MemRegSeg,
 		memImmFlat: sub8MemImmFlat,
 		memImmSeg:  sub8MemImmSeg,
-		use:        flagsSet,
 	},
 	{
 		regRM:      sub16RegRM,
@@ -4675,7 +4665,6 @@ var subHandlers = [3]operands{
 		memRegSeg:  sub16MemRegSeg,
 		memImmFlat: sub16MemImmFlat,
 		memImmSeg:  sub16MemImmSeg,
-		use:        flagsSet,
 	},
 	{
 		regRM:      sub32RegRM,
@@ -4687,7 +4676,6 @@ var subHandlers = [3]operands{
 		memRegSeg:  sub32MemRegSeg,
 		memImmFlat: sub32MemImmFlat,
 		memImmSeg:  sub32MemImmSeg,
-		use:        flagsSet,
 		quietRegRM: sub32RegRMQuiet,
 		quietRMReg: sub32RMRegQuiet,
 		quietRMImm: sub32RMImmQuiet,
@@ -4705,7 +4693,6 @@ var xorHandlers = [3]operands{
 		memRegSeg:  xor8MemRegSeg,
 		memImmFlat: xor8MemImmFlat,
 		memImmSeg:  xor8MemImmSeg,
-		use:        flagsSet,
 	},
 	{
 		regRM:      xor16RegRM,
@@ -4717,7 +4704,6 @@ var xorHandlers = [3]operands{
 		memRegSeg:  xor16MemRegSeg,
 		memImmFlat: xor16MemImmFlat,
 		memImmSeg:  xor16MemImmSeg,
-		use:        flagsSet,
 	},
 	{
 		regRM:      xor32RegRM,
@@ -4729,7 +4715,6 @@ var xorHandlers = [3]operands{
 		memRegSeg:  xor32MemRegSeg,
 		memImmFlat: xor32MemImmFlat,
 		memImmSeg:  xor32MemImmSeg,
-		use:        flagsSet,
 		quietRegRM: xor32RegRMQuiet,
 		quietRMReg: xor32RMRegQuiet,
 		quietRMImm: xor32RMImmQuiet,
@@ -4747,7 +4732,6 @@ var cmpHandlers = [3]operands{
 		memRegSeg:  cmp8MemRegSeg,
 		memImmFlat: cmp8MemImmFlat,
 		memImmSeg:  cmp8MemImmSeg,
-		use:        flagsSet,
 	},
 	{
 		regRM:      cmp16RegRM,
@@ -4759,7 +4743,6 @@ var cmpHandlers = [3]operands{
 		memRegSeg:  cmp16MemRegSeg,
 		memImmFlat: cmp16MemImmFlat,
 		memImmSeg:  cmp16MemImmSeg,
-		use:        flagsSet,
 	},
 	{
 		regRM:      cmp32RegRM,
@@ -4771,7 +4754,6 @@ var cmpHandlers = [3]operands{
 		memRegSeg:  cmp32MemRegSeg,
 		memImmFlat: cmp32MemImmFlat,
 		memImmSeg:  cmp32MemImmSeg,
-		use:        flagsSet,
 	},
 }
 
@@ -4786,7 +4768,6 @@ var testHandlers = [3]operands{
 		memRegSeg:  test8MemRegSeg,
 		memImmFlat: test8MemImmFlat,
 		memImmSeg:  test8MemImmSeg,
-		use:        flagsSet,
 	},
 	{
 		regRM:      test16RegRM,
@@ -4798,7 +4779,6 @@ var testHandlers = [3]operands{
 		memRegSeg:  test16MemRegSeg,
 		memImmFlat: test16MemImmFlat,
 		memImmSeg:  test16MemImmSeg,
-		use:        flagsSet,
 	},
 	{
 		regRM:      test32RegRM,
@@ -4810,6 +4790,5 @@ var testHandlers = [3]operands{
 		memRegSeg:  test32MemRegSeg,
 		memImmFlat: test32MemImmFlat,
 		memImmSeg:  test32MemImmSeg,
-		use:        flagsSet,
 	},
 }

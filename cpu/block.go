@@ -64,7 +64,7 @@ type blockCache struct {
 	single   block
 	flushes  uint64
 	building [maxBlockOps]op
-	effects  [maxBlockOps]effects
+	effects  [maxBlockOps]effect
 	part     block
 	inst     x86.Inst
 	bytes    [x86.MaxLen]byte
@@ -220,22 +220,25 @@ func (c *CPU) build(code []byte, most int) (n int, size uint32) {
 			break
 		}
 		o := &k.building[n]
-		t := translation{ends: true}
+		ends := true
 		switch r {
 		case x86.OK:
-			t = c.translate(in, o, c.mode, size)
+			if n > 0 && in.Alone() {
+				return n, size
+			}
+			t := c.translate(in, o, c.mode, size)
+			ends = t.refused || in.Ends()
+			k.effects[n] = effectOf(in, t.quiet)
 		case x86.TooLong:
 			*o = op{fn: tooLong, start: uint16(size), len: in.Len}
+			k.effects[n] = effect{reads: arithFlags}
 		default:
 			*o = op{fn: undefined, start: uint16(size), len: in.Len}
+			k.effects[n] = effect{reads: arithFlags}
 		}
-		if t.alone && n > 0 {
-			break
-		}
-		k.effects[n] = effects{t.flagUse, t.quiet}
 		n++
 		size += uint32(in.Len)
-		if t.ends || size >= uint32(len(code)) {
+		if ends || size >= uint32(len(code)) {
 			break
 		}
 	}

@@ -7,16 +7,15 @@ var branchFamily = family{
 	x86.JMP:    selectJmp,
 	x86.CALL:   selectCall,
 	x86.RET:    selectRet,
-	x86.LOOP:   ending(loop),
-	x86.LOOPE:  ending(loop),
-	x86.LOOPNE: ending(loop),
-	x86.JECXZ:  ending(jecxz),
+	x86.LOOP:   always(loop),
+	x86.LOOPE:  always(loop),
+	x86.LOOPNE: always(loop),
+	x86.JECXZ:  always(jecxz),
 }
 
 // branchTarget turns the displacement of a direct branch, relative to the next
 // instruction, into the distance from the block's start.
 func branchTarget(t *translation) {
-	t.ends = true
 	t.imm += uint32(t.start) + uint32(t.len)
 }
 
@@ -108,7 +107,6 @@ func selectJmp(t *translation) handler {
 		}
 		return jmpChecked
 	}
-	t.ends = true
 	return jmpIndirect
 }
 
@@ -146,7 +144,6 @@ func selectCall(t *translation) handler {
 		}
 		return callChecked
 	}
-	t.ends = true
 	return callIndirect
 }
 
@@ -185,7 +182,6 @@ func callIndirect(c *CPU, o *op) status {
 }
 
 func selectRet(t *translation) handler {
-	t.ends = true
 	if t.args[0] == x86.None {
 		t.imm = 0
 	}

@@ -8,22 +8,13 @@ import "alpinevm/cpu/x86"
 var controlFamily = family{
 	x86.MOVCR:  selectMovCR,
 	x86.MOVDR:  selectMovDR,
-	x86.LMSW:   ending(lmsw),
+	x86.LMSW:   always(lmsw),
 	x86.SMSW:   always(smsw),
-	x86.CLTS:   ending(clts),
-	x86.INVLPG: ending(invlpg),
-	x86.INVD:   always(cacheFlush),
-	x86.WBINVD: always(cacheFlush),
-	x86.HLT:    ending(hlt),
-}
-
-// privileged records #GP(0) unless CPL is 0.
-func (c *CPU) privileged() bool {
-	if c.CPL == 0 {
-		return true
-	}
-	c.raiseCode(vecGP, 0)
-	return false
+	x86.CLTS:   always(clts),
+	x86.INVLPG: always(invlpg),
+	x86.INVD:   always(nop), // there is no cache
+	x86.WBINVD: always(nop),
+	x86.HLT:    always(hlt),
 }
 
 // The bits of CR4 that exist here (SDM vol. 3A 2.5). VME, PVI and MCE do not, as
@@ -35,24 +26,17 @@ const cr0Bits = cr0PE | cr0MP | cr0EM | cr0TS | cr0ET | cr0NE | cr0WP | cr0AM | 
 
 func selectMovCR(t *translation) handler {
 	if t.args[0] == x86.Cd {
-		t.ends = true
-		return movToCR
+			return movToCR
 	}
 	return movFromCR
 }
 
 func movFromCR(c *CPU, o *op) status {
-	if !c.privileged() {
-		return faulted
-	}
 	c.R[o.rm&7] = [8]uint32{0: c.CR0, 2: c.CR2, 3: c.CR3, 4: c.CR4}[o.reg&7]
 	return next
 }
 
 func movToCR(c *CPU, o *op) status {
-	if !c.privileged() {
-		return faulted
-	}
 	v := c.R[o.rm&7]
 	ok := true
 	switch o.reg {
@@ -117,9 +101,6 @@ func (c *CPU) writeCR4(v uint32) bool {
 }
 
 func lmsw(c *CPU, o *op) status {
-	if !c.privileged() {
-		return faulted
-	}
 	v, ok := c.rmLoad(o, 2)
 	if !ok {
 		return faulted
@@ -138,34 +119,17 @@ func smsw(c *CPU, o *op) status {
 }
 
 func clts(c *CPU, o *op) status {
-	if !c.privileged() {
-		return faulted
-	}
 	c.CR0 &^= cr0TS
 	return next
 }
 
 // invlpg checks neither limit nor rights of its operand.
 func invlpg(c *CPU, o *op) status {
-	if !c.privileged() {
-		return faulted
-	}
 	c.flushPage(c.Seg[o.seg&7].Base + c.ea(o))
 	return c.resume(o)
 }
 
-// cacheFlush is INVD and WBINVD: there is no cache.
-func cacheFlush(c *CPU, o *op) status {
-	if !c.privileged() {
-		return faulted
-	}
-	return next
-}
-
 func hlt(c *CPU, o *op) status {
-	if !c.privileged() {
-		return faulted
-	}
 	c.Halted = true
 	c.updateEvents()
 	return next
@@ -173,8 +137,7 @@ func hlt(c *CPU, o *op) status {
 
 func selectMovDR(t *translation) handler {
 	if t.args[0] == x86.Dd {
-		t.ends = true
-		return movToDR
+			return movToDR
 	}
 	return movFromDR
 }
@@ -188,7 +151,8 @@ func (c *CPU) debugRegister(r uint8) (uint8, bool) {
 		}
 		r += 2
 	}
-	if !c.privileged() {
+	if c.CPL != 0 {
+		c.raiseCode(vecGP, 0)
 		return 0, false
 	}
 	if c.DR[7]&dr7GD != 0 {

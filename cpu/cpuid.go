@@ -151,3 +151,12 @@ func cpuid(c *CPU, o *op) status {
 	c.R[eax], c.R[ebx], c.R[ecx], c.R[edx] = l[0], l[1], l[2], l[3]
 	return next
 }
+
+// has says whether CPUID shows a feature of the opcode table.
+func (c *CPU) has(f x86.Feature) bool {
+	switch f {
+	case x86.FeatureRDRAND, x86.FeatureRDSEED:
+		return c.random != nil
+	}
+	return true
+}

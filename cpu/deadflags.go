@@ -1,42 +1,36 @@
 package cpu
 
-// flagUse is what an instruction does to the arithmetic flags, as far as
-// dropping dead ones needs to know.
-type flagUse uint8
+import "alpinevm/cpu/x86"
 
-const (
-	// flagsSeen: it reads flags, or it may fault, which pushes them, or
-	// nothing is known of it.
-	flagsSeen flagUse = iota
-	// flagsKept: it neither reads nor writes them and cannot fault.
-	flagsKept
-	// flagsSet: it writes all six, reads none and cannot fault.
-	flagsSet
-)
+// effect is what an instruction does to the arithmetic flags, and the handler
+// that leaves them alone, if it has one.
+type effect struct {
+	reads, kills uint32
+	quiet        handler
+}
 
-// effects are what the selector said of one instruction.
-type effects struct {
-	use   flagUse
-	quiet handler
+// effectOf asks the opcode table. A fault pushes all flags.
+func effectOf(in *x86.Inst, quiet handler) effect {
+	u := in.Flags()
+	e := effect{u.Reads, u.Kills, quiet}
+	if in.MayFault() {
+		e.reads = arithFlags
+	}
+	return e
 }
 
 // dropDeadFlags gives the instructions of a block whose flags are overwritten
 // before anything can see them their quiet handlers. Behind the block's end
 // everything is seen.
 func (k *blockCache) dropDeadFlags(n int) (any bool) {
-	dead := false
+	seen := uint32(arithFlags)
 	for i := n - 1; i >= 0; i-- {
 		e := &k.effects[i]
-		if dead && e.quiet != nil {
+		if e.quiet != nil && seen == 0 {
 			k.building[i].fn = e.quiet
 			any = true
 		}
-		switch e.use {
-		case flagsSeen:
-			dead = false
-		case flagsSet:
-			dead = true
-		}
+		seen = seen&^e.kills&arithFlags | e.reads&arithFlags
 	}
 	return any
 }

@@ -26,7 +26,6 @@ func selectExtend(h *[2]operands, to16 handler) selector {
 		}
 		switch {
 		case t.flags&opMem == 0:
-			t.flagUse = flagsKept
 			return h[i].regRM
 		case t.flat():
 			return h[i].regMemFlat

@@ -8,7 +8,7 @@ var farFamily = family{
 	x86.JMPF:  far((*CPU).jmpFar),
 	x86.CALLF: far((*CPU).callFar),
 	x86.RETF:  selectRetFar,
-	x86.IRET:  ending(iret),
+	x86.IRET:  always(iret),
 }
 
 // far makes the selector of a far transfer to a pointer in the instruction or
@@ -23,8 +23,7 @@ func far(transfer func(c *CPU, o *op, sel uint16, off uint32) status) selector {
 		return transfer(c, o, sel, off)
 	}
 	return func(t *translation) handler {
-		t.ends = true
-		if t.args[0] == x86.Ap {
+			if t.args[0] == x86.Ap {
 			t.disp = uint32(t.in.Imm2)
 			return direct
 		}

@@ -6,9 +6,9 @@ import "alpinevm/cpu/x86"
 
 var flagFamily = family{
 	x86.CLI:   always(cli),
-	x86.STI:   ending(sti),
+	x86.STI:   always(sti),
 	x86.PUSHF: always(pushf),
-	x86.POPF:  ending(popf),
+	x86.POPF:  always(popf),
 	x86.LAHF:  always(lahf),
 	x86.SAHF:  always(sahf),
 	x86.CLC:   always(clc),

@@ -7,8 +7,8 @@ import "alpinevm/cpu/x86"
 var ioFamily = family{
 	x86.IN:   selectIn,
 	x86.OUT:  selectOut,
-	x86.INS:  alone(ins),
-	x86.OUTS: alone(outs),
+	x86.INS:  always(ins),
+	x86.OUTS: always(outs),
 }
 
 // portOperand makes o.imm the port number, or o.base EDX where that holds it.
@@ -17,7 +17,6 @@ func portOperand(t *translation, a x86.Arg) {
 	if a == x86.DX {
 		t.base, t.imm = edx, 0
 	}
-	t.ends, t.alone = true, true
 }
 
 func selectIn(t *translation) handler {

@@ -11,6 +11,7 @@ const (
 	modeFlat                       // DS, ES and SS: base 0, limit 4 GiB, writable
 	modeFlatCode                   // CS: base 0, limit 4 GiB
 	modeProtected                  // not real, not virtual-8086
+	modeSystem                     // CPL 0
 )
 
 // modeChanged derives what depends on the segment registers, CPL, CR0, DR7 and
@@ -24,7 +25,10 @@ func (c *CPU) modeChanged() {
 		m |= modeStack32
 	}
 	c.half = 0
-	if c.CPL == 3 {
+	switch c.CPL {
+	case 0:
+		m |= modeSystem
+	case 3:
 		m |= modeUser
 		c.half = 1
 	}

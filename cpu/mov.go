@@ -23,7 +23,7 @@ func selectMov(t *translation) handler {
 	h := &movHandlers[sizeIndex(t.size)]
 	switch t.args[0] {
 	case x86.Zb, x86.Zv:
-		t.rm, t.rmSh, t.flagUse = t.reg, t.regSh, flagsKept
+		t.rm, t.rmSh = t.reg, t.regSh
 		return h.rMImm
 	case x86.AL, x86.RAX:
 		t.reg, t.regSh = eax, 0
@@ -47,7 +47,6 @@ func selectMov(t *translation) handler {
 }
 
 func selectLea(t *translation) handler {
-	t.flagUse = flagsKept
 	if t.size == 4 && t.flags&opAddr16 == 0 {
 		return lea32
 	}

@@ -328,7 +328,6 @@ var movHandlers = [3]operands{
 		memRegSeg:  mov8MemRegSeg,
 		memImmFlat: mov8MemImmFlat,
 		memImmSeg:  mov8MemImmSeg,
-		use:        flagsKept,
 	},
 	{
 		regRM:      mov16RegRM,
@@ -340,7 +339,6 @@ var movHandlers = [3]operands{
 		memRegSeg:  mov16MemRegSeg,
 		memImmFlat: mov16MemImmFlat,
 		memImmSeg:  mov16MemImmSeg,
-		use:        flagsKept,
 	},
 	{
 		regRM:      mov32RegRM,
@@ -352,7 +350,6 @@ var movHandlers = [3]operands{
 		memRegSeg:  mov32MemRegSeg,
 		memImmFlat: mov32MemImmFlat,
 		memImmSeg:  mov32MemImmSeg,
-		use:        flagsKept,
 	},
 }
 

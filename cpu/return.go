@@ -5,7 +5,6 @@ import "alpinevm/cpu/x86"
 // Far RET and IRET (SDM vol. 2A, IRET; vol. 2B, RET).
 
 func selectRetFar(t *translation) handler {
-	t.ends = true
 	if t.args[0] == x86.None {
 		t.imm = 0
 	}

@@ -150,10 +150,7 @@ func movFromSeg(c *CPU, o *op) status {
 }
 
 // The selectors of the MOV forms with a segment register.
-func selectMovToSegment(t *translation) handler {
-	t.ends = t.reg < x86.FS
-	return movToSeg
-}
+func selectMovToSegment(*translation) handler { return movToSeg }
 
 func selectMovFromSegment(*translation) handler { return movFromSeg }
 
@@ -195,18 +192,11 @@ func popSeg(c *CPU, o *op) status {
 // The selectors of the PUSH and POP forms with a segment register.
 func selectPushSegment(*translation) handler { return pushSeg }
 
-func selectPopSegment(t *translation) handler {
-	t.ends = t.reg < x86.FS
-	return popSeg
-}
+func selectPopSegment(*translation) handler { return popSeg }
 
 // loadsFar makes the selector of LDS and its kin for segment register s.
 func loadsFar(s uint8) selector {
-	h := func(c *CPU, o *op) status { return c.loadFar(o, s) }
-	if s >= x86.FS {
-		return always(h)
-	}
-	return ending(h)
+	return always(func(c *CPU, o *op) status { return c.loadFar(o, s) })
 }
 
 func (c *CPU) loadFar(o *op, s uint8) status {

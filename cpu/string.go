@@ -38,7 +38,6 @@ func selectString(once iteration, many run) selector {
 		if t.flags&(opRep|opRepne) == 0 {
 			return plain
 		}
-		t.ends, t.alone = true, true
 		return repeated
 	}
 }

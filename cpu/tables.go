@@ -9,21 +9,10 @@ var tableFamily = family{
 	x86.LIDT: always(lidt),
 	x86.SGDT: always(sgdt),
 	x86.SIDT: always(sidt),
-	x86.LLDT: protectedOnly(lldt),
-	x86.LTR:  protectedOnly(ltr),
-	x86.SLDT: protectedOnly(sldt),
-	x86.STR:  protectedOnly(str),
-}
-
-// protectedOnly makes the selector of a handler that raises #UD in real and
-// virtual-8086 mode.
-func protectedOnly(h handler) selector {
-	return func(t *translation) handler {
-		if t.mode&modeProtected == 0 {
-			return nil
-		}
-		return h
-	}
+	x86.LLDT: always(lldt),
+	x86.LTR:  always(ltr),
+	x86.SLDT: always(sldt),
+	x86.STR:  always(str),
 }
 
 func lgdt(c *CPU, o *op) status { return c.loadTable(o, &c.GDTR) }
@@ -33,9 +22,6 @@ func sidt(c *CPU, o *op) status { return c.storeTable(o, &c.IDTR) }
 
 // loadTable loads GDTR or IDTR; with 16-bit operands the base has 24 bits.
 func (c *CPU) loadTable(o *op, t *TableReg) status {
-	if !c.privileged() {
-		return faulted
-	}
 	lin, ok := c.linRead(o, 6)
 	if !ok {
 		return faulted
@@ -77,20 +63,12 @@ func (c *CPU) storeSelector(o *op, s int) status {
 	return c.rmStore(o, uint32(c.Seg[s].Sel), size)
 }
 
-// systemSelector reads the operand of LLDT and LTR.
-func (c *CPU) systemSelector(o *op) (uint16, bool) {
-	if !c.privileged() {
-		return 0, false
-	}
-	v, ok := c.rmLoad(o, 2)
-	return uint16(v), ok
-}
-
 func lldt(c *CPU, o *op) status {
-	sel, ok := c.systemSelector(o)
+	v, ok := c.rmLoad(o, 2)
 	if !ok {
 		return faulted
 	}
+	sel := uint16(v)
 	if null(sel) {
 		c.Seg[segLDTR] = Seg{Sel: sel}
 		return next
@@ -113,10 +91,11 @@ func lldt(c *CPU, o *op) status {
 }
 
 func ltr(c *CPU, o *op) status {
-	sel, ok := c.systemSelector(o)
+	v, ok := c.rmLoad(o, 2)
 	if !ok {
 		return faulted
 	}
+	sel := uint16(v)
 	if null(sel) {
 		return c.raiseCode(vecGP, 0)
 	}

@@ -9,16 +9,11 @@ type translation struct {
 	in   *x86.Inst
 	args [3]x86.Arg
 	mode mode
-	// ends: the block ends behind this instruction, as it branches or
-	// changes what translation or event recognition depends on.
-	ends bool
-	// alone: the instruction needs exact counts or is interruptible: it
-	// stands in a block of its own (REP, I/O, RDTSC).
-	alone bool
-	// flagUse is what the instruction does to the arithmetic flags, and quiet
-	// a handler that leaves them alone where nobody will look.
-	flagUse flagUse
-	quiet   handler
+	// quiet is a handler that leaves the arithmetic flags alone where nobody
+	// will look at them.
+	quiet handler
+	// refused: it raises an exception whatever its operands are.
+	refused bool
 }
 
 // flat says that the memory operand needs no segment check and no 16-bit wrap:
@@ -27,21 +22,12 @@ func (t *translation) flat() bool {
 	return t.mode&modeFlat != 0 && t.flags&opAddr16 == 0 && (t.seg == x86.DS || t.seg == x86.SS || t.seg == x86.ES)
 }
 
-// selector chooses the handler of one mnemonic. nil means #UD.
+// selector chooses the handler of one mnemonic. It may change the op's fields to what the handler wants. What the instruction is, the opcode
+// table says: where blocks end, who may execute it, what it does to flags.
 type selector func(t *translation) handler
 
 // always makes a selector of one handler that serves all forms.
 func always(h handler) selector { return func(*translation) handler { return h } }
-
-// ending makes a selector of one handler behind which the block ends.
-func ending(h handler) selector {
-	return func(t *translation) handler { t.ends = true; return h }
-}
-
-// alone makes a selector of one handler in a block of its own.
-func alone(h handler) selector {
-	return func(t *translation) handler { t.ends, t.alone = true, true; return h }
-}
 
 // family is one family of instructions: which selector serves which mnemonic.
 type family map[x86.Op]selector
@@ -53,8 +39,8 @@ func (c *CPU) translate(in *x86.Inst, o *op, m mode, start uint32) translation {
 		base: in.Base, index: in.Index, scale: in.Scale, seg: in.Seg,
 		start: uint16(start), len: in.Len, size: in.OpSize, cond: in.Cond, form: in.Form,
 	}
-	args := x86.Forms[in.Form].Args
-	for _, a := range args {
+	row := in.Row()
+	for _, a := range row.Args {
 		switch a {
 		case x86.Gb, x86.Zb:
 			o.reg, o.regSh = in.Reg&3, in.Reg&4*2
@@ -77,19 +63,32 @@ func (c *CPU) translate(in *x86.Inst, o *op, m mode, start uint32) translation {
 	if in.Prefix&x86.PrefixLock != 0 {
 		o.flags |= opLock
 	}
-	t := translation{op: o, in: in, args: args, mode: m}
-	if s := selectors[in.Op]; s != nil {
-		o.fn = s(&t)
-	}
-	if o.fn == nil {
-		o.fn = undefined
-		t.ends, t.alone = true, false
+	t := translation{op: o, in: in, args: row.Args, mode: m}
+	if o.fn = c.refused(row, m); o.fn != nil {
+		t.refused = true
+	} else {
+		o.fn = selectors[in.Op](&t)
 	}
 	return t
 }
 
+// refused gives the handler that raises the exception where the table says that
+// the mode forbids the instruction, or CPUID does not show it; nil otherwise.
+func (c *CPU) refused(row *x86.FormRow, m mode) handler {
+	switch {
+	case row.Flags&x86.NoV86 != 0 && m&modeProtected == 0, !c.has(row.Feat):
+		return undefined
+	case row.Flags&x86.Priv != 0 && m&modeSystem == 0 && row.Op != x86.MOVDR: // it looks for #UD first
+		return forbidden
+	}
+	return nil
+}
+
 // undefined raises #UD.
 func undefined(c *CPU, o *op) status { return c.raise(vecUD) }
+
+// forbidden raises #GP(0) for an instruction that needs CPL 0.
+func forbidden(c *CPU, o *op) status { return c.raiseCode(vecGP, 0) }
 
 // tooLong raises #GP(0) for an instruction of more than 15 bytes.
 func tooLong(c *CPU, o *op) status { return c.raiseCode(vecGP, 0) }

@@ -5,11 +5,11 @@ import "alpinevm/cpu/x86"
 // Counters and random numbers.
 
 var counterFamily = family{
-	x86.RDTSC:  alone(rdtsc),
-	x86.RDTSCP: alone(rdtscp),
+	x86.RDTSC:  always(rdtsc),
+	x86.RDTSCP: always(rdtscp),
 	x86.RDPMC:  always(rdpmc),
-	x86.RDRAND: selectRandom,
-	x86.RDSEED: selectRandom,
+	x86.RDRAND: always(random),
+	x86.RDSEED: always(random),
 }
 
 // timestamp is the time-stamp counter; the count of retired instructions must be
@@ -44,15 +44,8 @@ func rdtscp(c *CPU, o *op) status {
 // rdpmc: there are no performance counters to name, as CPUID leaf 0Ah says.
 func rdpmc(c *CPU, o *op) status { return c.raiseCode(vecGP, 0) }
 
-// selectRandom serves RDRAND and RDSEED, which raise #UD where CPUID does not
-// show them.
-func selectRandom(t *translation) handler { return random }
-
 // random always succeeds: CF says so, the other flags are cleared.
 func random(c *CPU, o *op) status {
-	if c.random == nil {
-		return c.raise(vecUD)
-	}
 	c.writeReg(o.rm, 0, c.random(), o.size)
 	c.setArith(flagCF)
 	return next

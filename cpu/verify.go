@@ -6,11 +6,11 @@ import "alpinevm/cpu/x86"
 // 5.10).
 
 var verifyFamily = family{
-	x86.LAR:  protectedOnly(lar),
-	x86.LSL:  protectedOnly(lsl),
-	x86.VERR: protectedOnly(verr),
-	x86.VERW: protectedOnly(verw),
-	x86.ARPL: protectedOnly(arpl),
+	x86.LAR:  always(lar),
+	x86.LSL:  always(lsl),
+	x86.VERR: always(verr),
+	x86.VERW: always(verw),
+	x86.ARPL: always(arpl),
 }
 
 // inspect reads the descriptor that the operand of LAR, LSL, VERR or VERW refers

@@ -44,7 +44,7 @@ func undefinedCases(slot func(Case)) {
 					switch x86.Decode(code, x86.Mode32, &in) {
 					case x86.OK:
 						row := &x86.Forms[in.Form]
-						if !asked(row) || row.Flags&(x86.Ends|x86.IOPL) != 0 {
+						if !asked(row) || row.Flags&(x86.Ends|x86.DstW) == x86.Ends || row.Flags&x86.IOPL != 0 {
 							continue
 						}
 					case x86.Undefined:

@@ -333,9 +333,6 @@ func genALU(b *bytes.Buffer) {
 			handlers(b, fmt.Sprintf("%s%d", a.Name, s.Bits), []string{
 				"RegRM", "RMReg", "RMImm", "RegMemFlat", "RegMemSeg", "MemRegFlat", "MemRegSeg", "MemImmFlat", "MemImmSeg",
 			})
-			if !a.ReadsCarry {
-				b.WriteString("use: flagsSet,\n")
-			}
 			if a.quiet(s) {
 				for _, f := range []string{"RegRM", "RMReg", "RMImm"} {
 					fmt.Fprintf(b, "quiet%s: %s%d%sQuiet,\n", f, a.Name, s.Bits, f)
@@ -362,7 +359,7 @@ func genMov(b *bytes.Buffer) {
 		handlers(b, fmt.Sprintf("mov%d", s.Bits), []string{
 			"RegRM", "RMReg", "RMImm", "RegMemFlat", "RegMemSeg", "MemRegFlat", "MemRegSeg", "MemImmFlat", "MemImmSeg",
 		})
-		b.WriteString("use: flagsKept,\n},\n")
+		b.WriteString("},\n")
 	}
 	b.WriteString("}\n")
 	for _, name := range []string{"movzx", "movsx"} {

@@ -1,10 +1,12 @@
 package x86
 
 // FlagUse says what an instruction does with EFLAGS (SDM vol. 1, appendix A).
+// Where the manual leaves flags undefined, engines agree by what is said here:
+// flags that are not written keep their values.
 type FlagUse struct {
 	Reads  uint32 // flags that the result depends on
 	Writes uint32 // flags that may change
-	Kills  uint32 // flags whose old value is lost whatever the operands are; those left undefined are among them
+	Kills  uint32 // flags whose old value is lost whatever the operands are
 }
 
 const (
@@ -36,8 +38,6 @@ var flagUses = [numOps]FlagUse{
 	NEG:       {0, FlagsArith, FlagsArith},
 	MUL:       {0, FlagsArith, FlagsArith},
 	IMUL:      {0, FlagsArith, FlagsArith},
-	DIV:       {0, FlagsArith, FlagsArith},
-	IDIV:      {0, FlagsArith, FlagsArith},
 	ROL:       {0, flagsRot, 0},
 	ROR:       {0, flagsRot, 0},
 	RCL:       {FlagCF, flagsRot, 0},
@@ -51,8 +51,8 @@ var flagUses = [numOps]FlagUse{
 	BTS:       {0, FlagCF, FlagCF},
 	BTR:       {0, FlagCF, FlagCF},
 	BTC:       {0, FlagCF, FlagCF},
-	BSF:       {0, FlagsArith, FlagsArith},
-	BSR:       {0, FlagsArith, FlagsArith},
+	BSF:       {0, FlagZF, FlagZF},
+	BSR:       {0, FlagZF, FlagZF},
 	DAA:       {FlagCF | FlagAF, FlagsArith, FlagsArith},
 	DAS:       {FlagCF | FlagAF, FlagsArith, FlagsArith},
 	AAA:       {FlagAF, FlagsArith, FlagsArith},
@@ -122,10 +122,29 @@ var flagUses = [numOps]FlagUse{
 func (in *Inst) Flags() FlagUse {
 	u := flagUses[in.Op]
 	switch in.Op {
+	case ROL, ROR, RCL, RCR, SHL, SHR, SAR, SHLD, SHRD:
+		in.constantShift(&u)
 	case JCC, SETCC, CMOVCC:
 		u.Reads = CondFlags(in.Cond)
 	case FCMOVCC:
 		u.Reads = [4]uint32{FlagCF, FlagZF, FlagCF | FlagZF, FlagPF}[in.Cond&3]
 	}
 	return u
+}
+
+// constantShift makes exact what a shift by a constant does with the flags: by 0
+// it leaves them alone.
+func (in *Inst) constantShift(u *FlagUse) {
+	n := uint32(1)
+	for _, a := range in.Row().Args {
+		switch a {
+		case CL:
+			return
+		case Ib:
+			n = in.Imm & 31
+		}
+	}
+	if u.Kills = u.Writes; n == 0 {
+		*u = FlagUse{}
+	}
 }

@@ -103,8 +103,10 @@ const (
 	SrcW                         // Args[1] is written as well as read: XCHG, XADD
 	LockOK                       // LOCK is allowed where Args[0] is memory
 	CC                           // one row for the 16 opcodes of the conditions
-	Ends                         // control may go elsewhere than to the next instruction, or the mode may change
-	Priv                         // CPL 0 only
+	Ends                         // see Inst.Ends
+	Alone                        // see Inst.Alone
+	String                       // a string instruction: REP repeats it
+	Priv                         // CPL 0 only, else #GP(0)
 	IOPL                         // sensitive to IOPL, VME or the I/O permission bitmap
 	NoV86                        // #UD in real and virtual-8086 mode
 
