@@ -26,7 +26,7 @@ const cr0Bits = cr0PE | cr0MP | cr0EM | cr0TS | cr0ET | cr0NE | cr0WP | cr0AM | 
 
 func selectMovCR(t *translation) handler {
 	if t.args[0] == x86.Cd {
-			return movToCR
+		return movToCR
 	}
 	return movFromCR
 }
@@ -137,7 +137,7 @@ func hlt(c *CPU, o *op) status {
 
 func selectMovDR(t *translation) handler {
 	if t.args[0] == x86.Dd {
-			return movToDR
+		return movToDR
 	}
 	return movFromDR
 }

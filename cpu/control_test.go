@@ -448,7 +448,7 @@ func TestCPUID(t *testing.T) {
 	r.wantf(get(0x12345, 0) == get(maxBasic, 0), "a leaf beyond the last")
 	l = get(4, 3)
 	r.wantf(l == leaf{}, "leaf 4 does not end: %x", l)
-	r.random = nil
+	r.withoutRandom()
 	r.wantf(get(1, 0)[2]>>30&1 == 0 && get(7, 0)[1] == 0, "RDRAND without a source")
 }
 
@@ -476,7 +476,7 @@ func TestRandom(t *testing.T) {
 		r.exec(0x66, 0x0f, 0xc7, op)
 		r.wantf(r.R[eax] == 0x5678, "AX %x", r.R[eax])
 	}
-	r.random = nil
+	r.withoutRandom()
 	if got := r.exec(0x0f, 0xc7, 0xf0); got != "6" {
 		t.Errorf("without a source: %q", got)
 	}

@@ -90,8 +90,10 @@ type CPU struct {
 	tsc    func() uint64
 	random func() uint32
 	model  Model
-	blocks blockCache
-	floats sseEnv
-	noTLB  TLB // never hits: makes each access take the checking path
-	trace  func(*CPU, *Fault)
+	// features is the set of x86.Features that CPUID shows.
+	features uint64
+	blocks   blockCache
+	floats   sseEnv
+	noTLB    TLB // never hits: makes each access take the checking path
+	trace    func(*CPU, *Fault)
 }

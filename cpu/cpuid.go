@@ -152,11 +152,12 @@ func cpuid(c *CPU, o *op) status {
 	return next
 }
 
-// has says whether CPUID shows a feature of the opcode table.
-func (c *CPU) has(f x86.Feature) bool {
-	switch f {
-	case x86.FeatureRDRAND, x86.FeatureRDSEED:
-		return c.random != nil
+// shown is the set of the opcode table's features that CPUID shows.
+func (c *CPU) shown() (set uint64) {
+	for f := range x86.NumFeatures {
+		if at := f.Bit(); at.Leaf == 0 || c.identify(at.Leaf, 0)[at.Reg]>>at.Bit&1 != 0 {
+			set |= 1 << f
+		}
 	}
-	return true
+	return set
 }

@@ -23,7 +23,7 @@ func far(transfer func(c *CPU, o *op, sel uint16, off uint32) status) selector {
 		return transfer(c, o, sel, off)
 	}
 	return func(t *translation) handler {
-			if t.args[0] == x86.Ap {
+		if t.args[0] == x86.Ap {
 			t.disp = uint32(t.in.Imm2)
 			return direct
 		}

@@ -140,6 +140,13 @@ func newRig(t testing.TB) *rig {
 	return r
 }
 
+// withoutRandom makes the CPU one without random numbers.
+func (r *rig) withoutRandom() {
+	r.random = nil
+	r.features = r.shown()
+	r.flushBlocks()
+}
+
 // ring puts the CPU into ring 0, 1 or 3.
 func (r *rig) ring(cpl uint8) {
 	cs, ss, sp := uint16(selCode0), uint16(selData0), uint32(rigStack0)

@@ -24,6 +24,7 @@ func New(cfg Config) (*CPU, error) {
 	for i := range c.noTLB {
 		c.noTLB[i] = TLBEntry{noTag, noTag, noTag, 0}
 	}
+	c.features = c.shown()
 	c.blocks.init(cfg.Mem)
 	cfg.Mem.Watch(c)
 	c.Reset()

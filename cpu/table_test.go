@@ -77,7 +77,7 @@ func TestBlocksFollowTable(t *testing.T) {
 	for _, random := range []bool{true, false} {
 		r := newRig(t)
 		if !random {
-			r.random = nil
+			r.withoutRandom()
 		}
 		for _, m := range tableModes {
 			r.mode = m

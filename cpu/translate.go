@@ -76,7 +76,7 @@ func (c *CPU) translate(in *x86.Inst, o *op, m mode, start uint32) translation {
 // the mode forbids the instruction, or CPUID does not show it; nil otherwise.
 func (c *CPU) refused(row *x86.FormRow, m mode) handler {
 	switch {
-	case row.Flags&x86.NoV86 != 0 && m&modeProtected == 0, !c.has(row.Feat):
+	case row.Flags&x86.NoV86 != 0 && m&modeProtected == 0, c.features>>row.Feat&1 == 0:
 		return undefined
 	case row.Flags&x86.Priv != 0 && m&modeSystem == 0 && row.Op != x86.MOVDR: // it looks for #UD first
 		return forbidden

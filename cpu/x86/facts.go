@@ -47,5 +47,6 @@ var calm = [numOps]bool{
 	CBW: true, CWD: true, SALC: true, LAHF: true, SAHF: true,
 	CLC: true, STC: true, CMC: true, CLD: true, STD: true,
 	JCC: true, JMP: true, LOOP: true, LOOPE: true, LOOPNE: true, JECXZ: true,
+	POPCNT: true, CRC32: true, MOVBE: true,
 	NOP: true, PAUSE: true, CPUID: true, PREFETCH: true, LFENCE: true, MFENCE: true, SFENCE: true,
 }
