@@ -15,8 +15,9 @@ run: build
 guest:
 	scripts/guest.sh
 
-test: guest
-	scripts/test.sh
+test:
+	@command -v $(GO) >/dev/null || { echo "there is no $(GO): install Go, at least the version that go.mod names, from https://go.dev/dl"; exit 1; }
+	@GO='$(GO)' $(GO) run ./scripts/gate
 
 cross:
 	scripts/cross.sh

@@ -50,10 +50,10 @@ type phases struct {
 	count  func() uint64 // retired instructions; nil: nobody knows
 	left   []phase
 
-	began, last         time.Time
-	countBegan, counted uint64
-	log                 tail
-	done                bool
+	began, last time.Time
+	counted     uint64
+	log         tail
+	done        bool
 }
 
 // begin starts the clock.

@@ -13,18 +13,21 @@
 # it does itself when it runs as root. The last line on success is the folder's name.
 set -eu
 
+me=guest.sh
+top=$(cd "$(dirname "$0")/.." && pwd)
+. "$top/scripts/apt.sh"
 dest=${XDG_CACHE_HOME:-$HOME/.cache}/alpinevm/guest
 what=${1:-all}
 work=
-top=$(cd "$(dirname "$0")/.." && pwd)
 
 alpine=alpine-minirootfs-3.20.3-x86.tar.gz
 alpine_url=https://dl-cdn.alpinelinux.org/alpine/v3.20/releases/x86/$alpine
 alpine_sha256=4c7ba1c9e6642692dd5cb302e5e58943221901f2e15991af7d5cb4ded80dc7b9
 
-say() { echo "guest.sh: $*" >&2; }
-die() { say "$*"; exit 1; }
-clean() { [ -z "$work" ] || rm -rf "$work"; }
+clean() {
+	rm -f "$apt_log"
+	[ -z "$work" ] || rm -rf "$work"
+}
 trap clean EXIT
 trap 'exit 1' HUP INT TERM
 
@@ -32,12 +35,14 @@ only_run() { [ "$what" = run ]; }
 
 has_kernel() { [ -e "$dest/$1/vmlinuz" ] && [ -d "$dest/$1/modules" ]; }
 
-complete() {
-	has_kernel 686-pae && [ -e "$dest/busybox" ] && { only_run || has_kernel 686 && [ -d "$dest/seabios" ] && [ -e "$dest/iasl" ]; }
+# lacks names what is not there yet.
+lacks() {
+	has_kernel 686-pae || echo 686-pae
+	only_run || has_kernel 686 || echo 686
+	[ -e "$dest/busybox" ] || echo busybox
+	only_run || [ -d "$dest/seabios" ] || echo seabios
+	only_run || [ -e "$dest/iasl" ] || echo iasl
 }
-
-# known NAME: whether apt has a version of the package to offer.
-known() { [ -n "$(apt-cache show --no-all-versions "$1" 2>/dev/null | head -n 1)" ]; }
 
 # prepare makes apt know i386 packages.
 prepare() {
@@ -45,15 +50,18 @@ prepare() {
 		command -v $tool >/dev/null || die "$tool is missing: this script needs Debian or a relative of it;" \
 			"elsewhere put the files named at its top into $dest"
 	done
-	known linux-image-686-pae:i386 && known busybox-static:i386 && known seabios && known acpica-tools && return
+	packages="linux-image-686-pae:i386 busybox-static:i386"
+	only_run || packages="$packages linux-image-686:i386 seabios acpica-tools"
+	# shellcheck disable=SC2086 # a list of names
+	known $packages && return
 	if [ "$(id -u)" != 0 ]; then
 		die "apt does not know Debian's i386 packages; run as root:
     dpkg --add-architecture i386 && apt-get update
 then run this script again"
 	fi
 	[ "$(dpkg --print-architecture)" = i386 ] || dpkg --add-architecture i386
-	apt-get -q -o Acquire::Retries=3 update >&2
-	known linux-image-686-pae:i386 || die "apt offers no linux-image-686-pae:i386; Debian 12 (bookworm) has it"
+	# shellcheck disable=SC2086
+	update $packages
 }
 
 # versioned META: the package with the kernel itself, which the metapackage depends on.
@@ -65,7 +73,11 @@ versioned() {
 fetch() {
 	rm -rf "$work/root" "$work"/*.deb
 	say "fetching $1"
-	(cd "$work" && apt-get -q -o Acquire::Retries=3 -o APT::Sandbox::User=root download "$1" >&2) || die "cannot download $1"
+	cd "$work"
+	# Lists that are old name packages that are gone.
+	apt_get download "$1" || { [ "$(id -u)" = 0 ] && update "$1" && apt_get download "$1"; } ||
+		apt_failed "cannot download $1: run apt-get update as root, see that apt-get download $1 succeeds, and run scripts/guest.sh again"
+	cd "$top"
 	dpkg-deb -x "$work"/*.deb "$work/root"
 }
 
@@ -92,12 +104,14 @@ root() {
 	say "fetching $alpine"
 	mkdir -p "$dest"
 	(cd "$top" && ${GO:-go} run ./scripts/fetch "$alpine_url" "$alpine_sha256" "$dest/$alpine") ||
-		say "no Alpine root file system: put $alpine into $dest"
+		say "no Alpine root file system, and what needs it is skipped: put $alpine into $dest"
 }
 
 case $what in all | run) ;; *) die "$what: give nothing, or run" ;; esac
 root
-if ! complete; then
+missing=$(lacks | tr '\n' ' ')
+if [ -n "$missing" ]; then
+	online "${missing% }"
 	mkdir -p "$dest"
 	rm -rf "$dest"/*.new
 	work=$(mktemp -d "$dest/work.XXXXXX")

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// testGate is a gate that prints to a buffer, at a time that stands still.
+func testGate(t *testing.T) (*gate, *bytes.Buffer) {
+	var out bytes.Buffer
+	start := time.Unix(1000, 0)
+	r := &report{w: &out, now: func() time.Time { return start.Add(83 * time.Second) }, start: start, last: start}
+	return &gate{ctx: t.Context(), report: r, goCommand: "go"}, &out
+}
+
+func testProgress(g *gate, label string, left int) *progress {
+	return &progress{gate: g, label: label, left: left, broken: map[string]bool{}, output: map[string][]string{}, running: map[string]time.Time{}}
+}
+
+// TestProgress: what go test says becomes one format, and the last line counts.
+func TestProgress(t *testing.T) {
+	const passing = `{"Action":"start","Package":"m/a"}
+{"Action":"run","Package":"m/a","Test":"TestX"}
+{"Action":"output","Package":"m/a","Test":"TestX","Output":"noise\n"}
+{"Action":"pass","Package":"m/a","Test":"TestX","Elapsed":1}
+{"Action":"pass","Package":"m/a","Elapsed":1.25}
+`
+	for _, tt := range []struct {
+		name, events, want string
+		offline, green     bool
+	}{
+		{"passes", passing, `[ 1:23] ok    m/a 1.3s, 2 packages left
+1 passed, 0 failed, 0 skipped
+`, false, true},
+		{"a test fails", `{"Action":"output","Package":"m/a","Test":"TestX","Output":"    x_test.go:1: no\n"}
+{"Action":"fail","Package":"m/a","Test":"TestX"}
+{"Action":"output","Package":"m/a","Output":"FAIL\n"}
+{"Action":"fail","Package":"m/a"}
+`, `[ 1:23] FAIL  m/a TestX
+            x_test.go:1: no
+[ 1:23] FAIL  m/a, 2 packages left
+[ 1:23] FAIL  m/a TestX
+0 passed, 1 failed, 0 skipped
+`, false, false},
+		{"a package does not build", `{"ImportPath":"m/a","Action":"build-output","Output":"a.go:1: syntax\n"}
+{"Action":"output","Package":"m/a","Output":"FAIL m/a [build failed]\n"}
+{"Action":"fail","Package":"m/a","Elapsed":0}
+`, `        a.go:1: syntax
+[ 1:23] FAIL  m/a
+        FAIL m/a [build failed]
+[ 1:23] FAIL  m/a
+0 passed, 1 failed, 0 skipped
+`, false, false},
+		{"nothing ran", `go: no such package
+{"Action":"skip","Package":"m/a"}
+`, `[ 1:23]       go: no such package
+0 passed, 0 failed, 0 skipped
+`, false, false},
+		{"a skip for want of something", passing + `{"Action":"output","Package":"m/a","Test":"TestY","Output":"=== RUN TestY\n"}
+{"Action":"output","Package":"m/a","Test":"TestY","Output":"    y_test.go:1: no kernel\n"}
+{"Action":"skip","Package":"m/a","Test":"TestY"}
+`, `[ 1:23] ok    m/a 1.3s, 2 packages left
+[ 1:23] SKIP  m/a TestY: y_test.go:1: no kernel
+[ 1:23] FAIL  what is skipped for want of something fails the run; ALPINEVM_OFFLINE=1 allows it where there is no network
+1 passed, 0 failed, 1 skipped
+`, false, false},
+		{"the same, offline", passing + `{"Action":"skip","Package":"m/a","Test":"TestY"}
+`, `[ 1:23] ok    m/a 1.3s, 2 packages left
+[ 1:23] SKIP  m/a TestY: no reason given
+1 passed, 0 failed, 1 skipped
+`, true, true},
+		{"a skip that is right here", passing + `{"Action":"output","Package":"m/a","Test":"TestY","Output":"    y_test.go:1: not here: root\n"}
+{"Action":"skip","Package":"m/a","Test":"TestY"}
+`, `[ 1:23] ok    m/a 1.3s, 2 packages left
+[ 1:23] SKIP  m/a TestY: y_test.go:1: not here: root
+1 passed, 0 failed, 1 skipped
+`, false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g, out := testGate(t)
+			g.offline = tt.offline
+			p := testProgress(g, "", 3)
+			for l := range strings.Lines(tt.events) {
+				p.line(strings.TrimSuffix(l, "\n"))
+			}
+			if green := g.finish(); green != tt.green || out.String() != tt.want {
+				t.Errorf("green: %v\n%s\nwant\n%s", green, out, tt.want)
+			}
+		})
+	}
+}
+
+// TestHeartbeat: after half a minute without a line it says what runs, the longest first.
+func TestHeartbeat(t *testing.T) {
+	g, out := testGate(t)
+	p := testProgress(g, "race: ", 2)
+	p.later = 3
+	g.report.expect(p.waiting)
+	g.report.beat()
+	if want := "[ 1:23] ...   race: building; 5 packages left\n"; out.String() != want {
+		t.Errorf("%q, want %q", out, want)
+	}
+	g.report.beat() // at once after another line
+	for _, key := range []string{"start  m/a", "run TestX m/a", "start  m/b", "run TestX/y m/a", "run TestZ m/a", "pass TestZ m/a"} {
+		f := strings.Split(key, " ")
+		p.line(`{"Action":"` + f[0] + `","Test":"` + f[1] + `","Package":"` + f[2] + `"}`)
+		time.Sleep(time.Millisecond) // the order is that of their beginnings
+	}
+	if got := p.waiting(); got != "race: m/b 0s, m/a TestX/y 0s; 5 packages left" {
+		t.Errorf("it waits for %q", got)
+	}
+	if n := strings.Count(out.String(), "..."); n != 1 {
+		t.Errorf("%d beats", n)
+	}
+}
+
+// TestChecks: a check that fails stops the run before the tests; one that cannot be made
+// offline is skipped by name.
+func TestChecks(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		err     error
+		offline bool
+		want    string
+	}{
+		{"fine", nil, false, "1 passed, 0 failed, 0 skipped\n"},
+		{"found", errors.New("a.go:1: bad"), true, "        a.go:1: bad\n[ 1:23] FAIL  check\n0 passed, 1 failed, 0 skipped\n"},
+		{"missing", missingError("no network"), false, "        no network\n[ 1:23] FAIL  check\n0 passed, 1 failed, 0 skipped\n"},
+		{"missing, offline", missingError("no network"), true, "[ 1:23] SKIP  check: no network\n0 passed, 0 failed, 1 skipped\n"},
+	} {
+		g, out := testGate(t)
+		g.offline = tt.offline
+		g.check(step{"check", func(*gate) error { return tt.err }}, 1, 2)
+		g.finish()
+		if !strings.HasPrefix(out.String(), "[ 1:23] step  1 of 2: check\n") || !strings.HasSuffix(out.String(), tt.want) {
+			t.Errorf("%s:\n%s", tt.name, out)
+		}
+	}
+}
+
+// TestSources: gofmt and go generate see what they should.
+func TestSources(t *testing.T) {
+	t.Chdir(t.TempDir())
+	g, _ := testGate(t)
+	write := func(name, text string) {
+		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("go.mod", "module m\n")
+	write("a.go", "package m\n\n//go:generate cp text b.go\n")
+	write("text", "package m\n")
+	write("b.go", "package  m\n")
+	if err := gofmt(g); err == nil || err.Error() != "gofmt -w b.go" {
+		t.Errorf("gofmt: %v", err)
+	}
+	if err := generate(g); err == nil || !strings.Contains(err.Error(), "go generate changed b.go") {
+		t.Errorf("the first go generate: %v", err)
+	}
+	if err := errors.Join(generate(g), gofmt(g)); err != nil {
+		t.Errorf("the second: %v", err)
+	}
+}
