@@ -78,7 +78,7 @@ func TestFull(t *testing.T) {
 						t.Fatal(err)
 					}
 					if how != "goes on" {
-						f, told = openFull(t, f.cfg.Dir, d)
+						f, _ = openFull(t, f.cfg.Dir, d)
 					}
 					if d.left() != 0 {
 						t.Fatalf("%d bytes are left", d.left())
