@@ -2,9 +2,14 @@ package cputest
 
 import (
 	"encoding/binary"
+	"errors"
 
 	"alpinevm/cpu/x86"
 )
+
+// ErrNoSilicon says that the host cannot be asked: it is no 64-bit x86 processor under a
+// Linux that runs 32-bit programs.
+var ErrNoSilicon = errors.New("cputest: this host runs no 32-bit programs of Linux for x86")
 
 // ask runs one instruction on an engine, until it retires as it should.
 func ask(e Engine, c Case, done func(*Outcome) bool) (Outcome, error) {

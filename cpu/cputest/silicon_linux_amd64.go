@@ -86,7 +86,7 @@ const (
 )
 
 // NewSilicon starts the child. The folder is for its program and the shared
-// file. The error says why the host cannot run it.
+// file. ErrNoSilicon says that the host cannot run it.
 func NewSilicon(dir string) (*Silicon, error) {
 	s := &Silicon{}
 	path := filepath.Join(dir, "silicon")
@@ -115,7 +115,10 @@ func NewSilicon(dir string) (*Silicon, error) {
 	}
 	if err := s.cmd.Start(); err != nil {
 		syscall.Munmap(s.shared)
-		return nil, fmt.Errorf("cputest: this host does not run 32-bit programs: %w", err)
+		if errors.Is(err, syscall.ENOEXEC) {
+			return nil, ErrNoSilicon
+		}
+		return nil, fmt.Errorf("cputest: %w", err)
 	}
 	if err := s.wait(); err != nil {
 		s.Close()

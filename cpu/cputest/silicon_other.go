@@ -2,14 +2,12 @@
 
 package cputest
 
-import "errors"
-
 // Silicon runs cases on the host's processor. This host cannot.
 type Silicon struct{}
 
 // NewSilicon says that the host cannot run 32-bit x86 programs under Linux.
 func NewSilicon(string) (*Silicon, error) {
-	return nil, errors.New("cputest: the oracle needs a linux/amd64 host")
+	return nil, ErrNoSilicon
 }
 
 // Mode16 is never called.

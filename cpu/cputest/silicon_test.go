@@ -1,12 +1,18 @@
 package cputest
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 // newSilicon starts the oracle, or skips where the host has none.
 func newSilicon(t testing.TB) *Silicon {
 	s, err := NewSilicon(t.TempDir())
+	if errors.Is(err, ErrNoSilicon) {
+		t.Skipf("not here: %v; the recorded vectors stand in", err)
+	}
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
 	return s
