@@ -41,6 +41,7 @@ type Config struct {
 	// streams: two runs do the same to the instruction, if the file systems
 	// tell the same times and nothing comes from a terminal or by Kick.
 	Deterministic bool
+	Engine        Engine // what executes the guest's instructions
 
 	Boot Boot
 	// Session is what a Linux kernel works on; nil: there is none.

@@ -41,7 +41,7 @@ var layers = []struct {
 	{"net/usernet", nil},
 	{"internal/board", []string{"cpu", "cpu/mem", "cpu/x86", "devices/...", "bios", "kernel"}},
 	{"internal/printable", nil},
-	{"", []string{"internal/board", "internal/printable", "devices/virtio", "kernel", "fs9p/...", "net/usernet"}},
+	{"", []string{"cpu", "cpu/jit/...", "internal/board", "internal/printable", "devices/virtio", "kernel", "fs9p/...", "net/usernet"}},
 	{"internal/imageconfig", []string{"", "fs9p", "kernel"}},
 	{"launch", []string{"", "internal/imageconfig", "fs9p/...", "kernel/...", "net/usernet"}},
 	{"internal/machines", []string{"launch", "fs9p/..."}},
@@ -56,6 +56,7 @@ var layers = []struct {
 
 // testOnly is what test files of any package may import besides.
 var testOnly = []string{
+	"cpu/jit/...",
 	"cpu/cputest", "fs9p", "fs9p/fstest", "fs9p/memfs", "fs9p/overlay", "fs9p/statefs", "net/usernet", "internal/guesttest/...", "internal/apktest", "internal/baretest",
 }
 

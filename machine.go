@@ -68,6 +68,9 @@ func newMachine(cfg Config) (*Machine, error) {
 		hardware.Console = &board.Console{In: t.In, Out: t.Out, Cols: t.Cols, Rows: t.Rows}
 	}
 	var err error
+	if hardware.Engine, err = cfg.Engine.attach(); err != nil {
+		return nil, err
+	}
 	m.board, err = board.New(hardware)
 	return m, err
 }

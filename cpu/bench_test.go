@@ -16,7 +16,7 @@ func newFlat(tb testing.TB, ram uint64, code []byte) *CPU {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { m.Close() })
-	c, err := New(Config{Mem: m})
+	c, err := newCPU(tb, Config{Mem: m})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -26,8 +26,9 @@ type block struct {
 	valid bool
 	cross bool    // reaches into the page that starts at off2
 	near  [2]bool // the linked block lies in the same page, so the link needs no check
+	heat  uint8   // how often it was executed, where a back end wants to know
 	quiet bool    // some instructions leave flags unset that later ones overwrite
-	_     [7]byte
+	_     [6]byte
 }
 
 // bytes is the length of the block's code.
@@ -113,11 +114,11 @@ func (c *CPU) flushBlocks() {
 	for p, b := range k.pages {
 		if b != nil {
 			k.pages[p] = nil
-			c.mem.SetCode(uint32(p)<<12, 0)
+			c.mem.SetCode(uint32(p)<<12, c.linesOf(uint32(p)<<12))
 		}
 	}
 	for _, b := range k.cross {
-		c.mem.SetCode(b.off2, 0)
+		c.mem.SetCode(b.off2, c.linesOf(b.off2))
 	}
 	k.cross = k.cross[:0]
 	k.used, k.next, k.opsUsed, k.opNext = 0, 0, 0, 0
@@ -379,8 +380,19 @@ func (c *CPU) CodeWritten(off, n uint32) {
 		}
 	}
 	k.cross = live
+	if c.backend != nil {
+		left |= c.backend.CodeWritten(off, n)
+	}
 	c.mem.SetCode(page, left)
 	c.stop()
+}
+
+// linesOf gives the lines of a page that hold what the back end has translated.
+func (c *CPU) linesOf(off uint32) uint64 {
+	if c.backend == nil {
+		return 0
+	}
+	return c.backend.Lines(off)
 }
 
 // unhash takes b out of its hash bucket.

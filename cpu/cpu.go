@@ -92,8 +92,14 @@ type CPU struct {
 	model  Model
 	// features is the set of x86.Features that CPUID shows.
 	features uint64
-	blocks   blockCache
-	floats   sseEnv
-	noTLB    TLB // never hits: makes each access take the checking path
-	trace    func(*CPU, *Fault)
+	// backend executes what is hot; a block is at threshold. hot says that
+	// the block at EIP has just become so.
+	backend   Backend
+	threshold uint8
+	hot       bool
+
+	blocks blockCache
+	floats sseEnv
+	noTLB  TLB // never hits: makes each access take the checking path
+	trace  func(*CPU, *Fault)
 }

@@ -57,13 +57,14 @@ func (c *CPU) execute() {
 		}
 		if st == elsewhere {
 			b = c.find()
-			continue
-		}
-		if nb := b.link[slot]; nb != nil && nb.valid && (b.near[slot] || c.follows(nb)) {
+		} else if nb := b.link[slot]; nb != nil && nb.valid && (b.near[slot] || c.follows(nb)) {
 			b = nb
-			continue
+		} else {
+			b = c.successor(b, slot, from)
 		}
-		b = c.successor(b, slot, from)
+		if c.backend != nil && b != nil && c.heat(b) {
+			return
+		}
 	}
 	c.failed()
 }

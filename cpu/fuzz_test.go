@@ -20,7 +20,7 @@ func newFuzz(tb testing.TB, mode byte, code []byte) *CPU {
 	}
 	tb.Cleanup(func() { m.Close() })
 	seed := uint32(1)
-	c, err := New(Config{Mem: m, AckIRQ: func() uint8 { return 0x20 }, Random: func() uint32 { seed = seed*1664525 + 1013904223; return seed }})
+	c, err := newCPU(tb, Config{Mem: m, AckIRQ: func() uint8 { return 0x20 }, Random: func() uint32 { seed = seed*1664525 + 1013904223; return seed }})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestChainAcrossCR3(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	c, err := New(Config{Mem: m})
+	c, err := newCPU(t, Config{Mem: m})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,7 +93,7 @@ func newRig(t testing.TB) *rig {
 	}
 	t.Cleanup(func() { m.Close() })
 	r := &rig{t: t}
-	c, err := New(Config{Mem: m, Ports: &r.ports, AckIRQ: func() uint8 { return 0x40 }, Random: func() uint32 { return 0x12345678 }})
+	c, err := newCPU(t, Config{Mem: m, Ports: &r.ports, AckIRQ: func() uint8 { return 0x40 }, Random: func() uint32 { return 0x12345678 }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -307,6 +307,9 @@ func (c *CPU) physWrite32(pa uint64, v uint32) {
 // flushTLB drops cached translations, global ones only if asked.
 func (c *CPU) flushTLB(global bool) {
 	c.stop()
+	if c.backend != nil {
+		c.backend.FlushTLB()
+	}
 	for h := range c.TLB {
 		t := &c.TLB[h]
 		for w := range c.TLBGlobal[h] {
@@ -327,6 +330,9 @@ func (c *CPU) flushTLB(global bool) {
 // 4.10.4.1), global or not, and with it all parts of a large page around it.
 func (c *CPU) flushPage(lin uint32) {
 	c.stop()
+	if c.backend != nil {
+		c.backend.FlushPage(lin)
+	}
 	i := lin >> 12 & tlbMask
 	for h := range c.TLB {
 		t := &c.TLB[h]
@@ -348,6 +354,9 @@ func (e *TLBEntry) drop() { e.R, e.W, e.X = noTag, noTag, noTag }
 // it now holds decoded code.
 func (c *CPU) protectPage(off uint32) {
 	off &^= 0xfff
+	if c.backend != nil {
+		c.backend.ProtectPage(off)
+	}
 	for h := range c.TLB {
 		t := &c.TLB[h]
 		for i := range t {

@@ -10,7 +10,9 @@ func (c *CPU) Run(n int) Exit {
 	defer func() { c.running = false }()
 	for c.Retired < c.limit {
 		if c.pending == 0 {
-			c.execute()
+			if c.backend == nil || c.delegate() {
+				c.execute()
+			}
 			continue
 		}
 		if exit, done := c.events(); done {

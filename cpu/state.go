@@ -39,6 +39,12 @@ const (
 	fastFlat                    // the base is 0 as well
 )
 
+// Bits of Seg.Fast, for back ends.
+const (
+	FastRead  = fastRead
+	FastWrite = fastWrite
+)
+
 // Seg is a segment register with its descriptor cache. A null selector has
 // Attr 0. Fast is derived from the rest by refresh.
 type Seg struct {

@@ -28,7 +28,7 @@ func (f *runFlags) config(ctx context.Context, args []string) (cfg *alpinevm.Con
 func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 	s := &launch.Spec{
 		Config: alpinevm.Config{
-			Hostname: f.hostname, Deterministic: f.deterministic,
+			Hostname: f.hostname, Deterministic: f.deterministic, Engine: alpinevm.Engine(f.engine),
 			Boot:  alpinevm.Boot{Append: f.appendLine, Cmdline: f.cmdline, Cache: launch.KernelCache()},
 			Debug: alpinevm.Debug{Exit: f.debugExit},
 		},

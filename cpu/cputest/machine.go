@@ -13,9 +13,10 @@ import (
 // user code. Every exception ends in a HLT at CPL 0 whose address tells the
 // vector.
 type Machine struct {
-	CPU  *cpu.CPU
-	mem  *mem.Memory
-	warm Outcome
+	CPU    *cpu.CPU
+	mem    *mem.Memory
+	detach func()
+	warm   Outcome
 }
 
 // The kernel half of the linear address space, for the supervisor alone, and
@@ -44,22 +45,23 @@ const (
 	selLDT      = 0x50
 )
 
-// NewMachine makes the machine. configure may change the configuration, to add
-// a back end; it may be nil.
-func NewMachine(configure func(*cpu.Config)) (*Machine, error) {
+// NewMachine makes the machine. attach may give the processor a back end, and
+// says how that is released; it may be nil.
+func NewMachine(attach func(*cpu.CPU) (detach func(), err error)) (*Machine, error) {
 	m, err := mem.New(ramSize)
 	if err != nil {
 		return nil, err
 	}
-	cfg := cpu.Config{Mem: m}
-	if configure != nil {
-		configure(&cfg)
-	}
-	c, err := cpu.New(cfg)
+	c, err := cpu.New(cpu.Config{Mem: m})
 	if err != nil {
 		return nil, err
 	}
-	k := &Machine{CPU: c, mem: m}
+	k := &Machine{CPU: c, mem: m, detach: func() {}}
+	if attach != nil {
+		if k.detach, err = attach(c); err != nil {
+			return nil, err
+		}
+	}
 	k.tables()
 	k.paging()
 	b := k.view(physCode, Batch*CodeSlot)
@@ -78,7 +80,10 @@ func NewMachine(configure func(*cpu.Config)) (*Machine, error) {
 }
 
 // Close frees the memory.
-func (k *Machine) Close() { k.mem.Close() }
+func (k *Machine) Close() {
+	k.detach()
+	k.mem.Close()
+}
 
 func (k *Machine) view(pa uint64, n int) []byte {
 	b, ok := k.mem.View(pa, n, true)

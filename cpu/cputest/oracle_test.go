@@ -19,7 +19,7 @@ var (
 )
 
 func newMachine(t testing.TB) *Machine {
-	m, err := NewMachine(nil)
+	m, err := NewMachine(attach)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,10 @@ type Config struct {
 	// date and random numbers.
 	Deterministic bool
 
+	// Engine gives the processor a back end that executes hot code, which is
+	// closed with the board; nil: the interpreter executes all.
+	Engine func(*cpu.CPU) (io.Closer, error)
+
 	// Serial gets what is written to COM1. SerialIn, where not nil, is what
 	// COM1 receives, as fast as the guest takes it. Debug gets the bytes
 	// written to ports E9h and 402h.
@@ -87,18 +91,19 @@ type Board struct {
 	kicks  *kicks
 	quiet  quiet
 
-	mem   *mem.Memory
-	cpu   *cpu.CPU
-	bus   *devices.Bus
-	pic   *pic.PIC
-	pit   *pit.PIT
-	rtc   *rtc.RTC
-	i8042 *i8042.I8042
-	com1  *uart.UART
-	com2  *uart.UART
-	acpi  *acpi.ACPI
-	pci   *pci.Host
-	post  *debugport.POST
+	mem    *mem.Memory
+	engine io.Closer // of the processor; nil: none
+	cpu    *cpu.CPU
+	bus    *devices.Bus
+	pic    *pic.PIC
+	pit    *pit.PIT
+	rtc    *rtc.RTC
+	i8042  *i8042.I8042
+	com1   *uart.UART
+	com2   *uart.UART
+	acpi   *acpi.ACPI
+	pci    *pci.Host
+	post   *debugport.POST
 
 	console *virtio.Console // nil without a terminal
 	plugged int             // functions in slots
@@ -153,6 +158,11 @@ func (b *Board) assemble() error {
 	})
 	if err != nil {
 		return err
+	}
+	if b.cfg.Engine != nil {
+		if b.engine, err = b.cfg.Engine(b.cpu); err != nil {
+			return err
+		}
 	}
 	b.makeChips()
 	if err := b.claim(); err != nil {
@@ -288,6 +298,10 @@ func (b *Board) Close() error {
 		if in != nil {
 			in.close()
 		}
+	}
+	if b.engine != nil {
+		b.cpu.Attach(nil, 0)
+		_ = b.engine.Close()
 	}
 	return b.mem.Close()
 }

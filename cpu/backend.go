@@ -1,0 +1,183 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"alpinevm/cpu/mem"
+)
+
+// Backend executes code that it has translated. It sees guest code as bytes,
+// the processor as State and the methods below, never ops or handlers. All
+// methods are called on the machine goroutine.
+type Backend interface {
+	// Run executes translated code from EIP on, until Attention or until it
+	// has none: Rest says why. hot says that the block at EIP is worth
+	// translating. An instruction that it cannot do it leaves to Interpret.
+	Run(hot bool) Rest
+	// FlushTLB says that all translations of linear addresses are void;
+	// FlushPage that those of one page are, and all parts of a large page around
+	// it.
+	FlushTLB()
+	FlushPage(lin uint32)
+	// ProtectPage says that the arena page at off holds code from now on: stores
+	// to it are the interpreter's.
+	ProtectPage(off uint32)
+	// CodeWritten says that n bytes at arena offset off, in one page, are about
+	// to change. It gives the lines of the page that still hold translated code.
+	CodeWritten(off, n uint32) (left uint64)
+	// Lines gives the lines of the arena page at off that hold translated code.
+	Lines(off uint32) uint64
+}
+
+// Rest is why a back end leaves the block at EIP to the interpreter.
+type Rest uint8
+
+// Reasons.
+const (
+	Untranslated   Rest = iota // it is not translated, or Attention
+	Partial                    // the count of Run ends in the middle of it
+	Untranslatable             // it was hot, and will never be translated
+)
+
+// cold is the heat of a block that no back end translates.
+const cold = 0xff
+
+// Attach gives the processor a back end, nil for none. A block is hot when the
+// interpreter has executed it threshold times, at most 254; with 0 each block is
+// hot at once.
+func (c *CPU) Attach(b Backend, threshold uint8) {
+	c.backend, c.threshold, c.hot = b, min(threshold, cold-1), false
+}
+
+// heat counts an execution of b, which is about to be entered. It says true
+// where the back end is to be asked about it instead.
+func (c *CPU) heat(b *block) bool {
+	if b.heat == cold {
+		return false
+	}
+	if b.heat < c.threshold {
+		b.heat++
+		return false
+	}
+	c.hot = true
+	return true
+}
+
+// delegate lets the back end execute what it can. It says whether the block at
+// EIP is the interpreter's.
+func (c *CPU) delegate() bool {
+	for {
+		var b *block
+		if c.hot {
+			// The back end needs the page's translation.
+			if b = c.find(); b == nil {
+				return true
+			}
+		}
+		flushes := c.blocks.flushes
+		rest := c.backend.Run(c.hot)
+		if c.Attention() {
+			c.hot = false
+			return false
+		}
+		if rest == Untranslatable && flushes == c.blocks.flushes {
+			b.heat = cold
+		}
+		c.hot = false
+		if rest != Untranslated {
+			return true
+		}
+		if b = c.find(); b == nil || !c.heat(b) {
+			return true
+		}
+	}
+}
+
+// Attention says that Run has to look at something before the next instruction:
+// its count is reached, or an event is pending.
+func (c *CPU) Attention() bool { return c.pending != 0 || c.Retired >= c.limit }
+
+// Left is how many instructions may retire until Run returns.
+func (c *CPU) Left() uint64 { return c.limit - c.Retired }
+
+// Advance says that a back end has retired n instructions and that EIP follows.
+func (c *CPU) Advance(n uint64, eip uint32) {
+	c.Retired += n
+	c.EIP = eip
+}
+
+// Interpret executes the instruction at EIP, or delivers its exception.
+func (c *CPU) Interpret() { c.single() }
+
+// Translatable says whether the processor is in a mode that back ends serve: 32-bit
+// code and stack, flat segments, protected mode, no alignment checks or
+// breakpoints; and whether CPL is 3.
+func (c *CPU) Translatable() (user, ok bool) {
+	const served = modeCode32 | modeStack32 | modeFlat | modeFlatCode | modeProtected
+	return c.mode&modeUser != 0, c.mode&served == served && c.tlb != &c.noTLB
+}
+
+// Heat is how often the interpreter has executed the block at arena offset off
+// in the current mode, as far as it counts.
+func (c *CPU) Heat(off uint32) uint8 {
+	for b := c.blocks.buckets[bucket(off, c.mode)]; b != nil; b = b.chain {
+		if b.off == off && b.mode == c.mode && b.valid {
+			return b.heat
+		}
+	}
+	return 0
+}
+
+// MarkCode marks n bytes at arena offset off, in one page, as code: whoever
+// writes to them calls CodeWritten first.
+func (c *CPU) MarkCode(off, n uint32) { c.markCode(off, n) }
+
+// CodeBytes gives n bytes of the arena at off; they lie in one page.
+func (c *CPU) CodeBytes(off, n uint32) []byte { return c.ram.Bytes(off, n) }
+
+// ArenaPages is the number of pages of the arena.
+func (c *CPU) ArenaPages() int { return len(c.blocks.pages) }
+
+// ArenaBase is the host address of arena offset 0. The arena does not move.
+func (c *CPU) ArenaBase() uint64 {
+	// SAFETY: the address is only computed with here; whoever dereferences it
+	// keeps the memory alive.
+	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(c.ram.Bytes(0, mem.PageSize)))))
+}
+
+// Translation is what the translation cache knows of one linear page.
+type Translation struct {
+	page  uint32
+	entry TLBEntry
+	large bool
+}
+
+// Translation looks into half (0 supervisor, 1 user) of the translation cache.
+func (c *CPU) Translation(half int, lin uint32) Translation {
+	i := lin >> 12 & tlbMask
+	return Translation{lin &^ 0xfff, c.TLB[half][i], c.TLBLarge[half][i/64]>>(i%64)&1 != 0}
+}
+
+// off is the arena offset of the page.
+func (t Translation) off() uint32 { return t.entry.Off + t.page }
+
+// Read gives the arena offset of the page and whether it is part of a large one;
+// ok says that it may be read.
+func (t Translation) Read() (off uint32, large, ok bool) {
+	return t.off(), t.large, t.entry.R == t.page
+}
+
+// Write says whether the page may be written: it is RAM, dirty, and holds no
+// code.
+func (t Translation) Write() bool { return t.entry.W == t.page }
+
+// Fetch is Read for execution.
+func (t Translation) Fetch() (off uint32, large, ok bool) {
+	return t.off(), t.large, t.entry.X == t.page
+}
+
+// Arith gives the six arithmetic flags as EFLAGS bits.
+func (s *State) Arith() uint32 { return s.arith() }
+
+// SetArith sets the six arithmetic flags from EFLAGS bits.
+func (s *State) SetArith(f uint32) { s.setArith(f) }

@@ -1,0 +1,18 @@
+package cpu
+
+import "testing"
+
+// attachEngine makes a new CPU of a test use the engine under test.
+var attachEngine = func(testing.TB, *CPU) {}
+
+// newCPU is New with that engine.
+func newCPU(t testing.TB, cfg Config) (*CPU, error) {
+	c, err := New(cfg)
+	if err == nil {
+		attachEngine(t, c)
+	}
+	return c, err
+}
+
+// SetTestEngine is for the external test package, which may import back ends.
+func SetTestEngine(f func(testing.TB, *CPU)) { attachEngine = f }

@@ -1,0 +1,310 @@
+//go:build linux && amd64
+
+package amd64
+
+import (
+	"alpinevm/cpu"
+	"alpinevm/cpu/jit"
+	"alpinevm/cpu/x86"
+)
+
+// emitter makes the code of one unit.
+type emitter struct {
+	t     *Target
+	store *jit.Store
+	hot   asm
+	cold  asm
+	patch []byte
+
+	b  *jit.UnitBlock
+	in *jit.Inst
+	i  int
+	// falls is the block that is laid out behind this one as its successor.
+	falls *jit.UnitBlock
+
+	// Where the guest's arithmetic flags are: in the host's register, in the
+	// context, in both, or in neither, as nobody reads them.
+	inHost, inMem bool
+	// wrongAF says that AF in the host's register is what its shifts leave.
+	wrongAF bool
+	merged  bool // see inContext
+}
+
+func (e *emitter) begin(t *Target, s *jit.Store) {
+	e.t, e.store = t, s
+	e.hot = asm{e.hot.b[:0], t.hot}
+	e.cold = asm{e.cold.b[:0], t.cold}
+}
+
+// leave appends what leaves with an exit's number: 11 bytes.
+func (e *emitter) leave(a *asm, id uint32) {
+	a.movImm(r10, id)
+	a.jmp(e.t.stubs.exit)
+}
+
+// block makes the code of block i of u.
+func (e *emitter) block(u *jit.Unit, i int) {
+	b := &u.Blocks[i]
+	e.b = b
+	b.Code = e.hot.pos()
+	e.inHost, e.inMem, e.wrongAF = false, true, false
+	if e.falls = nil; b.Falls {
+		e.falls = &u.Blocks[i+1]
+	}
+	if b.Cross {
+		e.hot.aluImmLong(aluCMP, at(r15, pagesAt(b.User)+int32((b.EIP>>12+1)&0xfffff)*4), int32(b.Off2>>12+1))
+		e.hot.jcc(condNZ, e.cold.pos())
+		e.leave(&e.cold, jit.ExitID(jit.ExitPage, b.Index, 0))
+	}
+	e.hot.aluImm(aluSUB, w32, direct(r13), int32(b.N))
+	e.hot.jcc(condS, e.cold.pos())
+	e.leave(&e.cold, jit.ExitID(jit.ExitBudget, b.Index, 0))
+	ops := e.store.Ops[b.Ops:]
+	for k := range b.Insts {
+		e.i, e.in = k, &b.Insts[k]
+		ops[k] = jit.Op{Code: uint16(e.hot.pos() - b.Code), Guest: uint16(e.in.EIP - b.EIP)}
+		if e.in.Native {
+			e.inst()
+		} else {
+			e.interpreted()
+		}
+	}
+	if b.Ends {
+		return
+	}
+	e.next()
+}
+
+// interpreted leaves for the interpreter to execute the instruction. Behind it
+// the flags are in both places, since entering restores them.
+func (e *emitter) interpreted() {
+	e.save()
+	e.leave(&e.hot, jit.ExitID(jit.ExitInst, e.b.Index, e.i))
+	e.inHost, e.inMem, e.wrongAF = true, true, false
+}
+
+// save makes sure that live flags are in the context. rax is lost.
+func (e *emitter) save() {
+	if e.inHost && !e.inMem {
+		saveFlags(&e.hot, e.wrongAF)
+		e.inMem = true
+	}
+}
+
+// restore makes sure that they are in the host's register. rax is lost.
+func (e *emitter) restore() {
+	if !e.inHost {
+		restoreFlags(&e.hot)
+		e.inHost, e.wrongAF = true, false
+	}
+}
+
+// spoil says that code which follows destroys the host's flags: those that the
+// instruction or somebody behind it reads are saved first.
+func (e *emitter) spoil() {
+	if e.needed() != 0 {
+		e.save()
+	}
+	e.inHost = false
+}
+
+// needed is the set of flags from before the instruction that are read by it or
+// behind it.
+func (e *emitter) needed() uint32 { return e.in.Reads | e.in.Live&^e.in.Kills }
+
+// ready is called before the host instruction that does the work: where it
+// reads flags, or leaves some that are live as they are, they are put into the
+// host's register. rax is lost then.
+func (e *emitter) ready() {
+	if e.wantsFlags() {
+		e.restore()
+	}
+}
+
+func (e *emitter) wantsFlags() bool {
+	if e.in.Writes == 0 && e.in.Flags().Reads&jit.Arith == 0 {
+		return false
+	}
+	return e.in.Flags().Reads&jit.Arith != 0 || e.in.Live&^e.in.Kills != 0
+}
+
+// done is called behind it.
+func (e *emitter) done() {
+	if e.in.Writes != 0 && !e.merged {
+		e.inHost, e.inMem = true, false
+		if e.in.Writes&x86.FlagAF != 0 {
+			e.wrongAF = shifts(e.in.Op)
+		}
+	}
+	e.merged = false
+	if e.in.Live == 0 {
+		// Nobody reads them: nothing is to be saved.
+		e.inHost, e.inMem = false, false
+	}
+}
+
+// shifts says whether op leaves AF undefined while it changes other flags.
+func shifts(op x86.Op) bool {
+	switch op {
+	case x86.SHL, x86.SHR, x86.SAR, x86.SHLD, x86.SHRD:
+		return true
+	}
+	return false
+}
+
+// inContext says that the rule itself has put the flags behind the instruction
+// into the context, and nowhere else.
+func (e *emitter) inContext() {
+	e.merged, e.inHost, e.inMem, e.wrongAF = true, false, true, false
+}
+
+// jump leads to the target of an edge, at the end of a block.
+func (e *emitter) jump(edge uint32) {
+	e.hot.bytes(0xe9)
+	e.site(edge)
+}
+
+// branch leads there under a condition.
+func (e *emitter) branch(cond uint8, edge uint32) {
+	e.hot.bytes(0x0f, 0x80|cond)
+	e.site(edge)
+}
+
+// site appends the displacement of a jump to the stub of an edge, and the stub.
+func (e *emitter) site(edge uint32) {
+	d := &e.store.Edges[edge]
+	d.Site = e.hot.pos()
+	e.hot.rel(e.cold.pos())
+	e.stub(edge, e.inHost && !e.inMem)
+}
+
+func (e *emitter) stub(edge uint32, saves bool) {
+	d := &e.store.Edges[edge]
+	d.Saves = saves
+	d.Stub = e.cold.pos()
+	if saves {
+		saveFlags(&e.cold, e.wrongAF)
+	}
+	d.Exit = e.cold.pos()
+	e.leave(&e.cold, jit.EdgeID(edge))
+	if !d.Near {
+		for e.cold.pos() < d.Exit+guardSize {
+			e.cold.bytes(0x90)
+		}
+		e.leave(&e.cold, jit.EdgeID(edge))
+	}
+}
+
+// fallInto ends a block that is followed by its successor.
+func (e *emitter) fallInto(next *jit.UnitBlock) {
+	edge := e.b.Edges[1]
+	if !next.Kills {
+		e.save()
+	}
+	e.store.Edges[edge].Site = 0
+	e.stub(edge, e.inHost && !e.inMem)
+}
+
+// address appends code that computes the linear address of the memory operand
+// into a register, for an access by the given table; flags are lost where the
+// segment is FS or GS.
+func (e *emitter) address(table int, to reg) {
+	in := e.in
+	m := loc{inMem: true, base: none, index: none, disp: int32(in.Disp)}
+	if in.Base != x86.NoReg {
+		m.base = guest[in.Base]
+	}
+	if in.Index != x86.NoReg {
+		m.index, m.scale = guest[in.Index], in.Scale
+	}
+	switch {
+	case m.index == none && m.base == none:
+		e.hot.movImm(to, in.Disp)
+	case m.index == none && m.disp == 0:
+		e.hot.load(w32, to, direct(m.base))
+	default:
+		e.hot.lea(to, m)
+	}
+	if in.Op == x86.LEA {
+		return
+	}
+	if in.Seg == x86.FS || in.Seg == x86.GS {
+		seg := stateSeg + int32(in.Seg)*segSize
+		e.hot.op(0, w8, 0xf6, 0, at(rbp, seg+segFast)) // TEST m8, imm8
+		e.hot.bytes([2]byte{cpu.FastRead, cpu.FastWrite}[table])
+		e.hot.jcc(condZ, e.cold.pos())
+		e.leave(&e.cold, jit.ExitID(jit.ExitInst, e.b.Index, e.i))
+		e.hot.op(0, w32, 0x03, uint8(to), at(rbp, seg+segBase)) // ADD
+	}
+}
+
+// Which table an access looks into.
+const (
+	read  = 0
+	write = 1
+)
+
+// check appends the look into a table for an access of size bytes at the linear
+// address in addr, rax or r11: behind it r10 + addr is where the host has it.
+// Flags are lost. An access that the table does not know leaves before anything
+// has changed.
+func (e *emitter) check(table int, addr reg, size int) {
+	a := &e.hot
+	switch size {
+	case 1:
+		a.pext(r10, addr, at(r15, ctxMask))
+		a.op(0, w32, 0xc1, 4, direct(r10)) // SHL
+		a.bytes(tableShift)
+	case 2:
+		a.pext(r10, addr, at(r15, ctxMask+4))
+		a.op(0, w32, 0x01, uint8(r10), direct(r10)) // ADD
+	case 4:
+		a.pext(r10, addr, at(r15, ctxMask+8))
+	default:
+		a.op(0, w8, 0xf6, 0, direct(addr)) // TEST r8, imm8
+		a.bytes(byte(size - 1))
+		a.jcc(condNZ, e.cold.pos())
+		a.pext(r10, addr, at(r15, ctxMask))
+		a.op(0, w32, 0xc1, 4, direct(r10)) // SHL
+		a.bytes(tableShift)
+	}
+	a.load(w64, r10, indexed(r14, r10, 3, int32(table)*tableSize))
+	a.op(0, w64, 0x85, uint8(r10), direct(r10)) // TEST
+	a.jcc(condZ, e.cold.pos())
+	e.miss(table, addr, size)
+}
+
+// miss is the cold part of check.
+func (e *emitter) miss(table int, addr reg, size int) {
+	c := &e.cold
+	id := jit.ExitID(jit.ExitMiss, e.b.Index, e.i)
+	if size == 1 {
+		c.store(w32, at(r15, ctxAddr), addr)
+		e.leave(c, id)
+		return
+	}
+	i, k := 0, 0
+	if addr == r11 {
+		i = 1
+	}
+	for n := 2; n < size; n *= 2 {
+		k++
+	}
+	c.call(e.t.stubs.unaligned[table][i][k])
+	c.jmp(e.hot.pos())
+	c.u32(id)
+}
+
+// memory appends address and check for the memory operand, and gives the place.
+// The address is in rax, or in r11 where flags have to be restored behind the
+// check, which takes rax.
+func (e *emitter) memory(table int, size int) loc {
+	addr := rax
+	if e.wantsFlags() {
+		addr = r11
+	}
+	e.spoil()
+	e.address(table, addr)
+	e.check(table, addr, size)
+	return indexed(r10, addr, 0, 0)
+}

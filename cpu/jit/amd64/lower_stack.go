@@ -1,0 +1,114 @@
+//go:build linux && amd64
+
+package amd64
+
+import (
+	"alpinevm/cpu/jit"
+	"alpinevm/cpu/x86"
+)
+
+var stackRules = map[x86.Op]rule{
+	x86.PUSH:  {takesStack, push},
+	x86.POP:   {takesPop, pop},
+	x86.LEAVE: {func(in *x86.Inst) bool { return in.OpSize == 4 }, leaveFrame},
+	x86.CALL:  {takesBranch, call},
+	x86.RET:   {takesBranch, ret},
+}
+
+func exitInst(e *emitter) uint32 { return jit.ExitID(jit.ExitInst, e.b.Index, e.i) }
+
+// takesStack refuses 16-bit operands and segment registers.
+func takesStack(in *x86.Inst) bool {
+	switch x86.Forms[in.Form].Args[0] {
+	case x86.Zv, x86.Ev, x86.Ibs, x86.Iz:
+		return in.OpSize == 4
+	}
+	return false
+}
+
+func takesPop(in *x86.Inst) bool { return takesStack(in) && !in.Mem }
+
+// top looks up the place of the 4 bytes below the top of the stack: their
+// address is in rax.
+func (e *emitter) below() loc {
+	e.spoil()
+	e.hot.lea(rax, at(regESP, -4))
+	e.check(write, rax, 4)
+	return indexed(r10, rax, 0, 0)
+}
+
+// atTop looks up the place of those at the top.
+func (e *emitter) atTop() loc {
+	e.spoil()
+	e.hot.load(w32, rax, direct(regESP))
+	e.check(read, rax, 4)
+	return indexed(r10, rax, 0, 0)
+}
+
+func push(e *emitter) {
+	in := e.in
+	switch e.args()[0] {
+	case x86.Ibs, x86.Iz:
+		e.hot.op(0, w32, 0xc7, 0, e.below())
+		e.hot.u32(in.Imm)
+	default:
+		r := guest[in.Reg]
+		if e.args()[0] == x86.Ev {
+			r = guest[in.RM&7]
+		}
+		if in.Mem {
+			e.hot.load(w32, r11, e.memory(read, 4))
+			r = r11
+		}
+		e.hot.store(w32, e.below(), r)
+	}
+	e.hot.load(w32, regESP, direct(rax))
+}
+
+func pop(e *emitter) {
+	n := e.in.Reg
+	if e.args()[0] == x86.Ev {
+		n = e.in.RM
+	}
+	e.hot.load(w32, guest[n], e.atTop())
+	if n != x86.ESP {
+		e.hot.lea(regESP, at(rax, 4))
+	}
+}
+
+func leaveFrame(e *emitter) {
+	e.spoil()
+	e.hot.load(w32, rax, direct(regEBP))
+	e.check(read, rax, 4)
+	e.hot.load(w32, regEBP, indexed(r10, rax, 0, 0))
+	e.hot.lea(regESP, at(rax, 4))
+}
+
+func call(e *emitter) {
+	in := e.in
+	next := in.Next()
+	if e.args()[0] == x86.Jz {
+		e.hot.op(0, w32, 0xc7, 0, e.below())
+		e.hot.u32(next)
+		e.hot.load(w32, regESP, direct(rax))
+		e.jump(e.b.Edges[0])
+		return
+	}
+	if in.Mem {
+		e.hot.load(w32, r11, e.memory(read, 4))
+	} else {
+		e.hot.load(w32, r11, direct(guest[in.RM]))
+	}
+	e.hot.op(0, w32, 0xc7, 0, e.below())
+	e.hot.u32(next)
+	e.hot.load(w32, regESP, direct(rax))
+	e.hot.load(w32, rax, direct(r11))
+	e.jumpIndirect()
+}
+
+func ret(e *emitter) {
+	e.hot.load(w32, r11, e.atTop())
+	e.hot.lea(regESP, at(rax, 4+int32(e.in.Imm&0xffff)))
+	e.hot.load(w32, rax, direct(r11))
+	e.jumpIndirect()
+}

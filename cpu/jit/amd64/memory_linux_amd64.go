@@ -1,0 +1,109 @@
+package amd64
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"alpinevm/cpu/jit"
+)
+
+// What lies in the region behind the context.
+const (
+	jumpsOff  = 4096
+	jumpsSize = jit.JumpSize * 16
+	pagesOff  = jumpsOff + 2*jumpsSize
+	pagesSize = jit.PageCount * 4
+	tablesOff = (pagesOff + 2*pagesSize + 4095) &^ 4095
+	// tableSize is one table of pages: 4 entries of 8 bytes a page, of which
+	// the first is used: misaligned accesses find the others, empty.
+	tableShift = 2
+	tableSize  = jit.PageCount * 8 << tableShift
+	regionSize = tablesOff + 4*tableSize
+)
+
+// jumpsAt and pagesAt are offsets from the context, for the half of the code.
+func jumpsAt(user bool) int32 {
+	if user {
+		return jumpsOff + jumpsSize
+	}
+	return jumpsOff
+}
+
+func pagesAt(user bool) int32 {
+	if user {
+		return pagesOff + pagesSize
+	}
+	return pagesOff
+}
+
+// memory is what is mapped: the region of context and tables, and code twice,
+// to write and to execute.
+type memory struct {
+	shared  jit.Memory
+	region  []byte
+	write   []byte
+	execMap []byte
+	exec    uintptr
+	context uintptr
+}
+
+func newMemory() (*memory, error) {
+	m := &memory{}
+	var err error
+	if m.region, err = unix.Mmap(-1, 0, regionSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE); err != nil {
+		return nil, fmt.Errorf("tables of the translator: %w", err)
+	}
+	if err := m.mapCode(); err != nil {
+		m.Close()
+		return nil, err
+	}
+	// SAFETY: the region is mapped until Close, and each slice lies in it at
+	// the offset and of the size that the constants above give it.
+	base := unsafe.Pointer(unsafe.SliceData(m.region))
+	m.context = uintptr(base)
+	m.shared.Context = (*jit.Context)(base)
+	m.shared.Shift = tableShift
+	for h := range 2 {
+		m.shared.Jumps[h] = unsafe.Slice((*jit.Jump)(unsafe.Add(base, jumpsOff+h*jumpsSize)), jit.JumpSize)
+		m.shared.Pages[h] = unsafe.Slice((*uint32)(unsafe.Add(base, pagesOff+h*pagesSize)), jit.PageCount)
+		table := tablesOff + 2*h*tableSize
+		m.shared.Tables[h] = uint64(m.context) + uint64(table)
+		m.shared.Read[h] = unsafe.Slice((*uint64)(unsafe.Add(base, table)), tableSize/8)
+		m.shared.Write[h] = unsafe.Slice((*uint64)(unsafe.Add(base, table+tableSize)), tableSize/8)
+	}
+	return m, nil
+}
+
+// mapCode maps one memory file twice, so that no page is ever writable and
+// executable by the same address.
+func (m *memory) mapCode() error {
+	fd, err := unix.MemfdCreate("alpinevm-code", unix.MFD_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("memory for generated code: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Ftruncate(fd, codeSize); err != nil {
+		return fmt.Errorf("memory for generated code: %w", err)
+	}
+	if m.write, err = unix.Mmap(fd, 0, codeSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+		return fmt.Errorf("memory for generated code: %w", err)
+	}
+	if m.execMap, err = unix.Mmap(fd, 0, codeSize, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_SHARED); err != nil {
+		return fmt.Errorf("the host lets no memory be executed: %w", err)
+	}
+	m.exec = uintptr(unsafe.Pointer(unsafe.SliceData(m.execMap)))
+	_ = unix.Madvise(m.execMap, unix.MADV_HUGEPAGE)
+	return nil
+}
+
+// Close gives the memory back. No code may run.
+func (m *memory) Close() {
+	for _, b := range [][]byte{m.region, m.write, m.execMap} {
+		if b != nil {
+			_ = unix.Munmap(b)
+		}
+	}
+	*m = memory{}
+}

@@ -1,0 +1,114 @@
+//go:build linux && amd64
+
+package amd64
+
+import (
+	"unsafe"
+
+	"alpinevm/cpu"
+	"alpinevm/cpu/jit"
+)
+
+// Offsets that generated code uses.
+const (
+	ctxFlags  = int32(unsafe.Offsetof(jit.Context{}.Flags))
+	ctxBudget = int32(unsafe.Offsetof(jit.Context{}.Budget))
+	ctxExit   = int32(unsafe.Offsetof(jit.Context{}.Exit))
+	ctxAddr   = int32(unsafe.Offsetof(jit.Context{}.Addr))
+	ctxEIP    = int32(unsafe.Offsetof(jit.Context{}.EIP))
+	ctxTarget = int32(unsafe.Offsetof(jit.Context{}.Target))
+	ctxState  = int32(unsafe.Offsetof(jit.Context{}.State))
+	ctxTable  = int32(unsafe.Offsetof(jit.Context{}.Table))
+	ctxGen    = int32(unsafe.Offsetof(jit.Context{}.Gen))
+	ctxMask   = int32(unsafe.Offsetof(jit.Context{}.Mask))
+
+	stateR     = int32(unsafe.Offsetof(cpu.State{}.R))
+	stateFlags = int32(unsafe.Offsetof(cpu.State{}.Flags))
+	stateSeg   = int32(unsafe.Offsetof(cpu.State{}.Seg))
+	stateFPU   = int32(unsafe.Offsetof(cpu.State{}.FPU))
+	segSize    = int32(unsafe.Sizeof(cpu.Seg{}))
+	segBase    = int32(unsafe.Offsetof(cpu.Seg{}.Base))
+	segFast    = int32(unsafe.Offsetof(cpu.Seg{}.Fast))
+)
+
+// stubs are the code offsets of what all code uses.
+type stubs struct {
+	enter uint32 // from Go
+	exit  uint32 // with the exit's number in r10d
+	// unaligned finds the page of an access whose low address bits are not
+	// zero: by table (read, write), register of the address (rax, r11) and
+	// size (2, 4, 8, 16 bytes). It is called; behind the call stands a jump
+	// back and the number of the exit that is taken where it finds nothing.
+	unaligned [2][2][4]uint32
+}
+
+func (s *stubs) emit(a *asm, t *Target) {
+	s.enter = a.pos()
+	a.load(w64, rbp, at(r15, ctxState))
+	a.load(w64, r14, at(r15, ctxTable))
+	a.load(w32, r13, at(r15, ctxBudget))
+	restoreFlags(a)
+	for i, r := range guest {
+		a.load(w32, r, at(rbp, stateR+4*int32(i)))
+	}
+	a.op(0, w32, 0xff, 4, at(r15, ctxTarget)) // JMP
+
+	s.exit = a.pos()
+	a.store(w32, at(r15, ctxExit), r10)
+	a.store(w32, at(r15, ctxBudget), r13)
+	for i, r := range guest {
+		a.store(w32, at(rbp, stateR+4*int32(i)), r)
+	}
+	a.bytes(0xc3)
+
+	for table := range s.unaligned {
+		for i, addr := range []reg{rax, r11} {
+			for size := range s.unaligned[table][i] {
+				s.unaligned[table][i][size] = a.pos()
+				s.emitUnaligned(a, table, addr, 2<<size)
+			}
+		}
+	}
+}
+
+func (s *stubs) emitUnaligned(a *asm, table int, addr reg, size int32) {
+	a.load(w32, r10, direct(addr))
+	a.aluImm(aluAND, w32, direct(r10), 0xfff)
+	a.aluImm(aluCMP, w32, direct(r10), 0x1000-size)
+	a.bytes(0x77, 0) // JA
+	above := len(a.b)
+	a.load(w32, r10, direct(addr))
+	a.op(0, w32, 0xc1, 5, direct(r10)) // SHR
+	a.bytes(12)
+	a.op(0, w32, 0xc1, 4, direct(r10)) // SHL
+	a.bytes(tableShift)
+	a.load(w64, r10, indexed(r14, r10, 3, int32(table)*tableSize))
+	a.op(0, w64, 0x85, uint8(r10), direct(r10)) // TEST
+	a.bytes(0x74, 1)                            // JZ
+	a.bytes(0xc3)
+	a.b[above-1] = byte(len(a.b) - above)
+	a.store(w32, at(r15, ctxAddr), addr)
+	a.bytes(0x41, 0x5a) // POP r10
+	a.load(w32, r10, at(r10, 5))
+	a.jmp(s.exit)
+}
+
+// saveFlags and restoreFlags move the arithmetic flags between the host's
+// register and the context. rax is lost. clearAF is for where shifts have left
+// AF as the host does, which is undefined, and not cleared, as here.
+func saveFlags(a *asm, clearAF bool) {
+	a.bytes(0x9f)             // LAHF
+	a.bytes(0x0f, 0x90, 0xc0) // SETO AL
+	if clearAF {
+		andAH(a, 0xef)
+	}
+	a.store(w16, at(r15, ctxFlags), rax)
+}
+
+func andAH(a *asm, mask byte) { a.bytes(0x80, 0xe4, mask) }
+
+func restoreFlags(a *asm) {
+	a.op(0, w32, 0x0fb7, uint8(rax), at(r15, ctxFlags)) // MOVZX
+	a.bytes(0x04, 0x7f)                                 // ADD AL, 7Fh: OF
+	a.bytes(0x9e)                                       // SAHF
+}

@@ -1,0 +1,156 @@
+//go:build linux && amd64
+
+// Package amd64 is the back end of the translator for 64-bit x86 hosts: guest
+// instructions are the same instructions again, on other registers and behind a
+// look into the table of pages. Source: SDM vol. 2.
+package amd64
+
+import "alpinevm/cpu/jit"
+
+// Where things lie while generated code runs. The guest's registers are in
+// host registers everywhere; EAX is not in rax, so that LAHF, SETO and addresses
+// have a scratch register. r15 points to the context, r14 to the table of
+// readable pages of the current half, rbp to cpu.State, r13 counts the
+// instructions that are left; rax, r10 and r11 are free.
+var guest = [8]reg{r8, rcx, rdx, rbx, r9, r12, rsi, rdi}
+
+const (
+	regESP = r9
+	regEBP = r12
+)
+
+// Code memory: hot code and what leaves it lie apart.
+const (
+	codeSize = 64 << 20
+	coldBase = 40 << 20
+	// room is what the largest unit may take in either.
+	room = 1 << 19
+)
+
+// Target is a jit.Target.
+type Target struct {
+	*memory
+	hot, cold uint32 // next free code offsets
+	stubs     stubs
+	bmi2      bool
+	e         emitter
+}
+
+// New makes a target whose code works on the cpu.State at the given address.
+// It says why the host cannot have one.
+func New(state uintptr) (*Target, error) {
+	if err := Supported(); err != nil {
+		return nil, err
+	}
+	m, err := newMemory()
+	if err != nil {
+		return nil, err
+	}
+	t := &Target{memory: m}
+	t.shared.State = uint64(state)
+	t.shared.Mask = [4]uint32{mask1, mask2, mask4}
+	t.Clear()
+	return t, nil
+}
+
+// Memory is what code and front end share.
+func (t *Target) Memory() *jit.Memory { return &t.shared }
+
+// Clear forgets all code but the stubs.
+func (t *Target) Clear() {
+	a := asm{b: t.e.hot.b[:0]}
+	t.stubs.emit(&a, t)
+	copy(t.write[:], a.b)
+	t.e.hot.b = a.b
+	t.hot, t.cold = align(uint32(len(a.b))), coldBase
+}
+
+func align(pos uint32) uint32 { return (pos + 15) &^ 15 }
+
+// Address is where a code offset is executed.
+func (t *Target) Address(code uint32) uint64 { return uint64(t.exec) + uint64(code) }
+
+// Enter runs code from the offset on until it leaves.
+func (t *Target) Enter(code uint32) {
+	t.shared.Target = t.Address(code)
+	enter(t.exec+uintptr(t.stubs.enter), t.context)
+}
+
+// Translate makes code of a unit.
+func (t *Target) Translate(u *jit.Unit, s *jit.Store) bool {
+	if t.hot+room > coldBase || t.cold+room > codeSize {
+		return false
+	}
+	e := &t.e
+	e.begin(t, s)
+	for i := range u.Blocks {
+		e.block(u, i)
+	}
+	copy(t.write[e.hot.base:], e.hot.b)
+	copy(t.write[e.cold.base:], e.cold.b)
+	t.hot, t.cold = align(e.hot.pos()), e.cold.pos()
+	return true
+}
+
+// The code that a fixed stub replaces an exit with, and back, is patched here.
+
+// patch writes a jump to a code offset at another.
+func (t *Target) patch(pos, to uint32) {
+	t.write[pos] = 0xe9
+	t.patchRel(pos+1, to)
+}
+
+// patchRel makes the displacement at pos lead to a code offset.
+func (t *Target) patchRel(pos, to uint32) {
+	d := to - (pos + 4)
+	t.write[pos], t.write[pos+1], t.write[pos+2], t.write[pos+3] = byte(d), byte(d>>8), byte(d>>16), byte(d>>24)
+}
+
+// Link makes e lead to b.
+func (t *Target) Link(e *jit.Edge, b *jit.Block) {
+	way := e.Exit
+	if e.Near {
+		t.patch(e.Exit, b.Code)
+		if b.Kills || !e.Saves {
+			way = b.Code
+		} else {
+			way = e.Stub
+		}
+	} else {
+		t.guard(e, b)
+		if !b.Kills {
+			way = e.Stub
+		}
+	}
+	if e.Site != 0 {
+		t.patchRel(e.Site, way)
+	}
+}
+
+// guard writes, over what leaves in the stub of e, a look whether the page of b
+// is still mapped where it was.
+func (t *Target) guard(e *jit.Edge, b *jit.Block) {
+	a := asm{b: t.e.patch[:0], base: e.Exit}
+	a.aluImmLong(aluCMP, at(r15, pagesAt(b.User)+int32(b.EIP>>12)*4), int32(b.Off>>12+1))
+	a.jcc(condNZ, e.Exit+guardSize)
+	a.jmp(b.Code)
+	t.e.patch = a.b
+	copy(t.write[e.Exit:e.Exit+guardSize], a.b)
+}
+
+// guardSize is what stubs of edges to other pages keep free for guard.
+const guardSize = 11 + 6 + 5
+
+// Unlink makes e leave again.
+func (t *Target) Unlink(e *jit.Edge, index uint32) {
+	a := asm{b: t.e.patch[:0], base: e.Exit}
+	t.e.leave(&a, jit.EdgeID(index))
+	t.e.patch = a.b
+	copy(t.write[e.Exit:], a.b)
+	if e.Site != 0 {
+		t.patchRel(e.Site, e.Stub)
+	}
+}
+
+// Sever makes what falls into b take the stub of e.
+func (t *Target) Sever(b *jit.Block, e *jit.Edge) { t.patch(b.Code, e.Stub) }

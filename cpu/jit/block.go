@@ -1,0 +1,80 @@
+package jit
+
+import "alpinevm/cpu/x86"
+
+// MaxInsts is the most instructions of a block.
+const MaxInsts = 32
+
+// Inst is one guest instruction as a back end gets it: decoded, at its linear
+// address, with what the front end knows of the flags around it.
+type Inst struct {
+	x86.Inst
+	EIP uint32 // its own address
+	// Reads, Writes and Kills are the arithmetic flags that it needs, may
+	// change, and loses whatever its operands are. Where an access may fault
+	// and the translator is strict, Reads holds all of them, since a fault
+	// pushes them.
+	Reads, Writes, Kills uint32
+	Live                 uint32 // arithmetic flags that somebody behind it may read
+	Native               bool   // the back end has code for it; else the interpreter executes it
+}
+
+// Next is the address of the instruction behind it.
+func (in *Inst) Next() uint32 { return in.EIP + uint32(in.Len) }
+
+// Block is a translated run of instructions, entered at its first one or, after
+// an exit, at any other. It is made for one linear address, since the addresses
+// of branches and returns are constants in the code, and for one physical one.
+type Block struct {
+	EIP   uint32 // linear address of the first instruction, with a flat CS
+	Off   uint32 // arena offset of its first byte
+	Off2  uint32 // arena offset of the second page, where Cross
+	Size  uint16 // bytes
+	N     uint8  // instructions
+	User  bool   // CPL 3
+	Cross bool   // its last instruction reaches into the next page
+	Kills bool   // it overwrites all arithmetic flags before anything reads them
+	Valid bool
+	Code  uint32    // code offset of the entry
+	Ops   uint32    // where its N code offsets of instructions begin in Store.ops, relative to Code
+	Edges [2]uint32 // edges to what follows: taken branch or jump, and the next instruction; 0 is none
+
+	in         uint32 // first of the edges that lead here
+	hash       uint32 // next block of the bucket
+	page       uint32 // next block of the list of its page
+	page2      uint32 // the same for its second page
+	fallsFrom  uint32 // edge that falls through to it, as it is laid out behind
+	generation uint32
+}
+
+// Edge is a way from a block to another whose address is a constant. Until it is
+// linked, and where its target has gone, its stub leaves to the front end.
+type Edge struct {
+	From  uint32 // block
+	To    uint32 // block, or 0
+	EIP   uint32 // linear address of the target
+	Stub  uint32 // code offset of the stub
+	Exit  uint32 // code offset in the stub of what leaves: behind a save of flags, if there is one
+	Site  uint32 // code offset of the displacement of the jump that leads to the stub; 0: falls into it
+	Near  bool   // source and target lie in one page, so they are mapped together
+	Saves bool   // flags are live in the host's register: a target that does not kill them needs them saved
+	next  uint32 // next edge that leads to the same block
+}
+
+// Unit is what is translated at once: blocks of which each falls through to the
+// next, laid out one behind the other.
+type Unit struct {
+	Blocks []UnitBlock
+}
+
+// UnitBlock is one block of a unit on its way to code.
+type UnitBlock struct {
+	Index uint32 // of the block in the store
+	*Block
+	Insts []Inst
+	// Ends says that the last instruction leaves by itself: a branch, or
+	// one that the interpreter executes and that may go anywhere.
+	Ends bool
+	// Falls says that the next block of the unit is what Edges[1] leads to.
+	Falls bool
+}

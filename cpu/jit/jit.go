@@ -1,0 +1,70 @@
+// Package jit is the front end of the translator: it turns hot guest code into
+// host code, block by block, and keeps what was made true to what the guest
+// sees. It decodes, follows the liveness of flags, lays blocks out along the
+// fall-through, links them, and forgets them where code or translations change.
+// A back end (Target) encodes. What no back end has code for, one instruction
+// at a time, the interpreter executes.
+//
+// It serves 32-bit code on flat segments; all else stays with the interpreter.
+package jit
+
+import (
+	"alpinevm/cpu"
+)
+
+// maxUnit is how many blocks are laid out behind each other.
+const maxUnit = 60
+
+// maxBudget is how many instructions one entry may execute.
+const maxBudget = 1 << 30
+
+// Translator is a cpu.Backend.
+type Translator struct {
+	cpu    *cpu.CPU
+	target Target
+	mem    *Memory
+	store  *Store
+	strict bool
+
+	filled   [2][]uint32 // linear pages that have entries in the tables, CPL 3 apart
+	large    [2][PageCount >> 10 / 64]uint64
+	jumpPage [64]uint64 // which pages (hashed) have entries in the table of jumps
+	writable []uint32   // entries of Write by arena page, at most
+	unit     Unit
+	insts    []Inst
+
+	// Stats counts what happened, for benchmarks and tests.
+	Stats Stats
+}
+
+// Stats are counts of events since the start.
+type Stats struct {
+	Blocks, Insts, Clears                 uint64 // translated blocks and their instructions; times the store was emptied
+	Budget, Inst, Miss, Edge, Jump, Pages uint64 // exits by kind
+	Entries                               uint64
+}
+
+// Config says how to translate.
+type Config struct {
+	// Strict makes the flags exact wherever a fault may push them. Otherwise
+	// flags that are overwritten before any instruction reads them may be
+	// stale in the EFLAGS that a fault in between pushes.
+	Strict bool
+}
+
+// New makes a translator for c that generates code through target.
+func New(c *cpu.CPU, target Target, cfg Config) *Translator {
+	t := &Translator{cpu: c, target: target, mem: target.Memory(), strict: cfg.Strict}
+	t.store = newStore(c.ArenaPages())
+	t.writable = make([]uint32, c.ArenaPages())
+	t.mem.Gen = 1 << 32
+	t.unit.Blocks = make([]UnitBlock, 0, maxUnit)
+	t.insts = make([]Inst, 0, maxUnit*MaxInsts)
+	return t
+}
+
+// Close gives back what the target holds.
+func (t *Translator) Close() error {
+	t.target.Close()
+	return nil
+}

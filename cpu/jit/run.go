@@ -1,0 +1,162 @@
+package jit
+
+import "alpinevm/cpu"
+
+// What to do behind an exit: enter block b at instruction i, or one of these as i.
+const (
+	again = -1 // look at where EIP is now
+	leave = -2 // give the processor the word
+)
+
+// Run is the cpu.Backend's.
+func (t *Translator) Run(hot bool) cpu.Rest {
+	c := t.cpu
+	for !c.Attention() {
+		user, ok := c.Translatable()
+		if !ok && hot {
+			return cpu.Untranslatable
+		}
+		if !ok {
+			return cpu.Untranslated
+		}
+		b := t.at(c.EIP, user)
+		if b == 0 {
+			if !hot {
+				return cpu.Untranslated
+			}
+			if b = t.translate(c.EIP, user); b == 0 {
+				return cpu.Untranslatable
+			}
+		}
+		hot = false
+		i := 0
+		for i >= 0 {
+			b, i = t.enter(b, i)
+		}
+		if i == leave {
+			return cpu.Partial
+		}
+	}
+	return cpu.Untranslated
+}
+
+// at gives the translated block at a linear address, or 0.
+func (t *Translator) at(eip uint32, user bool) uint32 {
+	off, ok := t.fetch(eip, user)
+	if !ok {
+		return 0
+	}
+	b := t.store.find(eip, off, user)
+	if b != 0 && t.store.Blocks[b].Cross {
+		off2, ok := t.fetch((eip|0xfff)+1, user)
+		if !ok || off2 != t.store.Blocks[b].Off2 {
+			return 0
+		}
+	}
+	return b
+}
+
+// enter runs block b from instruction i on and does what its exit asks for.
+func (t *Translator) enter(index uint32, i int) (uint32, int) {
+	c, m := t.cpu, t.mem
+	b := &t.store.Blocks[index]
+	left := int64(min(c.Left(), maxBudget))
+	m.Budget = int32(left)
+	code := b.Code
+	if i > 0 {
+		// The block's instructions are counted when it is entered at its
+		// first one.
+		rest := int64(b.N) - int64(i)
+		if left < rest {
+			return 0, leave
+		}
+		m.Budget = int32(left - rest)
+		code += uint32(t.store.Ops[b.Ops+uint32(i)].Code)
+	}
+	t.setHalf(b.User)
+	m.Flags = packFlags(&c.State)
+	t.Stats.Entries++
+	t.target.Enter(code)
+	unpackFlags(&c.State, m.Flags)
+	ran := left - int64(m.Budget) // instructions of all blocks begun
+
+	value := m.Exit &^ ExitKind
+	switch m.Exit & ExitKind {
+	case ExitInst, ExitMiss:
+		index, i = value>>instBits, int(value&(1<<instBits-1))
+		b = &t.store.Blocks[index]
+		c.Advance(uint64(ran)-uint64(int(b.N)-i), b.EIP+uint32(t.store.Ops[b.Ops+uint32(i)].Guest))
+		return t.interpret(index, i, m.Exit&ExitKind == ExitMiss)
+	case ExitBudget:
+		t.Stats.Budget++
+		b = &t.store.Blocks[value>>instBits]
+		c.Advance(uint64(ran)-uint64(b.N), b.EIP)
+		return 0, leave
+	case ExitEdge:
+		t.Stats.Edge++
+		c.Advance(uint64(ran), t.store.Edges[value].EIP)
+		return t.follow(value)
+	case ExitJump:
+		t.Stats.Jump++
+		c.Advance(uint64(ran), m.EIP)
+		return t.jump(t.store.Blocks[value>>instBits].User)
+	case ExitPage:
+		t.Stats.Pages++
+		c.Advance(uint64(ran), t.store.Blocks[value>>instBits].EIP)
+		return 0, again
+	}
+	panic("BUG: generated code left in an unknown way")
+}
+
+// interpret lets the interpreter execute instruction i of a block, where EIP is.
+func (t *Translator) interpret(index uint32, i int, miss bool) (uint32, int) {
+	c := t.cpu
+	b := &t.store.Blocks[index]
+	next := b.EIP + uint32(b.Size)
+	if i+1 < int(b.N) {
+		next = b.EIP + uint32(t.store.Ops[b.Ops+uint32(i)+1].Guest)
+	}
+	addr, clears := t.mem.Addr, t.Stats.Clears
+	c.Interpret()
+	if miss {
+		t.Stats.Miss++
+		t.fill(half(b.User), addr)
+	} else {
+		t.Stats.Inst++
+	}
+	if i+1 == int(b.N) || c.EIP != next || c.Attention() || t.Stats.Clears != clears || !b.Valid {
+		return 0, again
+	}
+	if user, ok := c.Translatable(); !ok || user != b.User {
+		return 0, again
+	}
+	return index, i + 1
+}
+
+// follow enters what an edge leads to, and links it.
+func (t *Translator) follow(edge uint32) (uint32, int) {
+	e := &t.store.Edges[edge]
+	from := &t.store.Blocks[e.From]
+	to := t.at(e.EIP, from.User)
+	if to == 0 {
+		return 0, again
+	}
+	if from.Valid {
+		t.store.connect(edge, to)
+		t.target.Link(e, &t.store.Blocks[to])
+	}
+	return to, 0
+}
+
+// jump enters what an indirect jump has led to, and notes it.
+func (t *Translator) jump(user bool) (uint32, int) {
+	eip := t.cpu.EIP
+	to := t.at(eip, user)
+	if to == 0 {
+		return 0, again
+	}
+	h := half(user)
+	t.mem.Jumps[h][eip&(JumpSize-1)] = Jump{t.mem.Gen | uint64(eip), t.target.Address(t.store.Blocks[to].Code)}
+	t.jumpPage[eip>>12&4095/64] |= 1 << (eip >> 12 & 63)
+	return to, 0
+}

@@ -1,0 +1,101 @@
+package jit
+
+import "alpinevm/cpu/x86"
+
+// Target is a back end: it turns units into host code and runs it. All methods
+// are called on the machine goroutine.
+type Target interface {
+	// Memory is what code and front end share; it stays where it is.
+	Memory() *Memory
+	// Native says whether the target has code for in, on flat segments.
+	Native(in *x86.Inst) bool
+	// Translate makes code of a unit and fills in what of blocks and edges is
+	// the target's: Code, offsets of instructions, stubs and sites. It says
+	// false, with nothing kept, where there is no room.
+	Translate(u *Unit, s *Store) bool
+	// Link makes e lead to the code of to; Unlink makes it leave again.
+	Link(e *Edge, to *Block)
+	Unlink(e *Edge, index uint32)
+	// Sever makes what falls into b, or jumps to its entry, take the stub of e.
+	Sever(b *Block, e *Edge)
+	// Address is where a code offset lies, for the table of jumps.
+	Address(code uint32) uint64
+	// Enter runs code from the offset on until it leaves. Context says how.
+	Enter(code uint32)
+	// Clear forgets all code.
+	Clear()
+	// Close gives the memory back.
+	Close()
+}
+
+// Sizes of what lies in Memory.
+const (
+	JumpBits  = 13
+	JumpSize  = 1 << JumpBits // entries of a table of indirect jumps
+	PageCount = 1 << 20       // linear pages
+)
+
+// Jump is one entry of the table that indirect jumps look into: Tag is the
+// generation in the upper half and the linear address in the lower.
+type Jump struct {
+	Tag  uint64
+	Code uint64 // host address
+}
+
+// Memory is outside the Go heap. Index 0 of each pair serves CPL 0 to 2, index
+// 1 CPL 3.
+type Memory struct {
+	*Context
+	// Read and Write hold, for each linear page that may be accessed without
+	// looking any further, the host address of its first byte less the linear
+	// one; 0 is a miss. The entry of page p is at p<<Shift.
+	Read, Write [2][]uint64
+	Shift       uint
+	// Pages holds, for each linear page whose translation for fetching is
+	// known, the number of its arena page and 1; 0 is a miss.
+	Pages [2][]uint32
+	Jumps [2][]Jump
+	// Tables are the addresses of Read, for Context.Table.
+	Tables [2]uint64
+}
+
+// Context is what generated code and front end tell each other. A back end
+// addresses it by offset.
+type Context struct {
+	Flags  uint64 // arithmetic flags in the form of LAHF in bits 8 to 15, OF in bit 0
+	Budget int32  // instructions left
+	Exit   uint32 // how the code left: see Exit
+	Addr   uint32 // linear address of a Miss
+	_      uint32
+	EIP    uint32 // where an indirect jump leads
+	_      uint32
+	Target uint64 // host address to enter at
+	State  uint64 // address of cpu.State
+	Table  uint64 // address of the table of readable pages of the current half
+	Gen    uint64 // generation of the table of jumps, in the upper half
+	Mask   [4]uint32
+}
+
+// Kinds of exits, the upper bits of Context.Exit.
+const (
+	ExitBudget uint32 = iota << 29 // the budget does not reach for the block; nothing of it was executed
+	ExitInst                       // the instruction is to be interpreted
+	ExitMiss                       // the instruction's access is not in the table: Addr
+	ExitEdge                       // an edge is not linked
+	ExitJump                       // an indirect jump to EIP is not in the table
+	ExitPage                       // the second page of a block that crosses pages has changed
+
+	ExitKind  uint32 = 7 << 29
+	exitValue        = ^ExitKind
+	instBits         = 5
+)
+
+// ExitID makes the number of an exit at instruction i of a block, or of an edge
+// (i is 0 then).
+func ExitID(kind, block uint32, i int) uint32 { return kind | block<<instBits | uint32(i) }
+
+// EdgeID makes the number of an edge's exit.
+func EdgeID(edge uint32) uint32 { return ExitEdge | edge }
+
+// MaxBlocks is how many blocks an exit can name.
+const MaxBlocks = 1 << (29 - instBits)

@@ -1,0 +1,177 @@
+package jit
+
+import (
+	"alpinevm/cpu/mem"
+	"alpinevm/cpu/x86"
+)
+
+// translate makes code of the block at EIP and of those that it falls through
+// to. It gives 0 where the first instruction cannot be had: the interpreter
+// finds out why.
+func (t *Translator) translate(eip uint32, user bool) uint32 {
+	if t.store.full() {
+		t.clear()
+	}
+	off, ok := t.fetch(eip, user)
+	if !ok {
+		return 0
+	}
+	if !t.gather(eip, off, user) {
+		return 0
+	}
+	if !t.target.Translate(&t.unit, t.store) {
+		t.clear()
+		if !t.gather(eip, off, user) || !t.target.Translate(&t.unit, t.store) {
+			panic("BUG: no room for a unit in empty memory")
+		}
+	}
+	s := t.store
+	for i := range t.unit.Blocks {
+		u := &t.unit.Blocks[i]
+		b := &s.Blocks[u.Index]
+		s.enter(u.Index)
+		if i > 0 && t.unit.Blocks[i-1].Falls {
+			e := s.Blocks[t.unit.Blocks[i-1].Index].Edges[1]
+			b.fallsFrom = e
+			s.Edges[e].To = u.Index
+		}
+		first := min(uint32(b.Size), 0x1000-b.Off&0xfff)
+		t.cpu.MarkCode(b.Off, first)
+		if b.Cross {
+			t.cpu.MarkCode(b.Off2, uint32(b.Size)-first)
+		}
+		t.Stats.Blocks++
+		t.Stats.Insts += uint64(b.N)
+	}
+	return t.unit.Blocks[0].Index
+}
+
+// gather decodes the blocks of a unit and makes their places in the store.
+func (t *Translator) gather(eip, off uint32, user bool) bool {
+	u := &t.unit
+	u.Blocks, t.insts = u.Blocks[:0], t.insts[:0]
+	page := eip &^ 0xfff
+	for falls := true; falls && len(u.Blocks) < maxUnit; {
+		if len(u.Blocks) > 0 && (t.store.find(eip, off, user) != 0 || t.cpu.Heat(off) < warm) {
+			break
+		}
+		if !t.decode(eip, off, user) {
+			break
+		}
+		b := &u.Blocks[len(u.Blocks)-1]
+		next := b.EIP + uint32(b.Size)
+		if b.Cross || next&^0xfff != page {
+			break
+		}
+		last := &b.Insts[len(b.Insts)-1]
+		falls = !b.Ends || last.Native && (last.Op == x86.JCC || last.Op == x86.CALL)
+		off += next - eip
+		eip = next
+	}
+	t.tie()
+	return len(u.Blocks) > 0
+}
+
+// warm is how often the interpreter must have executed a block that is laid out
+// behind a hot one.
+const warm = 2
+
+// tie sets the pointers of the unit, now that the store grows no more, and notes which blocks fall through to the one behind them. A call does not:
+// what is behind it is where it returns to.
+func (t *Translator) tie() {
+	last := len(t.unit.Blocks) - 1
+	for i := range t.unit.Blocks {
+		b := &t.unit.Blocks[i]
+		b.Block = &t.store.Blocks[b.Index]
+		b.Falls = i < last && b.Block.Edges[1] != 0
+	}
+}
+
+// decode appends the block at eip to the unit.
+func (t *Translator) decode(eip, off uint32, user bool) bool {
+	start := len(t.insts)
+	code := t.cpu.CodeBytes(off, 0x1000-off&0xfff)
+	size, ends, cross := uint32(0), false, false
+	var off2 uint32
+	for len(t.insts)-start < MaxInsts && !ends {
+		t.insts = append(t.insts, Inst{EIP: eip + size})
+		in := &t.insts[len(t.insts)-1]
+		r := x86.Decode(code[size:], x86.Mode32, &in.Inst)
+		if r == x86.Truncated && len(t.insts)-1 == start {
+			if off2, cross = t.crossing(in, code, user); cross {
+				r = x86.OK
+			}
+		}
+		if r != x86.OK {
+			t.insts = t.insts[:len(t.insts)-1]
+			break
+		}
+		in.Native = t.target.Native(&in.Inst)
+		ends = in.Ends()
+		uses(in, t.strict)
+		size += uint32(in.Len)
+		if size >= uint32(len(code)) {
+			break
+		}
+	}
+	insts := t.insts[start:]
+	if len(insts) == 0 {
+		return false
+	}
+	killing := liveness(insts)
+	s := t.store
+	index := uint32(len(s.Blocks))
+	s.Blocks = append(s.Blocks, Block{
+		EIP: eip, Off: off, Off2: off2, Size: uint16(size), N: uint8(len(insts)), User: user, Cross: cross,
+		Kills: killing && !t.strict, Ops: uint32(len(s.Ops)),
+	})
+	s.Ops = append(s.Ops, make([]Op, len(insts))...)
+	t.edges(index, insts, ends)
+	t.unit.Blocks = append(t.unit.Blocks, UnitBlock{Index: index, Block: &s.Blocks[index], Insts: insts, Ends: ends})
+	return true
+}
+
+// edges makes the edges of a block.
+func (t *Translator) edges(index uint32, insts []Inst, ends bool) {
+	last := &insts[len(insts)-1]
+	b := &t.store.Blocks[index]
+	next := last.Next()
+	if !ends {
+		b.Edges[1] = t.edge(index, next)
+		return
+	}
+	if !last.Native {
+		return
+	}
+	switch last.Op {
+	case x86.JCC, x86.LOOP, x86.JECXZ:
+		b.Edges[1] = t.edge(index, next)
+		b.Edges[0] = t.edge(index, next+last.Imm)
+	case x86.JMP, x86.CALL:
+		if a := x86.Forms[last.Form].Args[0]; a == x86.Jb || a == x86.Jz {
+			b.Edges[0] = t.edge(index, next+last.Imm)
+		}
+	}
+}
+
+func (t *Translator) edge(from, eip uint32) uint32 {
+	s := t.store
+	b := &s.Blocks[from]
+	s.Edges = append(s.Edges, Edge{From: from, EIP: eip, Near: !b.Cross && (b.EIP^eip)>>12 == 0})
+	return uint32(len(s.Edges) - 1)
+}
+
+// crossing decodes an instruction that reaches into the next page, whose arena
+// offset it gives.
+func (t *Translator) crossing(in *Inst, code []byte, user bool) (off2 uint32, ok bool) {
+	if len(code) > x86.MaxLen {
+		return 0, false
+	}
+	if off2, ok = t.fetch((in.EIP|0xfff)+1, user); !ok {
+		return 0, false
+	}
+	var buf [2 * x86.MaxLen]byte
+	n := copy(buf[:], code)
+	n += copy(buf[n:], t.cpu.CodeBytes(off2, mem.PageSize)[:x86.MaxLen])
+	return off2, x86.Decode(buf[:n], x86.Mode32, &in.Inst) == x86.OK
+}

@@ -1,0 +1,49 @@
+package alpinevm
+
+import (
+	"fmt"
+	"io"
+
+	"alpinevm/cpu"
+	"alpinevm/cpu/jit"
+	"alpinevm/cpu/jit/amd64"
+)
+
+// Engine is what executes the guest's instructions. The guest cannot tell which
+// one does, but by time.
+type Engine string
+
+// Engines.
+const (
+	// EngineInterpreter executes instruction by instruction; it is the default.
+	EngineInterpreter Engine = "interpreter"
+	// EngineTranslator makes machine code of what is executed often.
+	EngineTranslator Engine = "translator"
+	// EngineStrict is a translator that keeps flags exact wherever a fault may
+	// push them. The other one may push flags that no instruction can read
+	// any more as they were before they were overwritten.
+	EngineStrict Engine = "translator-strict"
+)
+
+// hotness is how often the interpreter executes a block before it is translated.
+const hotness = 12
+
+// TranslatorMissing says why this host has no translator; nil: it has.
+func TranslatorMissing() error { return amd64.Supported() }
+
+// attach gives a processor the engine; nil where it is the interpreter.
+func (e Engine) attach() (func(*cpu.CPU) (io.Closer, error), error) {
+	translate := func(c *cpu.CPU) (io.Closer, error) {
+		return amd64.Attach(c, hotness, jit.Config{Strict: e == EngineStrict})
+	}
+	switch e {
+	case "", EngineInterpreter:
+		return nil, nil
+	case EngineTranslator, EngineStrict:
+		if err := TranslatorMissing(); err != nil {
+			return nil, fmt.Errorf("engine translator: %w", err)
+		}
+		return translate, nil
+	}
+	return nil, fmt.Errorf("engine %q is unknown: it is interpreter, translator or translator-strict", string(e))
+}
