@@ -56,6 +56,10 @@ func jccChecked(c *CPU, o *op) status {
 }
 
 // loop is LOOP, LOOPE and LOOPNE: count by address size.
+//
+// Deviation: AMD takes the condition of LOOPE and LOOPNE from a prefix F2 or F3.
+// SDM vol. 2A, LOOP, knows of none, and F2 and F3 are ignored here as Intel does.
+// Nobody who writes such a prefix can rely on either.
 func loop(c *CPU, o *op) status {
 	t := c.R[ecx] - 1
 	count := t

@@ -86,14 +86,15 @@ func out(c *CPU, o *op) status {
 func low(v uint32, size uint8) uint32 { return v & (1<<(8*size) - 1) }
 
 // ins and outs do one iteration; with REP the instruction is executed again
-// until ECX is 0, so that events can come in between.
+// until ECX is 0, so that events can come in between. The right to access the port
+// is looked at first, as silicon does, even if there is nothing to do.
 func ins(c *CPU, o *op) status {
-	if o.flags&(opRep|opRepne) != 0 && c.index(ecx, o) == 0 {
-		return next
-	}
 	port := uint16(c.R[edx])
 	if !c.portAllowed(port, o.size) {
 		return faulted
+	}
+	if o.flags&(opRep|opRepne) != 0 && c.index(ecx, o) == 0 {
+		return next
 	}
 	// The memory must take what the port gives before the port is read.
 	lin, ok := c.destWrite(o)
@@ -113,12 +114,12 @@ func ins(c *CPU, o *op) status {
 }
 
 func outs(c *CPU, o *op) status {
-	if o.flags&(opRep|opRepne) != 0 && c.index(ecx, o) == 0 {
-		return next
-	}
 	port := uint16(c.R[edx])
 	if !c.portAllowed(port, o.size) {
 		return faulted
+	}
+	if o.flags&(opRep|opRepne) != 0 && c.index(ecx, o) == 0 {
+		return next
 	}
 	if st, ok := c.exact(); !ok {
 		return st

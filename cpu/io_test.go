@@ -114,6 +114,24 @@ func TestStringPorts(t *testing.T) {
 	r.wantf(fmt.Sprint(r.ports.log) == "[out2 80=4433 out2 80=2211]" && r.R[esi] == rigData-2, "%v, ESI %x", r.ports.log, r.R[esi])
 }
 
+// TestStringPortRights: without the right to access the port, INS and OUTS are
+// #GP(0) with any prefix and any count.
+func TestStringPortRights(t *testing.T) {
+	for _, op := range []byte{0x6c, 0x6d, 0x6e, 0x6f} {
+		for _, prefix := range [][]byte{nil, {0xf3}, {0xf2}, {0x67, 0xf3}} {
+			for _, count := range []uint32{0, 1, 0x10000} {
+				r := newRig(t)
+				r.ring(3)
+				r.R[ecx], r.R[edx], r.R[esi], r.R[edi] = count, 0xffff, rigData, rigData
+				if got := r.exec(append(prefix[:len(prefix):len(prefix)], op)...); got != "13(0)" {
+					t.Errorf("% x %x, count %x: %q", prefix, op, count, got)
+				}
+				r.wantf(len(r.ports.log) == 0, "% x %x, count %x: ports %v", prefix, op, count, r.ports.log)
+			}
+		}
+	}
+}
+
 // TestPortBreakpoint: an I/O breakpoint traps behind the instruction.
 func TestPortBreakpoint(t *testing.T) {
 	for _, row := range []struct {

@@ -65,9 +65,8 @@ var lockMeans = opSet{x86.MOVCR: true, x86.VERW: true}
 
 // repMeans forms are different ones with F2 or F3 on some hosts: BSF and BSR
 // where BMI1 and LZCNT are, LOOPE and LOOPNE on AMD, which takes the condition
-// from the prefix, INS and OUTS on AMD, which looks at permission before the
-// count.
-var repMeans = opSet{x86.BSF: true, x86.BSR: true, x86.LOOPE: true, x86.LOOPNE: true, x86.INS: true, x86.OUTS: true}
+// from the prefix.
+var repMeans = opSet{x86.BSF: true, x86.BSR: true, x86.LOOPE: true, x86.LOOPNE: true}
 
 // counts forms take a count or a bit number as immediate or in CL.
 var counts = opSet{
@@ -389,12 +388,12 @@ func (g *generator) xlat() {
 
 func (g *generator) maskmov() {
 	size := g.row.Args[0].Size(4)
-	t := pickTarget(g.Rand, size, false, g.plain)
+	t := g.place(size, false)
 	b := make([]byte, size)
 	for i := range b {
 		b[i] = byte(g.Uint32())
 	}
-	g.poke(t, b)
+	g.putOperand(t, b)
 	g.c.R[x86.EDI] = t - g.segBase()
 }
 
