@@ -12,35 +12,37 @@ var fxsaveFamily = family{x86.FXSAVE: always(fxsave), x86.FXRSTOR: always(fxrsto
 const (
 	fxArea  = 512
 	fxUsed  = 288
+	fxPart  = 16 // it is accessed in parts of so many
 	fxRegs  = 32
 	fxXMM   = 160
 	fxMXCSR = 24
 )
 
-// fxOperand gives the address of the area for an access of kind w.
-func (c *CPU) fxOperand(o *op, w bool) (lin uint32, ok bool) {
+// fxOperand checks the segment and the alignment of the area and gives the linear
+// address of its last byte.
+func (c *CPU) fxOperand(o *op, acc access) (last uint32, ok bool) {
 	if !c.x87NoWait() {
 		return 0, false
 	}
-	if w {
-		lin, ok = c.linWrite(o, fxArea)
-	} else {
-		lin, ok = c.linRead(o, fxArea)
+	ea, n := c.ea(o), uint32(fxArea)
+	if o.wraps(ea, n) {
+		n = 4 // the parts are looked at later
 	}
-	return lin, ok && c.aligned(lin)
+	lin, ok := c.segFor(acc, o.seg, ea, n)
+	if !ok || !c.aligned(lin) {
+		return 0, false
+	}
+	return c.segFor(acc, o.seg, o.within(ea+fxArea-1), 1)
 }
 
 // fxsave leaves XMM registers and MXCSR out while CR4.OSFXSR is clear; the SDM
 // allows both.
 func fxsave(c *CPU, o *op) status {
-	lin, ok := c.fxOperand(o, true)
-	if !ok {
+	last, ok := c.fxOperand(o, write)
+	if !ok || !c.writable(last, 1) {
 		return faulted
 	}
 	f := &c.FPU
-	if !c.writable(lin+fxArea-1, 1) {
-		return faulted
-	}
 	var b [fxUsed]byte
 	putLE64(b[0:], uint64(f.CW)|uint64(f.SW)<<16|uint64(f.Used)<<32|uint64(f.FOP)<<48)
 	putLE64(b[8:], uint64(f.FIP)|uint64(f.FCS)<<32)
@@ -57,16 +59,16 @@ func fxsave(c *CPU, o *op) status {
 		}
 		n = fxUsed
 	}
-	return c.storeBytes(lin, b[:n])
+	return c.storeParts(o, fxParts[:n/fxPart], b[:n])
 }
 
 func fxrstor(c *CPU, o *op) status {
-	lin, ok := c.fxOperand(o, false)
+	last, ok := c.fxOperand(o, read)
 	if !ok {
 		return faulted
 	}
 	var b [fxUsed]byte
-	if !c.readable(lin+fxArea-1, 1) || !c.loadBytes(lin, b[:]) {
+	if !c.readable(last, 1) || !c.loadParts(o, fxParts[:], b[:]) {
 		return faulted
 	}
 	f := &c.FPU

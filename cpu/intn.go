@@ -35,15 +35,15 @@ func into(c *CPU, o *op) status {
 
 func bound(c *CPU, o *op) status {
 	n := uint32(o.size)
-	lin, ok := c.linRead(o, 2*n)
+	first, second, ok := c.twoParts(o, c.ea(o), n, n, read)
 	if !ok {
 		return faulted
 	}
-	low, ok := c.load(lin, o.size)
+	low, ok := c.load(first, o.size)
 	if !ok {
 		return faulted
 	}
-	high, ok := c.load(lin+n, o.size)
+	high, ok := c.load(second, o.size)
 	if !ok {
 		return faulted
 	}

@@ -364,25 +364,26 @@ func maskmovdqu(c *CPU, o *op) status {
 
 // storeMasked stores the bytes of b that mask selects to (E)DI. It faults as a
 // store of all of them would, even if mask is 0: SDM vol. 2B, MASKMOVDQU, leaves
-// that to the implementation, and this is what silicon does. 8 bytes at a time
-// are checked for alignment.
+// that to the implementation, and this is what silicon does. 16 bytes are two
+// parts, of which each must be aligned where alignment is checked.
 func (c *CPU) storeMasked(o *op, b []byte, mask uint32) status {
-	off, n := c.R[edi], uint32(len(b))
-	if o.flags&opAddr16 != 0 {
-		off &= 0xffff
+	var parts [2]uint32
+	var ok bool
+	off, n := o.within(c.R[edi]), len(b)/8
+	if n == 1 {
+		parts[0], ok = c.segWrite(o.seg, off, 8)
+	} else {
+		parts[0], parts[1], ok = c.twoParts(o, off, 8, 8, write)
 	}
-	lin, ok := c.segWrite(o.seg, off, n)
+	for _, lin := range parts[:n] {
+		ok = ok && c.writable(lin, 8)
+	}
 	if !ok {
 		return faulted
 	}
-	for i := uint32(0); i < n; i += 8 {
-		if !c.writable(lin+i, 8) {
-			return faulted
-		}
-	}
-	for i := range n {
+	for i, v := range b {
 		if mask>>i&1 != 0 {
-			c.store8(lin+i, uint32(b[i]))
+			c.store8(parts[i/8]+uint32(i%8), uint32(v))
 		}
 	}
 	return next

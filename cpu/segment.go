@@ -214,13 +214,13 @@ func (c *CPU) loadFar(o *op, s uint8) status {
 // farPointer reads the memory operand Mp.
 func (c *CPU) farPointer(o *op) (off uint32, sel uint16, ok bool) {
 	n := uint32(o.size)
-	lin, ok := c.linRead(o, n+2)
+	first, second, ok := c.twoParts(o, c.ea(o), n, 2, read)
 	if !ok {
 		return 0, 0, false
 	}
-	if off, ok = c.load(lin, o.size); !ok {
+	if off, ok = c.load(first, o.size); !ok {
 		return 0, 0, false
 	}
-	v, ok := c.load16(lin + n)
+	v, ok := c.load16(second)
 	return off, uint16(v), ok
 }

@@ -22,15 +22,15 @@ func sidt(c *CPU, o *op) status { return c.storeTable(o, &c.IDTR) }
 
 // loadTable loads GDTR or IDTR; with 16-bit operands the base has 24 bits.
 func (c *CPU) loadTable(o *op, t *TableReg) status {
-	lin, ok := c.linRead(o, 6)
+	first, second, ok := c.twoParts(o, c.ea(o), 2, 4, read)
 	if !ok {
 		return faulted
 	}
-	limit, ok := c.load16(lin)
+	limit, ok := c.load16(first)
 	if !ok {
 		return faulted
 	}
-	base, ok := c.load32(lin + 2)
+	base, ok := c.load32(second)
 	if !ok {
 		return faulted
 	}
@@ -44,12 +44,11 @@ func (c *CPU) loadTable(o *op, t *TableReg) status {
 // storeTable stores all 32 bits of the base whatever the operand size is, as
 // every processor since the 386 does (SDM vol. 2B, SGDT).
 func (c *CPU) storeTable(o *op, t *TableReg) status {
-	lin, ok := c.linWrite(o, 6)
-	if !ok {
+	first, second, ok := c.twoParts(o, c.ea(o), 2, 4, write)
+	if !ok || !c.writable(first, 2) || !c.writable(second, 4) || c.store16(first, uint32(t.Limit)) == faulted {
 		return faulted
 	}
-	b := [6]byte{byte(t.Limit), byte(t.Limit >> 8), byte(t.Base), byte(t.Base >> 8), byte(t.Base >> 16), byte(t.Base >> 24)}
-	return c.storeBytes(lin, b[:])
+	return c.store32(second, t.Base)
 }
 
 func sldt(c *CPU, o *op) status { return c.storeSelector(o, segLDTR) }

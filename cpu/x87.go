@@ -159,6 +159,9 @@ func (c *CPU) x87Load(o *op) (x x87Operand, off uint32, ok bool) {
 
 // x87LoadAt reads the memory operand of kind o.cond, at offset off.
 func (c *CPU) x87LoadAt(o *op, off uint32) (x x87Operand, ok bool) {
+	if o.cond&7 >= x87F80 {
+		return c.x87Load80(o, off)
+	}
 	lin, ok := c.segRead(o.seg, off, uint32(x87Sizes[o.cond&7]))
 	if !ok {
 		return x, false
@@ -180,24 +183,36 @@ func (c *CPU) x87LoadAt(o *op, off uint32) (x x87Operand, ok bool) {
 		v, ok := c.load32(lin)
 		x.v = softfloat.FromInt(int64(int32(v)))
 		return x, ok
-	case x87I64:
-		v, ok := c.load64(lin)
-		x.v = softfloat.FromInt(int64(v))
-		return x, ok
 	}
-	var b [10]byte
-	if !c.loadBytes(lin, b[:]) {
+	v, ok := c.load64(lin)
+	x.v = softfloat.FromInt(int64(v))
+	return x, ok
+}
+
+// x87Load80 is x87LoadAt for an operand of 10 bytes, which are loaded as 8 and 2.
+func (c *CPU) x87Load80(o *op, off uint32) (x x87Operand, ok bool) {
+	first, second, ok := c.twoParts(o, off, 8, 2, read)
+	if !ok {
 		return x, false
 	}
+	mant, ok := c.load64(first)
+	if !ok {
+		return x, false
+	}
+	se, ok := c.load16(second)
+	if !ok {
+		return x, false
+	}
+	x.v = softfloat.F80{Mant: mant, SE: uint16(se)}
 	if o.cond&7 == x87BCD {
+		var b softfloat.BCD
+		putF80(b[:], x.v)
 		x.v = softfloat.FromBCD(b)
-	} else {
-		x.v = softfloat.F80{Mant: le64(b[:]), SE: uint16(b[8]) | uint16(b[9])<<8}
 	}
 	return x, true
 }
 
-// Kinds of memory operands, in o.cond.
+// Kinds of memory operands, in o.cond. The last two have 10 bytes.
 const (
 	x87F32 = iota
 	x87F64

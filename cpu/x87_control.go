@@ -232,13 +232,9 @@ func fnstenv(c *CPU, o *op) status {
 	if !c.x87NoWait() {
 		return faulted
 	}
-	lin, ok := c.linWrite(o, 7*uint32(o.size))
-	if !ok {
-		return faulted
-	}
 	var b [108]byte
 	n := c.putEnvironment(&b, o.size)
-	if c.storeBytes(lin, b[:n]) == faulted {
+	if c.storeParts(o, x87Parts[o.size&7][:7], b[:n]) == faulted {
 		return faulted
 	}
 	c.FPU.CW |= fpuExceptions
@@ -250,12 +246,8 @@ func fldenv(c *CPU, o *op) status {
 	if !c.x87() {
 		return faulted
 	}
-	lin, ok := c.linRead(o, 7*uint32(o.size))
-	if !ok {
-		return faulted
-	}
 	var b [108]byte
-	if !c.loadBytes(lin, b[:7*o.size]) {
+	if !c.loadParts(o, x87Parts[o.size&7][:7], b[:7*o.size]) {
 		return faulted
 	}
 	c.takeEnvironment(&b, o.size)
@@ -268,17 +260,13 @@ func fnsave(c *CPU, o *op) status {
 	if !c.x87NoWait() {
 		return faulted
 	}
-	lin, ok := c.linWrite(o, 7*uint32(o.size)+80)
-	if !ok {
-		return faulted
-	}
 	var b [108]byte
 	n := c.putEnvironment(&b, o.size)
 	for i := range uint8(8) {
 		putF80(b[n:], c.FPU.reg(c.FPU.st(i)))
 		n += 10
 	}
-	if c.storeBytes(lin, b[:n]) == faulted {
+	if c.storeParts(o, x87Parts[o.size&7][:], b[:n]) == faulted {
 		return faulted
 	}
 	c.FPU.initialize()
@@ -289,12 +277,8 @@ func frstor(c *CPU, o *op) status {
 	if !c.x87() {
 		return faulted
 	}
-	lin, ok := c.linRead(o, 7*uint32(o.size)+80)
-	if !ok {
-		return faulted
-	}
 	var b [108]byte
-	if !c.loadBytes(lin, b[:7*o.size+80]) {
+	if !c.loadParts(o, x87Parts[o.size&7][:], b[:7*o.size+80]) {
 		return faulted
 	}
 	n := c.takeEnvironment(&b, o.size)

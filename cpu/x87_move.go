@@ -113,20 +113,39 @@ func x87Image(e *softfloat.Env, o *op, v softfloat.F80) image {
 	return image{uint64(e.ToInt80(v, uint(n)*8)), 0, n}
 }
 
+// x87Dest gives the linear address of the memory operand at offset off, and that
+// of bytes 8 and 9 where it has them.
+func (c *CPU) x87Dest(o *op, off uint32) (first, second uint32, ok bool) {
+	size := uint32(x87Sizes[o.cond&7])
+	if size == 10 {
+		return c.twoParts(o, off, 8, 2, write)
+	}
+	first, ok = c.segWrite(o.seg, off, size)
+	return first, 0, ok
+}
+
+// writable80 is writable for the operand of m.
+func (c *CPU) writable80(first, second uint32, m image) bool {
+	if m.size == 10 {
+		return c.writable(first, 8) && c.writable(second, 2)
+	}
+	return c.writable(first, uint32(m.size))
+}
+
 // store80 writes m to memory.
-func (c *CPU) store80(lin uint32, m image) status {
+func (c *CPU) store80(first, second uint32, m image) status {
 	switch m.size {
 	case 2:
-		return c.store16(lin, uint32(m.lo)&0xffff)
+		return c.store16(first, uint32(m.lo)&0xffff)
 	case 4:
-		return c.store32(lin, uint32(m.lo))
+		return c.store32(first, uint32(m.lo))
 	case 8:
-		return c.store64(lin, m.lo)
+		return c.store64(first, m.lo)
 	}
-	var b [10]byte
-	putLE64(b[:], m.lo)
-	b[8], b[9] = byte(m.hi), byte(m.hi>>8)
-	return c.storeBytes(lin, b[:])
+	if !c.writable80(first, second, m) || c.store64(first, m.lo) == faulted {
+		return faulted
+	}
+	return c.store16(second, uint32(m.hi))
 }
 
 // fstMem stores ST(0). An unmasked exception other than PE leaves memory and
@@ -139,7 +158,7 @@ func fstMem(c *CPU, o *op) status {
 	f := &c.FPU
 	e := c.x87Env()
 	off := c.ea(o)
-	lin, ok := c.segWrite(o.seg, off, uint32(x87Sizes[o.cond&7]))
+	first, second, ok := c.x87Dest(o, off)
 	if !ok {
 		return faulted
 	}
@@ -153,11 +172,11 @@ func fstMem(c *CPU, o *op) status {
 		e.Flags = stackUnderflow
 	}
 	if f.unmasked(e.Flags &^ softfloat.PE) {
-		if !c.writable(lin, uint32(m.size)) {
+		if !c.writable80(first, second, m) {
 			return faulted
 		}
 	} else {
-		if c.store80(lin, m) == faulted {
+		if c.store80(first, second, m) == faulted {
 			return faulted
 		}
 		if o.regSh&x87Pop1 != 0 {

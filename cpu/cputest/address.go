@@ -47,6 +47,33 @@ func pickTarget(r *rand.Rand, size int, aligned, plain bool) uint32 {
 	return across(pageLone)
 }
 
+// segmentEnd is where 16-bit addresses end in a segment at DataBase. Offset 0
+// follows.
+const segmentEnd = DataBase + 0x10000
+
+// place is pickTarget for the memory operand. Where its offset has 16 bits, it
+// lies across their end at times.
+func (g *generator) place(size int, aligned bool) uint32 {
+	t := pickTarget(g.Rand, size, aligned, g.plain)
+	if g.addrSize == 2 && g.segBase() == DataBase && size > 1 && g.chance(40) {
+		t = segmentEnd - 1 - uint32(g.IntN(size-1))
+		if aligned && g.IntN(4) != 0 {
+			t &^= 15
+		}
+	}
+	return t
+}
+
+// putOperand pokes the contents of the memory operand, which go on at offset 0
+// behind the end of 16-bit addresses.
+func (g *generator) putOperand(at uint32, data []byte) {
+	if n := segmentEnd - at; g.addrSize == 2 && g.segBase() == DataBase && n < uint32(len(data)) {
+		g.poke(at, data[:n])
+		at, data = DataBase, data[n:]
+	}
+	g.poke(at, data)
+}
+
 func pick4(r *rand.Rand, list ...uint32) uint32 { return list[r.IntN(len(list))] }
 
 // segBase is the base of the segment that the operand is in.
@@ -74,7 +101,7 @@ func (g *generator) address() {
 		if g.memory != nil {
 			size = len(g.memory)
 		}
-		g.target = pickTarget(g.Rand, size, g.memArg.Aligned(), g.plain)
+		g.target = g.place(size, g.memArg.Aligned())
 	}
 	if g.addrSize == 2 && g.segBase() == 0 {
 		g.target = uint32(g.IntN(0x10000)) // nothing is there
@@ -83,7 +110,7 @@ func (g *generator) address() {
 	if data == nil {
 		data = g.contents(g.memArg)
 	}
-	g.poke(g.target, data)
+	g.putOperand(g.target, data)
 	if g.row.Op == x86.JMP || g.row.Op == x86.CALL {
 		for i := range data { // what is there would be a target anywhere
 			g.quit = g.quit || accessOf(g.target+uint32(i)) == readOnly

@@ -64,13 +64,38 @@ var faultDifferences = []difference{
 	{"MASKMOVQ and MASKMOVDQU: whether bytes that the mask leaves out can fault", true, []x86.Op{x86.MASKMOVQ, x86.MASKMOVDQU},
 		func(c *Case, in *x86.Inst, _ *Outcome, u *undef) {
 			size := uint32(x86.Forms[in.Form].Args[0].Size(4))
-			at := effective(c, &x86.Inst{Base: x86.EDI, Index: x86.NoReg, AddrSize: in.AddrSize, Seg: in.Seg})
-			inside := accessOf(at) == readWrite && accessOf(at+size-1) == readWrite && in.Seg != x86.GS
+			dst := atEDI(in)
+			last := operandAt(c, &dst, size-1)
+			inside := accessOf(effective(c, &dst)) == readWrite && accessOf(last) == readWrite && in.Seg != x86.GS
 			u.all = !fullMask(c, in) && (u.align || !inside)
+		}},
+	{"REP INS and OUTS of no iterations: whether the right to access the port is looked at", true, []x86.Op{x86.INS, x86.OUTS},
+		func(c *Case, in *x86.Inst, _ *Outcome, u *undef) {
+			count := c.R[x86.ECX]
+			if in.AddrSize == 2 {
+				count &= 0xFFFF
+			}
+			u.all = in.Prefix&(x86.PrefixRep|x86.PrefixRepne) != 0 && count == 0
+		}},
+	{"x87 and SSE images, numbers of 80 bits and masked stores across the end of 16-bit addresses: of which parts they are", true,
+		[]x86.Op{x86.FLD, x86.FSTP, x86.FBLD, x86.FBSTP, x86.FLDENV, x86.FNSTENV, x86.FRSTOR, x86.FNSAVE, x86.FXSAVE, x86.FXRSTOR,
+			x86.MASKMOVQ, x86.MASKMOVDQU},
+		func(c *Case, in *x86.Inst, _ *Outcome, u *undef) {
+			row := &x86.Forms[in.Form]
+			dst, size := atEDI(in), row.Args[0].Size(4)
+			if i := row.MemArg(); i >= 0 {
+				dst, size = *in, row.Args[i].Size(in.OpSize)
+			}
+			u.all = u.all || operandAt(c, &dst, uint32(size-1)) < effective(c, &dst)
 		}},
 	{"MASKMOVQ, and conversions to integers in MMX: whether the x87 state becomes MMX's before a fault", true,
 		[]x86.Op{x86.MASKMOVQ, x86.CVTPS2PI, x86.CVTPD2PI, x86.CVTTPS2PI, x86.CVTTPD2PI},
 		func(_ *Case, _ *x86.Inst, want *Outcome, u *undef) { u.x87 = want.Vector != noVector }},
+}
+
+// atEDI is the operand of a masked store.
+func atEDI(in *x86.Inst) x86.Inst {
+	return x86.Inst{Base: x86.EDI, Index: x86.NoReg, AddrSize: in.AddrSize, Seg: in.Seg}
 }
 
 // Condition codes of the x87 status word.
@@ -134,9 +159,8 @@ var x87Differences = []difference{
 		}},
 	{"FBLD of what is no decimal digit: the result is undefined", true, []x86.Op{x86.FBLD},
 		func(c *Case, in *x86.Inst, _ *Outcome, u *undef) {
-			at := effective(c, in)
 			for i := range uint32(9) {
-				if b := c.byteAt(at + i); b > 0x99 || b&15 > 9 {
+				if b := c.byteAt(operandAt(c, in, i)); b > 0x99 || b&15 > 9 {
 					u.st |= 1
 				}
 			}
@@ -160,6 +184,9 @@ var x87Differences = []difference{
 			base := effective(c, in)
 			u.mem = func(addr uint32) bool {
 				off := addr - base
+				if in.AddrSize == 2 {
+					off &= 0xFFFF
+				}
 				return off-fxFOP < fxMXCSR-fxFOP || off-fxMask < 4
 			}
 		}},

@@ -130,14 +130,18 @@ func doubleShiftFlags(c *Case, in *x86.Inst) uint32 {
 }
 
 // effective is the linear address of the memory operand.
-func effective(c *Case, in *x86.Inst) uint32 {
+func effective(c *Case, in *x86.Inst) uint32 { return operandAt(c, in, 0) }
+
+// operandAt is the linear address of byte i of the memory operand, which wraps
+// around at the end of the address size.
+func operandAt(c *Case, in *x86.Inst, i uint32) uint32 {
 	reg := func(n uint8) uint32 {
 		if n == x86.NoReg {
 			return 0
 		}
 		return c.R[n]
 	}
-	ea := reg(in.Base) + reg(in.Index)<<in.Scale + in.Disp
+	ea := reg(in.Base) + reg(in.Index)<<in.Scale + in.Disp + i
 	if in.AddrSize == 2 {
 		ea &= 0xFFFF
 	}
