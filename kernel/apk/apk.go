@@ -50,11 +50,12 @@ func (i Info) FileName() string { return i.Name + "-" + i.Version + ".apk" }
 
 // Limits on what comes from a repository, in bytes.
 const (
-	maxIndex   = 32 << 20  // an index as it comes
-	maxControl = 8 << 20   // a stream of a signature, control files or an index, as it is read
-	maxData    = 4 << 30   // a package's data, uncompressed
-	maxPackage = 1 << 30   // a package as it comes
-	maxLists   = 128 << 20 // an index, uncompressed
+	maxIndex     = 32 << 20  // an index as it comes
+	maxSignature = 64 << 10  // one signature
+	maxControl   = 8 << 20   // a stream of a signature, control files or an index, as it is read
+	maxData      = 4 << 30   // a package's data, uncompressed
+	maxPackage   = 1 << 30   // a package as it comes
+	maxLists     = 128 << 20 // an index, uncompressed
 )
 
 // limited reads up to n bytes of r; more are an error.

@@ -57,7 +57,7 @@ func (c *Cache) url(release string) string {
 func (c *Cache) index(ctx context.Context, base string) (*Index, error) {
 	var x *Index
 	err := c.download(ctx, base+"APKINDEX.tar.gz", "APKINDEX", -1, maxIndex, func(r io.Reader) error {
-		data, err := io.ReadAll(r)
+		data, err := io.ReadAll(io.LimitReader(r, maxIndex))
 		if err == nil {
 			x, err = ParseIndex(data, c.cfg.Keys)
 		}

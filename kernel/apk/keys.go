@@ -109,7 +109,7 @@ func signatures(stream []byte) (all []signature, ok bool, err error) {
 		ok = true
 		for _, kind := range signatureKinds {
 			if key, found := strings.CutPrefix(h.Name, kind.prefix); found {
-				data, err := io.ReadAll(t)
+				data, err := io.ReadAll(io.LimitReader(t, maxSignature)) // a sparse one may say any size
 				if err != nil {
 					return nil, false, fmt.Errorf("%w: its signature: %w", ErrFormat, err)
 				}
