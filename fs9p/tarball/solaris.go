@@ -20,7 +20,7 @@ func readRecords(r io.Reader, size int64) (records, error) {
 	if size > maxRecords {
 		return nil, fmt.Errorf("%w of %d bytes", ErrHeader, size)
 	}
-	b, err := io.ReadAll(r)
+	b, err := io.ReadAll(io.LimitReader(r, maxRecords))
 	if err != nil {
 		return nil, err
 	}

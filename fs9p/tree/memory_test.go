@@ -157,34 +157,39 @@ func TestMemory(t *testing.T) {
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			clear(held)
-			before := heap()
-			tree := New(Config{Store: silent{}, Now: empty().cfg.Now, Files: 1 << 21, Memory: 1 << 40})
-			r := tree.Root()
-			check := func(when string) {
-				t.Helper()
-				const factor, free = 2, 300_000
-				if got := heap() - before; got > factor*tree.used+free {
-					t.Errorf("%s: %d bytes are in use, %d are charged", when, got, tree.used)
-				}
-			}
-			for i := range tt.n {
-				if err := tt.make(r, i); err != nil {
-					t.Fatal(err)
-				}
-			}
-			check("full")
-			for i := range tt.n {
-				if left := tt.n - i; left == tt.n/3 || left == tt.n/10 || left == tt.n/100 {
-					check(fmt.Sprint(left, " are left"))
-				}
-				if err := tt.undo(r, i); err != nil {
-					t.Fatal(err)
-				}
-			}
-			check("empty")
-			runtime.KeepAlive(tree)
+			testMemory(t, tt.n, tt.make, tt.undo)
 		})
 	}
+}
+
+// testMemory makes n of something, and undoes it one by one.
+func testMemory(t *testing.T, n int, do, undo func(r *Inode, i int) error) {
+	before := heap()
+	tree := New(Config{Store: silent{}, Now: empty().cfg.Now, Files: 1 << 21, Memory: 1 << 40})
+	r := tree.Root()
+	check := func(when string) {
+		t.Helper()
+		const factor, free = 2, 300_000
+		if got := heap() - before; got > factor*tree.used+free {
+			t.Errorf("%s: %d bytes are in use, %d are charged", when, got, tree.used)
+		}
+	}
+	for i := range n {
+		if err := do(r, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("full")
+	for i := range n {
+		if left := n - i; left == n/3 || left == n/10 || left == n/100 {
+			check(fmt.Sprint(left, " are left"))
+		}
+		if err := undo(r, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("empty")
+	runtime.KeepAlive(tree)
 }
 
 // silent is a store that keeps nothing.
