@@ -78,6 +78,19 @@ func TestHostSees(t *testing.T) {
 	if s := c.Slurp(held); s != "guest" {
 		t.Errorf("through an open fid: %q", s)
 	}
+	// What had the name is there as long as it is open, and not mixed up with
+	// what has it now.
+	if a := c.Stat(path).Attr; a.Size != 5 || a.Nlink != 0 {
+		t.Errorf("what is open: %+v", a)
+	}
+	again := c.MustOpen(path, "", fs9p.ORdwr|fs9p.OTrunc)
+	if s := c.Slurp(held); s != "" {
+		t.Errorf("what was truncated: %q", s)
+	}
+	c.Clunk(held, again, path)
+	path = c.At(c.Root, "from-guest")
+	check(t, os.WriteFile(filepath.Join(dir, "new"), []byte("host"), 0o640))
+	check(t, os.Rename(filepath.Join(dir, "new"), filepath.Join(dir, "from-guest")))
 	_, e := c.Call(&fs9p.Tgetattr{Fid: path})
 	c.Want(e, fs9p.ESTALE)
 	_, e = c.Call(&fs9p.Tlopen{Fid: path, Flags: fs9p.ORdwr | fs9p.OTrunc})
@@ -118,7 +131,7 @@ func TestManyDirectories(t *testing.T) {
 	c := dial(t, t.TempDir())
 	dir := c.Root
 	var fids []uint32
-	for i := range maxOpenDirs + 100 {
+	for i := range maxFolders + 100 {
 		name := fmt.Sprint("d", i)
 		c.OK(c.Mkdir(dir, name, 0o755))
 		fid := c.At(dir, name)
@@ -157,9 +170,12 @@ func TestNoLeak(t *testing.T) {
 		c.Clunk(fid, dir)
 	}
 	c.Close()
-	if len(fs.live) != 1 || fs.top.refs != 1 || len(fs.numbers) != 0 || len(fs.assumed) != 0 || fs.dirs.Len() != 0 {
-		t.Errorf("%d inodes live, the top is held %d times, %d numbers, %d assumed, %d directories open",
-			len(fs.live), fs.top.refs, len(fs.numbers), len(fs.assumed), fs.dirs.Len())
+	if len(fs.live) != 1 || fs.inodes != 0 || len(fs.dying) != 0 || fs.top.refs != 1 || fs.files != 0 || fs.folders.Len() != 0 {
+		t.Errorf("%d inodes live, %d there, %d dying, the top is held %d times, %d files and %d directories open",
+			len(fs.live), fs.inodes, len(fs.dying), fs.top.refs, fs.files, fs.folders.Len())
+	}
+	if s := fs.kept; len(s.owners) != 0 || len(s.extras) != 0 || s.bytes != 0 {
+		t.Errorf("of files that are gone %d owners and %d extras of %d bytes are kept", len(s.owners), len(s.extras), s.bytes)
 	}
 	check(t, fs.Close())
 }
