@@ -113,7 +113,18 @@ func (n *inode) SetAttr(a fs9p.SetAttr) error {
 	return nil
 }
 
+// truncate changes the size. Set-id bits of the host do not come to stand for
+// other contents; for a write the server clears them.
 func (n *inode) truncate(size uint64) error {
+	p, err := n.place()
+	if err != nil {
+		return err
+	}
+	if mode := modeOf(p.info); mode&setIDs != 0 && n.kind == fs9p.ModeRegular {
+		if err := n.setMode(p, mode, 0); err != nil {
+			return err
+		}
+	}
 	h, err := n.open(os.O_WRONLY)
 	if err != nil {
 		return err
@@ -245,7 +256,7 @@ func (n *inode) chtimes(a fs9p.SetAttr) error {
 	if err != nil {
 		return err
 	}
-	if p.file != nil {
+	if p.dir == nil {
 		return toErrno(chtimesOpen(p.file, t))
 	}
 	return toErrno(p.dir.chtimes(p.name, n.kind == fs9p.ModeSymlink, t))

@@ -203,7 +203,7 @@ func (n *inode) Link(name string, target fs9p.Node) error {
 	if err != nil {
 		return err
 	}
-	if p.file != nil {
+	if p.dir == nil {
 		return fs9p.ENOENT
 	}
 	f, err := n.entries(name)

@@ -30,7 +30,7 @@ func (n *inode) open(flags int) (*handle, error) {
 		return nil, fs9p.ENFILE
 	}
 	var f *os.File
-	if p.file != nil {
+	if p.dir == nil {
 		f, err = reopen(p.file, flags|openFlags)
 		if err != nil && n.anchor.serves(flags) {
 			n.anchor.refs++

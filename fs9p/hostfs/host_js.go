@@ -11,6 +11,9 @@ import (
 
 const openFlags = 0
 
+// dirsAreFiles: what can be done to an open file can be done to an open directory.
+const dirsAreFiles = false
+
 var moreErrnos map[syscall.Errno]fs9p.Errno
 
 func maxFiles() int { return 256 }

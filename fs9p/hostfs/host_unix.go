@@ -13,6 +13,9 @@ import (
 // taken a file's place, and from giving the process a terminal.
 const openFlags = syscall.O_NONBLOCK | syscall.O_NOCTTY
 
+// dirsAreFiles: what can be done to an open file can be done to an open directory.
+const dirsAreFiles = true
+
 // statKey identifies a file by what stat tells of it.
 func statKey(fi os.FileInfo) (key, error) {
 	st, ok := fi.Sys().(*syscall.Stat_t)

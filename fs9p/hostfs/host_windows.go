@@ -11,6 +11,9 @@ import (
 
 const openFlags = 0
 
+// dirsAreFiles: what can be done to an open file can be done to an open directory.
+const dirsAreFiles = false
+
 // maxFiles is how many files of a folder may be open at a time.
 func maxFiles() int { return 4096 }
 

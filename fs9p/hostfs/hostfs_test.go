@@ -30,14 +30,12 @@ func dial(t testing.TB, dir string) *fstest.Client {
 // without is what the portable parts do not have.
 func without() []fstest.Feature {
 	switch runtime.GOOS {
-	case "linux":
-		return nil
 	case "windows", "js":
 		return []fstest.Feature{
 			fstest.Devices, fstest.Symlinks, fstest.Links, fstest.Modes, fstest.Xattrs, fstest.Sparse, fstest.Unlinked,
 		}
 	}
-	return []fstest.Feature{fstest.Devices, fstest.Xattrs}
+	return nil
 }
 
 func TestSuite(t *testing.T) {
@@ -178,4 +176,32 @@ func TestNoLeak(t *testing.T) {
 		t.Errorf("of files that are gone %d owners and %d extras of %d bytes are kept", len(s.owners), len(s.extras), s.bytes)
 	}
 	check(t, fs.Close())
+}
+
+// setXattr does what v9fs does for setxattr(2).
+func setXattr(c *fstest.Client, file uint32, name, value string, flags uint32) fs9p.Errno {
+	c.TB.Helper()
+	fid := c.At(file, "")
+	if _, e := c.Call(&fs9p.Txattrcreate{Fid: fid, Name: name, Size: uint64(len(value)), Flags: flags}); e != 0 {
+		c.Clunk(fid)
+		return e
+	}
+	if value != "" {
+		if _, e := c.Write(fid, 0, []byte(value)); e != 0 {
+			return e
+		}
+	}
+	_, e := c.Call(&fs9p.Tclunk{Fid: fid})
+	return e
+}
+
+// xattr does what v9fs does for getxattr(2), or listxattr(2) where name is empty.
+func xattr(c *fstest.Client, file uint32, name string) (string, fs9p.Errno) {
+	c.TB.Helper()
+	fid := c.Fid()
+	if _, e := c.Call(&fs9p.Txattrwalk{Fid: file, NewFid: fid, Name: name}); e != 0 {
+		return "", e
+	}
+	defer c.Clunk(fid)
+	return c.Slurp(fid), 0
 }

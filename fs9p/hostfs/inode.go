@@ -38,13 +38,12 @@ func (n *inode) hold() *inode {
 
 // Release is part of fs9p.Node.
 func (n *inode) Release() {
-	if n.refs--; n.refs > 0 {
-		return
-	}
-	if n.refs < 0 {
+	if n.refs--; n.refs < 0 {
 		panic("BUG: hostfs: an inode was released too often")
 	}
-	n.fs.bury(n)
+	if n.refs == 0 {
+		n.fs.bury(n)
+	}
 	n.fs.reap()
 }
 
@@ -152,11 +151,11 @@ func (n *inode) unnamed() {
 }
 
 // A place is where an inode is on the host now: a name in a folder, or a file
-// that is open.
+// that is open. A directory can be both.
 type place struct {
 	dir  *folder
 	name string
-	file *os.File // not nil: this
+	file *os.File
 	info os.FileInfo
 }
 
@@ -166,17 +165,16 @@ func (n *inode) place() (place, error) {
 	if n.parent == nil {
 		return n.anchored()
 	}
-	dir, name := n.parent, n.name
 	if n.kind == fs9p.ModeDir {
-		dir, name = n, "."
+		return n.placeDir()
 	}
-	f, err := dir.dir()
+	f, err := n.parent.dir()
 	var fi os.FileInfo
 	if err == nil {
-		fi, err = n.check(f, name)
+		fi, err = n.check(f, n.name)
 	}
 	if err == nil {
-		return place{dir: f, name: name, info: fi}, nil
+		return place{dir: f, name: n.name, info: fi}, nil
 	}
 	if lost(err) && len(n.handles) > 0 {
 		n.keepOpen()
@@ -184,6 +182,24 @@ func (n *inode) place() (place, error) {
 		return n.anchored()
 	}
 	return place{}, err
+}
+
+// placeDir is the place of a directory: open, since one that may not be searched
+// has no "." either.
+func (n *inode) placeDir() (place, error) {
+	f, err := n.dir()
+	if err != nil {
+		return place{}, err
+	}
+	p := place{dir: f, name: "."}
+	if !dirsAreFiles {
+		p.info, err = n.check(f, p.name)
+		return p, err
+	}
+	if p.file, err = f.file(); err == nil {
+		p.info, err = p.file.Stat()
+	}
+	return p, toErrno(err)
 }
 
 // lost tells whether an error says that a file is not where it was.

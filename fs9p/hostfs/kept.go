@@ -28,6 +28,7 @@ type extra struct {
 }
 
 // What is charged, in bytes: what the struct, a map and its slots take at most.
+// A name or value takes up to an eighth more than it is long.
 const (
 	extraCost = 512
 	xattrCost = 192 // beside name and value
@@ -93,7 +94,7 @@ func (e *extra) cost() int {
 	}
 	n := extraCost
 	for name, v := range e.xattrs {
-		n += xattrCost + len(name) + len(v)
+		n += xattrCost + (len(name)+len(v))*9/8
 	}
 	return n
 }

@@ -32,7 +32,7 @@ type listing struct {
 }
 
 // maxEntries bounds the entries in an answer, each of which the host is asked for.
-const maxEntries = 1024
+const maxEntries = 512
 
 // ReadAt is part of fs9p.File.
 func (*listing) ReadAt([]byte, uint64) (int, error) { return 0, fs9p.EISDIR }
