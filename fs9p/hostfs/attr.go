@@ -21,8 +21,7 @@ func (n *inode) Attr() (fs9p.Attr, error) {
 
 // attrOf tells what the host knows of a file.
 func attrOf(fi os.FileInfo) fs9p.Attr {
-	mtime := fi.ModTime()
-	t := fs9p.Timespec{Sec: mtime.Unix(), Nsec: uint32(mtime.Nanosecond())}
+	t := fs9p.TimespecOf(fi.ModTime())
 	a := fs9p.Attr{
 		Mode: modeOf(fi), Nlink: 1, Size: uint64(fi.Size()), BlockSize: 4096,
 		Blocks: (uint64(fi.Size()) + 511) / 512, Atime: t, Mtime: t, Ctime: t, Btime: t,
@@ -151,7 +150,7 @@ func (n *inode) chown(owner fs9p.Owner) error {
 func (n *inode) setOwner(p place, owner fs9p.Owner) (refused bool, err error) {
 	switch err := p.chown(int(owner.UID), int(owner.GID)); {
 	case err == nil:
-		delete(n.fs.kept.owners, n.mark())
+		n.fs.kept.owners.Delete(n.mark())
 		if mode := modeOf(p.info); mode&setIDs != 0 && n.kind == fs9p.ModeDir {
 			return false, n.setMode(p, mode, 0)
 		}
@@ -226,14 +225,8 @@ func (n *inode) touch(p place) error {
 	case n.kind != fs9p.ModeSymlink && mode&setIDs == 0 && p.chmod(mode) == nil:
 		return nil
 	}
-	now := present()
+	now := fs9p.TimespecOf(time.Now())
 	return n.fs.kept.change(n.mark(), func(e *extra) { e.ctime = now })
-}
-
-// present is the time.
-func present() fs9p.Timespec {
-	now := time.Now()
-	return fs9p.Timespec{Sec: now.Unix(), Nsec: uint32(now.Nanosecond())}
 }
 
 // times are an access and a modification time; nil leaves one as it is.
@@ -241,7 +234,7 @@ type times struct{ access, modified *fs9p.Timespec }
 
 func (n *inode) chtimes(a fs9p.SetAttr) error {
 	var t times
-	now := present()
+	now := fs9p.TimespecOf(time.Now())
 	if a.Valid&fs9p.SetAtime != 0 {
 		if t.access = &now; a.Valid&fs9p.SetAtimeTo != 0 {
 			t.access = &a.Atime

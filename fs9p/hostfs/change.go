@@ -118,7 +118,7 @@ func (n *inode) take(f *folder, name string) (*inode, place, error) {
 	if err != nil {
 		return nil, place{}, toErrno(err)
 	}
-	if old := n.fs.live[k]; old != nil {
+	if old := n.fs.live.At(k); old != nil {
 		n.fs.replaced(old)
 	} else if k.gen == 0 {
 		n.fs.forget(k)
@@ -276,7 +276,7 @@ func (n *inode) lost(was *remains) {
 	was.attr.Nlink--
 	if n.kind == fs9p.ModeDir || n.anchor == nil && was.attr.Nlink == 0 {
 		n.gone, was.attr.Nlink = was, 0
-		delete(n.fs.live, n.key)
+		n.fs.live.Delete(n.key)
 		n.fs.forget(n.key)
 	}
 	if n.recent != nil {

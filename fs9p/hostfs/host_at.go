@@ -3,8 +3,6 @@
 package hostfs
 
 import (
-	"time"
-
 	"golang.org/x/sys/unix"
 
 	"alpinevm/fs9p"
@@ -70,7 +68,7 @@ func (t times) specs() ([2]unix.Timespec, error) {
 			continue
 		}
 		var err error
-		if out[i], err = unix.TimeToTimespec(time.Unix(s.Sec, int64(s.Nsec))); err != nil {
+		if out[i], err = unix.TimeToTimespec(s.Time()); err != nil {
 			return out, fs9p.EOVERFLOW
 		}
 	}

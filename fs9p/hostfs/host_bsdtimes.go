@@ -4,7 +4,6 @@ package hostfs
 
 import (
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -24,7 +23,7 @@ func chtimesOpen(f *os.File, t times) error {
 		if s == nil {
 			s = []*fs9p.Timespec{&a.Atime, &a.Mtime}[i]
 		}
-		ts, err := unix.TimeToTimespec(time.Unix(s.Sec, int64(s.Nsec)))
+		ts, err := unix.TimeToTimespec(s.Time())
 		if err != nil {
 			return fs9p.EOVERFLOW
 		}

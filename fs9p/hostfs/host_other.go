@@ -70,7 +70,7 @@ func (t times) portable() (access, modified time.Time, err error) {
 		if s.from == nil {
 			continue
 		}
-		*s.to = time.Unix(s.from.Sec, int64(s.from.Nsec))
+		*s.to = s.from.Time()
 		if !time.Unix(0, s.to.UnixNano()).Equal(*s.to) {
 			return access, modified, fs9p.EOVERFLOW
 		}

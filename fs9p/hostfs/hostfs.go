@@ -46,10 +46,10 @@ const (
 // FS is a folder. It is used by one goroutine at a time.
 type FS struct {
 	top      *inode
-	live     map[key]*inode // inodes that are held and still there
-	inodes   int            // that there are, but for top
-	dying    []*inode       // those that nobody holds, to be let go of
-	folders  list.List      // *inode with an open folder, the one used last in front
+	live     fs9p.Table[key, *inode] // inodes that are held and still there
+	inodes   int                     // that there are, but for top
+	dying    []*inode                // those that nobody holds, to be let go of
+	folders  list.List               // *inode with an open folder, the one used last in front
 	listings listings
 	numbers  numbers
 	kept     keeper
@@ -66,7 +66,7 @@ func New(dir string) (*FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hostfs: %w", err)
 	}
-	fs := &FS{live: map[key]*inode{}, kept: newKeeper(), limit: limits{maxFiles(), maxInodes}}
+	fs := &FS{kept: newKeeper(), limit: limits{maxFiles(), maxInodes}}
 	f := &folder{root: root}
 	fs.top = &inode{fs: fs, folder: f, refs: 1, kind: fs9p.ModeDir}
 	fi, err := root.Stat(".")
@@ -80,7 +80,7 @@ func New(dir string) (*FS, error) {
 	fs.top.parent = fs.top
 	fs.numbers = newNumbers(fs.top.key.dev)
 	fs.top.id = fs.number(fs.top.key)
-	fs.live[fs.top.key] = fs.top
+	fs.live.Put(fs.top.key, fs.top)
 	return fs, nil
 }
 

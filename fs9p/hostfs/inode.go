@@ -93,8 +93,8 @@ func (n *inode) drop() *inode {
 	if n.anchor != nil {
 		n.anchor.release()
 	}
-	if n.fs.live[n.key] == n {
-		delete(n.fs.live, n.key)
+	if n.fs.live.At(n.key) == n {
+		n.fs.live.Delete(n.key)
 	}
 	return n.parent
 }
@@ -106,7 +106,7 @@ func (fs *FS) found(d *inode, f *folder, name string, fi os.FileInfo) (*inode, e
 		return nil, toErrno(err)
 	}
 	kind := modeOf(fi) & fs9p.ModeType
-	n := fs.live[k]
+	n := fs.live.At(k)
 	if n != nil && n.kind != kind {
 		fs.replaced(n)
 		n = nil
@@ -117,7 +117,7 @@ func (fs *FS) found(d *inode, f *folder, name string, fi os.FileInfo) (*inode, e
 		}
 		n = &inode{fs: fs, key: k, kind: kind}
 		n.id = fs.number(k)
-		fs.live[k] = n
+		fs.live.Put(k, n)
 		fs.inodes++
 	}
 	n.hold()
@@ -128,7 +128,7 @@ func (fs *FS) found(d *inode, f *folder, name string, fi os.FileInfo) (*inode, e
 // replaced notes that the host has removed n and used its number again.
 func (fs *FS) replaced(n *inode) {
 	n.gone = &remains{attr: fs9p.Attr{Mode: n.kind}}
-	delete(fs.live, n.key)
+	fs.live.Delete(n.key)
 	fs.forget(n.key)
 }
 

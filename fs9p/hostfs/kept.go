@@ -2,7 +2,6 @@ package hostfs
 
 import (
 	"maps"
-	"slices"
 
 	"alpinevm/fs9p"
 )
@@ -11,8 +10,8 @@ import (
 // file's mark. What it holds is bounded: when there is no room the change is
 // refused with ENOSPC, and nothing that was told is forgotten.
 type keeper struct {
-	owners map[uint64]fs9p.Owner
-	extras map[uint64]*extra
+	owners fs9p.Table[uint64, fs9p.Owner]
+	extras fs9p.Table[uint64, *extra]
 	bytes  int // that extras are charged
 
 	maxOwners, maxBytes int
@@ -35,30 +34,28 @@ const (
 )
 
 func newKeeper() keeper {
-	return keeper{owners: map[uint64]fs9p.Owner{}, extras: map[uint64]*extra{}, maxOwners: maxOwners, maxBytes: maxExtras}
+	return keeper{maxOwners: maxOwners, maxBytes: maxExtras}
 }
 
 // forget drops what is kept of a file.
 func (k *keeper) forget(mark uint64) {
-	delete(k.owners, mark)
-	if e := k.extras[mark]; e != nil {
-		k.bytes -= e.cost()
-		delete(k.extras, mark)
-	}
+	k.owners.Delete(mark)
+	k.bytes -= k.extras.At(mark).cost()
+	k.extras.Delete(mark)
 }
 
 // own keeps the owner of a file.
 func (k *keeper) own(mark uint64, o fs9p.Owner) error {
-	if _, ok := k.owners[mark]; !ok && len(k.owners) >= k.maxOwners {
+	if _, ok := k.owners.Find(mark); !ok && k.owners.Len() >= k.maxOwners {
 		return fs9p.ENOSPC
 	}
-	k.owners[mark] = o
+	k.owners.Put(mark, o)
 	return nil
 }
 
 // extra gives what is kept of a file beside its owner; it must not be changed.
 func (k *keeper) extra(mark uint64) extra {
-	if e := k.extras[mark]; e != nil {
+	if e := k.extras.At(mark); e != nil {
 		return *e
 	}
 	return extra{}
@@ -67,7 +64,7 @@ func (k *keeper) extra(mark uint64) extra {
 // change makes a change to what is kept of a file. It is refused where it
 // wants more room and there is none.
 func (k *keeper) change(mark uint64, f func(*extra)) error {
-	old := k.extras[mark]
+	old := k.extras.At(mark)
 	e := &extra{}
 	if old != nil {
 		*e = *old
@@ -80,9 +77,9 @@ func (k *keeper) change(mark uint64, f func(*extra)) error {
 	}
 	k.bytes += grow
 	if e.cost() == 0 {
-		delete(k.extras, mark)
+		k.extras.Delete(mark)
 	} else {
-		k.extras[mark] = e
+		k.extras.Put(mark, e)
 	}
 	return nil
 }
@@ -99,15 +96,36 @@ func (e *extra) cost() int {
 	return n
 }
 
-// names lists the attributes that are kept.
-func (e *extra) names() []string { return slices.Sorted(maps.Keys(e.xattrs)) }
+// maxXattrList is XATTR_LIST_MAX of Linux: the names of one file, each with its NUL.
+const maxXattrList = 65536
+
+// settable says why setxattr(2) must not give e an attribute: EEXIST or ENODATA
+// by the flags, or ENOSPC.
+func (e *extra) settable(name string, flags uint32) error {
+	_, exists := e.xattrs[name]
+	switch {
+	case exists && flags&fs9p.XattrCreate != 0:
+		return fs9p.EEXIST
+	case !exists && flags&fs9p.XattrReplace != 0:
+		return fs9p.ENODATA
+	case !exists:
+		list := len(name) + 1
+		for other := range e.xattrs {
+			list += len(other) + 1
+		}
+		if list > maxXattrList {
+			return fs9p.ENOSPC
+		}
+	}
+	return nil
+}
 
 // assume puts what the guest was told in the place of what the host says.
 func (k *keeper) assume(mark uint64, a fs9p.Attr) fs9p.Attr {
-	if o, ok := k.owners[mark]; ok {
+	if o, ok := k.owners.Find(mark); ok {
 		a.UID, a.GID = o.UID, o.GID
 	}
-	e := k.extras[mark]
+	e := k.extras.At(mark)
 	if e == nil {
 		return a
 	}

@@ -1,11 +1,6 @@
 package hostfs
 
-import (
-	"crypto/sha256"
-	"encoding/binary"
-
-	"alpinevm/fs9p"
-)
+import "alpinevm/fs9p"
 
 // A key identifies a file of the host. The generation tells files apart that
 // had one inode number one after the other; it is 0 where the host does not
@@ -13,9 +8,10 @@ import (
 type key struct{ dev, ino, gen uint64 }
 
 // numbers gives files their numbers, each to one file for ever: what identifies
-// the file on the host, hashed to 64 bits, which takes no memory and is the same
-// in the next process. Two of a million files have one number in common with a
-// probability of 3e-8.
+// the file on the host, mixed to 64 bits, which takes no memory and is the same
+// in the next process. Files of one device without generations, and those that
+// had one inode number, never have a number in common; of a million others two
+// have with a probability of 3e-8.
 //
 // A file without a generation has its number from a counter added: what the
 // host calls by a number after it was removed is another file.
@@ -39,12 +35,17 @@ func (s *numbers) mark(k key) uint64 {
 	if k.dev == s.dev {
 		k.dev = 0
 	}
-	var b [24]byte
-	binary.LittleEndian.PutUint64(b[:], k.dev)
-	binary.LittleEndian.PutUint64(b[8:], k.ino)
-	binary.LittleEndian.PutUint64(b[16:], k.gen)
-	sum := sha256.Sum256(b[:])
-	return binary.LittleEndian.Uint64(sum[:])
+	return mix(mix(mix(k.dev)^k.ino) ^ k.gen)
+}
+
+// mix is a permutation of 64 bits after which they depend on each other (the
+// finalizer of SplitMix64; Steele, Lea, Flood: Fast splittable pseudorandom
+// number generators, 2014).
+func mix(x uint64) uint64 {
+	x += 0x9E3779B97F4A7C15
+	x = (x ^ x>>30) * 0xBF58476D1CE4E5B9
+	x = (x ^ x>>27) * 0x94D049BB133111EB
+	return x ^ x>>31
 }
 
 // of gives the number of the file with that mark.
@@ -68,7 +69,7 @@ func (s *numbers) retire(mark uint64) {
 
 // number gives the qid.path of a file.
 func (fs *FS) number(k key) uint64 {
-	if n := fs.live[k]; n != nil {
+	if n := fs.live.At(k); n != nil {
 		return n.id
 	}
 	return fs.numbers.of(fs.numbers.mark(k))
@@ -85,7 +86,7 @@ func (fs *FS) forget(k key) {
 
 // Inode is part of fs9p.Numbered: it finds what is held.
 func (fs *FS) Inode(path uint64) (fs9p.Node, error) {
-	for _, n := range fs.live {
+	for _, n := range fs.live.All() {
 		if n.id == path {
 			return n.hold(), nil
 		}

@@ -1,6 +1,7 @@
 package hostfs
 
 import (
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -70,8 +71,7 @@ func (n *inode) Xattr(name string) (value []byte, err error) {
 
 // Xattrs is part of fs9p.Node.
 func (n *inode) Xattrs() (names []string, err error) {
-	e := n.fs.kept.extra(n.mark())
-	names = e.names()
+	names = slices.Sorted(maps.Keys(n.fs.kept.extra(n.mark()).xattrs))
 	if !n.onHost(userPrefix) {
 		return names, nil
 	}
@@ -102,7 +102,8 @@ func (n *inode) SetXattr(name string, value []byte, flags uint32) error {
 	if err != nil {
 		return err
 	}
-	if err := fs9p.Settable(n.fs.kept.extra(n.mark()).xattrs, name, flags); err != nil {
+	e := n.fs.kept.extra(n.mark())
+	if err := e.settable(name, flags); err != nil {
 		return err
 	}
 	err = n.fs.kept.change(n.mark(), func(e *extra) {
