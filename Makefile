@@ -1,9 +1,10 @@
 # make run    boot a guest and end at its shell; ARGS="-m 1G -- uname -a" goes to alpinevm run
 # make test   everything a change must pass
+# make fuzz   every fuzz target for a while: FUZZTIME=5m make fuzz
 # make cross  build for every platform we promise
 GO ?= go
 
-.PHONY: build run test cross bench guest clean
+.PHONY: build run test fuzz cross bench guest clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o alpinevm ./cmd/alpinevm
@@ -18,6 +19,9 @@ guest:
 test:
 	@command -v $(GO) >/dev/null || { echo "there is no $(GO): install Go, at least the version that go.mod names, from https://go.dev/dl"; exit 1; }
 	@GO='$(GO)' $(GO) run ./scripts/gate
+
+fuzz:
+	scripts/fuzz.sh
 
 cross:
 	scripts/cross.sh
