@@ -15,9 +15,7 @@ type Engine string
 
 // Engines.
 const (
-	// EngineAuto is the translator where the host can have it.
-	EngineAuto Engine = ""
-	// EngineInterpreter executes instruction by instruction.
+	// EngineInterpreter executes instruction by instruction; it is the default.
 	EngineInterpreter Engine = "interpreter"
 	// EngineTranslator makes machine code of what is executed often.
 	EngineTranslator Engine = "translator"
@@ -39,13 +37,8 @@ func (e Engine) attach() (func(*cpu.CPU) (io.Closer, error), error) {
 		return amd64.Attach(c, hotness, jit.Config{Strict: e == EngineStrict})
 	}
 	switch e {
-	case EngineInterpreter:
+	case "", EngineInterpreter:
 		return nil, nil
-	case EngineAuto:
-		if TranslatorMissing() != nil {
-			return nil, nil
-		}
-		return translate, nil
 	case EngineTranslator, EngineStrict:
 		if err := TranslatorMissing(); err != nil {
 			return nil, fmt.Errorf("engine translator: %w", err)

@@ -31,14 +31,17 @@ var layers = []row{
 	{"bios", nil},
 	{"kernel", nil},
 	{"kernel/...", []string{"kernel"}},
+	{"kernel/apk", []string{"internal/seal", "net/fetch"}},
 	{"fs9p", nil},
 	{"fs9p/...", []string{"fs9p", "fs9p/tarball"}},
 	{"fs9p/memfs", []string{"fs9p", "fs9p/tarball", "fs9p/tree"}},
 	{"fs9p/statefs", []string{"fs9p", "fs9p/tree"}},
-	{"fs9p/oci/store", []string{"fs9p", "fs9p/oci", "fs9p/tarball"}},
+	{"fs9p/oci/store", []string{"fs9p", "fs9p/oci", "fs9p/tarball", "internal/seal", "net/fetch"}},
 	{"net/usernet", nil},
+	{"net/fetch", nil},
 	{"internal/board", []string{"cpu", "cpu/mem", "cpu/x86", "devices/...", "bios", "kernel"}},
 	{"internal/printable", nil},
+	{"internal/seal", nil},
 	{"", []string{"cpu", "cpu/jit/...", "internal/board", "internal/printable", "devices/virtio", "kernel", "fs9p/...", "net/usernet"}},
 	{"internal/imageconfig", []string{"", "fs9p", "kernel"}},
 	{"launch", []string{"", "internal/imageconfig", "fs9p/...", "kernel/...", "net/usernet"}},
@@ -47,7 +50,6 @@ var layers = []row{
 	{"bench/...", []string{"", "fs9p/...", "kernel/...", "net/usernet", "bench"}},
 	{"scripts/...", []string{"", "kernel/..."}},
 	{"internal/apktest", nil},
-	{"internal/statetest", nil},
 	{"internal/baretest", nil},
 	{"internal/guesttest", []string{"kernel", "fs9p", "fs9p/memfs", "internal/guesttest/guestfile"}},
 	{"internal/guesttest/guestfile", nil},
@@ -56,11 +58,11 @@ var layers = []row{
 // testOnly is what test files of any package may import besides.
 var testOnly = []string{
 	"cpu/jit/...",
-	"cpu/cputest", "fs9p", "fs9p/fstest", "fs9p/memfs", "fs9p/overlay", "fs9p/statefs", "net/usernet", "internal/guesttest/...", "internal/apktest", "internal/baretest", "internal/statetest",
+	"cpu/cputest", "fs9p", "fs9p/fstest", "fs9p/memfs", "fs9p/overlay", "fs9p/statefs", "net/usernet", "internal/guesttest/...", "internal/apktest", "internal/baretest",
 }
 
 // testsOnly are the packages that are there for tests, which alone may import them.
-var testsOnly = []string{"cpu/cputest", "fs9p/fstest", "internal/guesttest/...", "internal/apktest", "internal/baretest", "internal/statetest"}
+var testsOnly = []string{"cpu/cputest", "fs9p/fstest", "internal/guesttest/...", "internal/apktest", "internal/baretest"}
 
 // What the standard library has, by what it touches.
 var (
@@ -94,13 +96,15 @@ var outside = []row{
 	{"fs9p/hostfs", slices.Concat(plain, shared, hosts, []string{"golang.org/x/sys/...", "unsafe"})},
 	{"fs9p/statefs", slices.Concat(plain, codecs, shared, hosts, []string{"github.com/gofrs/flock", "golang.org/x/sys/..."})},
 	{"fs9p/oci", slices.Concat(plain, codecs, shared)},
-	{"fs9p/oci/store", slices.Concat(plain, codecs, shared, hosts, network, []string{"github.com/gofrs/flock",
-		"github.com/google/go-containerregistry/...", "golang.org/x/sync/..."})},
+	{"fs9p/oci/store", slices.Concat(plain, codecs, shared, hosts, network, []string{"mime", "github.com/docker/go-units",
+		"github.com/gofrs/flock", "github.com/google/go-containerregistry/...", "golang.org/x/sync/..."})},
 	{"fs9p/tarball", slices.Concat(plain, codecs, shared, []string{"github.com/klauspost/compress/...", "github.com/mikelolasagasti/xz",
 		"github.com/pierrec/lz4/v4", "github.com/ulikunitz/xz/..."})},
 	{"net/usernet", slices.Concat(plain, shared, network, []string{"syscall", "golang.org/x/net/...", "gvisor.dev/gvisor/pkg/..."})},
+	{"net/fetch", slices.Concat(plain, codecs, shared, network, []string{"syscall", "golang.org/x/net/http/httpproxy"})},
 	{"internal/board", slices.Concat(plain, shared, []string{"crypto/rand", "runtime", "syscall", "unsafe", "golang.org/x/arch/x86/x86asm"})},
 	{"internal/printable", plain},
+	{"internal/seal", slices.Concat(plain, []string{"crypto/sha256", "os", "path/filepath", "time"})},
 	{"", slices.Concat(plain, shared, network)},
 	{"internal/imageconfig", slices.Concat(plain, []string{"github.com/google/go-containerregistry/pkg/v1"})},
 	{"launch", slices.Concat(plain, codecs, shared, hosts, network, []string{"github.com/google/go-containerregistry/..."})},

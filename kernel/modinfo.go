@@ -68,7 +68,7 @@ func parseModinfo(section []byte) modinfo {
 
 // readModule reads a module file and decompresses it.
 func readModule(fsys fs.FS, file string) ([]byte, error) {
-	data, err := fs.ReadFile(fsys, file)
+	data, err := readFile(fsys, file, maxModule)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -62,7 +61,34 @@ func (m *Modules) scan() error {
 			return nil
 		}
 	}
-	err := fs.WalkDir(m.FS, root, func(file string, d fs.DirEntry, err error) error {
+	if err := m.list(root); err != nil {
+		return err
+	}
+	for _, extra := range []string{"updates", "extra"} { // they come before the kernel's own, as depmod.d(5) has it
+		if err := m.list(extra); errors.Is(err, errTooMany) {
+			return err
+		}
+	}
+	if data, err := readFile(m.FS, "modules.builtin", maxList); err == nil {
+		for line := range strings.Lines(string(data)) {
+			if name, ok := moduleName(strings.TrimSpace(line)); ok {
+				m.builtin[name] = true
+			}
+		}
+	}
+	data, err := readFile(m.FS, "modules.dep", maxList)
+	if errors.Is(err, errTooLarge) {
+		return err
+	}
+	if err == nil {
+		m.deps = m.parseDep(data)
+	}
+	return nil
+}
+
+// list adds the modules below a folder.
+func (m *Modules) list(folder string) error {
+	return fs.WalkDir(m.FS, folder, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -70,42 +96,21 @@ func (m *Modules) scan() error {
 			m.files = append(m.files, file)
 			m.byName[name] = file
 		}
+		if len(m.files) > maxModules {
+			return fmt.Errorf("%w: %d", errTooMany, len(m.files))
+		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	for _, extra := range []string{"updates", "extra"} { // they come before the kernel's own, as depmod.d(5) has it
-		fs.WalkDir(m.FS, extra, func(file string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return fs.SkipDir
-			}
-			if name, ok := moduleName(file); ok && !d.IsDir() {
-				m.files = append(m.files, file)
-				m.byName[name] = file
-			}
-			return nil
-		})
-	}
-	if data, err := fs.ReadFile(m.FS, "modules.builtin"); err == nil {
-		for line := range strings.Lines(string(data)) {
-			if name, ok := moduleName(strings.TrimSpace(line)); ok {
-				m.builtin[name] = true
-			}
-		}
-	}
-	if data, err := fs.ReadFile(m.FS, "modules.dep"); err == nil {
-		m.deps = parseDep(data)
-	}
-	return nil
 }
 
-// parseDep reads modules.dep: "file: needed-file needed-file".
-func parseDep(data []byte) map[string][]string {
+// parseDep reads modules.dep: "file: needed-file needed-file", of the files that are there.
+func (m *Modules) parseDep(data []byte) map[string][]string {
 	deps := map[string][]string{}
-	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
-		if file, rest, ok := strings.Cut(lines.Text(), ":"); ok {
-			deps[strings.TrimSpace(file)] = strings.Fields(rest)
+	for line := range strings.Lines(string(data)) {
+		file, rest, ok := strings.Cut(line, ":")
+		file = strings.TrimSpace(file)
+		if name, is := moduleName(file); ok && is && m.byName[name] != "" {
+			deps[file] = strings.Fields(rest)
 		}
 	}
 	return deps
@@ -301,6 +306,9 @@ func (m *Modules) depmod() (map[string][]byte, error) {
 			dep.WriteString(" " + f)
 		}
 		dep.WriteByte('\n')
+		if dep.Len() > maxList {
+			return nil, fmt.Errorf("modules: %w: they need each other %d MiB long", errTooMany, maxList>>20)
+		}
 		name, _ := moduleName(file)
 		for _, a := range infos[file].aliases {
 			fmt.Fprintf(&alias, "alias %s %s\n", a, name)

@@ -33,7 +33,7 @@ func RootTools(root fs.FS) (Tools, error) {
 	if err != nil {
 		return Tools{}, fmt.Errorf("initramfs: %w", err)
 	}
-	data, err := fs.ReadFile(root, name)
+	data, err := readFile(root, name, maxProgram)
 	if err != nil {
 		return Tools{}, fmt.Errorf("initramfs: %w", err)
 	}
@@ -50,7 +50,7 @@ func RootTools(root fs.FS) (Tools, error) {
 		if err != nil {
 			return Tools{}, fmt.Errorf("initramfs: %w", err)
 		}
-		loader, err := fs.ReadFile(root, at)
+		loader, err := readFile(root, at, maxProgram)
 		if err != nil {
 			return Tools{}, fmt.Errorf("initramfs: %w", err)
 		}

@@ -18,6 +18,7 @@ import (
 
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/oci"
+	"alpinevm/fs9p/statefs"
 	"alpinevm/kernel"
 	"alpinevm/kernel/apk"
 )
@@ -37,6 +38,8 @@ type Mirror struct {
 	// Keys are files of public keys that may sign the mirror's index besides
 	// Alpine's.
 	Keys []string
+	// PrivateRedirects lets the mirror send us to addresses that are not public.
+	PrivateRedirects bool
 }
 
 // ReadKeys gives what is in the Keys, by the names of their files.
@@ -59,7 +62,10 @@ func (m Mirror) packages(show Progress) (c *apk.Cache, finish func(), err error)
 	if err != nil {
 		return nil, nil, fmt.Errorf("no folder for Alpine's packages: %w", err)
 	}
-	cfg := apk.Config{Dir: dir, Mirror: strings.TrimRight(cmp.Or(m.URL, apk.DefaultMirror), "/"), Keys: apk.AlpineKeys()}
+	cfg := apk.Config{
+		Dir: dir, Mirror: strings.TrimRight(cmp.Or(m.URL, apk.DefaultMirror), "/"), Keys: apk.AlpineKeys(),
+		PrivateRedirects: m.PrivateRedirects, Free: statefs.FreeSpace,
+	}
 	keys, err := m.ReadKeys()
 	if err != nil {
 		return nil, nil, err

@@ -44,6 +44,7 @@ type Spec struct {
 
 	// Pull says when to ask the registry and the mirror; empty is Missing.
 	Pull     store.Policy
+	Fetching Fetching
 	Mirror   Mirror
 	Progress Progress
 }

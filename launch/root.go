@@ -59,7 +59,7 @@ func (o *opening) image(ctx context.Context, name string, file bool) error {
 	}
 	progress, finish := o.Progress.begin("image " + name + ":")
 	defer finish()
-	s, err := Images(progress)
+	s, err := Images(o.Fetching, progress)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func completeFlags(c *cobra.Command) {
 // completeImages completes the names of images in the cache.
 func completeImages(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	if s, err := launch.Images(nil); err == nil {
+	if s, err := launch.Images(launch.Fetching{}, nil); err == nil {
 		all, _ := s.Images(c.Context())
 		for _, img := range all {
 			names = append(names, img.String())

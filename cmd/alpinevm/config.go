@@ -34,7 +34,7 @@ func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 		},
 		Image: f.image.name, Rootfs: f.rootfs, Entrypoint: f.image.entrypoint,
 		Kernel: f.kernel, Modules: f.modules, Firmware: f.firmware, Initrd: f.initrd, Busybox: f.busybox, ModuleFiles: f.module,
-		Pull: store.Policy(f.image.pull), Mirror: f.alpine.mirror(), Progress: showProgress(f.quiet),
+		Pull: store.Policy(f.image.pull), Fetching: f.image.fetch.fetching(&f.alpine), Mirror: f.alpine.mirror(), Progress: showProgress(f.quiet),
 	}
 	if f.machine != nil {
 		s.Kept = f.machine

@@ -13,7 +13,6 @@ var dockerFlags = map[string]string{
 	"detach":     "there is no daemon; put & behind the command line, or use tmux",
 	"privileged": "leave it out: the guest's root may do everything in its machine",
 	"cap-add":    "leave it out: the guest's root may do everything in its machine",
-	"platform":   "leave it out: guests are linux/386",
 	"cpus":       "leave it out: a guest has one processor",
 	"mount":      "use -v HOST:GUEST[:ro]",
 	"net":        "use --network",

@@ -20,6 +20,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
+	"alpinevm/fs9p/statefs"
 	"alpinevm/kernel/apk"
 	"alpinevm/net/usernet"
 )
@@ -194,7 +195,7 @@ func checkCache(find func() (string, error)) finding {
 	if err = errors.Join(err, file.Close(), os.Remove(file.Name())); err != nil {
 		return fatal(err)
 	}
-	free, ok := freeSpace(dir)
+	free, ok := statefs.FreeSpace(dir)
 	switch {
 	case !ok:
 		return have("%s", dir)

@@ -23,6 +23,7 @@ import (
 // pullFlags are the flags of alpinevm pull.
 type pullFlags struct {
 	quiet, noKernel bool
+	fetch           fetchFlags
 	alpine          alpineFlags
 }
 
@@ -51,14 +52,18 @@ an image that has none. After that run needs no network.`,
 	fl := c.Flags()
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but errors")
 	fl.BoolVar(&f.noKernel, "no-kernel", false, "download the images alone")
+	f.fetch.add(fl)
 	f.alpine.add(fl)
 	return c
 }
 
 // pull pulls an image, and says so as docker does, and a kernel for it.
 func (f *pullFlags) pull(ctx context.Context, out io.Writer, ref string) error {
+	if err := f.fetch.check(f.quiet); err != nil {
+		return err
+	}
 	progress, finish := newProgress(os.Stderr, f.quiet, "image "+ref+":")
-	s, err := launch.Images(progress)
+	s, err := launch.Images(f.fetch.fetching(&f.alpine), progress)
 	if err != nil {
 		return err
 	}
@@ -107,7 +112,7 @@ func newImages() *cobra.Command {
   alpinevm images alpine`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := launch.Images(nil)
+			s, err := launch.Images(launch.Fetching{}, nil)
 			if err != nil {
 				return err
 			}
@@ -172,7 +177,7 @@ func newRmi() *cobra.Command {
   alpinevm rmi nginx:alpine 4f3a5c8e9b1d`,
 		Args: some("IMAGE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := launch.Images(nil)
+			s, err := launch.Images(launch.Fetching{}, nil)
 			if err != nil {
 				return err
 			}

@@ -183,6 +183,31 @@ func TestImageFiles(t *testing.T) {
 	}
 }
 
+// TestOtherPlatform pulls an image for another platform, which has to be wanted.
+func TestOtherPlatform(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	img, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "linux", Architecture: "amd64", RootFS: v1.RootFS{Type: "layers"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, _ := pushed(t, map[string]v1.Image{"a:1": img})
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string // on standard error
+	}{
+		{nil, 125, `alpinevm: image .*: there is no image for linux/386; it has linux/amd64; .*--platform linux/amd64\n`},
+		{[]string{"--platform", "linux/386"}, 125, `alpinevm: image .*: there is no image for linux/386; .*\n`},
+		{[]string{"--platform", "linux/amd64"}, 0, `alpinevm: --platform linux/amd64: this machine runs the 32-bit programs of the image alone\nimage .*\n.* indexed\n`},
+		{[]string{"--platform", "linux/amd64", "-q"}, 0, ""},
+	} {
+		_, stderr, code := run(t, nil, append(append([]string{"pull", "--no-kernel"}, tt.args...), host+"/a:1")...)
+		if code != tt.code || !match(tt.want, stderr) {
+			t.Errorf("%q: exit code %d, %q", tt.args, code, stderr)
+		}
+	}
+}
+
 // match tells whether all of s matches a regular expression.
 func match(pattern, s string) bool {
 	return regexp.MustCompile(`\A(?:` + pattern + `)\z`).MatchString(s)

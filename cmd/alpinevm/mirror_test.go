@@ -175,7 +175,9 @@ func TestPullThenOffline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(index, bytes.ReplaceAll(b, []byte(host+"/alpine:latest"), []byte("docker.io/i386/alpine:latest")), 0o600); err != nil {
+	b = bytes.ReplaceAll(b, []byte(host+"/alpine:latest"), []byte("docker.io/i386/alpine:latest"))
+	b = bytes.ReplaceAll(b, []byte("alpinevm.sum"), []byte("no.sum")) // or it is as if it were damaged
+	if err := os.WriteFile(index, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	h.stdin = "uname -r; exit 4\n"

@@ -52,7 +52,7 @@ type lines struct {
 }
 
 // done is what is said of a step that has ended, by its verb.
-var done = map[string]string{"download": "downloaded", "unpack": "unpacked", "index": "indexed"}
+var done = map[string]string{"download": "downloaded", "unpack": "unpacked", "index": "indexed", "check": "checked", "wait": "waited as it asks"}
 
 // Begin is part of store.Progress.
 func (l *lines) Begin(verb, what string, size int64) store.Step {

@@ -25,6 +25,9 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if err := f.check(args); err != nil {
 		return err
 	}
+	if err := f.image.fetch.check(f.quiet); err != nil {
+		return err
+	}
 	keepBrokenPipes()
 	host, err := f.host()
 	if err != nil {

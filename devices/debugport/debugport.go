@@ -37,10 +37,7 @@ func (p *POST) Reset() { p.s = State{} }
 func (p *POST) Save() State { return p.s }
 
 // Restore puts back a saved state.
-func (p *POST) Restore(s State) error {
-	p.s = s
-	return nil
-}
+func (p *POST) Restore(s State) { p.s = s }
 
 // Port gives the port.
 func (p *POST) Port() devices.PortDevice {

@@ -16,3 +16,10 @@ func diskSpace(dir string) (fs9p.Statfs, error) {
 	}
 	return fs9p.Statfs{BlockSize: uint32(st.Bsize), Blocks: st.Blocks, BlocksFree: st.Bfree, BlocksAvail: uint64(max(st.Bavail, 0))}, nil
 }
+
+// FreeSpace is how many bytes may be written where dir is; ok is false where
+// that is not known.
+func FreeSpace(dir string) (n int64, ok bool) {
+	st, err := diskSpace(dir)
+	return int64(st.BlocksAvail) * int64(st.BlockSize), err == nil
+}

@@ -108,14 +108,12 @@ type Board struct {
 	console *virtio.Console // nil without a terminal
 	plugged int             // functions in slots
 
-	rdrand, rng *generator // of a repeatable machine: of RDRAND, of the virtio device
-
 	serial   *outlet
 	received *inlet // by COM1; nil without Config.SerialIn
 	debug    *outlet
 	terminal *outlet
 	keys     *inlet
-	log      LogState
+	log      logTail
 	trace    *tracer // nil without a trace
 	yielded  bool    // the processor was told to stop at the next instruction
 
@@ -146,7 +144,6 @@ func (b *Board) assemble() error {
 	if b.cfg.Deterministic {
 		b.start = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 		b.clock = &countClock{retired: b.Instructions}
-		b.rdrand, b.rng = newGenerator(), newGenerator()
 	} else {
 		b.clock = newHostClock()
 	}

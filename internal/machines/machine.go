@@ -171,7 +171,7 @@ func (m *Machine) Close() error {
 
 // unpin lets the image of a machine that is gone be removed.
 func unpin(ctx context.Context, dir string) error {
-	s, err := launch.Images(nil)
+	s, err := launch.Images(launch.Fetching{}, nil)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package apk
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"alpinevm/internal/seal"
 )
 
 // DefaultMirror is where Alpine's repositories are by default.
@@ -40,8 +43,14 @@ type Config struct {
 	Repository, Arch string
 	// Keys are trusted to sign indexes; nil are AlpineKeys.
 	Keys Keys
-	// Transport makes requests; nil is http.DefaultTransport with time limits.
+	// Transport makes requests; nil is that of package fetch.
 	Transport http.RoundTripper
+	// PrivateRedirects lets the mirror send us to addresses that are not
+	// public.
+	PrivateRedirects bool
+	// Free tells how many bytes a folder's disk has room for, if that is known;
+	// it may be nil.
+	Free func(dir string) (n int64, ok bool)
 	// Progress is told that a download of size bytes, -1 if that is not known,
 	// begins; it gives functions that are called with the bytes that have come,
 	// negative ones if it starts anew, and when it has ended. It may be nil.
@@ -53,8 +62,11 @@ type Config struct {
 // and on the disk. Its methods may be called from any goroutine.
 //
 //	data/CHECKSUM.tar   a package's data, uncompressed
+//	data/CHECKSUM.sum   their SHA-256
 //	refs/HASH           which package a name in a repository stands for
 //	new/                files in the making
+//
+// What has been changed since is found when it is needed, and fetched again.
 type Cache struct {
 	cfg   Config
 	pause time.Duration // before the first retry
@@ -73,8 +85,8 @@ func New(cfg Config) *Cache {
 	if cfg.Keys == nil {
 		cfg.Keys = AlpineKeys()
 	}
-	if cfg.Transport == nil {
-		cfg.Transport = newTransport()
+	if cfg.Free == nil {
+		cfg.Free = func(string) (int64, bool) { return 0, false }
 	}
 	if cfg.Progress == nil {
 		cfg.Progress = func(string, int64) (func(int64), func(error)) { return func(int64) {}, func(error) {} }
@@ -99,15 +111,16 @@ func (c *Cache) Package(ctx context.Context, release, name, version string, poli
 		return nil, fmt.Errorf("%s: %w", what, ErrNotFound)
 	}
 	ref := c.ref(release, name, version)
-	p, err := c.cached(ref)
-	if err == nil && policy != Always {
+	p, before := c.cached(ref)
+	if before == nil && policy != Always {
 		return p, nil
 	}
 	if policy == Never {
-		return nil, c.explain(what, ErrMissing)
+		return nil, c.explain(what, before)
 	}
-	if p, err = c.update(ctx, release, name, version, ref); err != nil {
-		return nil, c.explain(what, err)
+	p, err := c.update(ctx, release, name, version, ref)
+	if err != nil {
+		return nil, withDamage(c.explain(what, err), before)
 	}
 	return p, nil
 }
@@ -126,25 +139,46 @@ func (c *Cache) data(sum Checksum) string {
 	return filepath.Join(c.cfg.Dir, "data", sum.String()+".tar")
 }
 
-// cached reads a ref whose package is there.
+// cached reads a ref whose package is there and whole. The error is ErrMissing,
+// or a DamagedError, which is one.
 func (c *Cache) cached(ref string) (*Package, error) {
 	b, err := os.ReadFile(ref)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrMissing
+	}
 	if err != nil {
 		return nil, err
 	}
 	p := &Package{}
-	if err := json.Unmarshal(b, &p.Info); err != nil {
-		return nil, err
+	text, sum, ok := bytes.Cut(b, []byte("\n"))
+	if !ok || string(sum) != hexSum(text)+"\n" || json.Unmarshal(text, &p.Info) != nil {
+		return nil, &DamagedError{ref}
 	}
 	p.Data = c.data(p.Checksum)
-	_, err = os.Stat(p.Data)
-	return p, err
+	if !c.sound(p.Data) {
+		return nil, &DamagedError{p.Data}
+	}
+	return p, nil
+}
+
+// placeRef says what a name stands for.
+func (c *Cache) placeRef(ref string, info Info) error {
+	text, err := json.Marshal(info)
+	if err != nil {
+		return err
+	}
+	return c.place(ref, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%s\n%s\n", text, hexSum(text))
+		return err
+	})
 }
 
 // update asks the repository, and fetches the package unless it is there.
 func (c *Cache) update(ctx context.Context, release, name, version, ref string) (*Package, error) {
+	net := c.newClient()
+	defer net.Close()
 	base := c.url(release)
-	index, err := c.index(ctx, base)
+	index, err := c.index(ctx, net, base)
 	if err != nil {
 		return nil, fmt.Errorf("its index: %w", err)
 	}
@@ -153,21 +187,13 @@ func (c *Cache) update(ctx context.Context, release, name, version, ref string) 
 		return nil, err
 	}
 	p := &Package{Info: info, Data: c.data(info.Checksum)}
-	if !there(p.Data) {
-		if err := c.fetch(ctx, base+info.FileName(), info, p.Data); err != nil && !there(p.Data) {
+	if !c.sound(p.Data) {
+		if err := c.fetch(ctx, net, base+info.FileName(), info, p.Data); err != nil && !c.sound(p.Data) {
 			return nil, fmt.Errorf("%s: %w", info.FileName(), err)
 		}
 	}
-	b, err := json.Marshal(p.Info)
-	if err != nil {
-		return nil, err
-	}
 	old, _ := c.cached(ref)
-	err = c.place(ref, func(w io.Writer) error {
-		_, err := w.Write(b)
-		return err
-	})
-	if err != nil {
+	if err := c.placeRef(ref, p.Info); err != nil {
 		return nil, err
 	}
 	if old != nil && old.Checksum != p.Checksum {
@@ -194,11 +220,6 @@ func (c *Cache) drop(p *Package) {
 	}
 }
 
-func there(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
-}
-
 // Open gives the package in a local file, which is verified as apk add does: one
 // of Keys has signed it.
 func (c *Cache) Open(name string) (*Package, error) {
@@ -215,10 +236,10 @@ func (c *Cache) Open(name string) (*Package, error) {
 		return nil, c.explainFile(name, err)
 	}
 	p := &Package{Info: o.Info, Data: c.data(o.Checksum)}
-	if there(p.Data) {
+	if c.sound(p.Data) {
 		return p, nil
 	}
-	if err := c.place(p.Data, o.unpack); err != nil {
+	if err := c.placeData(p.Data, o); err != nil {
 		return nil, c.explainFile(name, err)
 	}
 	return p, nil
@@ -246,6 +267,7 @@ func (c *Cache) place(name string, write func(io.Writer) error) error {
 		err = e
 	}
 	if err == nil {
+		seal.Set(f.Name(), filepath.Base(name))
 		err = os.Rename(f.Name(), name)
 	}
 	if err != nil {

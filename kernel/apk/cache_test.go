@@ -115,6 +115,11 @@ func stored(t *testing.T, c *Cache) []string {
 	return names
 }
 
+func there(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
 func TestPackage(t *testing.T) {
 	key := apktest.NewKey(t, "test.rsa.pub")
 	s := newServer(t, apktest.NewRepository(key, kernelPackage("6.6.57-r0"), kernelPackage("6.6.100-r0"), kernelPackage("6.6.9-r3")))
@@ -346,7 +351,7 @@ func TestPackageTogether(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if names := stored(t, c); len(names) != 2 {
+	if names := stored(t, c); len(names) != 3 {
 		t.Errorf("in the cache: %v", names)
 	}
 }

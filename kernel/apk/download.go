@@ -2,50 +2,32 @@ package apk
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
-	"syscall"
 	"time"
-)
 
-// How long a repository may take: to be connected to, to begin an answer, and
-// between two packets of one.
-const (
-	dialTimeout   = 20 * time.Second
-	answerTimeout = 60 * time.Second
-	stallTimeout  = 60 * time.Second
+	"alpinevm/net/fetch"
 )
 
 // attempts is how often something is asked for before its error counts.
 const attempts = 3
 
-func newTransport() http.RoundTripper {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
-	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := dialer.DialContext(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		return stallConn{c}, nil
-	}
-	t.TLSHandshakeTimeout, t.ResponseHeaderTimeout = dialTimeout, answerTimeout
-	return t
+// newClient makes what speaks to the mirror. Packages and indexes are signed, so
+// that it needs no TLS.
+func (c *Cache) newClient() *fetch.Client {
+	return fetch.New(fetch.Config{
+		Host: host(c.cfg.Mirror), Private: c.cfg.PrivateRedirects, Plain: true, Transport: c.cfg.Transport,
+		Pause: c.pause, Attempts: attempts, Waiting: c.waiting,
+	})
 }
 
-// stallConn is a connection that fails when nothing comes for a long time.
-type stallConn struct{ net.Conn }
-
-func (c stallConn) Read(p []byte) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(stallTimeout)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Read(p)
+func (c *Cache) waiting(host string, d time.Duration) {
+	_, end := c.cfg.Progress("the pause of "+d.String()+" that "+host+" asks for", -1)
+	end(nil)
 }
 
 // url is that of a release's repository, with a slash at its end.
@@ -54,9 +36,9 @@ func (c *Cache) url(release string) string {
 }
 
 // index fetches and verifies an index.
-func (c *Cache) index(ctx context.Context, base string) (*Index, error) {
+func (c *Cache) index(ctx context.Context, net *fetch.Client, base string) (*Index, error) {
 	var x *Index
-	err := c.download(ctx, base+"APKINDEX.tar.gz", "APKINDEX", -1, maxIndex, func(r io.Reader) error {
+	err := c.download(ctx, net, base+"APKINDEX.tar.gz", "APKINDEX", -1, maxIndex, func(r io.Reader) error {
 		data, err := io.ReadAll(io.LimitReader(r, maxIndex))
 		if err == nil {
 			x, err = ParseIndex(data, c.cfg.Keys)
@@ -67,112 +49,113 @@ func (c *Cache) index(ctx context.Context, base string) (*Index, error) {
 }
 
 // fetch puts a package's data into the cache.
-func (c *Cache) fetch(ctx context.Context, from string, info Info, to string) error {
+func (c *Cache) fetch(ctx context.Context, net *fetch.Client, from string, info Info, to string) error {
 	size, most := info.Size, info.Size
 	if size <= 0 {
 		size, most = -1, maxPackage
 	}
-	return c.download(ctx, from, info.Name+"-"+info.Version, size, most, func(r io.Reader) error {
-		return c.place(to, func(w io.Writer) error {
-			o, err := open(r)
-			if err != nil {
-				return err
-			}
-			if o.Checksum != info.Checksum {
-				return fmt.Errorf("%w: its control files are %.12s, and should be %.12s", ErrHash, o.Checksum, info.Checksum)
-			}
-			if o.Name != info.Name || o.Version != info.Version {
-				return fmt.Errorf("%w: it is %s", ErrHash, o.FileName())
-			}
-			return o.unpack(w)
-		})
+	return c.download(ctx, net, from, info.Name+"-"+info.Version, size, most, func(r io.Reader) error {
+		o, err := open(r)
+		if err != nil {
+			return err
+		}
+		if o.Checksum != info.Checksum {
+			return fmt.Errorf("%w: its control files are %.12s, and should be %.12s", ErrHash, o.Checksum, info.Checksum)
+		}
+		if o.Name != info.Name || o.Version != info.Version {
+			return fmt.Errorf("%w: it is %s", ErrHash, o.FileName())
+		}
+		return c.placeData(to, o)
 	})
+}
+
+// placeData unpacks a package's data into their place.
+func (c *Cache) placeData(to string, o *opened) error {
+	sum := sha256.New()
+	err := c.place(to, func(w io.Writer) error { return o.unpack(io.MultiWriter(&roomy{c: c, w: w}, sum)) })
+	if err != nil {
+		return err
+	}
+	return c.placeSum(to, sum.Sum(nil))
 }
 
 // statusError is an answer that is none.
 type statusError struct {
-	url  string
-	code int
+	url   string
+	proxy string // that it came through, "" for none
+	code  int
 }
 
 func (e *statusError) Error() string {
 	return fmt.Sprintf("%s: %d %s", e.url, e.code, http.StatusText(e.code))
 }
 
+// passing tells whether an answer may be another one the next time.
+func passing(err error) bool {
+	var s *statusError
+	return errors.As(err, &s) && (fetch.PassingStatus(s.code) || s.code == http.StatusTooManyRequests)
+}
+
 // download has take read a file of size bytes, as far as that is known, and of
-// at most that many. It asks again while errors look as if they would pass.
-func (c *Cache) download(ctx context.Context, from, what string, size, most int64, take func(io.Reader) error) error {
+// at most that many. What ends too early, or has changed meanwhile, is read anew.
+func (c *Cache) download(ctx context.Context, net *fetch.Client, from, what string, size, most int64, take func(io.Reader) error) error {
 	add, end := func(int64) {}, func(error) {}
 	started := false
 	pause := c.pause
 	for try := 1; ; try++ {
+		d, err := net.Download(ctx, c.source(net, from))
+		if err != nil {
+			end(err)
+			return err
+		}
+		if !started {
+			started = true
+			add, end = c.cfg.Progress(what, max(size, d.Size()))
+		}
 		n := int64(0)
-		err := c.request(ctx, from, func(r *http.Response) error {
-			if !started {
-				started = true
-				add, end = c.cfg.Progress(what, max(size, r.ContentLength))
-			}
-			return take(&limited{readerFunc(func(p []byte) (int, error) {
-				k, err := r.Body.Read(p)
-				n += int64(k)
-				add(int64(k))
-				return k, err
-			}), most, "what comes"})
-		})
+		err = take(&limited{readerFunc(func(p []byte) (int, error) {
+			k, err := d.Read(p)
+			n += int64(k)
+			add(int64(k))
+			return k, err
+		}), most, "what comes"})
+		d.Close()
 		if err != nil && ctx.Err() != nil {
 			err = ctx.Err() // whatever else went wrong
 		}
-		if err == nil || try == attempts || !passing(err) {
+		var broken *fetch.Error
+		again := !errors.As(err, &broken) && (errors.Is(err, ErrTruncated) || errors.Is(err, fetch.ErrChanged))
+		if err == nil || try == attempts || !again {
 			end(err)
 			return err
 		}
 		add(-n)
-		select {
-		case <-time.After(pause + rand.N(pause/4+1)):
-		case <-ctx.Done():
-			end(ctx.Err())
-			return ctx.Err()
+		if err := net.Pause(ctx, pause); err != nil {
+			end(err)
+			return err
 		}
 		pause *= 3
 	}
 }
 
-// request gives take the answer to a GET.
-func (c *Cache) request(ctx context.Context, from string, take func(*http.Response) error) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
-	if err != nil {
-		return err
+// source is a file of the mirror's. It is as long as the mirror says; whether it
+// is all of the package shows when it is unpacked.
+func (c *Cache) source(net *fetch.Client, from string) fetch.Source {
+	return fetch.Source{
+		Do: (&http.Client{Transport: net}).Do, URL: from, Size: -1, Passing: passing,
+		Status: func(r *http.Response) error {
+			e := &statusError{url: from, code: r.StatusCode}
+			if p := net.Proxy(r.Request.URL); p != nil && r.Request.URL.Scheme == "http" {
+				e.proxy = p.Host // which may have answered in the mirror's place
+			}
+			return e
+		},
 	}
-	client := &http.Client{Transport: c.cfg.Transport}
-	r, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer r.Body.Close()
-	if r.StatusCode != http.StatusOK {
-		return &statusError{from, r.StatusCode}
-	}
-	return take(r)
 }
 
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
-
-// passing tells whether an error may be gone when the same is tried again.
-func passing(err error) bool {
-	var status *statusError
-	if errors.As(err, &status) {
-		return status.code >= 500 && status.code != http.StatusNotImplemented || status.code == http.StatusRequestTimeout || status.code == http.StatusTooManyRequests
-	}
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		return dns.IsTemporary && !dns.IsNotFound
-	}
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
 
 // host is that of a URL, for a message.
 func host(rawURL string) string {

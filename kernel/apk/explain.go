@@ -2,16 +2,14 @@ package apk
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"syscall"
+
+	"alpinevm/net/fetch"
 )
 
 // Error is an error in a line: what failed, why, and what to do about it.
@@ -32,7 +30,10 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // explain makes an Error of err, of what concerns a package in a repository.
 func (c *Cache) explain(what string, err error) error {
-	return explained(what, err, explainContent, c.explainStatus, c.explainDisk, c.explainNetwork)
+	words := fetch.Words{
+		Host: host(c.cfg.Mirror), Name: host(c.cfg.Mirror), Kind: "mirror", Plain: true, Else: ", or give the kernel's files (--kernel, --modules)",
+	}
+	return explained(what, err, explainDamage, c.explainDisk, words.Explain, explainStatus, explainContent)
 }
 
 // explainFile is explain of what concerns a local file.
@@ -68,6 +69,14 @@ func cause(err error) string {
 
 const dropped = "; it was dropped"
 
+func explainDamage(err error) (why, next string) {
+	var damaged *DamagedError
+	if errors.As(err, &damaged) {
+		return damaged.Error(), "without --pull never it is fetched again"
+	}
+	return "", ""
+}
+
 func explainContent(err error) (why, next string) {
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -97,12 +106,15 @@ func explainSignature(err error) (why, next string) {
 	return "", ""
 }
 
-func (c *Cache) explainStatus(err error) (why, next string) {
+func explainStatus(err error) (why, next string) {
 	var s *statusError
 	if !errors.As(err, &s) {
 		return "", ""
 	}
 	at := host(s.url)
+	if s.proxy != "" {
+		at += ", or the proxy " + s.proxy + ","
+	}
 	switch {
 	case s.code == http.StatusNotFound:
 		return fmt.Sprintf("%s has no %s", at, s.url), "check the release and the mirror"
@@ -116,40 +128,17 @@ func (c *Cache) explainStatus(err error) (why, next string) {
 
 func (c *Cache) explainDisk(err error) (why, next string) {
 	var path *fs.PathError
+	var space *spaceError
 	errors.As(err, &path)
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "the disk of " + c.cfg.Dir + " is full", "make room there, or set XDG_CACHE_HOME to a folder on another disk"
+	case errors.As(err, &space):
+		return "the disk of " + c.cfg.Dir + " has no room for it (" + space.Error() + ")", "make room there, or set XDG_CACHE_HOME to a folder on another disk"
+	case path != nil && strings.HasPrefix(path.Path, c.cfg.Dir) && path.Op == "read":
+		return "the file " + path.Path + " of the cache cannot be read (" + cause(err) + ")", "remove it: it is fetched again then"
 	case errors.Is(err, syscall.EROFS), path != nil && strings.HasPrefix(path.Path, c.cfg.Dir):
 		return "the cache " + c.cfg.Dir + " cannot be written (" + cause(err) + ")", "make it writable, or set XDG_CACHE_HOME to a folder that is"
-	}
-	return "", ""
-}
-
-func (c *Cache) explainNetwork(err error) (why, next string) {
-	at := host(c.cfg.Mirror)
-	var dns *net.DNSError
-	var timeout net.Error
-	var op *net.OpError
-	var u *url.Error
-	var verify *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	const other = "or give the kernel's files (--kernel, --modules)"
-	switch {
-	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETDOWN):
-		return "there is no network (" + cause(err) + ")", "connect this machine, " + other
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return "there is no host " + dns.Name + " in DNS", "check the network, " + other
-	case errors.As(err, &dns):
-		return "the name " + dns.Name + " could not be looked up (" + dns.Err + ")", "check the network and its DNS server, " + other
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return at + " refuses connections", "check the mirror and the network, " + other
-	case errors.As(err, &verify), errors.As(err, &record):
-		return "no TLS connection to " + at + " (" + cause(err) + ")", "check this machine's clock and certificates; a proxy may be in between"
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return at + " does not answer", "try again, check the network and its proxy (HTTPS_PROXY), " + other
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.As(err, &op), errors.As(err, &u):
-		return "the connection to " + at + " broke (" + cause(err) + ")", "try again"
 	}
 	return "", ""
 }

@@ -30,13 +30,13 @@ func TestErrorsOfNetwork(t *testing.T) {
 		err  error
 		want []string
 	}{
-		{os.NewSyscallError("connect", syscall.ENETUNREACH), []string{"there is no network (network is unreachable); connect this machine, " + other}},
-		{&net.DNSError{Err: "no such host", Name: "mirror.example", IsNotFound: true}, []string{"there is no host mirror.example in DNS; check the network, " + other}},
+		{os.NewSyscallError("connect", syscall.ENETUNREACH), []string{"there is no network (network is unreachable); connect this machine and try again, " + other}},
+		{&net.DNSError{Err: "no such host", Name: "mirror.example", IsNotFound: true}, []string{"there is no host mirror.example in DNS; check the mirror's name, and the network, " + other}},
 		{&net.DNSError{Err: "server misbehaving", Name: "mirror.example", IsTemporary: true}, []string{"could not be looked up (server misbehaving); check the network and its DNS server, " + other}},
-		{os.NewSyscallError("connect", syscall.ECONNREFUSED), []string{"mirror.example refuses connections; check the mirror"}},
+		{os.NewSyscallError("connect", syscall.ECONNREFUSED), []string{"mirror.example refuses connections; check the port, and that the mirror runs, " + other}},
 		{os.ErrDeadlineExceeded, []string{"mirror.example does not answer; try again"}},
-		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, []string{"no TLS connection to mirror.example (", "; check this machine's clock and certificates"}},
-		{tls.RecordHeaderError{Msg: "no TLS"}, []string{"no TLS connection to mirror.example ("}},
+		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, []string{"the TLS certificate of mirror.example is signed by an authority that this machine does not know; add the authority"}},
+		{tls.RecordHeaderError{Msg: "no TLS"}, []string{"mirror.example speaks HTTP without TLS; name it by a URL with http://"}},
 		{os.NewSyscallError("read", syscall.ECONNRESET), []string{"the connection to mirror.example broke (", "; try again"}},
 	} {
 		if runtime.GOOS == "windows" || runtime.GOOS == "js" {

@@ -50,6 +50,10 @@ func ParseIndex(data []byte, keys Keys) (*Index, error) {
 	}
 }
 
+// maxPackages bounds the packages of an index, of which Alpine's largest has
+// some 20,000.
+const maxPackages = 200_000
+
 // parseRecords reads the records of an index: lines of a letter, a colon and a
 // value, up to an empty line. Records that lack what we need are left out.
 func parseRecords(r io.Reader) (*Index, error) {
@@ -67,7 +71,9 @@ func parseRecords(r io.Reader) (*Index, error) {
 	for lines.Scan() {
 		key, value, ok := strings.Cut(lines.Text(), ":")
 		if !ok {
-			end()
+			if end(); len(x.Packages) > maxPackages {
+				return nil, fmt.Errorf("%w: the index has more than %d packages", ErrFormat, maxPackages)
+			}
 			continue
 		}
 		switch key {

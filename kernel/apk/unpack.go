@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"alpinevm/net/fetch"
 )
 
 // opened is a package whose control stream was read.
@@ -68,7 +70,11 @@ func (b *bounded) Write(p []byte) (int, error) {
 
 // truncated tells an end in the middle from other errors of a reader.
 func truncated(err error) error {
-	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+	var broken *fetch.Error
+	switch {
+	case errors.As(err, &broken): // that is the network's
+		return err
+	case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %w", ErrTruncated, io.ErrUnexpectedEOF)
 	}
 	return err

@@ -2,15 +2,10 @@ package store
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net"
 	"net/http"
-	"net/url"
 	"runtime"
 	"strings"
 	"syscall"
@@ -18,6 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"alpinevm/fs9p/tarball"
+	"alpinevm/net/fetch"
 )
 
 // Error is an error in a line: what failed, why, and what to do about it.
@@ -47,15 +43,22 @@ func (s *Store) explain(name string, err error) error {
 	if refErr != nil {
 		r = Reference{}
 	}
-	return explained("image "+name, err, s.explainDisk, explainImage,
-		func(err error) (string, string) { return explainStatus(r, err) },
-		func(err error) (string, string) { return explainTLS(r, err) },
-		func(err error) (string, string) { return explainNetwork(r, err) })
+	return explained("image "+name, err, s.explainDisk, func(err error) (string, string) { return explainDamage(name, err) }, explainImage,
+		func(err error) (string, string) { return explainStatus(r, err) }, r.words().Explain)
 }
 
 // explainFile is explain of what comes from a file.
 func (s *Store) explainFile(name string, err error) error {
 	return explained(name, err, s.explainDisk, explainImage)
+}
+
+// words are how messages of the network name the registry.
+func (r Reference) words() fetch.Words {
+	w := fetch.Words{Name: host(r), Kind: "registry", Else: "; an image that is cached starts without"}
+	if r.ref != nil {
+		w.Host = r.ref.Context().RegistryStr()
+	}
+	return w
 }
 
 // explained asks each of how why err is and what to do, until one knows.
@@ -89,17 +92,51 @@ func host(r Reference) string {
 const errDiskFull = syscall.Errno(112)
 
 func (s *Store) explainDisk(err error) (why, next string) {
+	const room, move = "make room there, for instance by alpinevm rmi", ", or set XDG_CACHE_HOME to a folder "
 	var path *fs.PathError
 	errors.As(err, &path)
+	ours := path != nil && strings.HasPrefix(path.Path, s.cfg.Dir)
+	var space *spaceError
+	var index *indexError
 	switch {
 	case errors.Is(err, syscall.ENOSPC), runtime.GOOS == "windows" && errors.Is(err, errDiskFull):
-		return "the disk of " + s.cfg.Dir + " is full", "make room there, for instance by alpinevm rmi, or set XDG_CACHE_HOME to a folder on another disk"
+		return "the disk of " + s.cfg.Dir + " is full", room + move + "on another disk"
+	case errors.As(err, &space):
+		return "the disk of " + s.cfg.Dir + " has no room for it (" + space.Error() + ")", room + move + "on another disk"
 	case errors.Is(err, syscall.EDQUOT):
-		return "the quota for " + s.cfg.Dir + " is used up", "make room there, for instance by alpinevm rmi"
-	case errors.Is(err, syscall.EROFS), path != nil && strings.HasPrefix(path.Path, s.cfg.Dir) && errors.Is(err, fs.ErrPermission):
-		return "the cache " + s.cfg.Dir + " cannot be written (" + cause(err) + ")", "make it writable, or set XDG_CACHE_HOME to a folder that is"
+		return "the quota for " + s.cfg.Dir + " is used up", room
+	case errors.As(err, &index):
+		return oneLine(index), "remove both; images are pulled again then, which takes what is there"
+	case ours && path.Op != "write" && there(path.Path, -1):
+		return "the file " + path.Path + " of the cache cannot be read (" + cause(err) + ")", "make it readable, or remove it: it is fetched again then"
+	case errors.Is(err, syscall.EROFS), ours && errors.Is(err, fs.ErrPermission):
+		return "the cache " + s.cfg.Dir + " cannot be written (" + cause(err) + ")", "make it writable" + move + "that is"
+	case ours:
+		return "the cache " + s.cfg.Dir + " fails (" + oneLine(path) + ")", "check its disk" + move + "on another one"
 	}
 	return "", ""
+}
+
+// explainDamage explains what of an image in the cache has been changed.
+func explainDamage(name string, err error) (why, next string) {
+	var damaged *DamagedError
+	if !errors.As(err, &damaged) {
+		return "", ""
+	}
+	if _, err := ParseReference(name); err != nil || isID(name) {
+		return oneLine(damaged), "remove the image by alpinevm rmi, and get it again"
+	}
+	return oneLine(damaged), "alpinevm pull " + name + " fetches it again"
+}
+
+// withDamage says of an error of fetching an image again why that was tried.
+func withDamage(err, before error) error {
+	var e *Error
+	var damaged *DamagedError
+	if !errors.As(err, &e) || !errors.As(before, &damaged) {
+		return err
+	}
+	return &Error{e.What, oneLine(damaged) + " or gone, and could not be fetched again: " + e.Why, e.Next, errors.Join(err, before)}
 }
 
 // cause is the innermost error's text.
@@ -116,16 +153,30 @@ func cause(err error) string {
 func explainImage(err error) (why, next string) {
 	var platform *PlatformError
 	var form *tarball.FormError
+	var limit *LimitError
+	var part *missingPart
 	switch {
+	case errors.As(err, &limit) && limit.Hard:
+		return oneLine(limit), ""
+	case errors.As(err, &limit):
+		return oneLine(limit), "if you trust it, allow that with --large-image"
 	case errors.As(err, &form):
 		return oneLine(err), "want a folder or a tar archive, plain or compressed by " + tarball.Forms
+	case errors.As(err, &part):
+		return "its part " + short(part.digest) + " is not there", "it was not pushed whole, or old parts were removed: choose another tag"
 	case errors.Is(err, ErrMissing):
 		return "it is not in the cache", "alpinevm pull fetches it, alpinevm images lists what is there"
+	case errors.As(err, &platform) && platform.insists():
+		return oneLine(platform), "choose an image or a tag that has it, or take this one for the 32-bit programs in it: --platform linux/amd64"
 	case errors.As(err, &platform):
 		return oneLine(platform), "choose an image or a tag that has it"
-	case errors.Is(err, errKind):
+	case errors.Is(err, errNoJSON):
+		return oneLine(err), "check the registry's name; a proxy or a login page of the network may be in between"
+	case errors.Is(err, errOld):
+		return errOld.Error(), "push it again with a newer tool, or choose another tag"
+	case errors.Is(err, errKind), errors.Is(err, errBoth):
 		return oneLine(err), "choose another tag"
-	case errors.Is(err, ErrDigest), strings.Contains(err.Error(), "error verifying sha256"):
+	case errors.Is(err, ErrDigest):
 		return "what came is not what its digest promised, and was dropped (" + oneLine(err) + ")",
 			"try again; if it stays so, the image is damaged where it comes from"
 	case errors.Is(err, context.Canceled):
@@ -161,6 +212,10 @@ func explainStatus(r Reference, err error) (why, next string) {
 			return "Docker Hub's limit on pulls is reached" + said + ": it counts the images that this address, or account, has pulled in the last hours",
 				"log in with docker login, which allows more, or wait an hour" + mirror
 		}
+		var later *laterError
+		if errors.As(err, &later) && later.later > 0 {
+			return fmt.Sprintf("%s has had too many requests from here%s", host(r), said), fmt.Sprintf("it asks to wait %v; try again then, or log in with docker login", later.later)
+		}
 		return host(r) + " has had too many requests from here" + said, "wait some minutes and try again, or log in with docker login"
 	case http.StatusUnauthorized, http.StatusForbidden:
 		if errors.As(err, &helper) {
@@ -189,67 +244,4 @@ func loginHost(r Reference) string {
 		return ""
 	}
 	return r.registry() + " "
-}
-
-func explainTLS(r Reference, err error) (why, next string) {
-	var unknown x509.UnknownAuthorityError
-	var name x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	var verify *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	var alert tls.AlertError
-	var plain errPlain
-	switch {
-	case errors.As(err, &plain), errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return host(r) + " speaks HTTP without TLS, which is for localhost only", "give the registry a certificate"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the TLS certificate of " + host(r) + " has expired or is not valid yet", "check this machine's clock; if it is right, the registry has to renew"
-	case errors.As(err, &name):
-		return "the TLS certificate of " + host(r) + " is for another name", "check the registry's name; a proxy or a login page of the network may be in between"
-	case errors.As(err, &unknown):
-		return "the TLS certificate of " + host(r) + " is signed by an authority that this machine does not know",
-			"add the authority to the system's certificates, or name its file in SSL_CERT_FILE"
-	case errors.As(err, &verify), errors.As(err, &invalid), errors.As(err, &alert):
-		return "no TLS connection to " + host(r) + " (" + cause(err) + ")", "check the registry's certificate"
-	}
-	return "", ""
-}
-
-func explainNetwork(r Reference, err error) (why, next string) {
-	var dns *net.DNSError
-	var timeout net.Error
-	var op *net.OpError
-	var u *url.Error
-	const cached = "; an image that is cached starts without"
-	switch {
-	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETDOWN):
-		return "there is no network (" + cause(err) + ")", "connect this machine and try again" + cached
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return "there is no host " + dns.Name + " in DNS", "check the registry's name, and the network"
-	case errors.As(err, &dns):
-		return "the name " + dns.Name + " could not be looked up (" + dns.Err + ")", "check the network and its DNS server" + cached
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return host(r) + " refuses connections", "check the port, and that the registry runs"
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return host(r) + " does not answer", "try again, or check the network and its proxy (HTTPS_PROXY)" + cached
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.As(err, &op), errors.As(err, &u):
-		return "the connection to " + host(r) + " broke (" + cause(err) + ")", "try again"
-	}
-	return "", ""
-}
-
-// passing tells whether an error may be gone when the same is tried again.
-func passing(err error) bool {
-	var t *transport.Error
-	if errors.As(err, &t) {
-		return t.StatusCode >= 500 && t.StatusCode != http.StatusNotImplemented || t.StatusCode == http.StatusRequestTimeout
-	}
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		return dns.IsTemporary && !dns.IsNotFound
-	}
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout() ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
 }

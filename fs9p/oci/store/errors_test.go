@@ -433,17 +433,6 @@ func TestParseReference(t *testing.T) {
 	}
 }
 
-func TestLoopback(t *testing.T) {
-	for host, want := range map[string]bool{
-		"localhost": true, "localhost:5000": true, "127.0.0.1:1": true, "127.9.9.9": true, "[::1]:5000": true, "[::1]": true,
-		"localhost.example": false, "10.0.0.1:5000": false, "registry.local": false, "docker.io": false, "0.0.0.0": false, "": false,
-	} {
-		if got := loopback(host); got != want {
-			t.Errorf("%q: %v", host, got)
-		}
-	}
-}
-
 func TestCheckHash(t *testing.T) {
 	for _, tt := range []struct {
 		h  v1.Hash

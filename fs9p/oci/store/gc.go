@@ -58,13 +58,19 @@ func (s *Store) Images(ctx context.Context) ([]*Image, error) {
 // minID is how much of an ID must be given.
 const minID = 4
 
+// isID tells whether a name can be the beginning of an ID.
+func isID(name string) bool {
+	id := strings.TrimPrefix(name, "sha256:")
+	return len(id) >= minID && strings.Trim(id, "0123456789abcdef") == ""
+}
+
 // byID finds the images whose ID or digest begins so: none, or one under all
 // of its names.
 func (s *Store) byID(id string) ([]v1.Descriptor, error) {
-	id = strings.TrimPrefix(id, "sha256:")
-	if len(id) < minID || strings.Trim(id, "0123456789abcdef") != "" {
+	if !isID(id) {
 		return nil, nil
 	}
+	id = strings.TrimPrefix(id, "sha256:")
 	idx, err := s.index()
 	if err != nil {
 		return nil, err
@@ -173,7 +179,7 @@ func (s *Store) free(gone []string, id string, force bool) error {
 func (s *Store) meant(name string) (names []string, id string, err error) {
 	var found []v1.Descriptor
 	if r, err := ParseReference(name); err == nil {
-		d, err := s.find(r)
+		d, err := s.findIf(r, func(*v1.Platform) bool { return true })
 		if err != nil {
 			return nil, "", err
 		}
@@ -219,19 +225,22 @@ func (s *Store) collect(ctx context.Context) (int64, error) {
 	live := map[string]bool{}
 	for _, d := range idx.Manifests {
 		live[s.blob(d.Digest)] = true
-		raw, err := s.readBlob(d.Digest)
+		m, err := s.readManifest(d.Digest)
+		if err != nil && d.Annotations[annPin] != "" {
+			return 0, nil // what a machine needs may not be to be had again
+		}
 		if err != nil {
 			continue // it is not whole, so nothing of it is of use
-		}
-		m, err := v1.ParseManifest(bytes.NewReader(raw))
-		if err != nil {
-			continue
 		}
 		live[s.blob(m.Config.Digest)] = true
 		for _, l := range m.Layers {
 			live[s.blob(l.Digest)] = true
 		}
-		if img, err := s.image(d); err == nil {
+		img, err := s.image(d)
+		if err != nil && d.Annotations[annPin] != "" {
+			return 0, nil
+		}
+		if err == nil {
 			live[s.treeFile(img)] = true
 			for _, h := range img.diffIDs {
 				live[s.path(layersDir, h.Hex)] = true
@@ -247,6 +256,15 @@ func (s *Store) collect(ctx context.Context) (int64, error) {
 		}
 	}
 	return freed, nil
+}
+
+// readManifest reads the manifest of an image.
+func (s *Store) readManifest(h v1.Hash) (*v1.Manifest, error) {
+	raw, err := s.readBlob(h)
+	if err != nil {
+		return nil, err
+	}
+	return v1.ParseManifest(bytes.NewReader(raw))
 }
 
 // clear removes the files of a folder that are not live. What another process

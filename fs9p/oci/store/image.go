@@ -42,27 +42,41 @@ var ErrMissing = errors.New("not in the cache")
 // maxLayers bounds the layers of an image; docker allows 127.
 const maxLayers = 1000
 
-// readBlob reads a manifest or a configuration and checks it.
+// readBlob reads a manifest or a configuration and checks it. One that is
+// damaged, or is not there, is a DamagedError.
 func (s *Store) readBlob(h v1.Hash) ([]byte, error) {
 	if err := checkHash(h); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(s.blob(h))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &DamagedError{s.blob(h)}
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return readChecked(f, h)
+	b, err := readChecked(f, h)
+	if errors.Is(err, ErrDigest) {
+		return nil, &DamagedError{s.blob(h)}
+	}
+	return b, err
+}
+
+// readSmall reads what is to be kept in memory.
+func readSmall(r io.Reader, what string) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxManifest+1))
+	if err == nil && len(b) > maxManifest {
+		err = fmt.Errorf("%s has more than %d bytes", what, maxManifest)
+	}
+	return b, err
 }
 
 // readChecked reads a small blob and checks it.
 func readChecked(r io.Reader, h v1.Hash) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxManifest+1))
+	b, err := readSmall(r, short(h))
 	if err != nil {
 		return nil, err
-	}
-	if len(b) > maxManifest {
-		return nil, fmt.Errorf("%s: more than %d bytes of a manifest or configuration", short(h), maxManifest)
 	}
 	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != h.Hex {
 		return nil, fmt.Errorf("%s: %w", short(h), ErrDigest)
@@ -84,7 +98,7 @@ func (s *Store) image(d v1.Descriptor) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	img, err := newImage(&manifest{d, raw, m}, config)
+	img, err := newImage(&manifest{at: d, raw: raw, Manifest: m}, config)
 	if err != nil {
 		return nil, err
 	}
@@ -165,19 +179,21 @@ func (s *Store) cached(name string) (*Image, error) {
 	return nil, ErrMissing
 }
 
-// whole reads an image. If one of its blobs is not there it is as if the image
-// were not.
+// whole reads an image. The error of one that is damaged or not all there is a
+// DamagedError, which is ErrMissing.
 func (s *Store) whole(d v1.Descriptor) (*Image, error) {
 	img, err := s.image(d)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDigest) {
-		return nil, ErrMissing
-	}
 	if err != nil {
 		return nil, err
 	}
 	for i, l := range img.layers {
-		if !there(s.path(layersDir, img.diffIDs[i].Hex), -1) && !there(s.blob(l.Digest), l.Size) {
-			return nil, ErrMissing
+		if ok, err := s.sound(s.layerFile(img, i), img.diffIDs[i], -1); err != nil {
+			return nil, err
+		} else if ok {
+			continue
+		}
+		if err := s.needs(s.blob(l.Digest), l.Digest, l.Size); err != nil {
+			return nil, err
 		}
 	}
 	return img, nil

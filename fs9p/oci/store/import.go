@@ -3,13 +3,11 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"os"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
-	"alpinevm/fs9p/tarball"
+	"alpinevm/internal/seal"
 )
 
 // Import makes an image of the tar archive of a root file system, compressed or
@@ -67,7 +65,7 @@ func (s *Store) importLayer(ctx context.Context, name string) (diffID v1.Hash, e
 		return diffID, err
 	}
 	defer os.Remove(f.Name()) // which has its name no more if all goes well
-	diffID, err = unpackSum(ctx, f, &counter{r: in, step: step})
+	diffID, err = unpackSum(ctx, f, &counter{r: in, step: step}, s.newBudget())
 	if err == nil {
 		err = f.Sync()
 	}
@@ -82,40 +80,15 @@ func (s *Store) importLayer(ctx context.Context, name string) (diffID v1.Hash, e
 		return diffID, err
 	}
 	defer unlock()
-	if to := s.path(layersDir, diffID.Hex); !there(to, -1) {
-		err = os.Rename(f.Name(), to)
+	to := s.path(layersDir, diffID.Hex)
+	if ok, err := s.sound(to, diffID, -1); ok || err != nil {
+		return diffID, err
 	}
-	return diffID, err
+	seal.Set(f.Name(), diffID.Hex)
+	return diffID, os.Rename(f.Name(), to)
 }
 
 func digest(b []byte) (v1.Hash, error) {
 	h, _, err := v1.SHA256(inMemory(b))
 	return h, err
-}
-
-// unpackSum decompresses r to w and gives the digest of what it wrote.
-func unpackSum(ctx context.Context, w io.Writer, r io.Reader) (v1.Hash, error) {
-	z, err := tarball.Decompress(r)
-	if err != nil {
-		return v1.Hash{}, err
-	}
-	defer z.Close()
-	h, n, err := v1.SHA256(io.TeeReader(io.LimitReader(cancelled{ctx, z}, maxLayer+1), plain{w}))
-	if err == nil && n > maxLayer {
-		err = fmt.Errorf("an archive of more than %d GiB", maxLayer>>30)
-	}
-	return h, err
-}
-
-// cancelled is a reader that ends with its context.
-type cancelled struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c cancelled) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }

@@ -3,9 +3,10 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"time"
@@ -23,27 +24,88 @@ const (
 	annSource = "alpinevm.source"
 	// annPulled is when, in RFC 3339.
 	annPulled = "alpinevm.pulled"
+	// annSum is, of the index itself, the SHA-256 of the index with an empty
+	// one.
+	annSum = "alpinevm.sum"
 )
 
-const indexFile = "index.json"
+// The index is there twice, since nothing else says which images the user has
+// and which are pinned.
+const (
+	indexFile = "index.json"
+	indexCopy = "index.json.copy"
+)
 
 // maxManifest bounds manifests, indexes and configurations, in bytes.
 const maxManifest = 8 << 20
 
 // index reads which images there are. A store that is not there has none.
 func (s *Store) index() (*v1.IndexManifest, error) {
-	b, err := os.ReadFile(s.path(indexFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return &v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}, nil
+	idx, err := s.readIndex(indexFile)
+	if err == nil {
+		return idx, nil
 	}
+	idx, copyErr := s.readIndex(indexCopy)
+	switch {
+	case copyErr == nil:
+		return idx, nil
+	case errors.Is(err, fs.ErrNotExist) && errors.Is(copyErr, fs.ErrNotExist):
+		return &v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}, nil
+	case errors.Is(err, fs.ErrNotExist):
+		err = copyErr
+	}
+	var damaged *DamagedError
+	if errors.As(err, &damaged) {
+		return nil, &indexError{s.path(indexFile), s.path(indexCopy)}
+	}
+	return nil, err
+}
+
+// indexError is the error of an index that is damaged in both places.
+type indexError struct{ file, copy string }
+
+func (e *indexError) Error() string {
+	return "the file " + e.file + ", which says which images there are, is damaged, and so is " + e.copy
+}
+
+// readIndex reads an index and checks it; the error of one that has been changed
+// is a DamagedError. One without a sum is an older version's.
+func (s *Store) readIndex(name string) (*v1.IndexManifest, error) {
+	b, err := os.ReadFile(s.path(name))
 	if err != nil {
 		return nil, err
 	}
 	idx, err := v1.ParseIndexManifest(bytes.NewReader(b))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.path(indexFile), err)
+		return nil, &DamagedError{s.path(name)}
+	}
+	said, ok := idx.Annotations[annSum]
+	if !ok {
+		return idx, nil
+	}
+	sum, err := sumIndex(idx)
+	if err != nil {
+		return nil, err
+	}
+	if sum != said {
+		return nil, &DamagedError{s.path(name)}
 	}
 	return idx, nil
+}
+
+// sumIndex gives an index its sum.
+func sumIndex(idx *v1.IndexManifest) (string, error) {
+	if idx.Annotations == nil {
+		idx.Annotations = map[string]string{}
+	}
+	idx.Annotations[annSum] = ""
+	b, err := json.Marshal(idx)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	idx.Annotations[annSum] = hex.EncodeToString(sum[:])
+	return idx.Annotations[annSum], nil
 }
 
 // change rewrites the index by what f makes of it.
@@ -60,14 +122,25 @@ func (s *Store) change(ctx context.Context, f func(*v1.IndexManifest) error) err
 	if err := f(idx); err != nil {
 		return err
 	}
+	if _, err := sumIndex(idx); err != nil {
+		return err
+	}
 	b, err := json.MarshalIndent(idx, "", "  ")
 	if err != nil {
 		return err
 	}
-	return s.place(ctx, s.path(indexFile), func(w file) error {
-		_, err := w.Write(append(b, '\n'))
-		return err
-	})
+	// The copy comes second: a reader that finds the index damaged finds in the
+	// copy what was before at the worst.
+	for _, name := range []string{indexFile, indexCopy} {
+		err := s.place(ctx, s.path(name), func(w file) error {
+			_, err := w.Write(append(b, '\n'))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // record gives a name to a manifest that is in the store, in place of the one
@@ -89,14 +162,21 @@ func (s *Store) record(ctx context.Context, r Reference, d v1.Descriptor, source
 	})
 }
 
-// find looks a name up.
+// find looks a name up among the images of the wanted platform.
 func (s *Store) find(r Reference) (*v1.Descriptor, error) {
+	return s.findIf(r, func(p *v1.Platform) bool {
+		return p == nil || p.OS == s.cfg.Platform.OS && p.Architecture == s.cfg.Platform.Architecture
+	})
+}
+
+// findIf looks a name up among the images of the platforms that is allows.
+func (s *Store) findIf(r Reference, is func(*v1.Platform) bool) (*v1.Descriptor, error) {
 	idx, err := s.index()
 	if err != nil {
 		return nil, err
 	}
 	for i, d := range idx.Manifests {
-		if d.Annotations[annName] == r.Full() {
+		if d.Annotations[annName] == r.Full() && is(d.Platform) {
 			return &idx.Manifests[i], nil
 		}
 	}
@@ -105,7 +185,7 @@ func (s *Store) find(r Reference) (*v1.Descriptor, error) {
 	}
 	for i, d := range idx.Manifests {
 		other, err := ParseReference(d.Annotations[annName])
-		if err == nil && other.repository() == r.repository() && (d.Digest.String() == r.digest || d.Annotations[annSource] == r.digest) {
+		if err == nil && other.repository() == r.repository() && is(d.Platform) && (d.Digest.String() == r.digest || d.Annotations[annSource] == r.digest) {
 			return &idx.Manifests[i], nil
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"alpinevm/net/fetch"
 )
 
 // An opener begins to read a blob, from its start each time.
@@ -21,12 +23,11 @@ type opener func(ctx context.Context) (io.ReadCloser, error)
 // promised.
 var ErrDigest = errors.New("not what its digest promised")
 
-// attempts is how often a blob is asked for before its error counts.
+// attempts is how often a manifest is asked for before its error counts.
 const attempts = 4
 
-// fetch puts a blob into the store unless it is there. It is read up to
-// attempts times, with pauses that grow, while the errors look as if they
-// would pass. An empty verb shows no progress.
+// fetch puts a blob into the store unless it is there. An empty verb shows no
+// progress.
 func (s *Store) fetch(ctx context.Context, d v1.Descriptor, verb string, open opener) error {
 	if err := checkHash(d.Digest); err != nil {
 		return err
@@ -34,24 +35,34 @@ func (s *Store) fetch(ctx context.Context, d v1.Descriptor, verb string, open op
 	if d.Size < 0 {
 		return fmt.Errorf("%s: a size of %d bytes", d.Digest, d.Size)
 	}
-	if there(s.blob(d.Digest), d.Size) {
-		return nil
+	if ok, err := s.sound(s.blob(d.Digest), d.Digest, d.Size); ok || err != nil {
+		return err
 	}
 	unlock, err := s.lock(ctx, d.Digest.Hex[:2])
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if there(s.blob(d.Digest), d.Size) {
-		return nil // another process was faster
+	if ok, err := s.sound(s.blob(d.Digest), d.Digest, d.Size); ok || err != nil {
+		return err // another process was faster
+	}
+	if err := s.room(d.Size); err != nil {
+		return err
 	}
 	var step Step = silent{}
 	if verb != "" {
 		step = s.cfg.Progress.Begin(verb, short(d.Digest), d.Size)
 	}
-	err = s.retry(ctx, func() error {
-		return s.place(ctx, s.blob(d.Digest), func(f file) error { return receive(ctx, f, d, open, step) })
-	})
+	resumed := false
+	get := func() error {
+		return s.place(ctx, s.blob(d.Digest), func(f file) (err error) {
+			resumed, err = receive(ctx, f, d, open, step)
+			return err
+		})
+	}
+	if err = get(); errors.Is(err, ErrDigest) && resumed {
+		err = get() // one of the answers may have been wrong
+	}
 	step.End(err)
 	return err
 }
@@ -76,18 +87,24 @@ func (s *Store) retry(ctx context.Context, f func() error) error {
 	}
 }
 
-// receive copies a blob to w and checks it on the way.
-func receive(ctx context.Context, w io.Writer, d v1.Descriptor, open opener, step Step) error {
+// receive copies a blob to w and checks it on the way. resumed tells whether it
+// came in parts.
+func receive(ctx context.Context, w io.Writer, d v1.Descriptor, open opener, step Step) (resumed bool, err error) {
 	r, err := open(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer r.Close()
 	sum := sha256.New()
 	// One byte more than promised is enough to see that there is more.
 	from := &counter{r: io.LimitReader(r, d.Size+1), step: step}
 	done, err := io.CopyBuffer(io.MultiWriter(plain{w}, sum), from, make([]byte, 256<<10))
+	if part, ok := r.(*fetch.Download); ok {
+		resumed = part.Resumed()
+	}
 	switch {
+	case err != nil && ctx.Err() != nil:
+		err = ctx.Err() // whatever else went wrong
 	case err != nil:
 	case done < d.Size:
 		err = fmt.Errorf("%s: %d bytes of %d: %w", short(d.Digest), done, d.Size, io.ErrUnexpectedEOF)
@@ -99,7 +116,7 @@ func receive(ctx context.Context, w io.Writer, d v1.Descriptor, open opener, ste
 	if err != nil {
 		step.Add(-from.n)
 	}
-	return err
+	return resumed, err
 }
 
 // plain hides methods of a writer by which io.Copy would choose its own buffer.

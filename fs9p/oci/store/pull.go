@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -34,16 +32,32 @@ func ParsePolicy(s string) (Policy, error) {
 // downloads is how many layers are downloaded, or unpacked, at a time.
 const downloads = 3
 
-// Image gives an image, pulled as the policy says.
+// Image gives an image, pulled as the policy says, ready to be opened. One that
+// is damaged in the cache is pulled as if it were not there.
 func (s *Store) Image(ctx context.Context, ref string, p Policy) (*Image, error) {
+	var damaged error
 	if p != Always {
 		img, err := s.Cached(ctx, ref)
-		if err == nil || p == Never || !errors.Is(err, ErrMissing) {
-			return img, err
+		if err == nil {
+			err = s.ready(ctx, img)
 		}
+		if err == nil || p == Never || !errors.Is(err, ErrMissing) {
+			return img, s.explain(ref, err)
+		}
+		damaged = err
 	}
 	img, _, err := s.Pull(ctx, ref)
-	return img, err
+	return img, withDamage(err, damaged)
+}
+
+// ready makes what is missing of an image and can be made without a registry.
+func (s *Store) ready(ctx context.Context, img *Image) error {
+	unlock, err := s.shareUse(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return s.unpack(ctx, img, s.blobOpener(img))
 }
 
 // Pull brings the image that a registry has under a name into the store, ready
@@ -64,60 +78,41 @@ func (s *Store) pull(ctx context.Context, r Reference) (*Image, bool, error) {
 	}
 	defer end()
 	keys := &lenient{Keychain: s.cfg.Keychain}
-	p, err := remote.NewPuller(
-		remote.WithContext(ctx), remote.WithTransport(secure{s.cfg.Transport}), remote.WithAuthFromKeychain(keys),
-		remote.WithUserAgent("alpinevm"), remote.WithJobs(downloads),
-		remote.WithRetryBackoff(remote.Backoff{Steps: 1}), remote.WithRetryStatusCodes()) // retry does that
-	if err != nil {
-		return nil, false, err
+	o, err := s.connect(ctx, r, keys)
+	if err == nil {
+		defer o.Close()
+		var img *Image
+		var fresh bool
+		if img, fresh, err = s.pullFrom(ctx, o); err == nil {
+			return img, fresh, nil
+		}
 	}
-	img, fresh, err := s.pullFrom(ctx, p, r)
-	if err != nil && keys.err != nil {
+	if keys.err != nil {
 		err = &helperError{err, keys.err}
 	}
-	return img, fresh, err
+	return nil, false, err
 }
 
-func (s *Store) pullFrom(ctx context.Context, p *remote.Puller, r Reference) (*Image, bool, error) {
+func (s *Store) pullFrom(ctx context.Context, o *origin) (*Image, bool, error) {
+	r := o.ref
 	if img, err := s.cached(r.Full()); err == nil {
-		// A HEAD does not count against Docker Hub's limit. If it fails the GET
-		// says why.
-		if d, err := p.Head(ctx, r.ref); err == nil && d.Digest == img.Source {
-			return img, false, s.unpack(ctx, img, s.blobOpener(img))
-		}
-	}
-	repo := r.ref.Context()
-	get := func(ctx context.Context, ref name.Reference) (d *remote.Descriptor, err error) {
-		err = s.retry(ctx, func() error {
-			d, err = p.Get(ctx, ref)
-			return err
-		})
-		return d, err
-	}
-	top, err := get(ctx, r.ref)
-	if err != nil {
-		return nil, false, err
-	}
-	m, err := s.choose(ctx, top.Descriptor, top.Manifest, func(ctx context.Context, c v1.Descriptor) ([]byte, error) {
-		d, err := get(ctx, repo.Digest(c.Digest.String()))
-		if err != nil {
-			return nil, err
-		}
-		return d.Manifest, nil
-	})
-	if err != nil {
-		return nil, false, err
-	}
-	open := func(d v1.Descriptor) opener {
-		return func(ctx context.Context) (io.ReadCloser, error) {
-			l, err := p.Layer(ctx, repo.Digest(d.Digest.String()))
-			if err != nil {
-				return nil, err
+		// If the HEAD fails the GET says why.
+		if d, err := o.digest(ctx, r.ref.Identifier()); err == nil && d == img.Source {
+			err := s.unpack(ctx, img, s.blobOpener(img))
+			if !errors.Is(err, ErrMissing) {
+				return img, false, err
 			}
-			return l.Compressed()
 		}
 	}
-	img, err := s.take(ctx, m, top.MediaType.IsIndex(), open)
+	top, raw, err := o.manifest(ctx, r.ref.Identifier())
+	if err != nil {
+		return nil, false, err
+	}
+	m, err := s.newChooser(o.get).choose(ctx, top, raw)
+	if err != nil {
+		return nil, false, err
+	}
+	img, err := s.take(ctx, m, o.blob)
 	if err != nil {
 		return nil, false, err
 	}
@@ -126,8 +121,7 @@ func (s *Store) pullFrom(ctx context.Context, p *remote.Puller, r Reference) (*I
 }
 
 // take brings the blobs of a manifest into the store and unpacks the layers.
-// chosen tells that an index has said that the image is for the platform.
-func (s *Store) take(ctx context.Context, m *manifest, chosen bool, open func(v1.Descriptor) opener) (*Image, error) {
+func (s *Store) take(ctx context.Context, m *manifest, open func(v1.Descriptor) opener) (*Image, error) {
 	if !isImage(m.Config.MediaType) {
 		return nil, fmt.Errorf("%w, its configuration is of type %.100q", errKind, m.Config.MediaType)
 	}
@@ -145,19 +139,26 @@ func (s *Store) take(ctx context.Context, m *manifest, chosen bool, open func(v1
 	if err != nil {
 		return nil, err
 	}
-	if !chosen {
+	if !m.chosen {
 		if err := s.checkConfig(config); err != nil {
 			return nil, err
 		}
 	}
+	if err := s.checkSize(img); err != nil {
+		return nil, err
+	}
+	whole := s.newBudget()
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(downloads)
 	for i, l := range img.layers {
 		group.Go(func() error {
+			if ok, err := s.sound(s.layerFile(img, i), img.diffIDs[i], -1); ok || err != nil {
+				return err
+			}
 			if err := s.fetch(inner, l, "download", open(l)); err != nil {
 				return fmt.Errorf("layer %d: %w", i+1, err)
 			}
-			return s.layer(inner, img, i, s.blobOpener(img)(i))
+			return s.layer(inner, img, i, whole, s.blobOpener(img)(i))
 		})
 	}
 	if err := group.Wait(); err != nil {

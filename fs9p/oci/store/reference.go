@@ -2,10 +2,11 @@ package store
 
 import (
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"alpinevm/net/fetch"
 )
 
 // A Reference names an image as docker does: a registry, which is Docker Hub
@@ -29,7 +30,7 @@ const (
 func ParseReference(s string) (Reference, error) {
 	registry, _, _ := strings.Cut(s, "/")
 	var options []name.Option
-	if loopback(registry) {
+	if fetch.Loopback(registry) {
 		options = append(options, name.Insecure)
 	}
 	ref, err := name.ParseReference(s, options...)
@@ -41,16 +42,6 @@ func ParseReference(s string) (Reference, error) {
 		r.digest = d.DigestStr()
 	}
 	return r, nil
-}
-
-// loopback tells whether a registry, with or without a port, is this host.
-func loopback(registry string) bool {
-	host, _, err := net.SplitHostPort(registry)
-	if err != nil {
-		host = strings.Trim(registry, "[]")
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // repository is the name without tag and digest, with the registry.

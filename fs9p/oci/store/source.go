@@ -137,7 +137,7 @@ func inside(dir, target string) string {
 
 // openSource opens an image's files. A compressed archive is decompressed into
 // the store's ingest folder for the time being.
-func (s *Store) openSource(name string) (source, error) {
+func (s *Store) openSource(ctx context.Context, name string) (source, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (s *Store) openSource(name string) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.openArchive(f)
+	t, err := s.openArchive(ctx, f)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -158,7 +158,7 @@ func (s *Store) openSource(name string) (source, error) {
 	return t, nil
 }
 
-func (s *Store) openArchive(f *os.File) (*tarSource, error) {
+func (s *Store) openArchive(ctx context.Context, f *os.File) (*tarSource, error) {
 	packed, err := isPacked(f)
 	if err != nil || !packed {
 		if err != nil {
@@ -167,7 +167,7 @@ func (s *Store) openArchive(f *os.File) (*tarSource, error) {
 		return openTar(f)
 	}
 	step := s.cfg.Progress.Begin("unpack", f.Name(), -1)
-	temp, err := s.unpackArchive(f, step)
+	temp, err := s.unpackArchive(ctx, f, step)
 	step.End(err)
 	if err != nil {
 		return nil, err
@@ -183,16 +183,12 @@ func (s *Store) openArchive(f *os.File) (*tarSource, error) {
 }
 
 // unpackArchive decompresses a file.
-func (s *Store) unpackArchive(f *os.File, step Step) (temp *os.File, err error) {
+func (s *Store) unpackArchive(ctx context.Context, f *os.File, step Step) (temp *os.File, err error) {
 	temp, err = os.CreateTemp(s.path(ingestDir), "archive-*")
 	if err != nil {
 		return nil, err
 	}
-	z, err := tarball.Decompress(&counter{r: f, step: step})
-	if err == nil {
-		_, err = io.Copy(temp, io.LimitReader(z, maxLayer))
-		z.Close()
-	}
+	_, err = unpackSum(ctx, temp, &counter{r: f, step: step}, s.newBudget())
 	if err == nil {
 		_, err = temp.Seek(0, io.SeekStart)
 	}
@@ -298,7 +294,7 @@ func (s *Store) load(ctx context.Context, name string) (*Image, error) {
 		return nil, err
 	}
 	defer end()
-	src, err := s.openSource(name)
+	src, err := s.openSource(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -323,11 +319,7 @@ func readFile(src source, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, maxManifest+1))
-	if err == nil && len(b) > maxManifest {
-		err = fmt.Errorf("%s has more than %d bytes", name, maxManifest)
-	}
-	return b, err
+	return readSmall(r, name)
 }
 
 // loadLayout takes the image of an OCI layout (image-layout.md).
@@ -336,7 +328,7 @@ func (s *Store) loadLayout(ctx context.Context, src source, index []byte) (*Imag
 	if err != nil {
 		return nil, fmt.Errorf("index.json: %w", err)
 	}
-	get := func(_ context.Context, d v1.Descriptor) ([]byte, error) {
+	get := func(_ context.Context, d v1.Descriptor, _ bool) ([]byte, error) {
 		if err := checkHash(d.Digest); err != nil {
 			return nil, err
 		}
@@ -347,48 +339,63 @@ func (s *Store) loadLayout(ctx context.Context, src source, index []byte) (*Imag
 		defer r.Close()
 		return readChecked(r, d.Digest)
 	}
-	missing := &PlatformError{Want: s.cfg.Platform}
+	c := s.newChooser(get)
 	var found *Image
 	for _, d := range idx.Manifests {
-		raw, err := get(ctx, d)
+		img, err := c.imageOf(ctx, d)
 		if err != nil {
 			return nil, err
 		}
-		m, err := s.chooseIn(ctx, d, raw, get, missing, 0)
-		if errors.Is(err, errKind) || err == nil && (m == nil || !isImage(m.Config.MediaType)) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		config, err := get(ctx, m.Config)
-		if err != nil {
-			return nil, err
-		}
-		var other *PlatformError
-		if err := s.checkConfig(config); errors.As(err, &other) {
-			missing.Have = append(missing.Have, other.Have...)
-			continue
-		} else if err != nil {
-			return nil, err
-		}
-		img, err := newImage(m, config)
-		if err != nil {
-			return nil, err
-		}
-		if found != nil && found.Digest != img.Digest {
+		if img != nil && found != nil && found.Digest != img.Digest {
 			return nil, errors.New("there are several images in it; one is wanted")
 		}
-		found = img
+		if img != nil {
+			found = img
+		}
 	}
 	if found == nil {
-		return nil, missing
+		return nil, c.missing
 	}
 	return found, s.unpack(ctx, found, func(i int) opener {
 		return func(context.Context) (io.ReadCloser, error) {
 			return src.open(blobsDir + "/" + found.layers[i].Digest.Hex)
 		}
 	})
+}
+
+// imageOf gives the image that an entry of a layout's index leads to; nil if
+// that is none, or one for another platform.
+func (c *chooser) imageOf(ctx context.Context, d v1.Descriptor) (*Image, error) {
+	raw, err := c.get(ctx, d, false)
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.in(ctx, d, raw, 0)
+	if errors.Is(err, errKind) || err == nil && (m == nil || !isImage(m.Config.MediaType)) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	config, err := c.get(ctx, m.Config, true)
+	if err != nil {
+		return nil, err
+	}
+	p, ok := normal(d.Platform)
+	m.chosen = m.chosen || ok && c.fits(p)
+	var other *PlatformError
+	switch err := c.s.checkConfig(config); {
+	case errors.As(err, &other) && !m.chosen:
+		c.missing.add(other.Have...)
+		return nil, nil
+	case err != nil && other == nil:
+		return nil, err
+	}
+	img, err := newImage(m, config)
+	if err == nil {
+		err = c.s.checkSize(img)
+	}
+	return img, err
 }
 
 // dockerImage is an image of an archive of docker save: names of its files.

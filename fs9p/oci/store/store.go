@@ -8,7 +8,8 @@
 // A store is a folder that is an OCI image layout, with parts of our own beside
 // it:
 //
-//	oci-layout, index.json   which images there are, by name
+//	oci-layout, index.json   which images there are, by name; index.json.copy
+//	                         is the same once more
 //	blobs/sha256/HEX         manifests, configurations, layers as they came
 //	layers/HEX               uncompressed layers, by diff ID
 //	trees/HEX                what package oci makes of an image's layers
@@ -18,7 +19,8 @@
 // Every file comes into being in ingest and is moved to its place when all of
 // it is there, checked and on the disk. So several processes may use a store at
 // once and any of them may be killed: what is in its place is whole, and what
-// is in ingest is garbage that a later call removes.
+// is in ingest is garbage that a later call removes. What has been changed since
+// is found when it is needed (see sound.go and package seal), and made or fetched again.
 package store
 
 import (
@@ -31,6 +33,8 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"alpinevm/internal/seal"
 )
 
 // Config says where a store is and how it pulls.
@@ -39,10 +43,18 @@ type Config struct {
 	Dir string
 	// Platform is what images must be for; linux/386 if it is empty.
 	Platform v1.Platform
-	// Transport speaks to registries; nil is one with time limits. Keychain
+	// Transport speaks to registries; nil is that of package fetch. Keychain
 	// has the user's credentials; nil is what docker and podman use.
 	Transport http.RoundTripper
 	Keychain  authn.Keychain
+	// PrivateRedirects lets registries send us to addresses that are not
+	// public.
+	PrivateRedirects bool
+	// Large raises the bounds of what an image may be.
+	Large bool
+	// Free tells how many bytes a folder's disk has room for, if that is known;
+	// it may be nil.
+	Free func(dir string) (n int64, ok bool)
 	// Progress is told what happens; it may be nil.
 	Progress Progress
 }
@@ -71,7 +83,8 @@ type Store struct {
 	create func(dir, pattern string) (file, error)
 	// pause is how long the first retry waits; each further one waits three
 	// times as long.
-	pause time.Duration
+	pause  time.Duration
+	bounds bounds
 }
 
 // file is what is written in ingest.
@@ -85,19 +98,23 @@ type file interface {
 // New makes a Store. The folder is not looked at yet.
 func New(cfg Config) *Store {
 	if cfg.Platform.OS == "" {
-		cfg.Platform = v1.Platform{OS: "linux", Architecture: "386"}
+		cfg.Platform = ours
 	}
 	if cfg.Progress == nil {
 		cfg.Progress = silent{}
 	}
-	if cfg.Transport == nil {
-		cfg.Transport = newTransport()
+	if cfg.Free == nil {
+		cfg.Free = func(string) (int64, bool) { return 0, false }
 	}
 	if cfg.Keychain == nil {
 		cfg.Keychain = authn.DefaultKeychain
 	}
+	b := usualBounds
+	if cfg.Large {
+		b = largeBounds
+	}
 	return &Store{
-		cfg:    cfg,
+		cfg: cfg, bounds: b,
 		create: func(dir, pattern string) (file, error) { return os.CreateTemp(dir, pattern) },
 		pause:  500 * time.Millisecond,
 	}
@@ -123,6 +140,9 @@ func (s *Store) path(elem ...string) string {
 	return filepath.Join(append([]string{s.cfg.Dir}, elem...)...)
 }
 
+// layoutText is what an OCI layout says that it is (image-layout.md).
+const layoutText = `{"imageLayoutVersion":"1.0.0"}` + "\n"
+
 // begin makes the store ready to be written to, which it is until the caller
 // calls end. What killed processes have left behind is removed if no other
 // process is writing.
@@ -138,11 +158,11 @@ func (s *Store) begin(ctx context.Context) (end func(), err error) {
 	if end, err = s.share(ctx, lockUse); err != nil {
 		return nil, err
 	}
-	if there(s.path(layoutFile), -1) {
+	if b, err := os.ReadFile(s.path(layoutFile)); err == nil && string(b) == layoutText {
 		return end, nil
 	}
 	err = s.place(ctx, s.path(layoutFile), func(f file) error {
-		_, err := f.Write([]byte(`{"imageLayoutVersion":"1.0.0"}` + "\n"))
+		_, err := f.Write([]byte(layoutText))
 		return err
 	})
 	if err != nil {
@@ -153,7 +173,7 @@ func (s *Store) begin(ctx context.Context) (end func(), err error) {
 }
 
 // place makes a file by what write writes and moves it to its place, which may
-// be taken, when all of it is on the disk.
+// be taken, when all of it is on the disk and sealed.
 func (s *Store) place(ctx context.Context, to string, write func(f file) error) error {
 	f, err := s.create(s.path(ingestDir), filepath.Base(to)+"-*")
 	if err != nil {
@@ -170,6 +190,7 @@ func (s *Store) place(ctx context.Context, to string, write func(f file) error) 
 		err = ctx.Err()
 	}
 	if err == nil {
+		seal.Set(f.Name(), filepath.Base(to))
 		err = os.Rename(f.Name(), to)
 	}
 	if err != nil {

@@ -111,14 +111,22 @@ func image(t testing.TB, arch string, layers ...v1.Layer) v1.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return configured(t, img, func(c *v1.ConfigFile) {
+		c.OS, c.Architecture = "linux", arch
+		c.Created = v1.Time{Time: time.Unix(1_700_000_000, 0)}
+		c.Config = v1.Config{Cmd: []string{"/bin/sh"}, Env: []string{"A=b"}}
+	})
+}
+
+// configured gives an image another configuration.
+func configured(t testing.TB, img v1.Image, edit func(*v1.ConfigFile)) v1.Image {
+	t.Helper()
 	c, err := img.ConfigFile()
 	if err != nil {
 		t.Fatal(err)
 	}
 	c = c.DeepCopy()
-	c.OS, c.Architecture = "linux", arch
-	c.Created = v1.Time{Time: time.Unix(1_700_000_000, 0)}
-	c.Config = v1.Config{Cmd: []string{"/bin/sh"}, Env: []string{"A=b"}}
+	edit(c)
 	if img, err = mutate.ConfigFile(img, c); err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +137,7 @@ func image(t testing.TB, arch string, layers ...v1.Layer) v1.Image {
 type server struct {
 	*httptest.Server
 	host     string
+	handler  http.Handler
 	mu       sync.Mutex
 	requests []string
 	// intercept may answer a request; it does by returning true.
@@ -137,8 +146,8 @@ type server struct {
 
 func newServer(t testing.TB) *server {
 	t.Helper()
-	s := &server{}
 	handler := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	s := &server{handler: handler}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.requests = append(s.requests, r.Method+" "+r.URL.Path)
@@ -171,6 +180,13 @@ func (s *server) count(prefix string) int {
 		}
 	}
 	return n
+}
+
+// forget forgets the requests up to now.
+func (s *server) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = nil
 }
 
 func (s *server) push(t testing.TB, ref string, img v1.Image) {

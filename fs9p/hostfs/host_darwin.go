@@ -1,4 +1,0 @@
-package hostfs
-
-// utimeOmit is UTIME_OMIT of sys/stat.h.
-const utimeOmit = -2
