@@ -15,7 +15,9 @@ type Engine string
 
 // Engines.
 const (
-	// EngineInterpreter executes instruction by instruction; it is the default.
+	// EngineAuto is the translator where the host can have it.
+	EngineAuto Engine = ""
+	// EngineInterpreter executes instruction by instruction.
 	EngineInterpreter Engine = "interpreter"
 	// EngineTranslator makes machine code of what is executed often.
 	EngineTranslator Engine = "translator"
@@ -37,8 +39,13 @@ func (e Engine) attach() (func(*cpu.CPU) (io.Closer, error), error) {
 		return amd64.Attach(c, hotness, jit.Config{Strict: e == EngineStrict})
 	}
 	switch e {
-	case "", EngineInterpreter:
+	case EngineInterpreter:
 		return nil, nil
+	case EngineAuto:
+		if TranslatorMissing() != nil {
+			return nil, nil
+		}
+		return translate, nil
 	case EngineTranslator, EngineStrict:
 		if err := TranslatorMissing(); err != nil {
 			return nil, fmt.Errorf("engine translator: %w", err)

@@ -6,6 +6,14 @@ package devices
 
 import "time"
 
+// A device whose behaviour depends on what happened has a State, one struct of
+// exported plain data, and two methods: Save gives a copy of it, and Restore puts
+// one back, into a device that was made as the saved one was, on a Clock that is
+// not earlier. Restore refuses a State that no Save has given and that the device
+// could not go on from; it has then changed nothing. It drives the device's
+// outputs again, so what these lead to is restored first: memory, the interrupt
+// controller, the bus, and then what is plugged into it.
+
 // PortDevice is a device that answers in the I/O port space. off is relative
 // to the base at which the device was claimed, never an address. size is 1, 2
 // or 4 bytes; values use the low size bytes.

@@ -32,7 +32,7 @@ func (s *Server) getattr(c *call) error {
 	if err != nil {
 		return err
 	}
-	a, err := f.inode.node.Attr()
+	a, err := f.node().Attr()
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (s *Server) setattr(c *call) error {
 		}
 	}
 	if a.Valid&(SetUID|SetGID|SetSize) != 0 && a.Valid&SetMode == 0 {
-		old, err := f.inode.node.Attr()
+		old, err := f.node().Attr()
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (s *Server) setattr(c *call) error {
 		a.Valid &^= SetGID
 	}
 	a.Mode &= ModePerm
-	return f.inode.node.SetAttr(a)
+	return f.node().SetAttr(a)
 }
 
 // maxSize is the largest size of a file that an off_t can tell.

@@ -19,6 +19,14 @@ type fid struct {
 	locks bool   // holds locks
 }
 
+// node is what f stands for.
+func (f *fid) node() Node {
+	if b, ok := f.file.(Bound); ok {
+		return b.Bound()
+	}
+	return f.inode.node
+}
+
 // An inode is a Node that fids share; it is released with the last of them.
 type inode struct {
 	node Node

@@ -118,6 +118,14 @@ type Waiter interface {
 	StartWrite(p []byte, off uint64, done func(n int, err error)) (n int, cancel func(), err error)
 }
 
+// Bound is a File with a Node of its own: what a client asks about an open file
+// is about that one, whatever the Node that was opened has come to stand for.
+type Bound interface {
+	File
+	// Bound gives the Node, which the File holds.
+	Bound() Node
+}
+
 // Backer is an FS whose files can borrow their content, so that a copy costs
 // nothing before it is changed.
 type Backer interface {

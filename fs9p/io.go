@@ -193,7 +193,7 @@ func (s *Server) write(c *call) error {
 			return s.wait(c, len(m.Data), cancel)
 		}
 	} else if len(m.Data) > 0 {
-		if err := dropSetID(f.inode.node); err != nil {
+		if err := dropSetID(f.node()); err != nil {
 			return err
 		}
 		n, err = f.file.WriteAt(m.Data, m.Offset)

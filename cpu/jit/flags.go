@@ -15,3 +15,27 @@ func packFlags(s *cpu.State) uint64 {
 func unpackFlags(s *cpu.State, f uint64) {
 	s.SetArith(uint32(f>>8)&0xd5 | uint32(f)&1<<11)
 }
+
+// Bits that decide whether SSE and MMX instructions can raise exceptions (SDM
+// vol. 3A tables 13-1 and 12-1).
+const (
+	cr0EMTS    = 1<<2 | 1<<3
+	cr4OSFXSR  = 1 << 9
+	mxcsrMasks = 0x1f80
+	mxcsrFlags = 0x3f
+	swES       = 1 << 7
+)
+
+// load gives generated code what it does not take from the state itself, store
+// takes it back.
+func load(c *Context, s *cpu.State) {
+	c.Flags = packFlags(s)
+	c.MXCSR = s.FPU.MXCSR | mxcsrMasks
+	c.NoMMX = s.CR0&cr0EMTS | uint32(s.FPU.SW)&swES
+	c.NoSSE = s.CR0&cr0EMTS | ^s.CR4&cr4OSFXSR | ^s.FPU.MXCSR&mxcsrMasks
+}
+
+func store(c *Context, s *cpu.State) {
+	unpackFlags(s, c.Flags)
+	s.FPU.MXCSR |= c.MXCSR & mxcsrFlags
+}

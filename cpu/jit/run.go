@@ -74,10 +74,10 @@ func (t *Translator) enter(index uint32, i int) (uint32, int) {
 		code += uint32(t.store.Ops[b.Ops+uint32(i)].Code)
 	}
 	t.setHalf(b.User)
-	m.Flags = packFlags(&c.State)
 	t.Stats.Entries++
+	load(m.Context, &c.State)
 	t.target.Enter(code)
-	unpackFlags(&c.State, m.Flags)
+	store(m.Context, &c.State)
 	ran := left - int64(m.Budget) // instructions of all blocks begun
 
 	value := m.Exit &^ ExitKind

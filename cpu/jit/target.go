@@ -7,8 +7,9 @@ import "alpinevm/cpu/x86"
 type Target interface {
 	// Memory is what code and front end share; it stays where it is.
 	Memory() *Memory
-	// Native says whether the target has code for in, on flat segments.
-	Native(in *x86.Inst) bool
+	// Native says whether the target has code for in, on flat segments, at CPL 3
+	// or below.
+	Native(in *x86.Inst, user bool) bool
 	// Translate makes code of a unit and fills in what of blocks and edges is
 	// the target's: Code, offsets of instructions, stubs and sites. It says
 	// false, with nothing kept, where there is no room.
@@ -74,6 +75,11 @@ type Context struct {
 	Table  uint64 // address of the table of readable pages of the current half
 	Gen    uint64 // generation of the table of jumps, in the upper half
 	Mask   [4]uint32
+	MXCSR  uint32 // the guest's, with all exceptions masked
+	Host   uint32 // MXCSR as Go wants it
+	// NoSSE and NoMMX are not 0 where instructions of these may raise an
+	// exception: the interpreter executes them.
+	NoSSE, NoMMX uint32
 }
 
 // Kinds of exits, the upper bits of Context.Exit.

@@ -106,7 +106,7 @@ func (t *Translator) decode(eip, off uint32, user bool) bool {
 			t.insts = t.insts[:len(t.insts)-1]
 			break
 		}
-		in.Native = t.target.Native(&in.Inst)
+		in.Native = t.target.Native(&in.Inst, user)
 		ends = in.Ends()
 		uses(in, t.strict)
 		size += uint32(in.Len)

@@ -7,7 +7,11 @@
 // is a fixed one. The reset register of the FADT is port CF9h of package pci.
 package acpi
 
-import "alpinevm/devices"
+import (
+	"fmt"
+
+	"alpinevm/devices"
+)
 
 // The register block, by offset from its first port.
 const (
@@ -80,9 +84,13 @@ func (a *ACPI) Reset() {
 func (a *ACPI) Save() State { return a.s }
 
 // Restore puts back a saved state.
-func (a *ACPI) Restore(s State) {
+func (a *ACPI) Restore(s State) error {
+	if now := a.now(); s.Tick > now {
+		return fmt.Errorf("acpi: the timer was at %d, and is at %d", s.Tick, now)
+	}
 	a.s = s
 	a.sync()
+	return nil
 }
 
 // PowerButton is a short press on it: a guest that listens shuts down.

@@ -37,7 +37,10 @@ func (p *POST) Reset() { p.s = State{} }
 func (p *POST) Save() State { return p.s }
 
 // Restore puts back a saved state.
-func (p *POST) Restore(s State) { p.s = s }
+func (p *POST) Restore(s State) error {
+	p.s = s
+	return nil
+}
 
 // Port gives the port.
 func (p *POST) Port() devices.PortDevice {

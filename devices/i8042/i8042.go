@@ -107,10 +107,11 @@ func (k *I8042) Reset() {
 func (k *I8042) Save() State { return k.s }
 
 // Restore puts back a saved state.
-func (k *I8042) Restore(s State) {
+func (k *I8042) Restore(s State) error {
 	k.s = s
 	k.cfg.A20(s.A20)
 	k.interrupt()
+	return nil
 }
 
 // Data gives the data port (60h on a PC).

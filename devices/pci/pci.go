@@ -82,6 +82,7 @@ type Config struct {
 type Slot struct {
 	Config   [headerSize]uint8 // the header as written; read-only bits hold their value
 	Asserted bool              // the function asserts its INTx
+	Decoded  uint8             // bit n: the region of BAR n is; of those that overlap, the first that came
 }
 
 // State is the state of the bus; that of the functions is their own.
@@ -174,14 +175,29 @@ func (h *Host) Reset() {
 func (h *Host) Save() State { return h.s }
 
 // Restore puts back a saved state; the same functions must be plugged in.
-func (h *Host) Restore(st State) {
+func (h *Host) Restore(st State) error {
+	for n, s := range h.slots {
+		c := &st.Slots[n].Config
+		switch {
+		case s == nil && *c != [headerSize]uint8{}:
+			return fmt.Errorf("pci: slot %d is empty, and was not", n)
+		case s != nil && !s.wrote(c):
+			return fmt.Errorf("pci: slot %d: another function than %04x:%04x", n, s.hdr.Vendor, s.hdr.Device)
+		}
+	}
+	h.unmap(func(*slot, int) bool { return false })
 	h.s = st
+	for n := range h.s.Slots {
+		h.s.Slots[n].Decoded = 0
+	}
 	for _, s := range h.slots {
 		if s != nil {
 			s.drive()
 		}
 	}
+	h.mapWanted(func(s *slot, bar int) bool { return st.Slots[s.n].Decoded>>bar&1 != 0 })
 	h.remap()
+	return nil
 }
 
 // Ports gives CONFIG_ADDRESS and CONFIG_DATA (CF8h to CFFh on a PC), with the

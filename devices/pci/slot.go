@@ -33,7 +33,22 @@ func (s *slot) command() uint16 {
 }
 
 // clear writes the header as it is after a reset.
-func (s *slot) clear() {
+func (s *slot) clear() { s.state().Config = s.fresh() }
+
+// wrote tells whether c is what a guest can have made of the header.
+func (s *slot) wrote(c *[headerSize]uint8) bool {
+	fresh := s.fresh()
+	for reg := 0; reg < headerSize; reg += 4 {
+		changed := binary.LittleEndian.Uint32(fresh[reg:]) ^ binary.LittleEndian.Uint32(c[reg:])
+		if changed&^s.writable(uint8(reg)) != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// fresh is the header as it is after a reset.
+func (s *slot) fresh() [headerSize]uint8 {
 	var c [headerSize]uint8
 	le := binary.LittleEndian
 	le.PutUint16(c[0:], s.hdr.Vendor)
@@ -55,7 +70,7 @@ func (s *slot) clear() {
 			c[regBAR+4*i] = 1 << 3
 		}
 	}
-	s.state().Config = c
+	return c
 }
 
 // writable gives the bits of a doubleword of the header that can be written.
@@ -181,28 +196,40 @@ func (s *slot) wanted(i int) region {
 // first taken away, so that two may change places; one that finds its place
 // taken is tried again the next time.
 func (h *Host) remap() {
+	h.unmap(func(s *slot, i int) bool { return s.mapped[i] == s.wanted(i) })
+	h.mapWanted(func(*slot, int) bool { return true })
+}
+
+// unmap takes all regions away but those that stay.
+func (h *Host) unmap(stay func(s *slot, bar int) bool) {
 	for _, s := range h.slots {
 		if s == nil {
 			continue
 		}
-		for i := range s.mapped {
-			if m := s.mapped[i]; m.n != 0 && m != s.wanted(i) {
-				if m.io {
-					h.cfg.Ports.Release(uint16(m.base))
-				} else {
-					h.cfg.Memory.Unmap(uint64(m.base))
-				}
-				s.mapped[i] = region{}
+		for i, m := range s.mapped {
+			switch {
+			case m.n == 0 || stay(s, i):
+				continue
+			case m.io:
+				h.cfg.Ports.Release(uint16(m.base))
+			default:
+				h.cfg.Memory.Unmap(uint64(m.base))
 			}
+			s.mapped[i] = region{}
+			s.state().Decoded &^= 1 << i
 		}
 	}
+}
+
+// mapWanted decodes those regions that are not yet and may be.
+func (h *Host) mapWanted(may func(s *slot, bar int) bool) {
 	for _, s := range h.slots {
 		if s == nil {
 			continue
 		}
 		for i := range s.mapped {
 			w := s.wanted(i)
-			if w.n == 0 || s.mapped[i] == w {
+			if w.n == 0 || s.mapped[i] == w || !may(s, i) {
 				continue
 			}
 			var err error
@@ -213,6 +240,7 @@ func (h *Host) remap() {
 			}
 			if err == nil {
 				s.mapped[i] = w
+				s.state().Decoded |= 1 << i
 			}
 		}
 	}

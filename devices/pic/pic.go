@@ -91,13 +91,21 @@ func (p *PIC) Save() State { return p.s }
 
 // Restore puts back a saved state. The sources are those of State, so they
 // must have been made with Line in the same order.
-func (p *PIC) Restore(s State) {
-	for i := range s.Chips {
-		s.Chips[i].Lowest &= 7
+func (p *PIC) Restore(s State) error {
+	for i, c := range s.Chips {
+		if c.Lowest > 7 {
+			return fmt.Errorf("pic: chip %d: no input %d", i, c.Lowest)
+		}
+	}
+	for n, all := range s.Sources {
+		if all>>p.made[n] != 0 {
+			return fmt.Errorf("pic: IRQ %d has %d sources, and was asserted by others", n, p.made[n])
+		}
 	}
 	p.s = s
 	p.intr = p.s.Chips[0].out()
 	p.onINT(p.intr)
+	return nil
 }
 
 // Line makes a new source on IRQ n (0 to 15, not 2). The sources of one IRQ

@@ -1,5 +1,7 @@
 package pit
 
+import "fmt"
+
 // Counter is the state of one counter, as it was at the tick At. Ticks are
 // cycles of CLK since time 0.
 type Counter struct {
@@ -32,6 +34,31 @@ type Counter struct {
 	LatchLeft     uint8  // bytes of it that are still to be read
 	Status        uint8
 	StatusLatched bool
+}
+
+// check says what is wrong with a counter that is to go on at a tick.
+func (c *Counter) check(now uint64) error {
+	least := uint32(1)
+	periodic := c.Mode == 2 || c.Mode == 3
+	if periodic {
+		least = 2
+	}
+	good := func(n uint32) bool { return n >= least && n <= 1<<16 } // BCD digits can be above 9
+	switch {
+	case c.At > now:
+		return fmt.Errorf("it was at tick %d, and it is tick %d", c.At, now)
+	case c.Mode > 5:
+		return fmt.Errorf("no mode %d", c.Mode)
+	case c.RW < 1 || c.RW > 3 || c.LatchLeft > 2:
+		return fmt.Errorf("%d bytes are latched for access %d", c.LatchLeft, c.RW)
+	case (c.Written || c.Loading || c.Loaded) && !good(c.CR):
+		return fmt.Errorf("a count of %d in mode %d", c.CR, c.Mode)
+	case c.Loading && c.LoadAt != c.At+1:
+		return fmt.Errorf("it is to be loaded at tick %d, from %d", c.LoadAt, c.At)
+	case c.Loaded && !good(c.N), periodic && c.Loaded && c.Elapsed >= uint64(c.N):
+		return fmt.Errorf("%d of %d cycles in mode %d", c.Elapsed, c.N, c.Mode)
+	}
+	return nil
 }
 
 // modulus is what CE wraps at.

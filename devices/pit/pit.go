@@ -13,7 +13,11 @@
 // holds, and there is no speaker to hear.
 package pit
 
-import "alpinevm/devices"
+import (
+	"fmt"
+
+	"alpinevm/devices"
+)
 
 // rate is the frequency of the counters' CLK inputs: a twelfth of 14.31818
 // MHz, 1,193,181 and two thirds.
@@ -66,10 +70,16 @@ func (p *PIT) Reset() {
 // Save gives a copy of the state.
 func (p *PIT) Save() State { return p.s }
 
-// Restore puts back a saved state; the clock must not be earlier than it was.
-func (p *PIT) Restore(s State) {
+// Restore puts back a saved state.
+func (p *PIT) Restore(s State) error {
+	for i := range s.Counters {
+		if err := s.Counters[i].check(p.now()); err != nil {
+			return fmt.Errorf("pit: counter %d: %w", i, err)
+		}
+	}
 	p.s = s
 	p.sync()
+	return nil
 }
 
 func (p *PIT) now() uint64 { return rate.Ticks(p.clock.Now()) }

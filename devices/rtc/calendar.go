@@ -1,6 +1,9 @@
 package rtc
 
-import "time"
+import (
+	"math/bits"
+	"time"
+)
 
 const (
 	day  = 24 * 60 * 60
@@ -79,27 +82,54 @@ func (r *RTC) decodeHour(v uint8) int {
 // alarm tells in how many seconds, from the present one on and at least one,
 // the time matches the alarm; ok is false if it never does.
 func (r *RTC) alarm() (seconds int64, ok bool) {
-	ram := &r.s.RAM
-	match := func(reg uint8, v int, encode func(int) uint8) bool {
-		// The two highest bits set mean any value (MC146818A, "Time,
-		// Calendar, and Alarm Locations").
-		return ram[reg] >= 0xC0 || ram[reg] == encode(v)
+	hours := r.matches(regHoursAlarm, 24, r.encodeHour)
+	minutes := r.matches(regMinutesAlarm, 60, r.encode)
+	secs := r.matches(regSecondsAlarm, 60, r.encode)
+	if hours == 0 || minutes == 0 || secs == 0 {
+		return 0, false
 	}
 	now := (r.s.Seconds%day + day) % day
-	for t := now + 1; t <= now+day; {
-		tod := int(t % day)
-		switch {
-		case !match(regHoursAlarm, tod/hour, r.encodeHour):
-			t += hour - t%hour
-		case !match(regMinutesAlarm, tod%hour/60, r.encode):
-			t += 60 - t%60
-		case !match(regSecondsAlarm, tod%60, r.encode):
-			t++
-		default:
-			return t - now, true
+	from := (now + 1) % day
+	h, m, s := int(from/hour), int(from%hour/60), int(from%60)
+	if hours.from(h) != h || minutes.from(m) != m || secs.from(s) < 0 {
+		// Not in this minute: the first second of a later one.
+		s = secs.from(0)
+		if m++; hours.from(h) != h || minutes.from(m) < 0 {
+			m = 0
+			if h++; hours.from(h) < 0 {
+				h = 0
+			}
 		}
 	}
-	return 0, false
+	at := int64(hours.from(h))*hour + int64(minutes.from(m))*60 + int64(secs.from(s))
+	return (at-from+day)%day + 1, true
+}
+
+// numbers is a set of numbers below 60.
+type numbers uint64
+
+// from is the least of them that is n or more, negative if there is none.
+func (s numbers) from(n int) int {
+	if s >>= n; s != 0 {
+		return n + bits.TrailingZeros64(uint64(s))
+	}
+	return -1
+}
+
+// matches are the numbers below n that an alarm register stands for. Its two
+// highest bits set mean all (MC146818A, "Time, Calendar, and Alarm Locations").
+func (r *RTC) matches(reg uint8, n int, encode func(int) uint8) numbers {
+	want := r.s.RAM[reg]
+	if want >= 0xC0 {
+		return 1<<n - 1
+	}
+	var s numbers
+	for v := range n {
+		if encode(v) == want {
+			s |= 1 << v
+		}
+	}
+	return s
 }
 
 // memorySizes gives a CMOS RAM that describes n bytes of memory (the fields

@@ -16,6 +16,7 @@
 package rtc
 
 import (
+	"fmt"
 	"time"
 
 	"alpinevm/devices"
@@ -116,11 +117,24 @@ func (r *RTC) Reset() {
 // Save gives a copy of the state.
 func (r *RTC) Save() State { return r.s }
 
-// Restore puts back a saved state; the clock must not be earlier than it was.
-func (r *RTC) Restore(s State) {
+// Restore puts back a saved state.
+func (r *RTC) Restore(s State) error {
+	now := r.clock.Now()
+	switch {
+	case s.At > now:
+		return fmt.Errorf("rtc: it was %v, and it is %v", s.At, now)
+	case s.At < 0 || s.Epoch > s.At || s.Epoch <= s.At-time.Second:
+		return fmt.Errorf("rtc: at %v in a second that began at %v", s.At, s.Epoch)
+	case s.Seconds > maxSeconds || s.Seconds < -maxSeconds || s.Weekday > maxSeconds || s.Weekday < -maxSeconds:
+		return fmt.Errorf("rtc: %d seconds and %d days", s.Seconds, s.Weekday)
+	}
 	r.s = s
 	r.sync()
+	return nil
 }
+
+// maxSeconds is more than a calendar of four digits has, on both sides of 1970.
+const maxSeconds = 1 << 40
 
 // Ports gives the index and the data port (70h and 71h on a PC).
 func (r *RTC) Ports() devices.PortDevice {
@@ -277,8 +291,10 @@ func (r *RTC) next() (at time.Duration, ok bool) {
 	if wanted&bUIE != 0 {
 		due(s.Epoch + time.Second)
 	}
-	if d, any := r.alarm(); any && wanted&bAIE != 0 {
-		due(s.Epoch + time.Duration(d)*time.Second)
+	if wanted&bAIE != 0 {
+		if d, any := r.alarm(); any {
+			due(s.Epoch + time.Duration(d)*time.Second)
+		}
 	}
 	return at, ok
 }

@@ -15,6 +15,7 @@
 package uart
 
 import (
+	"fmt"
 	"time"
 
 	"alpinevm/devices"
@@ -131,14 +132,17 @@ func (u *UART) Reset() {
 func (u *UART) Save() State { return u.s }
 
 // Restore puts back a saved state.
-func (u *UART) Restore(s State) {
-	s.RXCount, s.TXCount = min(s.RXCount, fifoSize), min(s.TXCount, fifoSize)
+func (u *UART) Restore(s State) error {
+	if s.RXCount > fifoSize || s.TXCount > fifoSize {
+		return fmt.Errorf("uart: %d and %d bytes in FIFOs of %d", s.RXCount, s.TXCount, fifoSize)
+	}
 	u.s = s
 	u.timer.Stop()
 	if s.Timing {
 		u.timer.Set(s.TimeoutAt)
 	}
 	u.update()
+	return nil
 }
 
 // Ports gives the eight ports.

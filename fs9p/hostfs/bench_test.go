@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"alpinevm/fs9p"
+	"alpinevm/fs9p/fstest"
 )
 
 const sequential = 64 << 20
@@ -41,4 +42,42 @@ func BenchmarkStat(b *testing.B) {
 	for b.Loop() {
 		c.StatAt(c.Root, "f")
 	}
+}
+
+// BenchmarkDeep finds the deepest folder there can be when all above it are closed.
+func BenchmarkDeep(b *testing.B) {
+	fs := open(b, b.TempDir())
+	c := fstest.Dial(b, fs9p.Config{FS: fs})
+	at := c.At(c.Root, "")
+	for range maxDepth {
+		c.OK(c.Mkdir(at, "d", 0o755))
+		c.Must(c.Call(&fs9p.Twalk{Fid: at, NewFid: at, Names: []string{"d"}}))
+	}
+	for b.Loop() {
+		for fs.folders.Len() > 0 {
+			fs.closeFolder(fs.folders.Back().Value.(*inode))
+		}
+		c.Stat(at)
+	}
+}
+
+// BenchmarkList lists a folder of 20,000 files; a request is told of as many as
+// an answer may hold.
+func BenchmarkList(b *testing.B) {
+	dir := b.TempDir()
+	files(b, dir, 20_000)
+	c := dial(b, dir)
+	requests := 0
+	for b.Loop() {
+		fid := c.MustOpen(c.Root, "", fs9p.ORdonly)
+		for cookie := uint64(0); ; requests++ {
+			list := c.Readdir(fid, cookie, 500_000)
+			if len(list) == 0 {
+				break
+			}
+			cookie = list[len(list)-1].Cookie
+		}
+		c.Clunk(fid)
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(requests), "us/request")
 }

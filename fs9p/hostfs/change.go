@@ -24,19 +24,28 @@ func (n *inode) Walk(name string) (fs9p.Node, error) {
 
 // lookup finds and holds an entry, and tells what the host knows of it.
 func (n *inode) lookup(name string) (*inode, fs9p.Attr, error) {
-	root, err := n.dir()
+	f, err := n.entries(name)
 	if err != nil {
 		return nil, fs9p.Attr{}, err
 	}
-	if err := hostName(name); err != nil {
-		return nil, fs9p.Attr{}, err
-	}
-	fi, err := root.Lstat(name)
+	fi, err := f.root.Lstat(name)
 	if err != nil {
 		return nil, fs9p.Attr{}, toErrno(err)
 	}
-	c, err := n.fs.found(n, root, name, fi)
+	c, err := n.fs.found(n, f, name, fi)
 	return c, attrOf(fi), err
+}
+
+// entries opens the directory n, in which an entry of that name is to be found or made.
+func (n *inode) entries(name string) (*folder, error) {
+	if n.depth() >= maxDepth {
+		return nil, fs9p.ENAMETOOLONG
+	}
+	f, err := n.dir()
+	if err != nil {
+		return nil, err
+	}
+	return f, hostName(name)
 }
 
 // hostName refuses what is one name for the guest but more for the host.
@@ -47,71 +56,83 @@ func hostName(name string) error {
 	return nil
 }
 
-// place is where an entry is to be made.
-func (n *inode) place(name string) (*os.Root, error) {
-	root, err := n.dir()
-	if err != nil {
-		return nil, err
-	}
-	return root, hostName(name)
-}
-
 // Create is part of fs9p.Node.
 func (n *inode) Create(name string, flags, mode uint32, owner fs9p.Owner) (fs9p.Node, fs9p.File, error) {
-	root, err := n.place(name)
+	f, err := n.entries(name)
 	if err != nil {
 		return nil, nil, err
 	}
-	how := access(flags) | os.O_CREATE | os.O_EXCL | openFlags
+	if n.fs.files >= n.fs.limit.files {
+		return nil, nil, fs9p.ENFILE
+	}
+	how := access(flags)
 	if flags&fs9p.OAppend != 0 {
 		how |= os.O_APPEND
 	}
-	f, err := root.OpenFile(name, how, os.FileMode(mode&0o777))
+	file, err := f.root.OpenFile(name, how|os.O_CREATE|os.O_EXCL|openFlags, os.FileMode(mode&0o777))
 	if err != nil {
 		return nil, nil, toErrno(err)
 	}
-	c, err := n.adopt(root, name, mode, owner)
+	c, err := n.adopt(f, name, mode, owner)
+	if err == nil {
+		if err = c.isOpen(file); err != nil {
+			c.Release()
+		}
+	}
 	if err != nil {
-		f.Close()
+		file.Close()
 		return nil, nil, err
 	}
-	return c, &openFile{f: f, append: flags&fs9p.OAppend != 0}, nil
+	return c, &openFile{h: c.opened(file, how), append: flags&fs9p.OAppend != 0}, nil
 }
 
-// adopt gives a file that was just made its number, its owner and the bits of
-// its mode that the host's umask or the way it was made left out. It holds it.
-func (n *inode) adopt(root *os.Root, name string, mode uint32, owner fs9p.Owner) (*inode, error) {
-	fi, err := root.Lstat(name)
-	if err != nil {
-		return nil, toErrno(err)
-	}
-	c, err := n.fs.found(n, root, name, fi)
+// adopt gives a file that was just made its owner and the bits of its mode that
+// the host's umask or the way it was made left out. It holds it.
+func (n *inode) adopt(f *folder, name string, mode uint32, owner fs9p.Owner) (*inode, error) {
+	c, p, err := n.take(f, name)
 	if err != nil {
 		return nil, err
 	}
-	n.fs.forget(c.key)
-	c.id = n.fs.renumber(c.key)
-	a := attrOf(fi)
-	if a.UID != owner.UID || a.GID != owner.GID {
-		err = c.chown(owner)
+	if a := attrOf(p.info); a.UID != owner.UID || a.GID != owner.GID {
+		_, err = c.setOwner(p, owner)
 	}
-	if err == nil && c.kind != fs9p.ModeSymlink && a.Mode&fs9p.ModePerm != mode&fs9p.ModePerm {
-		err = c.chmod(mode)
+	if err == nil && c.kind != fs9p.ModeSymlink && modeOf(p.info)&fs9p.ModePerm != mode&fs9p.ModePerm {
+		err = c.setMode(p, mode, modeOf(p.info)&setIDs)
 	}
 	if err != nil {
-		root.Remove(name)
+		f.root.Remove(name)
 		c.Release()
 		return nil, err
 	}
 	return c, nil
 }
 
+// take finds a file that was just made: whatever was known of one of its kind
+// is about another one.
+func (n *inode) take(f *folder, name string) (*inode, place, error) {
+	fi, err := f.root.Lstat(name)
+	if err != nil {
+		return nil, place{}, toErrno(err)
+	}
+	k, err := f.identify(name, fi)
+	if err != nil {
+		return nil, place{}, toErrno(err)
+	}
+	if old := n.fs.live.At(k); old != nil {
+		n.fs.replaced(old)
+	} else if k.gen == 0 {
+		n.fs.forget(k)
+	}
+	c, err := n.fs.found(n, f, name, fi)
+	return c, place{dir: f, name: name, info: fi}, err
+}
+
 // made ends what makes a file without opening it.
-func (n *inode) made(root *os.Root, name string, mode uint32, owner fs9p.Owner, err error) (fs9p.QID, error) {
+func (n *inode) made(f *folder, name string, mode uint32, owner fs9p.Owner, err error) (fs9p.QID, error) {
 	if err != nil {
 		return fs9p.QID{}, toErrno(err)
 	}
-	c, err := n.adopt(root, name, mode, owner)
+	c, err := n.adopt(f, name, mode, owner)
 	if err != nil {
 		return fs9p.QID{}, err
 	}
@@ -121,57 +142,52 @@ func (n *inode) made(root *os.Root, name string, mode uint32, owner fs9p.Owner, 
 
 // Mkdir is part of fs9p.Node.
 func (n *inode) Mkdir(name string, mode uint32, owner fs9p.Owner) (fs9p.QID, error) {
-	root, err := n.place(name)
+	f, err := n.entries(name)
 	if err != nil {
 		return fs9p.QID{}, err
 	}
-	return n.made(root, name, mode, owner, root.Mkdir(name, os.FileMode(mode&0o777)))
+	return n.made(f, name, mode, owner, f.root.Mkdir(name, os.FileMode(mode&0o777)))
 }
 
 // Symlink is part of fs9p.Node.
 func (n *inode) Symlink(name, target string, owner fs9p.Owner) (fs9p.QID, error) {
-	root, err := n.place(name)
+	f, err := n.entries(name)
 	if err != nil {
 		return fs9p.QID{}, err
 	}
-	return n.made(root, name, 0, owner, root.Symlink(target, name))
+	return n.made(f, name, 0, owner, f.root.Symlink(target, name))
 }
 
-// Mknod is part of fs9p.Node. A device is an empty file on the host.
+// Mknod is part of fs9p.Node. What is not a regular file is an empty one on the
+// host: a device would be a door to its hardware, and a fifo stop its programs.
 func (n *inode) Mknod(name string, mode uint32, rdev uint64, owner fs9p.Owner) (fs9p.QID, error) {
-	root, err := n.place(name)
+	f, err := n.entries(name)
 	if err != nil {
 		return fs9p.QID{}, err
 	}
-	switch kind := mode & fs9p.ModeType; kind {
-	case fs9p.ModeRegular, fs9p.ModeChar, fs9p.ModeBlock:
-		perm := os.FileMode(mode & 0o777)
-		if kind != fs9p.ModeRegular {
-			perm = 0o600
-		}
-		f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openFlags, perm)
-		if err != nil {
-			return fs9p.QID{}, toErrno(err)
-		}
-		f.Close()
-		if kind == fs9p.ModeRegular {
-			return n.made(root, name, mode, owner, nil)
-		}
-		q, err := n.made(root, name, 0o600, owner, nil)
-		if err != nil {
-			return q, err
-		}
-		c, _, err := n.lookup(name)
-		if err != nil {
-			return q, err
-		}
-		defer c.Release()
-		as := n.fs.assumed[c.key]
-		as.mode, as.rdev = mode, rdev
-		n.fs.assumed[c.key] = as
-		return q, nil
+	special := mode&fs9p.ModeType != fs9p.ModeRegular
+	onHost := mode
+	if special {
+		onHost = 0o600
 	}
-	return n.made(root, name, mode, owner, mknod(root, name, mode))
+	file, err := f.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|openFlags, os.FileMode(onHost&0o777))
+	if err != nil {
+		return fs9p.QID{}, toErrno(err)
+	}
+	file.Close()
+	c, err := n.adopt(f, name, onHost, owner)
+	if err != nil {
+		return fs9p.QID{}, err
+	}
+	defer c.Release()
+	if special {
+		err = n.fs.kept.change(c.mark(), func(e *extra) { e.special, e.rdev = mode, rdev })
+	}
+	if err != nil {
+		f.root.Remove(name)
+		return fs9p.QID{}, err
+	}
+	return c.QID(), nil
 }
 
 // Link is part of fs9p.Node.
@@ -182,49 +198,27 @@ func (n *inode) Link(name string, target fs9p.Node) error {
 		return fs9p.EXDEV
 	case t.kind == fs9p.ModeDir:
 		return fs9p.EPERM
-	case t.parent == nil:
+	}
+	p, err := t.place()
+	if err != nil {
+		return err
+	}
+	if p.dir == nil {
 		return fs9p.ENOENT
 	}
-	root, err := n.place(name)
+	f, err := n.entries(name)
 	if err != nil {
 		return err
 	}
-	from, err := t.path()
-	if err != nil {
-		return err
-	}
-	to, err := n.path()
-	if err != nil {
-		return err
-	}
-	if err := n.fs.top.root.Link(from, filepath.Join(to, name)); err != nil {
+	if err := link(t.parent, t.name, n, name); err != nil {
 		return toErrno(err)
 	}
-	// A path can have come to mean another file than the one that was checked.
-	if _, err := t.check(root, name, root.Lstat); err != nil {
-		root.Remove(name)
+	// The name can have come to mean another file than the one that was checked.
+	if _, err := t.check(f, name); err != nil {
+		f.root.Remove(name)
 		return err
 	}
 	return nil
-}
-
-// path is where n is in the folder, checked.
-func (n *inode) path() (string, error) {
-	if n == n.fs.top {
-		return ".", nil
-	}
-	if n.parent == nil || n.gone {
-		return "", fs9p.ENOENT
-	}
-	var p string
-	for c := n; c != n.fs.top; c = c.parent {
-		if c.parent == nil {
-			return "", fs9p.ENOENT
-		}
-		p = filepath.Join(c.name, p)
-	}
-	_, err := n.check(n.fs.top.root, p, n.fs.top.root.Lstat)
-	return p, err
 }
 
 // Unlink is part of fs9p.Node.
@@ -240,54 +234,57 @@ func (n *inode) Unlink(name string, dir bool) error {
 	case !dir && isDir:
 		return fs9p.EISDIR
 	}
-	c.keep(a)
-	root, err := n.dir()
+	was := c.keep(a)
+	f, err := n.dir()
 	if err == nil {
-		err = toErrno(root.Remove(name))
+		err = toErrno(f.root.Remove(name))
 	}
 	if err == nil {
-		c.lost()
+		c.lost(was)
 	}
 	return err
 }
 
 // keep prepares n for losing the name that is known of it: if anyone but the
 // caller holds it, it must be there afterwards.
-func (n *inode) keep(a fs9p.Attr) {
-	n.last = n.assume(a)
+func (n *inode) keep(a fs9p.Attr) *remains {
+	was := &remains{attr: n.fs.kept.assume(n.mark(), a)}
 	if n.refs == 1 || n.anchor != nil {
-		return
+		return was
 	}
 	switch n.kind {
 	case fs9p.ModeRegular:
-		f, _, err := n.file(os.O_RDWR)
-		if err != nil {
-			f, _, err = n.file(os.O_RDONLY)
+		for _, flags := range []int{os.O_RDWR, os.O_RDONLY} {
+			if len(n.handles) > 0 {
+				break
+			}
+			if h, err := n.open(flags); err == nil {
+				n.keepOpen()
+				h.release()
+			}
 		}
-		if err == nil {
-			n.anchor = f
-		}
+		n.keepOpen()
 	case fs9p.ModeSymlink:
-		n.target, _ = n.Readlink()
+		was.target, _ = n.Readlink()
 	}
+	return was
 }
 
 // lost notes that the name is gone which keep was told of. A file that is no
 // more makes room for another with its number on the host.
-func (n *inode) lost() {
-	n.last.Nlink--
-	if n.kind == fs9p.ModeDir || n.anchor == nil && n.last.Nlink == 0 {
-		n.gone, n.last.Nlink = true, 0
-		delete(n.fs.live, n.key)
+func (n *inode) lost(was *remains) {
+	was.attr.Nlink--
+	if n.kind == fs9p.ModeDir || n.anchor == nil && was.attr.Nlink == 0 {
+		n.gone, was.attr.Nlink = was, 0
+		n.fs.live.Delete(n.key)
 		n.fs.forget(n.key)
 	}
 	if n.recent != nil {
-		n.fs.closeDir(n)
+		n.fs.closeFolder(n)
 	}
 	// The parent of a directory is still the answer to a walk to "..".
 	if n.kind != fs9p.ModeDir {
-		n.parent.Release()
-		n.parent, n.name = nil, ""
+		n.unnamed()
 	}
 }
 
@@ -302,17 +299,21 @@ func (n *inode) Rename(oldName string, newDir fs9p.Node, newName string) error {
 		return err
 	}
 	defer c.Release()
+	if to.depth() >= maxDepth {
+		return fs9p.ENAMETOOLONG
+	}
 	if c.kind == fs9p.ModeDir && c.above(to) {
 		return fs9p.EINVAL
 	}
 	old, a, err := to.lookup(newName)
+	var was *remains
 	switch fs9p.ErrnoOf(err) {
 	case 0:
 		defer old.Release()
 		if old == c {
 			return nil
 		}
-		if err := old.makeWay(to, newName, a, c); err != nil {
+		if was, err = old.makeWay(to, newName, a, c); err != nil {
 			return err
 		}
 	case fs9p.ENOENT:
@@ -320,58 +321,37 @@ func (n *inode) Rename(oldName string, newDir fs9p.Node, newName string) error {
 	default:
 		return err
 	}
-	if err := n.move(oldName, to, newName); err != nil {
-		return err
+	if err := rename(n, oldName, to, newName); err != nil {
+		return toErrno(err)
 	}
-	if old != nil && !old.gone {
-		old.lost()
+	if old != nil && old.gone == nil {
+		old.lost(was)
 	}
 	c.named(to, newName)
 	return nil
 }
 
-func (n *inode) move(oldName string, to *inode, newName string) error {
-	from, err := n.path()
-	if err != nil {
-		return err
-	}
-	dest, err := to.path()
-	if err != nil {
-		return err
-	}
-	return toErrno(n.fs.top.root.Rename(filepath.Join(from, oldName), filepath.Join(dest, newName)))
-}
-
-// above tells whether d is n or below it.
-func (n *inode) above(d *inode) bool {
-	for ; d != n; d = d.parent {
-		if d == d.parent {
-			return false
-		}
-	}
-	return true
-}
-
 // makeWay says why c must not take the place of n, else gets n ready to lose its
-// name. An empty directory is removed: os.Root does not rename over one.
-func (n *inode) makeWay(dir *inode, name string, a fs9p.Attr, c *inode) error {
+// name.
+func (n *inode) makeWay(dir *inode, name string, a fs9p.Attr, c *inode) (*remains, error) {
 	isDir := n.kind == fs9p.ModeDir
 	switch cIsDir := c.kind == fs9p.ModeDir; {
 	case isDir && !cIsDir:
-		return fs9p.EISDIR
+		return nil, fs9p.EISDIR
 	case !isDir && cIsDir:
-		return fs9p.ENOTDIR
+		return nil, fs9p.ENOTDIR
 	}
-	n.keep(a)
-	if !isDir {
-		return nil
+	was := n.keep(a)
+	if !isDir || renamesOver {
+		return was, nil
 	}
-	root, err := dir.dir()
+	// os.Root does not rename over a directory.
+	f, err := dir.dir()
 	if err == nil {
-		err = toErrno(root.Remove(name))
+		err = toErrno(f.root.Remove(name))
 	}
 	if err == nil {
-		n.lost()
+		n.lost(was)
 	}
-	return err
+	return was, err
 }

@@ -104,8 +104,8 @@ func TestSwapped(t *testing.T) {
 	}
 	attack()
 	// The same with the directory's descriptor closed.
-	for fs.dirs.Len() > 0 {
-		fs.closeDir(fs.dirs.Back().Value.(*inode))
+	for fs.folders.Len() > 0 {
+		fs.closeFolder(fs.folders.Back().Value.(*inode))
 	}
 	attack()
 }

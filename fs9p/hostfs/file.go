@@ -1,37 +1,118 @@
 package hostfs
 
 import (
-	"errors"
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"alpinevm/fs9p"
 )
 
-// file opens the regular file n, or gives the one that is open because n has no
-// name, which is shared.
-func (n *inode) file(flags int) (f *os.File, shared bool, err error) {
+// A handle is a regular file of the host that is open, for as many as hold it.
+type handle struct {
+	f     *os.File
+	n     *inode
+	flags int // of its open
+	refs  int
+}
+
+// open opens the regular file n. One that has no name is opened by the handle
+// that is there, or that is shared. The caller releases what it gets.
+func (n *inode) open(flags int) (*handle, error) {
 	if n.kind != fs9p.ModeRegular {
-		return nil, false, fs9p.ENXIO
+		return nil, fs9p.ENXIO
 	}
-	if n.nameless() {
-		return n.anchor, true, nil
-	}
-	root, name, _, err := n.at()
+	p, err := n.place()
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	f, err = root.OpenFile(name, flags|openFlags, 0)
+	if n.fs.files >= n.fs.limit.files {
+		return nil, fs9p.ENFILE
+	}
+	var f *os.File
+	if p.dir == nil {
+		f, err = reopen(p.file, flags|openFlags)
+		if err != nil && n.anchor.serves(flags) {
+			n.anchor.refs++
+			return n.anchor, nil
+		}
+	} else {
+		f, err = p.dir.root.OpenFile(p.name, flags|openFlags, 0)
+	}
 	if err != nil {
-		return nil, false, toErrno(err)
+		return nil, toErrno(err)
 	}
-	if _, err := n.check(root, name, func(string) (os.FileInfo, error) { return f.Stat() }); err != nil {
+	if err := n.isOpen(f); err != nil {
 		f.Close()
-		return nil, false, err
+		return nil, err
 	}
-	return f, false, nil
+	return n.opened(f, flags), nil
+}
+
+// isOpen says ESTALE if the file f is not n.
+func (n *inode) isOpen(f *os.File) error {
+	fi, err := f.Stat()
+	if err != nil {
+		return toErrno(err)
+	}
+	if k, err := identifyOpen(f, fi); err != nil {
+		return toErrno(err)
+	} else if k != n.key || modeOf(fi)&fs9p.ModeType != n.kind {
+		return fs9p.ESTALE
+	}
+	return nil
+}
+
+// opened makes a handle of the file f, which is n.
+func (n *inode) opened(f *os.File, flags int) *handle {
+	h := &handle{f: f, n: n, flags: flags, refs: 1}
+	n.handles = append(n.handles, h)
+	n.fs.files++
+	return h
+}
+
+func (h *handle) release() error {
+	if h.refs--; h.refs > 0 {
+		return nil
+	}
+	i := slices.Index(h.n.handles, h)
+	h.n.handles = slices.Delete(h.n.handles, i, i+1)
+	h.n.fs.files--
+	return h.f.Close()
+}
+
+// serves tells whether what wants to open the file with flags can share h.
+func (h *handle) serves(flags int) bool {
+	const both = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
+	return (h.flags&both == os.O_RDWR || h.flags&both == flags&both) && (h.flags&os.O_APPEND == 0 || flags&os.O_APPEND != 0)
+}
+
+// keepOpen makes an anchor of the best of the handles.
+func (n *inode) keepOpen() {
+	if n.anchor != nil {
+		return
+	}
+	for _, h := range n.handles {
+		if n.anchor == nil || h.rank() > n.anchor.rank() {
+			n.anchor = h
+		}
+	}
+	if n.anchor != nil {
+		n.anchor.refs++
+	}
+}
+
+// rank tells what a handle is good for: both ways, writing at any place, reading.
+func (h *handle) rank() int {
+	switch {
+	case h.flags&os.O_APPEND != 0:
+		return 0
+	case h.flags&(os.O_WRONLY|os.O_RDWR) == 0:
+		return 1
+	case h.flags&os.O_WRONLY != 0:
+		return 2
+	}
+	return 3
 }
 
 // access turns the access mode of a Tlopen into the host's.
@@ -48,9 +129,9 @@ func access(flags uint32) int {
 // Open is part of fs9p.Node.
 func (n *inode) Open(flags uint32) (fs9p.File, error) {
 	if n.kind == fs9p.ModeDir {
-		return &openDir{n: n}, nil
+		return &listing{n: n}, nil
 	}
-	if as := n.fs.assumed[n.key]; as.mode != 0 {
+	if n.fs.kept.extra(n.mark()).special != 0 {
 		return nil, fs9p.ENXIO
 	}
 	mode := access(flags)
@@ -60,31 +141,28 @@ func (n *inode) Open(flags uint32) (fs9p.File, error) {
 	if flags&fs9p.OAppend != 0 {
 		mode |= os.O_APPEND
 	}
-	f, shared, err := n.file(mode)
+	h, err := n.open(mode)
 	if err != nil {
 		return nil, err
 	}
 	if flags&fs9p.OTrunc != 0 {
-		if err := f.Truncate(0); err != nil {
-			if !shared {
-				f.Close()
-			}
+		if err := h.f.Truncate(0); err != nil {
+			h.release()
 			return nil, toErrno(err)
 		}
 	}
-	return &openFile{f: f, shared: shared, append: flags&fs9p.OAppend != 0}, nil
+	return &openFile{h: h, append: flags&fs9p.OAppend != 0}, nil
 }
 
 // An openFile is a regular file that is open.
 type openFile struct {
-	f      *os.File
-	shared bool // f is the inode's
+	h      *handle
 	append bool
 }
 
 // ReadAt is part of fs9p.File.
 func (o *openFile) ReadAt(p []byte, off uint64) (int, error) {
-	n, err := o.f.ReadAt(p, int64(off))
+	n, err := o.h.f.ReadAt(p, int64(off))
 	if err == io.EOF {
 		err = nil
 	}
@@ -96,15 +174,15 @@ func (o *openFile) WriteAt(p []byte, off uint64) (int, error) {
 	var n int
 	var err error
 	switch {
-	case o.append && o.shared:
+	case o.h.flags&os.O_APPEND != 0:
+		n, err = o.h.f.Write(p)
+	case o.append: // and the handle is shared
 		var fi os.FileInfo
-		if fi, err = o.f.Stat(); err == nil {
-			n, err = o.f.WriteAt(p, fi.Size())
+		if fi, err = o.h.f.Stat(); err == nil {
+			n, err = o.h.f.WriteAt(p, fi.Size())
 		}
-	case o.append:
-		n, err = o.f.Write(p)
 	default:
-		n, err = o.f.WriteAt(p, int64(off))
+		n, err = o.h.f.WriteAt(p, int64(off))
 	}
 	return n, toErrno(err)
 }
@@ -113,95 +191,7 @@ func (o *openFile) WriteAt(p []byte, off uint64) (int, error) {
 func (o *openFile) ReadDir(uint64, func(fs9p.Dirent) bool) error { return fs9p.ENOTDIR }
 
 // Sync is part of fs9p.File.
-func (o *openFile) Sync(bool) error { return toErrno(o.f.Sync()) }
+func (o *openFile) Sync(bool) error { return toErrno(o.h.f.Sync()) }
 
 // Close is part of fs9p.File.
-func (o *openFile) Close() error {
-	if o.shared {
-		return nil
-	}
-	return toErrno(o.f.Close())
-}
-
-// An openDir is a directory that is open. The names in it are read at once when
-// a listing begins, so that a cookie is a place among them.
-type openDir struct {
-	n     *inode
-	names []string
-	read  bool
-}
-
-// ReadAt is part of fs9p.File.
-func (*openDir) ReadAt([]byte, uint64) (int, error) { return 0, fs9p.EISDIR }
-
-// WriteAt is part of fs9p.File.
-func (*openDir) WriteAt([]byte, uint64) (int, error) { return 0, fs9p.EISDIR }
-
-// ReadDir is part of fs9p.File.
-func (o *openDir) ReadDir(cookie uint64, emit func(fs9p.Dirent) bool) error {
-	if o.n.gone {
-		return nil
-	}
-	root, err := o.n.dir()
-	if err != nil {
-		return err
-	}
-	if cookie <= fs9p.DirStart || !o.read {
-		if o.names, err = namesIn(root); err != nil {
-			return err
-		}
-		o.read = true
-	}
-	for i := max(cookie, fs9p.DirStart) - fs9p.DirStart; i < uint64(len(o.names)); i++ {
-		name := o.names[i]
-		fi, err := root.Lstat(name)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return toErrno(err)
-		}
-		k, err := keyOf(root, name, fi)
-		if err != nil {
-			return toErrno(err)
-		}
-		mode := modeOf(fi)
-		q := fs9p.QID{Type: fs9p.QIDType(mode), Version: 1, Path: o.n.fs.number(k)}
-		if as := o.n.fs.assumed[k]; as.mode != 0 {
-			mode = as.mode
-		}
-		if !emit(fs9p.Dirent{QID: q, Cookie: i + fs9p.DirStart + 1, Type: fs9p.DirentType(mode), Name: name}) {
-			return nil
-		}
-	}
-	return nil
-}
-
-// namesIn gives the names in a directory that 9P can tell, in order.
-func namesIn(root *os.Root) ([]string, error) {
-	d, err := root.Open(".")
-	if err != nil {
-		return nil, toErrno(err)
-	}
-	defer d.Close()
-	names, err := d.Readdirnames(-1)
-	if err != nil {
-		return nil, toErrno(err)
-	}
-	slices.Sort(names)
-	return slices.DeleteFunc(names, func(name string) bool {
-		return name == "" || len(name) > fs9p.MaxName || strings.IndexByte(name, '/') >= 0
-	}), nil
-}
-
-// Sync is part of fs9p.File.
-func (o *openDir) Sync(bool) error {
-	root, err := o.n.dir()
-	if err != nil {
-		return err
-	}
-	return syncDir(root)
-}
-
-// Close is part of fs9p.File.
-func (*openDir) Close() error { return nil }
+func (o *openFile) Close() error { return toErrno(o.h.release()) }

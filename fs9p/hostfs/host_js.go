@@ -11,15 +11,22 @@ import (
 
 const openFlags = 0
 
+// dirsAreFiles: what can be done to an open file can be done to an open directory.
+const dirsAreFiles = false
+
 var moreErrnos map[syscall.Errno]fs9p.Errno
 
-// keyOf identifies a file by what stat tells of it.
-func keyOf(_ *os.Root, _ string, fi os.FileInfo) (key, error) {
+func maxFiles() int { return 256 }
+
+// identify tells which file is at a name, of which Lstat told fi.
+func (*folder) identify(_ string, fi os.FileInfo) (key, error) { return identifyOpen(nil, fi) }
+
+func identifyOpen(_ *os.File, fi os.FileInfo) (key, error) {
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	if !ok {
 		return key{}, fs9p.EIO
 	}
-	return key{uint64(st.Dev), uint64(st.Ino)}, nil
+	return key{dev: uint64(st.Dev), ino: uint64(st.Ino)}, nil
 }
 
 func fill(a *fs9p.Attr, fi os.FileInfo) {
@@ -28,4 +35,4 @@ func fill(a *fs9p.Attr, fi os.FileInfo) {
 	}
 }
 
-func syncDir(*os.Root) error { return nil }
+func (*folder) sync() error { return nil }

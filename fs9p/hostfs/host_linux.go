@@ -2,15 +2,68 @@ package hostfs
 
 import (
 	"bytes"
+	"encoding/binary"
 	"os"
 	"strconv"
 	"syscall"
-	"time"
+
+	"golang.org/x/sys/unix"
 
 	"alpinevm/fs9p"
 )
 
 var moreErrnos = map[syscall.Errno]fs9p.Errno{syscall.ENODATA: fs9p.ENODATA}
+
+const utimeOmit = unix.UTIME_OMIT
+
+// identify tells which file is at name, of which Lstat told fi.
+func (f *folder) identify(name string, fi os.FileInfo) (key, error) {
+	k, err := statKey(fi)
+	if err != nil {
+		return k, err
+	}
+	d, err := f.file()
+	if err != nil {
+		return k, err
+	}
+	if name == "." {
+		k.gen = generation(d, "", unix.AT_EMPTY_PATH, k.ino)
+	} else {
+		k.gen = generation(d, name, 0, k.ino)
+	}
+	return k, nil
+}
+
+// identifyOpen does so for a file that is open.
+func identifyOpen(f *os.File, fi os.FileInfo) (key, error) {
+	k, err := statKey(fi)
+	if err == nil {
+		k.gen = generation(f, "", unix.AT_EMPTY_PATH, k.ino)
+	}
+	return k, err
+}
+
+// generation tells files apart that had the inode number ino, by the handles
+// with which an NFS server would find them: those of ext4, XFS, Btrfs, F2FS
+// and tmpfs are the number and a generation, 32 bits a word, with the number's
+// lower half as the first or the second one. It is 0 for file systems that have
+// no such handles, as overlayfs and most of FUSE.
+func generation(d *os.File, name string, flags int, ino uint64) uint64 {
+	h, _, err := unix.NameToHandleAt(int(d.Fd()), name, flags)
+	if err != nil {
+		return 0
+	}
+	b := h.Bytes()
+	if len(b) < 8 || binary.NativeEndian.Uint32(b) != uint32(ino) && binary.NativeEndian.Uint32(b[4:]) != uint32(ino) {
+		return 0
+	}
+	const prime = 0x100000001B3 // FNV-1a of 64 bits, a word at a time
+	sum := uint64(0xCBF29CE484222325)
+	for ; len(b) >= 4; b = b[4:] {
+		sum = (sum ^ uint64(binary.NativeEndian.Uint32(b))) * prime
+	}
+	return sum | 1
+}
 
 // fill adds what only the host's own stat tells.
 func fill(a *fs9p.Attr, fi os.FileInfo) {
@@ -28,12 +81,11 @@ func fill(a *fs9p.Attr, fi os.FileInfo) {
 	a.Btime = a.Ctime
 }
 
-func statfs(root *os.Root) (fs9p.Statfs, error) {
-	d, err := root.Open(".")
+func statfs(f *folder) (fs9p.Statfs, error) {
+	d, err := f.file()
 	if err != nil {
 		return fs9p.Statfs{}, toErrno(err)
 	}
-	defer d.Close()
 	var st syscall.Statfs_t
 	if err := syscall.Fstatfs(int(d.Fd()), &st); err != nil {
 		return fs9p.Statfs{}, toErrno(err)
@@ -44,23 +96,19 @@ func statfs(root *os.Root) (fs9p.Statfs, error) {
 	}, nil
 }
 
-// mknod makes a fifo or a socket.
-func mknod(root *os.Root, name string, mode uint32) error {
-	d, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return syscall.Mknodat(int(d.Fd()), name, mode&(fs9p.ModeType|0o777), 0)
-}
-
 // self is a path of an open file, for system calls that take no descriptor.
 func self(f *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())) }
 
-func chtimesOpen(f *os.File, atime, mtime time.Time) error { return os.Chtimes(self(f), atime, mtime) }
+// reopen opens the file f once more, whatever it is called.
+func reopen(f *os.File, flags int) (*os.File, error) { return os.OpenFile(self(f), flags, 0) }
 
-// chtimesLink leaves the times of a symbolic link: os.Root follows them.
-func chtimesLink(*os.Root, string, time.Time, time.Time) error { return nil }
+func chtimesOpen(f *os.File, t times) error {
+	ts, err := t.specs()
+	if err != nil {
+		return err
+	}
+	return unix.UtimesNanoAt(unix.AT_FDCWD, self(f), ts[:], 0)
+}
 
 // sized calls a system call that fills a buffer, and tells the size for none.
 func sized(call func(p []byte) (int, error)) ([]byte, error) {
@@ -77,11 +125,11 @@ func sized(call func(p []byte) (int, error)) ([]byte, error) {
 }
 
 func readXattr(f *os.File, name string) ([]byte, error) {
-	return sized(func(p []byte) (int, error) { return syscall.Getxattr(self(f), name, p) })
+	return sized(func(p []byte) (int, error) { return unix.Fgetxattr(int(f.Fd()), name, p) })
 }
 
 func listXattrs(f *os.File) ([]string, error) {
-	p, err := sized(func(p []byte) (int, error) { return syscall.Listxattr(self(f), p) })
+	p, err := sized(func(p []byte) (int, error) { return unix.Flistxattr(int(f.Fd()), p) })
 	var names []string
 	for name := range bytes.SplitSeq(p, []byte{0}) {
 		if len(name) > 0 {
@@ -92,7 +140,7 @@ func listXattrs(f *os.File) ([]string, error) {
 }
 
 func writeXattr(f *os.File, name string, value []byte, flags uint32) error {
-	return syscall.Setxattr(self(f), name, value, int(flags))
+	return unix.Fsetxattr(int(f.Fd()), name, value, int(flags))
 }
 
-func removeXattr(f *os.File, name string) error { return syscall.Removexattr(self(f), name) }
+func removeXattr(f *os.File, name string) error { return unix.Fremovexattr(int(f.Fd()), name) }

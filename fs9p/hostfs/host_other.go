@@ -1,9 +1,9 @@
-//go:build !linux
+//go:build !linux && !darwin && !freebsd
 
 package hostfs
 
 import (
-	"os"
+	"path/filepath"
 	"time"
 
 	"alpinevm/fs9p"
@@ -11,18 +11,69 @@ import (
 
 // What the portable library does not offer is done without.
 
-func statfs(*os.Root) (fs9p.Statfs, error) { return fs9p.Statfs{BlockSize: 4096}, nil }
+const renamesOver = false
 
-func mknod(*os.Root, string, uint32) error { return fs9p.EPERM }
+// rename moves an entry from one directory to another.
+func rename(from *inode, oldName string, to *inode, newName string) error {
+	a, err := from.path()
+	if err != nil {
+		return err
+	}
+	b, err := to.path()
+	if err != nil {
+		return err
+	}
+	return from.fs.top.folder.root.Rename(filepath.Join(a, oldName), filepath.Join(b, newName))
+}
 
-func chtimesOpen(*os.File, time.Time, time.Time) error { return nil }
+// link enters what is at oldName in one directory in another.
+func link(from *inode, oldName string, to *inode, newName string) error {
+	a, err := from.path()
+	if err != nil {
+		return err
+	}
+	b, err := to.path()
+	if err != nil {
+		return err
+	}
+	return from.fs.top.folder.root.Link(filepath.Join(a, oldName), filepath.Join(b, newName))
+}
 
-func chtimesLink(*os.Root, string, time.Time, time.Time) error { return nil }
+// path is where the directory n is in the folder, checked.
+func (n *inode) path() (string, error) {
+	p := "."
+	for at := n; at != n.fs.top; at = at.parent {
+		p = filepath.Join(at.name, p)
+	}
+	_, err := n.check(n.fs.top.folder, p)
+	return p, err
+}
 
-func readXattr(*os.File, string) ([]byte, error) { return nil, fs9p.ENODATA }
+// chtimes sets times of what is at name, unless it is a symbolic link.
+func (f *folder) chtimes(name string, link bool, t times) error {
+	if link {
+		return fs9p.EOPNOTSUPP
+	}
+	access, modified, err := t.portable()
+	if err != nil {
+		return err
+	}
+	return f.root.Chtimes(name, access, modified)
+}
 
-func listXattrs(*os.File) ([]string, error) { return nil, nil }
-
-func writeXattr(*os.File, string, []byte, uint32) error { return fs9p.EOPNOTSUPP }
-
-func removeXattr(*os.File, string) error { return fs9p.ENODATA }
+// portable gives t as os.Chtimes takes it, which counts nanoseconds in 64 bits.
+func (t times) portable() (access, modified time.Time, err error) {
+	for _, s := range []struct {
+		from *fs9p.Timespec
+		to   *time.Time
+	}{{t.access, &access}, {t.modified, &modified}} {
+		if s.from == nil {
+			continue
+		}
+		*s.to = s.from.Time()
+		if !time.Unix(0, s.to.UnixNano()).Equal(*s.to) {
+			return access, modified, fs9p.EOVERFLOW
+		}
+	}
+	return access, modified, nil
+}

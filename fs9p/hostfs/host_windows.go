@@ -4,11 +4,18 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 
 	"alpinevm/fs9p"
 )
 
 const openFlags = 0
+
+// dirsAreFiles: what can be done to an open file can be done to an open directory.
+const dirsAreFiles = false
+
+// maxFiles is how many files of a folder may be open at a time.
+func maxFiles() int { return 4096 }
 
 // errnos are what Windows calls so (winerror.h) beyond what io/fs tells.
 var errnos = map[syscall.Errno]fs9p.Errno{
@@ -39,20 +46,42 @@ func toErrno(err error) error {
 // ownerRefused: Windows has no owners that a guest could mean.
 func ownerRefused(error) bool { return true }
 
-// keyOf asks for the volume and the index of the file, for which it opens it.
-func keyOf(root *os.Root, name string, fi os.FileInfo) (key, error) {
-	f, err := root.Open(name)
+// identify opens the file at name to tell which one it is.
+func (f *folder) identify(name string, fi os.FileInfo) (key, error) {
+	file, err := f.root.Open(name)
 	if err != nil {
 		return key{}, err
 	}
-	defer f.Close()
+	defer file.Close()
+	return identifyOpen(file, fi)
+}
+
+// identifyOpen asks for the volume and the index of a file.
+func identifyOpen(f *os.File, _ os.FileInfo) (key, error) {
 	var d syscall.ByHandleFileInformation
 	if err := syscall.GetFileInformationByHandle(syscall.Handle(f.Fd()), &d); err != nil {
 		return key{}, err
 	}
-	return key{uint64(d.VolumeSerialNumber), uint64(d.FileIndexHigh)<<32 | uint64(d.FileIndexLow)}, nil
+	return key{dev: uint64(d.VolumeSerialNumber), ino: uint64(d.FileIndexHigh)<<32 | uint64(d.FileIndexLow)}, nil
 }
 
 func fill(*fs9p.Attr, os.FileInfo) {}
 
-func syncDir(*os.Root) error { return nil }
+func chtimesOpen(f *os.File, t times) error {
+	access, modified, err := t.portable()
+	if err != nil {
+		return err
+	}
+	return syscall.SetFileTime(syscall.Handle(f.Fd()), nil, filetime(access), filetime(modified))
+}
+
+// filetime gives a time as SetFileTime takes it: nil leaves one as it is.
+func filetime(t time.Time) *syscall.Filetime {
+	if t.IsZero() {
+		return nil
+	}
+	ft := syscall.NsecToFiletime(t.UnixNano())
+	return &ft
+}
+
+func (*folder) sync() error { return nil }

@@ -3,18 +3,25 @@
 // meanwhile, nothing outside it is read, written or made. Symbolic links are
 // text for the guest and are never followed by the server.
 //
-// It needs no privilege. What the host does not let the process do about
-// owners, and device nodes, which it does not make at all (one made by a
-// server that runs as root would be a door to the host's hardware), is kept in
-// memory: the guest sees what it asked for as long as the server lives, and
-// finds the host's owner and an empty file afterwards. Files that the guest
-// did nothing to show their real owners.
+// On the host it makes regular files, folders, symbolic links and further names
+// of files, and nothing else: no set-id bit, device, fifo, socket or attribute
+// that means something there, since run by root each would be a door to the
+// host. Those, the owners that the host refuses to change, access control lists
+// and attributes of the trusted and security namespaces are kept in memory
+// (kept.go): the guest sees what it asked for as long as the server lives, and
+// finds the host's owner and an empty file afterwards. Files that the guest did
+// nothing to show what the host knows of them.
 //
-// Extended attributes are passed on in the user namespace only, on Linux.
+// It needs no privilege. All that a guest can make it hold is bounded, and no
+// request takes more than some milliseconds of the processor, on Linux: inodes,
+// open files and folders, what is kept in memory, what a listing knows, and how
+// deep a folder may be (the limits below).
 //
-// Deviation: a file that is replaced by the host's programs with one of the
-// same inode number keeps its qid; a directory that they move is lost to the
-// guest (ESTALE) once its handle has been closed to save descriptors.
+// Deviation: a directory that the host's programs move is lost to the guest
+// (ESTALE) once its handle has been closed to save descriptors; on systems
+// other than Linux, and on file systems whose files have no generation, a file
+// that they replace by one of the same inode number keeps its qid; and there a
+// listing is read whole.
 package hostfs
 
 import (
@@ -25,34 +32,33 @@ import (
 	"alpinevm/fs9p"
 )
 
-// maxOpenDirs bounds the directories that are kept open between requests.
-const maxOpenDirs = 256
+// What one folder may cost the host, beside files that are open (maxFiles).
+const (
+	maxInodes   = 1 << 20  // that are held, as many as a server has fids
+	maxFolders  = 256      // that are kept open between requests
+	maxListings = 64       // that have a place in their folder
+	maxMarks    = 1 << 20  // places that listings can go back to
+	maxOwners   = 1 << 20  // that are kept
+	maxExtras   = 32 << 20 // bytes of what else is kept
+	maxDepth    = 1024     // of a folder below the top; one is opened again through all that are above it
+)
 
 // FS is a folder. It is used by one goroutine at a time.
 type FS struct {
-	top  *inode
-	live map[key]*inode // inodes that are held
-	dirs list.List      // *inode with an open root, the one used last in front
-
-	// numbers holds the inode numbers that are not the host's: those of files
-	// made here, since the host uses its numbers again, and of what does not
-	// fit (number).
-	numbers map[key]uint64
-	last    uint64
-	// assumed holds what the guest was told of files and the host was not.
-	assumed map[key]assumed
+	top      *inode
+	live     fs9p.Table[key, *inode] // inodes that are held and still there
+	inodes   int                     // that there are, but for top
+	dying    []*inode                // those that nobody holds, to be let go of
+	folders  list.List               // *inode with an open folder, the one used last in front
+	listings listings
+	numbers  numbers
+	kept     keeper
+	files    int // of the host that are open
+	limit    limits
 }
 
-// key identifies a file on the host.
-type key struct{ dev, ino uint64 }
-
-// assumed is what stands in for attributes that the host refused.
-type assumed struct {
-	owner    bool // uid and gid count
-	uid, gid uint32
-	mode     uint32 // with the type, of a device; else 0
-	rdev     uint64
-}
+// limits are those that depend on the host, or that a test makes smaller.
+type limits struct{ files, inodes int }
 
 // New serves the folder at dir.
 func New(dir string) (*FS, error) {
@@ -60,28 +66,33 @@ func New(dir string) (*FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hostfs: %w", err)
 	}
-	fs := &FS{live: map[key]*inode{}, numbers: map[key]uint64{}, assumed: map[key]assumed{}}
+	fs := &FS{kept: newKeeper(), limit: limits{maxFiles(), maxInodes}}
+	f := &folder{root: root}
+	fs.top = &inode{fs: fs, folder: f, refs: 1, kind: fs9p.ModeDir}
 	fi, err := root.Stat(".")
 	if err == nil {
-		fs.top = &inode{fs: fs, root: root, refs: 1, kind: fs9p.ModeDir}
-		fs.top.key, err = keyOf(root, ".", fi)
-		fs.top.id = fs.number(fs.top.key)
+		fs.top.key, err = f.identify(".", fi)
 	}
 	if err != nil {
-		root.Close()
+		f.close()
 		return nil, fmt.Errorf("hostfs: %w", err)
 	}
 	fs.top.parent = fs.top
-	fs.live[fs.top.key] = fs.top
+	fs.numbers = newNumbers(fs.top.key.dev)
+	fs.top.id = fs.number(fs.top.key)
+	fs.live.Put(fs.top.key, fs.top)
 	return fs, nil
 }
 
 // Close closes the folder. No Node may be in use.
 func (fs *FS) Close() error {
-	for fs.dirs.Len() > 0 {
-		fs.closeDir(fs.dirs.Back().Value.(*inode))
+	for len(fs.dying) > 0 {
+		fs.reap()
 	}
-	return fs.top.root.Close()
+	for fs.folders.Len() > 0 {
+		fs.closeFolder(fs.folders.Back().Value.(*inode))
+	}
+	return fs.top.folder.close()
 }
 
 // Slow is part of fs9p.Slow.
@@ -93,50 +104,4 @@ func (fs *FS) Attach(aname string) (fs9p.Node, error) {
 }
 
 // Statfs is part of fs9p.FS.
-func (fs *FS) Statfs() (fs9p.Statfs, error) { return statfs(fs.top.root) }
-
-// The numbers of the host's own files are below this.
-const ownNumbers = 1 << 62
-
-// number gives the qid.path of a file. Those on the folder's own file system
-// have the host's inode number, which takes no memory.
-func (fs *FS) number(k key) uint64 {
-	if n, ok := fs.numbers[k]; ok {
-		return n
-	}
-	if k.dev == fs.top.key.dev && k.ino < ownNumbers {
-		return k.ino
-	}
-	return fs.renumber(k)
-}
-
-// renumber gives a file a number that none ever had.
-func (fs *FS) renumber(k key) uint64 {
-	fs.last++
-	fs.numbers[k] = ownNumbers | fs.last
-	return fs.numbers[k]
-}
-
-// forget drops what is known of a file that is no more.
-func (fs *FS) forget(k key) {
-	delete(fs.numbers, k)
-	delete(fs.assumed, k)
-}
-
-// openDir notes that n.root is in use, and closes what was not for long.
-func (fs *FS) openDir(n *inode) {
-	if n.recent != nil {
-		fs.dirs.MoveToFront(n.recent)
-		return
-	}
-	n.recent = fs.dirs.PushFront(n)
-	if fs.dirs.Len() > maxOpenDirs {
-		fs.closeDir(fs.dirs.Back().Value.(*inode))
-	}
-}
-
-func (fs *FS) closeDir(n *inode) {
-	fs.dirs.Remove(n.recent)
-	n.root.Close()
-	n.root, n.recent = nil, nil
-}
+func (fs *FS) Statfs() (fs9p.Statfs, error) { return statfs(fs.top.folder) }

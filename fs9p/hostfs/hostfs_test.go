@@ -30,14 +30,12 @@ func dial(t testing.TB, dir string) *fstest.Client {
 // without is what the portable parts do not have.
 func without() []fstest.Feature {
 	switch runtime.GOOS {
-	case "linux":
-		return nil
 	case "windows", "js":
 		return []fstest.Feature{
 			fstest.Devices, fstest.Symlinks, fstest.Links, fstest.Modes, fstest.Xattrs, fstest.Sparse, fstest.Unlinked,
 		}
 	}
-	return []fstest.Feature{fstest.Devices, fstest.Xattrs}
+	return nil
 }
 
 func TestSuite(t *testing.T) {
@@ -78,6 +76,19 @@ func TestHostSees(t *testing.T) {
 	if s := c.Slurp(held); s != "guest" {
 		t.Errorf("through an open fid: %q", s)
 	}
+	// What had the name is there as long as it is open, and not mixed up with
+	// what has it now.
+	if a := c.Stat(path).Attr; a.Size != 5 || a.Nlink != 0 {
+		t.Errorf("what is open: %+v", a)
+	}
+	again := c.MustOpen(path, "", fs9p.ORdwr|fs9p.OTrunc)
+	if s := c.Slurp(held); s != "" {
+		t.Errorf("what was truncated: %q", s)
+	}
+	c.Clunk(held, again, path)
+	path = c.At(c.Root, "from-guest")
+	check(t, os.WriteFile(filepath.Join(dir, "new"), []byte("host"), 0o640))
+	check(t, os.Rename(filepath.Join(dir, "new"), filepath.Join(dir, "from-guest")))
 	_, e := c.Call(&fs9p.Tgetattr{Fid: path})
 	c.Want(e, fs9p.ESTALE)
 	_, e = c.Call(&fs9p.Tlopen{Fid: path, Flags: fs9p.ORdwr | fs9p.OTrunc})
@@ -118,7 +129,7 @@ func TestManyDirectories(t *testing.T) {
 	c := dial(t, t.TempDir())
 	dir := c.Root
 	var fids []uint32
-	for i := range maxOpenDirs + 100 {
+	for i := range maxFolders + 100 {
 		name := fmt.Sprint("d", i)
 		c.OK(c.Mkdir(dir, name, 0o755))
 		fid := c.At(dir, name)
@@ -157,9 +168,40 @@ func TestNoLeak(t *testing.T) {
 		c.Clunk(fid, dir)
 	}
 	c.Close()
-	if len(fs.live) != 1 || fs.top.refs != 1 || len(fs.numbers) != 0 || len(fs.assumed) != 0 || fs.dirs.Len() != 0 {
-		t.Errorf("%d inodes live, the top is held %d times, %d numbers, %d assumed, %d directories open",
-			len(fs.live), fs.top.refs, len(fs.numbers), len(fs.assumed), fs.dirs.Len())
+	if fs.live.Len() != 1 || fs.inodes != 0 || len(fs.dying) != 0 || fs.top.refs != 1 || fs.files != 0 || fs.folders.Len() != 0 {
+		t.Errorf("%d inodes live, %d there, %d dying, the top is held %d times, %d files and %d directories open",
+			fs.live.Len(), fs.inodes, len(fs.dying), fs.top.refs, fs.files, fs.folders.Len())
+	}
+	if s := fs.kept; s.owners.Len() != 0 || s.extras.Len() != 0 || s.bytes != 0 {
+		t.Errorf("of files that are gone %d owners and %d extras of %d bytes are kept", s.owners.Len(), s.extras.Len(), s.bytes)
 	}
 	check(t, fs.Close())
+}
+
+// setXattr does what v9fs does for setxattr(2).
+func setXattr(c *fstest.Client, file uint32, name, value string, flags uint32) fs9p.Errno {
+	c.TB.Helper()
+	fid := c.At(file, "")
+	if _, e := c.Call(&fs9p.Txattrcreate{Fid: fid, Name: name, Size: uint64(len(value)), Flags: flags}); e != 0 {
+		c.Clunk(fid)
+		return e
+	}
+	if value != "" {
+		if _, e := c.Write(fid, 0, []byte(value)); e != 0 {
+			return e
+		}
+	}
+	_, e := c.Call(&fs9p.Tclunk{Fid: fid})
+	return e
+}
+
+// xattr does what v9fs does for getxattr(2), or listxattr(2) where name is empty.
+func xattr(c *fstest.Client, file uint32, name string) (string, fs9p.Errno) {
+	c.TB.Helper()
+	fid := c.Fid()
+	if _, e := c.Call(&fs9p.Txattrwalk{Fid: file, NewFid: fid, Name: name}); e != 0 {
+		return "", e
+	}
+	defer c.Clunk(fid)
+	return c.Slurp(fid), 0
 }

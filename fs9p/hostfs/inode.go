@@ -3,7 +3,6 @@ package hostfs
 import (
 	"container/list"
 	"os"
-	"time"
 
 	"alpinevm/fs9p"
 )
@@ -11,19 +10,25 @@ import (
 // An inode is a file of the host that is held by someone. It knows one of its
 // names, or none, and then has a file open, if it can be opened.
 type inode struct {
-	fs     *FS
-	key    key
-	id     uint64 // its qid.path
-	kind   uint32 // its type on the host
-	refs   int
-	parent *inode // held; nil where no name is known
-	name   string
-	gone   bool          // it is no more on the host; what follows is what was known of it
-	last   fs9p.Attr     // attributes
-	target string        // of a symbolic link
-	anchor *os.File      // of a regular file that lost its name
-	root   *os.Root      // of a directory, while it is open
-	recent *list.Element // its place in fs.dirs
+	fs      *FS
+	key     key
+	id      uint64 // its qid.path
+	kind    uint32 // its type on the host
+	refs    int
+	dying   bool   // it is in fs.dying
+	parent  *inode // held; nil where no name is known
+	name    string
+	handles []*handle     // of a regular file that is open
+	anchor  *handle       // one of them, which is kept since the file lost its name
+	gone    *remains      // not nil when it is no more on the host
+	folder  *folder       // of a directory, while it is open
+	recent  *list.Element // its place in fs.folders
+}
+
+// remains are what was known of a file that is no more.
+type remains struct {
+	attr   fs9p.Attr
+	target string // of a symbolic link
 }
 
 func (n *inode) hold() *inode {
@@ -33,56 +38,98 @@ func (n *inode) hold() *inode {
 
 // Release is part of fs9p.Node.
 func (n *inode) Release() {
-	if n.refs--; n.refs > 0 {
-		return
-	}
-	if n.refs < 0 {
+	if n.refs--; n.refs < 0 {
 		panic("BUG: hostfs: an inode was released too often")
 	}
-	if n.recent != nil {
-		n.fs.closeDir(n)
+	if n.refs == 0 {
+		n.fs.bury(n)
 	}
-	if n.nameless() {
-		if fi, err := n.anchor.Stat(); err == nil && attrOf(fi).Nlink == 0 {
+	n.fs.reap()
+}
+
+// bury puts n, which nobody holds, among those to be let go of.
+func (fs *FS) bury(n *inode) {
+	if !n.dying {
+		n.dying = true
+		fs.dying = append(fs.dying, n)
+	}
+}
+
+// reap lets go of inodes that nobody holds, and of those above them that only
+// they held. A request does so for more than it can have added, and not for a
+// chain of any length.
+func (fs *FS) reap() {
+	const most = 64
+	for range most {
+		last := len(fs.dying) - 1
+		if last < 0 {
+			return
+		}
+		n := fs.dying[last]
+		fs.dying = fs.dying[:last]
+		n.dying = false
+		if n.refs > 0 { // it was found again
+			continue
+		}
+		if up := n.drop(); up != nil {
+			if up.refs--; up.refs == 0 {
+				fs.bury(up)
+			}
+		}
+	}
+}
+
+// drop ends n and gives what it holds.
+func (n *inode) drop() *inode {
+	n.fs.inodes--
+	if n.recent != nil {
+		n.fs.closeFolder(n)
+	}
+	if n.parent == nil && n.anchor != nil {
+		if fi, err := n.anchor.f.Stat(); err == nil && attrOf(fi).Nlink == 0 {
 			n.fs.forget(n.key)
 		}
 	}
 	if n.anchor != nil {
-		n.anchor.Close()
+		n.anchor.release()
 	}
-	if n.fs.live[n.key] == n {
-		delete(n.fs.live, n.key)
+	if n.fs.live.At(n.key) == n {
+		n.fs.live.Delete(n.key)
 	}
-	if n.parent != nil {
-		n.parent.Release()
-	}
+	return n.parent
 }
 
-// nameless tells whether n lives on by the file that is open only.
-func (n *inode) nameless() bool { return n.parent == nil && n.anchor != nil }
-
 // found takes what Lstat told of name in the directory d and holds its inode.
-func (fs *FS) found(d *inode, root *os.Root, name string, fi os.FileInfo) (*inode, error) {
-	k, err := keyOf(root, name, fi)
+func (fs *FS) found(d *inode, f *folder, name string, fi os.FileInfo) (*inode, error) {
+	k, err := f.identify(name, fi)
 	if err != nil {
 		return nil, toErrno(err)
 	}
 	kind := modeOf(fi) & fs9p.ModeType
-	n := fs.live[k]
+	n := fs.live.At(k)
 	if n != nil && n.kind != kind {
-		// The host has removed it and used its number again.
-		n.gone, n.last = true, fs9p.Attr{Mode: n.kind}
-		fs.forget(k)
-		fs.renumber(k)
+		fs.replaced(n)
 		n = nil
 	}
 	if n == nil {
-		n = &inode{fs: fs, key: k, id: fs.number(k), kind: kind}
-		fs.live[k] = n
+		if fs.inodes >= fs.limit.inodes {
+			return nil, fs9p.ENFILE
+		}
+		n = &inode{fs: fs, key: k, kind: kind}
+		n.id = fs.number(k)
+		fs.live.Put(k, n)
+		fs.inodes++
 	}
 	n.hold()
 	n.named(d, name)
 	return n, nil
+}
+
+// replaced notes that the host has removed n and used its number again.
+func (fs *FS) replaced(n *inode) {
+	n.gone = &remains{attr: fs9p.Attr{Mode: n.kind}}
+	fs.live.Delete(n.key)
+	fs.forget(n.key)
 }
 
 // named notes where n is.
@@ -97,43 +144,86 @@ func (n *inode) named(d *inode, name string) {
 	n.parent, n.name = d, name
 }
 
-// dir opens the directory n, or finds it open.
-func (n *inode) dir() (*os.Root, error) {
-	switch {
-	case n == n.fs.top:
-		return n.root, nil
-	case n.kind != fs9p.ModeDir:
-		return nil, fs9p.ENOTDIR
-	case n.gone:
-		return nil, fs9p.ENOENT
-	case n.root != nil:
-		n.fs.openDir(n)
-		return n.root, nil
+// unnamed notes that n has no name that is known.
+func (n *inode) unnamed() {
+	n.parent.Release()
+	n.parent, n.name = nil, ""
+}
+
+// A place is where an inode is on the host now: a name in a folder, or a file
+// that is open. A directory can be both.
+type place struct {
+	dir  *folder
+	name string
+	file *os.File
+	info os.FileInfo
+}
+
+// place finds n. A regular file that somebody has open is found by that when
+// the host has moved, removed or replaced it.
+func (n *inode) place() (place, error) {
+	if n.parent == nil {
+		return n.anchored()
 	}
-	up, err := n.parent.dir()
+	if n.kind == fs9p.ModeDir {
+		return n.placeDir()
+	}
+	f, err := n.parent.dir()
+	var fi os.FileInfo
+	if err == nil {
+		fi, err = n.check(f, n.name)
+	}
+	if err == nil {
+		return place{dir: f, name: n.name, info: fi}, nil
+	}
+	if lost(err) && len(n.handles) > 0 {
+		n.keepOpen()
+		n.unnamed()
+		return n.anchored()
+	}
+	return place{}, err
+}
+
+// placeDir is the place of a directory: open, since one that may not be searched
+// has no "." either.
+func (n *inode) placeDir() (place, error) {
+	f, err := n.dir()
 	if err != nil {
-		return nil, err
+		return place{}, err
 	}
-	root, err := up.OpenRoot(n.name)
-	if err != nil {
-		return nil, toErrno(err)
+	p := place{dir: f, name: "."}
+	if !dirsAreFiles {
+		p.info, err = n.check(f, p.name)
+		return p, err
 	}
-	if _, err := n.check(root, ".", root.Stat); err != nil {
-		root.Close()
-		return nil, err
+	if p.file, err = f.file(); err == nil {
+		p.info, err = p.file.Stat()
 	}
-	n.root = root
-	n.fs.openDir(n)
-	return root, nil
+	return p, toErrno(err)
+}
+
+// lost tells whether an error says that a file is not where it was.
+func lost(err error) bool {
+	e := fs9p.ErrnoOf(err)
+	return e == fs9p.ENOENT || e == fs9p.ENOTDIR || e == fs9p.ESTALE
+}
+
+// anchored is the place of a file without a name.
+func (n *inode) anchored() (place, error) {
+	if n.anchor == nil {
+		return place{}, fs9p.ESTALE
+	}
+	fi, err := n.anchor.f.Stat()
+	return place{file: n.anchor.f, info: fi}, toErrno(err)
 }
 
 // check says ESTALE if what is found at name is not n, and tells what it is.
-func (n *inode) check(root *os.Root, name string, stat func(string) (os.FileInfo, error)) (os.FileInfo, error) {
-	fi, err := stat(name)
+func (n *inode) check(f *folder, name string) (os.FileInfo, error) {
+	fi, err := f.root.Lstat(name)
 	if err != nil {
 		return nil, toErrno(err)
 	}
-	if k, err := keyOf(root, name, fi); err != nil {
+	if k, err := f.identify(name, fi); err != nil {
 		return nil, toErrno(err)
 	} else if k != n.key || modeOf(fi)&fs9p.ModeType != n.kind {
 		return nil, fs9p.ESTALE
@@ -141,247 +231,10 @@ func (n *inode) check(root *os.Root, name string, stat func(string) (os.FileInfo
 	return fi, nil
 }
 
-// at gives the directory and the name at which n is now, and what it is.
-func (n *inode) at() (*os.Root, string, os.FileInfo, error) {
-	dir, name := n.parent, n.name
-	if n.kind == fs9p.ModeDir {
-		dir, name = n, "."
-	}
-	if dir == nil {
-		return nil, "", nil, fs9p.ESTALE
-	}
-	root, err := dir.dir()
-	if err != nil {
-		return nil, "", nil, err
-	}
-	fi, err := n.check(root, name, root.Lstat)
-	return root, name, fi, err
-}
+// mark is what stands for n in the tables of what is known of it.
+func (n *inode) mark() uint64 { return n.fs.numbers.mark(n.key) }
 
 // QID is part of fs9p.Node.
 func (n *inode) QID() fs9p.QID {
 	return fs9p.QID{Type: fs9p.QIDType(n.kind), Version: 1, Path: n.id}
-}
-
-// Attr is part of fs9p.Node.
-func (n *inode) Attr() (fs9p.Attr, error) {
-	var fi os.FileInfo
-	var err error
-	switch {
-	case n.gone:
-		return n.last, nil
-	case n.nameless():
-		fi, err = n.anchor.Stat()
-	default:
-		_, _, fi, err = n.at()
-	}
-	if err != nil {
-		return fs9p.Attr{}, toErrno(err)
-	}
-	return n.assume(attrOf(fi)), nil
-}
-
-// assume puts what the guest was told in the place of what the host says.
-func (n *inode) assume(a fs9p.Attr) fs9p.Attr {
-	as, ok := n.fs.assumed[n.key]
-	if !ok {
-		return a
-	}
-	if as.owner {
-		a.UID, a.GID = as.uid, as.gid
-	}
-	if as.mode != 0 {
-		a.Mode, a.Rdev, a.Size, a.Blocks = as.mode, as.rdev, 0, 0
-	}
-	return a
-}
-
-// attrOf tells what the host knows of a file.
-func attrOf(fi os.FileInfo) fs9p.Attr {
-	mtime := fi.ModTime()
-	t := fs9p.Timespec{Sec: mtime.Unix(), Nsec: uint32(mtime.Nanosecond())}
-	a := fs9p.Attr{
-		Mode: modeOf(fi), Nlink: 1, Size: uint64(fi.Size()), BlockSize: 4096,
-		Blocks: (uint64(fi.Size()) + 511) / 512, Atime: t, Mtime: t, Ctime: t, Btime: t,
-	}
-	fill(&a, fi)
-	return a
-}
-
-var fileTypes = []struct {
-	mode os.FileMode
-	kind uint32
-}{
-	{os.ModeDir, fs9p.ModeDir},
-	{os.ModeSymlink, fs9p.ModeSymlink},
-	{os.ModeNamedPipe, fs9p.ModeFIFO},
-	{os.ModeSocket, fs9p.ModeSocket},
-	{os.ModeDevice | os.ModeCharDevice, fs9p.ModeChar},
-	{os.ModeDevice, fs9p.ModeBlock},
-}
-
-var specialBits = []struct {
-	mode os.FileMode
-	bit  uint32
-}{{os.ModeSetuid, fs9p.ModeSetUID}, {os.ModeSetgid, fs9p.ModeSetGID}, {os.ModeSticky, fs9p.ModeSticky}}
-
-// modeOf turns Go's file mode into Linux's.
-func modeOf(fi os.FileInfo) uint32 {
-	mode := fi.Mode()
-	out := uint32(mode.Perm())
-	for _, s := range specialBits {
-		if mode&s.mode != 0 {
-			out |= s.bit
-		}
-	}
-	for _, t := range fileTypes {
-		if mode.Type()&t.mode == t.mode {
-			return out | t.kind
-		}
-	}
-	return out | fs9p.ModeRegular
-}
-
-// goMode turns permission bits into Go's.
-func goMode(mode uint32) os.FileMode {
-	out := os.FileMode(mode & 0o777)
-	for _, s := range specialBits {
-		if mode&s.bit != 0 {
-			out |= s.mode
-		}
-	}
-	return out
-}
-
-// SetAttr is part of fs9p.Node.
-func (n *inode) SetAttr(a fs9p.SetAttr) error {
-	if a.Valid&fs9p.SetSize != 0 {
-		if err := n.truncate(a.Size); err != nil {
-			return err
-		}
-	}
-	if a.Valid&(fs9p.SetUID|fs9p.SetGID) != 0 {
-		old, err := n.Attr()
-		if err != nil {
-			return err
-		}
-		owner := fs9p.Owner{UID: old.UID, GID: old.GID}
-		if a.Valid&fs9p.SetUID != 0 {
-			owner.UID = a.UID
-		}
-		if a.Valid&fs9p.SetGID != 0 {
-			owner.GID = a.GID
-		}
-		if err := n.chown(owner); err != nil {
-			return err
-		}
-	}
-	if a.Valid&fs9p.SetMode != 0 {
-		if err := n.chmod(a.Mode); err != nil {
-			return err
-		}
-	}
-	if a.Valid&(fs9p.SetAtime|fs9p.SetMtime) != 0 {
-		return n.chtimes(a)
-	}
-	return nil
-}
-
-func (n *inode) truncate(size uint64) error {
-	f, shared, err := n.file(os.O_WRONLY)
-	if err != nil {
-		return err
-	}
-	if !shared {
-		defer f.Close()
-	}
-	return toErrno(f.Truncate(int64(size)))
-}
-
-// chown changes the owner on the host where it may, else in the guest's eyes.
-func (n *inode) chown(owner fs9p.Owner) error {
-	var err error
-	if n.nameless() {
-		err = n.anchor.Chown(int(owner.UID), int(owner.GID))
-	} else {
-		root, name, _, e := n.at()
-		if e != nil {
-			return e
-		}
-		err = root.Lchown(name, int(owner.UID), int(owner.GID))
-	}
-	as, had := n.fs.assumed[n.key]
-	switch {
-	case err == nil && had:
-		as.owner = false
-		n.fs.assumed[n.key] = as
-	case err == nil:
-	case ownerRefused(err):
-		as.owner, as.uid, as.gid = true, owner.UID, owner.GID
-		n.fs.assumed[n.key] = as
-	default:
-		return toErrno(err)
-	}
-	return nil
-}
-
-func (n *inode) chmod(mode uint32) error {
-	if as, ok := n.fs.assumed[n.key]; ok && as.mode != 0 {
-		as.mode = as.mode&fs9p.ModeType | mode&fs9p.ModePerm
-		n.fs.assumed[n.key] = as
-		return nil
-	}
-	if n.nameless() {
-		return toErrno(n.anchor.Chmod(goMode(mode)))
-	}
-	if n.kind == fs9p.ModeSymlink {
-		return fs9p.EOPNOTSUPP
-	}
-	root, name, _, err := n.at()
-	if err != nil {
-		return err
-	}
-	return toErrno(root.Chmod(name, goMode(mode)))
-}
-
-func (n *inode) chtimes(a fs9p.SetAttr) error {
-	var atime, mtime time.Time // zero leaves it
-	now := time.Now()
-	if a.Valid&fs9p.SetAtime != 0 {
-		if atime = now; a.Valid&fs9p.SetAtimeTo != 0 {
-			atime = time.Unix(a.Atime.Sec, int64(a.Atime.Nsec))
-		}
-	}
-	if a.Valid&fs9p.SetMtime != 0 {
-		if mtime = now; a.Valid&fs9p.SetMtimeTo != 0 {
-			mtime = time.Unix(a.Mtime.Sec, int64(a.Mtime.Nsec))
-		}
-	}
-	if n.nameless() {
-		return toErrno(chtimesOpen(n.anchor, atime, mtime))
-	}
-	root, name, _, err := n.at()
-	if err != nil {
-		return err
-	}
-	if n.kind == fs9p.ModeSymlink {
-		return toErrno(chtimesLink(root, name, atime, mtime))
-	}
-	return toErrno(root.Chtimes(name, atime, mtime))
-}
-
-// Readlink is part of fs9p.Node.
-func (n *inode) Readlink() (string, error) {
-	if n.kind != fs9p.ModeSymlink {
-		return "", fs9p.EINVAL
-	}
-	if n.gone {
-		return n.target, nil
-	}
-	root, name, _, err := n.at()
-	if err != nil {
-		return "", err
-	}
-	target, err := root.Readlink(name)
-	return target, toErrno(err)
 }

@@ -1,6 +1,7 @@
 package hostfs
 
 import (
+	"fmt"
 	"path/filepath"
 
 	"alpinevm/fs9p"
@@ -9,9 +10,15 @@ import (
 // Single is a directory that holds one file of the host and nothing else,
 // whatever is beside the file on the host. The directory cannot be changed; the
 // file can.
+//
+// The file is what has the name: a host that writes files anew and renames them
+// over the old ones, as editors do, shows the guest the new one. Who has the old
+// one open goes on with that. While the host has anything but a regular file
+// under the name, there is none.
 type Single struct {
 	fs   *FS
 	name string
+	id   uint64 // the qid.path of the file, whichever it is
 }
 
 // NewFile serves the file at name, which is no symbolic link.
@@ -20,7 +27,15 @@ func NewFile(name string) (*Single, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Single{fs, filepath.Base(name)}, nil
+	s := &Single{fs: fs, name: filepath.Base(name)}
+	n, err := s.file()
+	if err != nil {
+		fs.Close()
+		return nil, fmt.Errorf("hostfs: %s: %w", name, err)
+	}
+	defer n.Release()
+	s.id = n.id
+	return s, nil
 }
 
 // Close closes the folder that the file is in. No Node may be in use.
@@ -40,31 +55,55 @@ func (s *Single) Attach(aname string) (fs9p.Node, error) {
 // Statfs is part of fs9p.FS.
 func (s *Single) Statfs() (fs9p.Statfs, error) { return s.fs.Statfs() }
 
-func (s *Single) dir() fs9p.Node { return &singleDir{s, s.fs.top.hold()} }
+// Inode is part of fs9p.Numbered.
+func (s *Single) Inode(path uint64) (fs9p.Node, error) {
+	switch path {
+	case s.fs.top.id:
+		return s.dir(), nil
+	case s.id:
+		return singleFile{s}, nil
+	}
+	return nil, fs9p.ENOENT
+}
 
-// singleDir is the directory of a Single. It embeds nothing, so that no way to
-// change the host's own folder comes in unseen.
+// file holds what the name stands for now.
+func (s *Single) file() (*inode, error) {
+	n, _, err := s.fs.top.lookup(s.name)
+	if err != nil {
+		return nil, err
+	}
+	if n.kind != fs9p.ModeRegular {
+		n.Release()
+		return nil, fs9p.ENOENT
+	}
+	return n, nil
+}
+
+// qid is that of the file. Version 0 says that a guest must not cache it.
+func (s *Single) qid() fs9p.QID { return fs9p.QID{Type: fs9p.QTFile, Path: s.id} }
+
+func (s *Single) dir() fs9p.Node { return &singleDir{s: s, top: s.fs.top.hold()} }
+
+// singleDir is the directory of a Single. It embeds nothing of the host's, so
+// that no way to change the host's own folder comes in unseen.
 type singleDir struct {
 	s   *Single
 	top *inode
 }
 
-func (d *singleDir) QID() fs9p.QID                { return d.top.QID() }
-func (d *singleDir) Release()                     { d.top.Release() }
-func (d *singleDir) Attr() (fs9p.Attr, error)     { return d.top.Attr() }
-func (d *singleDir) SetAttr(fs9p.SetAttr) error   { return fs9p.EPERM }
-func (d *singleDir) Readlink() (string, error)    { return "", fs9p.EINVAL }
-func (d *singleDir) Xattr(string) ([]byte, error) { return nil, fs9p.ENODATA }
-func (d *singleDir) Xattrs() ([]string, error)    { return nil, nil }
-func (d *singleDir) RemoveXattr(string) error     { return fs9p.EPERM }
-func (d *singleDir) Unlink(string, bool) error    { return fs9p.EPERM }
-func (d *singleDir) SetXattr(string, []byte, uint32) error {
-	return fs9p.EPERM
-}
-func (d *singleDir) Link(string, fs9p.Node) error { return fs9p.EPERM }
-func (d *singleDir) Rename(string, fs9p.Node, string) error {
-	return fs9p.EPERM
-}
+func (d *singleDir) QID() fs9p.QID                         { return d.top.QID() }
+func (d *singleDir) Release()                              { d.top.Release() }
+func (d *singleDir) Attr() (fs9p.Attr, error)              { return d.top.Attr() }
+func (d *singleDir) SetAttr(fs9p.SetAttr) error            { return fs9p.EPERM }
+func (d *singleDir) Xattr(string) ([]byte, error)          { return nil, fs9p.ENODATA }
+func (d *singleDir) Xattrs() ([]string, error)             { return nil, nil }
+func (d *singleDir) RemoveXattr(string) error              { return fs9p.EPERM }
+func (d *singleDir) SetXattr(string, []byte, uint32) error { return fs9p.EPERM }
+
+func (d *singleDir) Readlink() (string, error)              { return "", fs9p.EINVAL }
+func (d *singleDir) Unlink(string, bool) error              { return fs9p.EPERM }
+func (d *singleDir) Link(string, fs9p.Node) error           { return fs9p.EPERM }
+func (d *singleDir) Rename(string, fs9p.Node, string) error { return fs9p.EPERM }
 func (d *singleDir) Mkdir(string, uint32, fs9p.Owner) (fs9p.QID, error) {
 	return fs9p.QID{}, fs9p.EPERM
 }
@@ -84,34 +123,39 @@ func (d *singleDir) Walk(name string) (fs9p.Node, error) {
 	case "..":
 		return d.s.dir(), nil
 	case d.s.name:
-		return d.top.Walk(name)
+		n, err := d.s.file()
+		if err != nil {
+			return nil, err
+		}
+		n.Release()
+		return singleFile{d.s}, nil
 	}
 	return nil, fs9p.ENOENT
 }
 
 // Open opens the directory for listing.
-func (d *singleDir) Open(flags uint32) (fs9p.File, error) {
-	if fs9p.CanWrite(flags) {
-		return nil, fs9p.EISDIR
-	}
-	f, err := d.top.Open(flags)
-	if err != nil {
-		return nil, err
-	}
-	return singleListing{f, d.s.name}, nil
-}
+func (d *singleDir) Open(uint32) (fs9p.File, error) { return singleListing{d.s}, nil }
 
-// singleListing is the open directory: of the host's listing, one entry.
-type singleListing struct {
-	f    fs9p.File
-	name string
-}
+// singleListing is the open directory.
+type singleListing struct{ s *Single }
 
-func (l singleListing) ReadAt([]byte, uint64) (int, error)  { return 0, fs9p.EISDIR }
-func (l singleListing) WriteAt([]byte, uint64) (int, error) { return 0, fs9p.EBADF }
-func (l singleListing) Sync(dataOnly bool) error            { return l.f.Sync(dataOnly) }
-func (l singleListing) Close() error                        { return l.f.Close() }
+func (singleListing) ReadAt([]byte, uint64) (int, error)  { return 0, fs9p.EISDIR }
+func (singleListing) WriteAt([]byte, uint64) (int, error) { return 0, fs9p.EISDIR }
+func (singleListing) Sync(bool) error                     { return nil }
+func (singleListing) Close() error                        { return nil }
 
 func (l singleListing) ReadDir(cookie uint64, emit func(fs9p.Dirent) bool) error {
-	return l.f.ReadDir(cookie, func(e fs9p.Dirent) bool { return e.Name != l.name || emit(e) })
+	if cookie > fs9p.DirStart {
+		return nil
+	}
+	n, err := l.s.file()
+	if err != nil {
+		if lost(err) {
+			return nil
+		}
+		return err
+	}
+	n.Release()
+	emit(fs9p.Dirent{QID: l.s.qid(), Cookie: fs9p.DirStart + 1, Type: fs9p.DirentType(fs9p.ModeRegular), Name: l.s.name})
+	return nil
 }

@@ -108,12 +108,14 @@ type Board struct {
 	console *virtio.Console // nil without a terminal
 	plugged int             // functions in slots
 
+	rdrand, rng *generator // of a repeatable machine: of RDRAND, of the virtio device
+
 	serial   *outlet
 	received *inlet // by COM1; nil without Config.SerialIn
 	debug    *outlet
 	terminal *outlet
 	keys     *inlet
-	log      logTail
+	log      LogState
 	trace    *tracer // nil without a trace
 	yielded  bool    // the processor was told to stop at the next instruction
 
@@ -144,6 +146,7 @@ func (b *Board) assemble() error {
 	if b.cfg.Deterministic {
 		b.start = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 		b.clock = &countClock{retired: b.Instructions}
+		b.rdrand, b.rng = newGenerator(), newGenerator()
 	} else {
 		b.clock = newHostClock()
 	}

@@ -117,16 +117,23 @@ func (b *Board) bootFirmware() error {
 	if err != nil {
 		return err
 	}
-	if !b.romMapped {
-		if err := b.mem.AddROM(rom.High, b.image.Firmware); err != nil {
-			return err
-		}
-		b.romMapped = true
+	if err := b.mapFirmware(); err != nil {
+		return err
 	}
 	if _, err := b.mem.WriteAt(rom.Tail, int64(rom.Low)); err != nil {
 		return fmt.Errorf("firmware: %w", err)
 	}
 	return nil
+}
+
+// mapFirmware maps the ROM image, once.
+func (b *Board) mapFirmware() error {
+	rom, err := bios.PlaceROM(b.image.Firmware)
+	if err != nil || b.romMapped {
+		return err
+	}
+	b.romMapped = true
+	return b.mem.AddROM(rom.High, b.image.Firmware)
 }
 
 // restart is what a guest's reset does: everything starts from the loader.

@@ -17,6 +17,8 @@ type timebase interface {
 	budget(at time.Duration) int
 	// ran reports n instructions executed.
 	ran(n uint64)
+	// begin makes it at, before the machine runs.
+	begin(at time.Duration)
 	// hold takes the time back to at if it is past that, but by no more than
 	// most. It is not to be called behind a Now that told a later time.
 	hold(at, most time.Duration)
@@ -41,6 +43,13 @@ func newHostClock() *hostClock {
 
 // Now may be called from any goroutine.
 func (c *hostClock) Now() time.Duration { return c.host() - time.Duration(c.lag.Load()) }
+
+func (c *hostClock) begin(at time.Duration) {
+	host := c.host
+	ahead := at - host()
+	c.host = func() time.Duration { return host() + ahead }
+	c.lag.Store(0)
+}
 
 func (c *hostClock) hold(at, most time.Duration) {
 	if late := c.Now() - at; late > 0 {
@@ -103,6 +112,10 @@ func (c *countClock) skip(at time.Duration) bool {
 func (c *countClock) budget(at time.Duration) int {
 	left := min(at-c.Now(), stepTime)
 	return max(int((left+countRate-1)/countRate), 1)
+}
+
+func (c *countClock) begin(at time.Duration) {
+	c.skipped += at - c.Now()
 }
 
 func (c *countClock) ran(uint64) {}

@@ -9,7 +9,7 @@ import (
 // printed takes a byte that the guest has sent to COM1.
 func (b *Board) printed(c byte) bool {
 	if f := b.cfg.Hooks.Line; f != nil && c == '\n' {
-		f(b.log.since(b.log.start))
+		f(b.log.since(b.log.Start))
 	}
 	b.log.add(c)
 	b.serial.put([]byte{c})

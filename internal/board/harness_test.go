@@ -31,9 +31,18 @@ func flat(t testing.TB, program string) Image {
 	return Image{Kernel: k}
 }
 
-// newRig makes a board that has booted the image. Without another it has the
-// debug exit at port F4h.
+// newRig makes a board that has booted the image.
 func newRig(t testing.TB, cfg Config, image Image) *rig {
+	t.Helper()
+	r := assemble(t, cfg)
+	if err := r.Boot(image); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// assemble makes a board with the debug exit at port F4h.
+func assemble(t testing.TB, cfg Config) *rig {
 	t.Helper()
 	r := &rig{t: t}
 	if cfg.Memory == 0 {
@@ -58,9 +67,6 @@ func newRig(t testing.TB, cfg Config, image Image) *rig {
 			t.Error(err)
 		}
 	})
-	if err := r.Boot(image); err != nil {
-		t.Fatal(err)
-	}
 	return r
 }
 

@@ -1,6 +1,9 @@
 package board
 
-import "io"
+import (
+	"io"
+	"slices"
+)
 
 // inlet carries what an io.Reader gives to a device with bounded room. A
 // goroutine of its own reads, one chunk at a time.
@@ -8,6 +11,7 @@ type inlet struct {
 	kick func(func())
 	take func(p []byte) int // offers bytes to the device, gives how many it took
 	eof  func(err error)
+	kept []byte // what a restored machine has not taken yet; it comes before left
 	left []byte // of the chunk that was read, not taken yet
 	next chan struct{}
 	stop chan struct{}
@@ -43,6 +47,12 @@ func (in *inlet) read(r io.Reader, stop <-chan struct{}) {
 // pump offers what is left to the device; the machine calls it whenever there
 // may be room.
 func (in *inlet) pump() {
+	if len(in.kept) > 0 {
+		in.kept = in.kept[in.take(in.kept):]
+		if len(in.kept) > 0 {
+			return
+		}
+	}
 	if len(in.left) == 0 {
 		return
 	}
@@ -51,6 +61,9 @@ func (in *inlet) pump() {
 		in.next <- struct{}{}
 	}
 }
+
+// save gives what was read and not taken yet.
+func (in *inlet) save() []byte { return slices.Concat(in.kept, in.left) }
 
 func (in *inlet) close() {
 	if in.stop != nil {

@@ -8,32 +8,41 @@ import (
 	"alpinevm/cpu"
 )
 
-// logTail keeps the last bytes that COM1 has sent.
-type logTail struct {
-	buf   [32 << 10]byte
-	n     int // bytes ever added
-	start int // value of n where the current line began
+// LogState is the last bytes that COM1 has sent.
+type LogState struct {
+	Buf   [32 << 10]byte
+	N     int64 // bytes ever added
+	Start int64 // value of N where the current line began
 }
 
-func (l *logTail) add(b byte) {
-	l.buf[l.n%len(l.buf)] = b
-	l.n++
+func (l *LogState) add(b byte) {
+	l.Buf[l.N%int64(len(l.Buf))] = b
+	l.N++
 	if b == '\n' {
-		l.start = l.n
+		l.Start = l.N
 	}
 }
 
 // since is what was added from the nth byte on, as far as it is there.
-func (l *logTail) since(n int) []byte {
-	n = max(n, l.n-len(l.buf))
-	i, j := n%len(l.buf), l.n%len(l.buf)
+func (l *LogState) since(n int64) []byte {
+	size := int64(len(l.Buf))
+	n = max(n, l.N-size)
+	i, j := n%size, l.N%size
 	switch {
-	case n >= l.n:
+	case n >= l.N:
 		return nil
 	case i < j:
-		return l.buf[i:j]
+		return l.Buf[i:j]
 	}
-	return append(bytes.Clone(l.buf[i:]), l.buf[:j]...)
+	return append(bytes.Clone(l.Buf[i:]), l.Buf[:j]...)
+}
+
+// check refuses what cannot have come from add.
+func (l *LogState) check() error {
+	if l.N < 0 || l.N > 1<<62 || l.Start < 0 || l.Start > l.N {
+		return fmt.Errorf("log: a line began at %d of %d bytes", l.Start, l.N)
+	}
+	return nil
 }
 
 // Log is the last 32 KiB that COM1 has sent, good until the next step.

@@ -1,6 +1,9 @@
 package board
 
-import "io"
+import (
+	"io"
+	"slices"
+)
 
 // outletRoom is how much output waits for the host before the machine stops
 // stepping, in bytes.
@@ -72,6 +75,9 @@ func (o *outlet) full() bool { return len(o.waiting) >= outletRoom }
 
 // empty says that all has been written.
 func (o *outlet) empty() bool { return !o.writing && len(o.waiting) == 0 }
+
+// save gives what waits. What the writer has is the host's already.
+func (o *outlet) save() []byte { return slices.Clone(o.waiting) }
 
 // close ends the goroutine.
 func (o *outlet) close() {

@@ -6,22 +6,50 @@ import (
 	"io"
 )
 
-// entropy is the source of the virtio random number generator.
-func (b *Board) entropy() io.Reader {
-	if b.cfg.Deterministic {
-		return wordReader{b.random()}
-	}
-	return rand.Reader
+// generator makes the random numbers of a repeatable machine, which are no
+// secret: xorshift64*. Its state is never 0.
+type generator struct{ x uint64 }
+
+func newGenerator() *generator { return &generator{0x9e3779b97f4a7c15} }
+
+func (g *generator) next() uint32 {
+	g.x ^= g.x >> 12
+	g.x ^= g.x << 25
+	g.x ^= g.x >> 27
+	return uint32(g.x * 0x2545f4914f6cdd1d >> 32)
 }
 
-// wordReader reads the bytes of 32-bit numbers.
-type wordReader struct{ next func() uint32 }
-
-func (r wordReader) Read(p []byte) (int, error) {
+// Read fills p with the low byte of a number each.
+func (g *generator) Read(p []byte) (int, error) {
 	for i := range p {
-		p[i] = byte(r.next())
+		p[i] = byte(g.next())
 	}
 	return len(p), nil
+}
+
+// hostRandom is a number of the host's.
+func hostRandom() uint32 {
+	var s [4]byte
+	if _, err := io.ReadFull(rand.Reader, s[:]); err != nil {
+		panic("BUG: crypto/rand does not fail: " + err.Error())
+	}
+	return binary.LittleEndian.Uint32(s[:])
+}
+
+// random is the source of RDRAND.
+func (b *Board) random() func() uint32 {
+	if b.rdrand != nil {
+		return b.rdrand.next
+	}
+	return hostRandom
+}
+
+// entropy is the source of the virtio random number generator.
+func (b *Board) entropy() io.Reader {
+	if b.rng != nil {
+		return b.rng
+	}
+	return rand.Reader
 }
 
 // seed is what the loader gives the kernel's random number generator.
@@ -31,25 +59,4 @@ func (b *Board) seed() []byte {
 		rand.Read(s)
 	}
 	return s
-}
-
-// random is the source of RDRAND.
-func (b *Board) random() func() uint32 {
-	if b.cfg.Deterministic {
-		x := uint64(0x9e3779b97f4a7c15)
-		return func() uint32 {
-			// xorshift64*: repeatable, not secret
-			x ^= x >> 12
-			x ^= x << 25
-			x ^= x >> 27
-			return uint32(x * 0x2545f4914f6cdd1d >> 32)
-		}
-	}
-	return func() uint32 {
-		var s [4]byte
-		if _, err := io.ReadFull(rand.Reader, s[:]); err != nil {
-			panic("BUG: crypto/rand does not fail: " + err.Error())
-		}
-		return binary.LittleEndian.Uint32(s[:])
-	}
 }

@@ -2,6 +2,7 @@ package board
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"sync"
 	"time"
@@ -66,7 +67,11 @@ func (b *Board) Kick(f func()) { b.kicks.post(f) }
 // Step runs the machine for at most about 100 microseconds of host time, never
 // past its next timer. It never sleeps. wakeAt is the guest time at which an
 // Idle machine has something to do.
-func (b *Board) Step() (s Status, wakeAt time.Duration) {
+func (b *Board) Step() (s Status, wakeAt time.Duration) { return b.StepTo(math.MaxUint64) }
+
+// StepTo is Step, but goes no further than to that count of instructions, which
+// it has not reached yet.
+func (b *Board) StepTo(count uint64) (s Status, wakeAt time.Duration) {
 	b.kicks.drain()
 	b.pump()
 	if b.off {
@@ -81,7 +86,7 @@ func (b *Board) Step() (s Status, wakeAt time.Duration) {
 		at = never
 	}
 	before := b.cpu.Retired
-	exit := b.execute(b.clock.budget(at))
+	exit := b.execute(int(min(uint64(b.clock.budget(at)), count-before)))
 	b.clock.ran(b.cpu.Retired - before)
 	b.pump()
 	if b.resetting && !b.off {

@@ -80,7 +80,7 @@ func TestBlocked(t *testing.T) {
 	w := &slow{let: let}
 	r := newRig(t, Config{Serial: w}, flat(t, baretest.Flood))
 	defer close(let)
-	printed := func() int { return r.log.n }
+	printed := func() int64 { return r.log.N }
 	for s := Running; s != Blocked; s, _ = r.Step() {
 		if printed() > 10*outletRoom {
 			t.Fatal("output that nobody takes does not stop the machine")

@@ -28,6 +28,9 @@ type emitter struct {
 	// wrongAF says that AF in the host's register is what its shifts leave.
 	wrongAF bool
 	merged  bool // see inContext
+	// sseChecked and mmxChecked say that the block has looked whether such
+	// instructions may be executed; inMMX that the x87 state is MMX's.
+	sseChecked, mmxChecked, inMMX bool
 }
 
 func (e *emitter) begin(t *Target, s *jit.Store) {
@@ -48,6 +51,7 @@ func (e *emitter) block(u *jit.Unit, i int) {
 	e.b = b
 	b.Code = e.hot.pos()
 	e.inHost, e.inMem, e.wrongAF = false, true, false
+	e.forget()
 	if e.falls = nil; b.Falls {
 		e.falls = &u.Blocks[i+1]
 	}
@@ -81,6 +85,23 @@ func (e *emitter) interpreted() {
 	e.save()
 	e.leave(&e.hot, jit.ExitID(jit.ExitInst, e.b.Index, e.i))
 	e.inHost, e.inMem, e.wrongAF = true, true, false
+	e.forget()
+}
+
+// forget drops what is known of the state of SSE and MMX.
+func (e *emitter) forget() { e.sseChecked, e.mmxChecked, e.inMMX = false, false, false }
+
+// allowed makes the interpreter execute the instruction where the word of the
+// context at off is not 0, unless that was looked at before.
+func (e *emitter) allowed(checked *bool, off int32) {
+	if *checked {
+		return
+	}
+	e.spoil()
+	e.hot.aluImm(aluCMP, w32, at(r15, off), 0)
+	e.hot.jcc(condNZ, e.cold.pos())
+	e.interpretCold()
+	*checked = true
 }
 
 // save makes sure that live flags are in the context. rax is lost.
@@ -298,13 +319,23 @@ func (e *emitter) miss(table int, addr reg, size int) {
 // memory appends address and check for the memory operand, and gives the place.
 // The address is in rax, or in r11 where flags have to be restored behind the
 // check, which takes rax.
-func (e *emitter) memory(table int, size int) loc {
+func (e *emitter) memory(table int, size int) loc { return e.memoryAligned(table, size, false) }
+
+// memoryAligned is memory; an address that is not aligned to 16 bytes is left to
+// the interpreter where aligned is set.
+func (e *emitter) memoryAligned(table int, size int, aligned bool) loc {
 	addr := rax
 	if e.wantsFlags() {
 		addr = r11
 	}
 	e.spoil()
 	e.address(table, addr)
+	if aligned {
+		e.hot.op(0, w8, 0xf6, 0, direct(addr)) // TEST
+		e.hot.bytes(15)
+		e.hot.jcc(condNZ, e.cold.pos())
+		e.interpretCold()
+	}
 	e.check(table, addr, size)
 	return indexed(r10, addr, 0, 0)
 }

@@ -10,11 +10,13 @@ type rule struct {
 	// it serves all.
 	takes func(in *x86.Inst) bool
 	emit  func(e *emitter)
+	// system: at CPL 0 to 2 only
+	system bool
 }
 
 // rules is indexed by mnemonic. It is filled in once and never changed.
 var rules = func() (t [x86.NumOps]rule) {
-	for _, f := range []map[x86.Op]rule{moveRules, aluRules, bitRules, multiplyRules, stackRules, branchRules, flagRules} {
+	for _, f := range []map[x86.Op]rule{moveRules, aluRules, bitRules, multiplyRules, stackRules, branchRules, flagRules, stringRules, simdRules(), mmxRules} {
 		for op, r := range f {
 			if t[op].emit != nil {
 				panic("BUG: two rules for " + op.String())
@@ -26,9 +28,9 @@ var rules = func() (t [x86.NumOps]rule) {
 }()
 
 // Native says whether there is code for in.
-func (t *Target) Native(in *x86.Inst) bool {
+func (t *Target) Native(in *x86.Inst, user bool) bool {
 	r := &rules[in.Op]
-	if r.emit == nil || in.AddrSize != 4 && in.Mem {
+	if r.emit == nil || r.system && user || in.AddrSize != 4 && in.Mem {
 		return false
 	}
 	if in.Mem && in.Seg == x86.CS && in.Op != x86.LEA && in.Op != x86.NOP {

@@ -9,9 +9,9 @@ var aluRules = map[x86.Op]rule{
 	x86.AND: {emit: alu}, x86.SUB: {emit: alu}, x86.XOR: {emit: alu}, x86.CMP: {emit: alu},
 	x86.TEST: {emit: test},
 	x86.NOT:  {emit: unary}, x86.NEG: {emit: unary}, x86.INC: {emit: unary}, x86.DEC: {emit: unary},
-	x86.ROL: {takesShift, shift}, x86.ROR: {takesShift, shift}, x86.RCL: {takesShift, shift}, x86.RCR: {takesShift, shift},
-	x86.SHL: {takesShift, shift}, x86.SHR: {takesShift, shift}, x86.SAR: {takesShift, shift},
-	x86.SHLD: {takesDouble, doubleShift}, x86.SHRD: {takesDouble, doubleShift},
+	x86.ROL: {takes: takesShift, emit: shift}, x86.ROR: {takes: takesShift, emit: shift}, x86.RCL: {takes: takesShift, emit: shift}, x86.RCR: {takes: takesShift, emit: shift},
+	x86.SHL: {takes: takesShift, emit: shift}, x86.SHR: {takes: takesShift, emit: shift}, x86.SAR: {takes: takesShift, emit: shift},
+	x86.SHLD: {takes: takesDouble, emit: doubleShift}, x86.SHRD: {takes: takesDouble, emit: doubleShift},
 }
 
 // alu serves the eight operations of the first group (SDM vol. 2D table A-2).

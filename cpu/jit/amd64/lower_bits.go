@@ -5,15 +5,16 @@ package amd64
 import "alpinevm/cpu/x86"
 
 var bitRules = map[x86.Op]rule{
-	x86.BT: {takesBit, bit}, x86.BTS: {takesBit, bit}, x86.BTR: {takesBit, bit}, x86.BTC: {takesBit, bit},
+	x86.BT: {takes: takesBit, emit: bit}, x86.BTS: {takes: takesBit, emit: bit}, x86.BTR: {takes: takesBit, emit: bit}, x86.BTC: {takes: takesBit, emit: bit},
 	x86.BSF: {emit: scan}, x86.BSR: {emit: scan},
-	x86.BSWAP:   {func(in *x86.Inst) bool { return in.OpSize == 4 }, swap},
-	x86.XADD:    {takesExchange, exchangeAdd},
-	x86.CMPXCHG: {takesExchange, compareExchange},
+	x86.BSWAP:     {takes: func(in *x86.Inst) bool { return in.OpSize == 4 }, emit: swap},
+	x86.XADD:      {takes: takesExchange, emit: exchangeAdd},
+	x86.CMPXCHG8B: {emit: compareExchange8},
+	x86.CMPXCHG:   {takes: takesExchange, emit: compareExchange},
 }
 
-// takesBit refuses a bit number in a register for a string of bits in memory.
-func takesBit(in *x86.Inst) bool { return !in.Mem || has(in, x86.Ib) }
+// takesBit refuses strings of bits in memory by 16-bit numbers.
+func takesBit(in *x86.Inst) bool { return !in.Mem || has(in, x86.Ib) || in.OpSize == 4 }
 
 func bit(e *emitter) {
 	table := write
@@ -25,7 +26,41 @@ func bit(e *emitter) {
 		e.hot.imm(e.in.Imm, w8)
 		return
 	}
+	if e.in.Mem {
+		e.bitString(table)
+		return
+	}
 	e.regRM(e.code(), table, false, true)
+}
+
+// bitString serves a bit number in a register, which reaches beyond the operand
+// in memory by 4 bytes for each 32 bits, both ways.
+func (e *emitter) bitString(table int) {
+	n := guest[e.in.Reg]
+	e.spoil()
+	e.hot.load(w32, r11, direct(n))
+	e.hot.op(0, w32, 0xc1, 7, direct(r11)) // SAR
+	e.hot.bytes(5)
+	e.address(table, rax)
+	e.hot.lea(rax, indexed(rax, r11, 2, 0))
+	e.check(table, rax, 4)
+	e.hot.op(0, w64, 0x8d, uint8(r10), indexed(r10, rax, 0, 0)) // LEA
+	e.hot.load(w32, r11, at(r10, 0))
+	e.ready()
+	e.hot.op(0, w32, e.code(), uint8(n), direct(r11))
+	if table == write {
+		e.hot.store(w32, at(r10, 0), r11)
+	}
+}
+
+// compareExchange8 has EDX, ECX and EBX where the host's instruction wants them.
+func compareExchange8(e *emitter) {
+	place := e.memory(write, 8)
+	e.hot.op(0, w64, 0x8d, uint8(r11), place) // LEA
+	e.ready()
+	e.hot.load(w32, rax, direct(guest[x86.EAX]))
+	e.hot.op(0, w32, 0x0fc7, 1, at(r11, 0))
+	e.hot.load(w32, guest[x86.EAX], direct(rax))
 }
 
 // scan changes ZF alone, where the host leaves the other flags undefined.

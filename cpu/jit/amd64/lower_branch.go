@@ -8,10 +8,10 @@ import (
 )
 
 var branchRules = map[x86.Op]rule{
-	x86.JCC:   {takesBranch, branchIf},
-	x86.JMP:   {takesBranch, jump},
-	x86.LOOP:  {takesLoop, loop},
-	x86.JECXZ: {takesLoop, branchIfZero},
+	x86.JCC:   {takes: takesBranch, emit: branchIf},
+	x86.JMP:   {takes: takesBranch, emit: jump},
+	x86.LOOP:  {takes: takesLoop, emit: loop},
+	x86.JECXZ: {takes: takesLoop, emit: branchIfZero},
 }
 
 func takesBranch(in *x86.Inst) bool { return in.OpSize == 4 }

@@ -5,13 +5,15 @@ package amd64
 import "alpinevm/cpu/x86"
 
 var flagRules = map[x86.Op]rule{
-	x86.CLC:  {emit: carry},
-	x86.STC:  {emit: carry},
-	x86.CMC:  {emit: carry},
-	x86.LAHF: {emit: lahf},
-	x86.SAHF: {emit: sahf},
-	x86.CLD:  {emit: direction},
-	x86.STD:  {emit: direction},
+	x86.CLC:   {emit: carry},
+	x86.STC:   {emit: carry},
+	x86.CMC:   {emit: carry},
+	x86.LAHF:  {emit: lahf},
+	x86.SAHF:  {emit: sahf},
+	x86.CLD:   {emit: direction},
+	x86.STD:   {emit: direction},
+	x86.CLI:   {emit: maskInterrupts, system: true},
+	x86.PUSHF: {takes: func(in *x86.Inst) bool { return in.OpSize == 4 }, emit: pushFlags},
 }
 
 // carry serves CLC, STC and CMC, which leave the other flags.
@@ -48,4 +50,27 @@ func direction(e *emitter) {
 	} else {
 		e.hot.aluImmLong(aluOR, m, int32(x86.FlagDF))
 	}
+}
+
+// maskInterrupts is CLI with the privilege to do it. While generated code runs
+// no interrupt is pending.
+func maskInterrupts(e *emitter) {
+	e.spoil()
+	e.hot.aluImmLong(aluAND, at(rbp, stateFlags), ^int32(x86.FlagIF))
+}
+
+// pushFlags pushes EFLAGS without VM and RF.
+func pushFlags(e *emitter) {
+	place := e.below()
+	e.hot.load(w32, regESP, direct(rax))
+	e.hot.op(0, w64, 0x8d, uint8(r10), place)               // LEA
+	e.hot.op(0, w32, 0x0fb6, uint8(r11), at(r15, ctxFlags)) // MOVZX: OF
+	e.hot.op(0, w32, 0xc1, 4, direct(r11))                  // SHL
+	e.hot.bytes(11)
+	e.hot.op(0, w32, 0x0fb6, uint8(rax), at(r15, ctxFlags+1))
+	e.hot.op(0, w32, 0x09, uint8(r11), direct(rax))         // OR
+	e.hot.op(0, w32, 0x0b, uint8(rax), at(rbp, stateFlags)) // OR
+	e.hot.aluImm(aluAND, w32, direct(rax), ^int32(x86.FlagVM|x86.FlagRF))
+	e.hot.aluImm(aluOR, w32, direct(rax), 2)
+	e.hot.store(w32, at(r10, 0), rax)
 }

@@ -5,11 +5,11 @@ package amd64
 import "alpinevm/cpu/x86"
 
 var moveRules = map[x86.Op]rule{
-	x86.MOV:    {takesMove, move},
+	x86.MOV:    {takes: takesMove, emit: move},
 	x86.MOVZX:  {emit: extend},
 	x86.MOVSX:  {emit: extend},
 	x86.LEA:    {emit: lea},
-	x86.XCHG:   {takesExchange, exchange},
+	x86.XCHG:   {takes: takesExchange, emit: exchange},
 	x86.CMOVCC: {emit: moveIf},
 	x86.SETCC:  {emit: set},
 	x86.CBW:    {emit: convert},

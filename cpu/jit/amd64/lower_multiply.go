@@ -7,8 +7,8 @@ import "alpinevm/cpu/x86"
 var multiplyRules = map[x86.Op]rule{
 	x86.MUL:  {emit: multiply},
 	x86.IMUL: {emit: multiply},
-	x86.DIV:  {func(in *x86.Inst) bool { return in.OpSize == 4 }, divide},
-	x86.IDIV: {func(in *x86.Inst) bool { return in.OpSize == 4 }, divideSigned},
+	x86.DIV:  {takes: func(in *x86.Inst) bool { return in.OpSize == 4 }, emit: divide},
+	x86.IDIV: {takes: func(in *x86.Inst) bool { return in.OpSize == 4 }, emit: divideSigned},
 }
 
 // multiply serves MUL, and IMUL in its three forms.

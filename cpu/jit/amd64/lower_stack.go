@@ -8,11 +8,11 @@ import (
 )
 
 var stackRules = map[x86.Op]rule{
-	x86.PUSH:  {takesStack, push},
-	x86.POP:   {takesPop, pop},
-	x86.LEAVE: {func(in *x86.Inst) bool { return in.OpSize == 4 }, leaveFrame},
-	x86.CALL:  {takesBranch, call},
-	x86.RET:   {takesBranch, ret},
+	x86.PUSH:  {takes: takesStack, emit: push},
+	x86.POP:   {takes: takesPop, emit: pop},
+	x86.LEAVE: {takes: func(in *x86.Inst) bool { return in.OpSize == 4 }, emit: leaveFrame},
+	x86.CALL:  {takes: takesBranch, emit: call},
+	x86.RET:   {takes: takesBranch, emit: ret},
 }
 
 func exitInst(e *emitter) uint32 { return jit.ExitID(jit.ExitInst, e.b.Index, e.i) }

@@ -20,12 +20,21 @@ const (
 	ctxState  = int32(unsafe.Offsetof(jit.Context{}.State))
 	ctxTable  = int32(unsafe.Offsetof(jit.Context{}.Table))
 	ctxGen    = int32(unsafe.Offsetof(jit.Context{}.Gen))
+	ctxMXCSR  = int32(unsafe.Offsetof(jit.Context{}.MXCSR))
+	ctxHost   = int32(unsafe.Offsetof(jit.Context{}.Host))
+	ctxNoSSE  = int32(unsafe.Offsetof(jit.Context{}.NoSSE))
+	ctxNoMMX  = int32(unsafe.Offsetof(jit.Context{}.NoMMX))
 	ctxMask   = int32(unsafe.Offsetof(jit.Context{}.Mask))
 
 	stateR     = int32(unsafe.Offsetof(cpu.State{}.R))
 	stateFlags = int32(unsafe.Offsetof(cpu.State{}.Flags))
 	stateSeg   = int32(unsafe.Offsetof(cpu.State{}.Seg))
 	stateFPU   = int32(unsafe.Offsetof(cpu.State{}.FPU))
+	stateMant  = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.Mant))
+	stateSE    = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.SE))
+	stateSW    = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.SW))
+	stateUsed  = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.Used))
+	stateXMM   = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.XMM))
 	segSize    = int32(unsafe.Sizeof(cpu.Seg{}))
 	segBase    = int32(unsafe.Offsetof(cpu.Seg{}.Base))
 	segFast    = int32(unsafe.Offsetof(cpu.Seg{}.Fast))
@@ -47,6 +56,7 @@ func (s *stubs) emit(a *asm, t *Target) {
 	a.load(w64, rbp, at(r15, ctxState))
 	a.load(w64, r14, at(r15, ctxTable))
 	a.load(w32, r13, at(r15, ctxBudget))
+	a.op(0, w32, 0x0fae, 2, at(r15, ctxMXCSR)) // LDMXCSR
 	restoreFlags(a)
 	for i, r := range guest {
 		a.load(w32, r, at(rbp, stateR+4*int32(i)))
@@ -59,6 +69,8 @@ func (s *stubs) emit(a *asm, t *Target) {
 	for i, r := range guest {
 		a.store(w32, at(rbp, stateR+4*int32(i)), r)
 	}
+	a.op(0, w32, 0x0fae, 3, at(r15, ctxMXCSR)) // STMXCSR
+	a.op(0, w32, 0x0fae, 2, at(r15, ctxHost))
 	a.bytes(0xc3)
 
 	for table := range s.unaligned {

@@ -48,6 +48,7 @@ func New(state uintptr) (*Target, error) {
 	}
 	t := &Target{memory: m}
 	t.shared.State = uint64(state)
+	t.shared.Host = 0x1f80 // as the Go runtime leaves it
 	t.shared.Mask = [4]uint32{mask1, mask2, mask4}
 	t.Clear()
 	return t, nil

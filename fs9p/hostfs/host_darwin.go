@@ -1,0 +1,4 @@
+package hostfs
+
+// utimeOmit is UTIME_OMIT of sys/stat.h.
+const utimeOmit = -2

@@ -1,0 +1,5 @@
+package hostfs
+
+import "golang.org/x/sys/unix"
+
+const utimeOmit = unix.UTIME_OMIT

@@ -1,0 +1,161 @@
+package board
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"alpinevm/cpu"
+	"alpinevm/devices/acpi"
+	"alpinevm/devices/debugport"
+	"alpinevm/devices/i8042"
+	"alpinevm/devices/pci"
+	"alpinevm/devices/pic"
+	"alpinevm/devices/pit"
+	"alpinevm/devices/rtc"
+	"alpinevm/devices/uart"
+)
+
+// State is all that a board remembers besides its memory, as plain data.
+//
+// Not in it is what belongs to the host: what an outlet's writer has already,
+// what other goroutines have still to say by Kick, and how fast the host is.
+// Timers are armed again by the devices that they belong to.
+type State struct {
+	Now   time.Duration // guest time
+	Start int64         // what the calendar showed at time 0: nanoseconds since 1970
+
+	CPU   cpu.State
+	PIC   pic.State
+	PIT   pit.State
+	RTC   rtc.State
+	I8042 i8042.State
+	COM1  uart.State
+	COM2  uart.State
+	ACPI  acpi.State
+	POST  debugport.State
+	PCI   pci.State
+
+	// RDRAND and RNG are the random numbers of a repeatable machine, 0 where
+	// they are the host's.
+	RDRAND, RNG uint64
+
+	Log LogState
+	// What waits for the host's streams, and what has come from them.
+	Serial, Debug, Terminal []byte
+	Keys, Received          []byte
+}
+
+// errOff is of a board that has ended: nothing goes on from it.
+var errOff = errors.New("the machine is off")
+
+// Save gives a copy of the state, between two steps.
+func (b *Board) Save() (*State, error) {
+	b.kicks.drain()
+	if b.off {
+		return nil, errOff
+	}
+	s := &State{
+		Now: b.clock.Now(), Start: b.start.UnixNano(),
+		CPU: b.cpu.State,
+		PIC: b.pic.Save(), PIT: b.pit.Save(), RTC: b.rtc.Save(), I8042: b.i8042.Save(), COM1: b.com1.Save(), COM2: b.com2.Save(),
+		ACPI: b.acpi.Save(), POST: b.post.Save(), PCI: b.pci.Save(),
+		Log: b.log, Serial: b.serial.save(), Debug: b.debug.save(),
+	}
+	if b.rdrand != nil {
+		s.RDRAND, s.RNG = b.rdrand.x, b.rng.x
+	}
+	if b.terminal != nil {
+		s.Terminal = b.terminal.save()
+	}
+	if b.keys != nil {
+		s.Keys = b.keys.save()
+	}
+	if b.received != nil {
+		s.Received = b.received.save()
+	}
+	return s, nil
+}
+
+// Restore puts a saved state into a board that was made as the saved one was and
+// has not run; its memory is restored before. The image is what the guest's next
+// reset starts. After an error the board is of no use.
+func (b *Board) Restore(image Image, s *State) error {
+	b.image = image
+	if image.Firmware != nil {
+		if err := b.mapFirmware(); err != nil {
+			return err
+		}
+	}
+	// What a device's outputs lead to comes before it.
+	for _, part := range []struct {
+		name    string
+		restore func() error
+	}{
+		{"processor", func() error { b.cpu.State = s.CPU; b.cpu.Reload(); return nil }},
+		{"clock", func() error { return b.restoreClock(s) }},
+		{"pic", func() error { b.pic.Restore(s.PIC); return nil }},
+		{"pit", func() error { b.pit.Restore(s.PIT); return nil }},
+		{"rtc", func() error { b.rtc.Restore(s.RTC); return nil }},
+		{"i8042", func() error { b.i8042.Restore(s.I8042); return nil }},
+		{"com1", func() error { b.com1.Restore(s.COM1); return nil }},
+		{"com2", func() error { b.com2.Restore(s.COM2); return nil }},
+		{"acpi", func() error { b.acpi.Restore(s.ACPI); return nil }},
+		{"post", func() error { b.post.Restore(s.POST); return nil }},
+		{"pci", func() error { b.pci.Restore(s.PCI); return nil }},
+		{"random numbers", func() error { return b.restoreRandom(s) }},
+		{"streams", func() error { return b.restoreStreams(s) }},
+	} {
+		if err := part.restore(); err != nil {
+			return fmt.Errorf("restore: %s: %w", part.name, err)
+		}
+	}
+	return nil
+}
+
+// lastTime is far from where sums of times overflow.
+const lastTime = never / 4
+
+// restoreClock goes on with the guest's time. The count of instructions is there
+// before it.
+func (b *Board) restoreClock(s *State) error {
+	if s.Now < 0 || s.Now > lastTime {
+		return fmt.Errorf("guest time %v", s.Now)
+	}
+	b.clock.begin(s.Now)
+	b.start = time.Unix(0, s.Start).UTC()
+	return nil
+}
+
+// restoreRandom goes on with a repeatable machine's random numbers. Others draw
+// new ones.
+func (b *Board) restoreRandom(s *State) error {
+	if repeatable := s.RDRAND != 0 && s.RNG != 0; repeatable != (b.rdrand != nil) {
+		return errors.New("one of the two machines is deterministic, the other is not")
+	}
+	if b.rdrand != nil {
+		b.rdrand.x, b.rng.x = s.RDRAND, s.RNG
+	}
+	return nil
+}
+
+// restoreStreams goes on with what was on its way. Where there is no stream any
+// more it is lost.
+func (b *Board) restoreStreams(s *State) error {
+	if err := s.Log.check(); err != nil {
+		return err
+	}
+	b.log = s.Log
+	b.serial.put(s.Serial)
+	b.debug.put(s.Debug)
+	if b.terminal != nil {
+		b.terminal.put(s.Terminal)
+	}
+	if b.keys != nil {
+		b.keys.kept = s.Keys
+	}
+	if b.received != nil {
+		b.received.kept = s.Received
+	}
+	return nil
+}
