@@ -39,7 +39,7 @@ func TestListingsAreSmall(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("not here: a listing is read whole, the last ones are kept")
 	}
-	const entries, fids = 5000, 300
+	const entries, fids = 2000, 300
 	dir := t.TempDir()
 	want := files(t, dir, entries)
 	fs := open(t, dir)
@@ -321,7 +321,7 @@ func TestKeptIsCharged(t *testing.T) {
 			return k.change(i, func(e *extra) { e.xattrs = map[string][]byte{fmt.Sprint("trusted.", i): nil} })
 		}},
 		{"many attributes", func(k *keeper, i uint64) error {
-			return k.change(i/1000, func(e *extra) {
+			return k.change(i/100, func(e *extra) {
 				if e.xattrs == nil {
 					e.xattrs = map[string][]byte{}
 				}

@@ -40,7 +40,7 @@ const (
 	maxMarks    = 1 << 20  // places that listings can go back to
 	maxOwners   = 1 << 20  // that are kept
 	maxExtras   = 32 << 20 // bytes of what else is kept
-	maxDepth    = 1024     // of a folder below the top; one is opened again through all that are above it
+	maxDepth    = 512      // of a folder below the top; one is opened again through all that are above it
 )
 
 // FS is a folder. It is used by one goroutine at a time.

@@ -1,0 +1,5 @@
+//go:build !race
+
+package hostfs
+
+const raceEnabled = false
