@@ -219,19 +219,19 @@ func TestReleaseIsShort(t *testing.T) {
 		c.OK(c.Mkdir(at, "d", 0o755))
 		c.Must(c.Call(&fs9p.Twalk{Fid: at, NewFid: at, Names: []string{"d"}}))
 	}
-	held := fs.inodes
+	held := fs.inodes()
 	if held < maxDepth {
 		t.Fatalf("%d inodes", held)
 	}
 	c.Clunk(at)
-	if gone := held - fs.inodes; gone > 200 || gone == 0 {
+	if gone := held - fs.inodes(); gone > 200 || gone == 0 {
 		t.Errorf("one request let go of %d inodes", gone)
 	}
 	for range maxDepth {
 		c.Clunk(c.At(c.Root, "d"))
 	}
-	if fs.inodes != 0 {
-		t.Errorf("%d inodes are left", fs.inodes)
+	if fs.inodes() != 0 {
+		t.Errorf("%d inodes are left", fs.inodes())
 	}
 }
 
@@ -303,8 +303,8 @@ func TestTooMuch(t *testing.T) {
 				t.Errorf("%d files were made, %d are told of", made, n)
 			}
 			c.Close()
-			if fs.files != 0 || fs.inodes != len(fs.dying) {
-				t.Errorf("%d files and %d inodes are left", fs.files, fs.inodes)
+			if fs.files != 0 || fs.inodes() != len(fs.dying) {
+				t.Errorf("%d files and %d inodes are left", fs.files, fs.inodes())
 			}
 		})
 	}

@@ -275,9 +275,8 @@ func (n *inode) keep(a fs9p.Attr) *remains {
 func (n *inode) lost(was *remains) {
 	was.attr.Nlink--
 	if n.kind == fs9p.ModeDir || n.anchor == nil && was.attr.Nlink == 0 {
-		n.gone, was.attr.Nlink = was, 0
-		n.fs.live.Delete(n.key)
-		n.fs.forget(n.key)
+		was.attr.Nlink = 0
+		n.vanish(was)
 	}
 	if n.recent != nil {
 		n.fs.closeFolder(n)

@@ -46,10 +46,11 @@ const (
 // FS is a folder. It is used by one goroutine at a time.
 type FS struct {
 	top      *inode
-	live     fs9p.Table[key, *inode] // inodes that are held and still there
-	inodes   int                     // that there are, but for top
-	dying    []*inode                // those that nobody holds, to be let go of
-	folders  list.List               // *inode with an open folder, the one used last in front
+	live     fs9p.Table[key, *inode]    // inodes that are held and still there
+	gone     fs9p.Table[uint64, *inode] // those that are held only, by number
+	restored map[uint64]InodeState      // of a State, until it has settled
+	dying    []*inode                   // those that nobody holds, to be let go of
+	folders  list.List                  // *inode with an open folder, the one used last in front
 	listings listings
 	numbers  numbers
 	kept     keeper

@@ -168,9 +168,9 @@ func TestNoLeak(t *testing.T) {
 		c.Clunk(fid, dir)
 	}
 	c.Close()
-	if fs.live.Len() != 1 || fs.inodes != 0 || len(fs.dying) != 0 || fs.top.refs != 1 || fs.files != 0 || fs.folders.Len() != 0 {
+	if fs.live.Len() != 1 || fs.inodes() != 0 || len(fs.dying) != 0 || fs.top.refs != 1 || fs.files != 0 || fs.folders.Len() != 0 {
 		t.Errorf("%d inodes live, %d there, %d dying, the top is held %d times, %d files and %d directories open",
-			fs.live.Len(), fs.inodes, len(fs.dying), fs.top.refs, fs.files, fs.folders.Len())
+			fs.live.Len(), fs.inodes(), len(fs.dying), fs.top.refs, fs.files, fs.folders.Len())
 	}
 	if s := fs.kept; s.owners.Len() != 0 || s.extras.Len() != 0 || s.bytes != 0 {
 		t.Errorf("of files that are gone %d owners and %d extras of %d bytes are kept", s.owners.Len(), s.extras.Len(), s.bytes)

@@ -81,7 +81,6 @@ func (fs *FS) reap() {
 
 // drop ends n and gives what it holds.
 func (n *inode) drop() *inode {
-	n.fs.inodes--
 	if n.recent != nil {
 		n.fs.closeFolder(n)
 	}
@@ -93,7 +92,9 @@ func (n *inode) drop() *inode {
 	if n.anchor != nil {
 		n.anchor.release()
 	}
-	if n.fs.live.At(n.key) == n {
+	if n.gone != nil {
+		n.fs.gone.Delete(n.id)
+	} else {
 		n.fs.live.Delete(n.key)
 	}
 	return n.parent
@@ -112,13 +113,12 @@ func (fs *FS) found(d *inode, f *folder, name string, fi os.FileInfo) (*inode, e
 		n = nil
 	}
 	if n == nil {
-		if fs.inodes >= fs.limit.inodes {
+		if fs.inodes() >= fs.limit.inodes {
 			return nil, fs9p.ENFILE
 		}
 		n = &inode{fs: fs, key: k, kind: kind}
 		n.id = fs.number(k)
 		fs.live.Put(k, n)
-		fs.inodes++
 	}
 	n.hold()
 	n.named(d, name)
@@ -127,10 +127,20 @@ func (fs *FS) found(d *inode, f *folder, name string, fi os.FileInfo) (*inode, e
 
 // replaced notes that the host has removed n and used its number again.
 func (fs *FS) replaced(n *inode) {
-	n.gone = &remains{attr: fs9p.Attr{Mode: n.kind}}
-	fs.live.Delete(n.key)
-	fs.forget(n.key)
+	n.vanish(&remains{attr: fs9p.Attr{Mode: n.kind}})
+	fs.numbers.retire(n.mark())
 }
+
+// vanish notes that n is no more on the host, which may use its number again.
+func (n *inode) vanish(was *remains) {
+	n.gone = was
+	n.fs.live.Delete(n.key)
+	n.fs.gone.Put(n.id, n)
+	n.fs.forget(n.key)
+}
+
+// inodes counts those that are held, but for the top.
+func (fs *FS) inodes() int { return fs.live.Len() + fs.gone.Len() - 1 }
 
 // named notes where n is.
 func (n *inode) named(d *inode, name string) {

@@ -84,8 +84,18 @@ func (fs *FS) forget(k key) {
 	}
 }
 
-// Inode is part of fs9p.Numbered: it finds what is held.
+// Inode is part of fs9p.Numbered: it finds what is held, and what a State names.
 func (fs *FS) Inode(path uint64) (fs9p.Node, error) {
+	if _, ok := fs.restored[path]; ok {
+		n, err := fs.find(path, maxDepth+1)
+		if err != nil {
+			return nil, err
+		}
+		return n, nil
+	}
+	if n := fs.gone.At(path); n != nil {
+		return n.hold(), nil
+	}
 	for _, n := range fs.live.All() {
 		if n.id == path {
 			return n.hold(), nil

@@ -167,8 +167,8 @@ func TestSingleOpen(t *testing.T) {
 	}
 	c.Clunk(held, fid)
 	c.Close()
-	if s.fs.files != 0 || s.fs.inodes != 0 {
-		t.Errorf("%d files and %d inodes are left", s.fs.files, s.fs.inodes)
+	if s.fs.files != 0 || s.fs.inodes() != 0 {
+		t.Errorf("%d files and %d inodes are left", s.fs.files, s.fs.inodes())
 	}
 	check(t, s.Close())
 }
