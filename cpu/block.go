@@ -68,7 +68,9 @@ type blockCache struct {
 	effects  [maxBlockOps]effect
 	part     block
 	inst     x86.Inst
-	bytes    [x86.MaxLen]byte
+	// translation is what selectors see, here so that none is made on the heap.
+	translation translation
+	bytes       [x86.MaxLen]byte
 }
 
 func (k *blockCache) init(m *mem.Memory) {

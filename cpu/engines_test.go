@@ -1,49 +1,74 @@
+//go:build linux && amd64
+
 package cpu_test
 
 import (
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"testing"
 
 	"alpinevm/cpu"
 	"alpinevm/cpu/jit"
 	"alpinevm/cpu/jit/amd64"
+	"alpinevm/cpu/x86"
 )
 
 // TestMain runs all tests of the package on each engine.
 func TestMain(m *testing.M) {
-	engine := flag.String("engine", "", "the engine to test: interpreter, translator; empty: both")
+	engine := flag.String("engine", "", "the engine to test: interpreter, translator, mixed; empty: all")
 	flag.Parse()
 	code := 0
-	if *engine != "translator" {
-		code = m.Run()
-	}
-	if *engine != "interpreter" && code == 0 {
-		if err := useTranslator(); err != nil {
-			fmt.Println("no translator here:", err)
-		} else {
-			code = m.Run()
+	for _, e := range []struct {
+		name string
+		wrap func(*amd64.Target) jit.Target // nil: no translator
+	}{
+		{"interpreter", nil},
+		{"translator", func(t *amd64.Target) jit.Target { return t }},
+		{"mixed", func(t *amd64.Target) jit.Target { return &patchy{t, rand.New(rand.NewPCG(1, 2))} }},
+	} {
+		if code != 0 || *engine != "" && *engine != e.name {
+			continue
+		}
+		if e.wrap != nil {
+			if err := amd64.Supported(); err != nil {
+				fmt.Printf("engine %s: not here: %v\n", e.name, err)
+				continue
+			}
+			cpu.SetTestEngine(translator(e.wrap))
+		}
+		if code = m.Run(); code != 0 {
+			fmt.Println("engine", e.name)
 		}
 	}
 	os.Exit(code)
 }
 
-// useTranslator makes the tests run on translated code from the first
-// instruction on.
-func useTranslator() error {
-	if err := amd64.Supported(); err != nil {
-		return err
-	}
-	cpu.SetTestEngine(func(t testing.TB, c *cpu.CPU) {
-		tr, err := amd64.Attach(c, 0, jit.Config{Strict: true})
+// translator makes the tests run on translated code from the first instruction
+// on, with flags that are exact at every fault.
+func translator(wrap func(*amd64.Target) jit.Target) func(testing.TB, *cpu.CPU) {
+	return func(t testing.TB, c *cpu.CPU) {
+		target, err := amd64.New(c)
 		if err != nil {
 			t.Fatal(err)
 		}
+		tr := jit.New(c, wrap(target), jit.Config{Strict: true})
+		c.Attach(tr, 0)
 		t.Cleanup(func() {
 			c.Attach(nil, 0)
 			_ = tr.Close()
 		})
-	})
-	return nil
+	}
+}
+
+// patchy is a target that has no code for every third instruction, which ones is
+// chance: the interpreter executes it in the middle of a block.
+type patchy struct {
+	*amd64.Target
+	r *rand.Rand
+}
+
+func (p *patchy) Native(in *x86.Inst, user bool) bool {
+	return p.r.IntN(3) != 0 && p.Target.Native(in, user)
 }

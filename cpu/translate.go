@@ -63,13 +63,14 @@ func (c *CPU) translate(in *x86.Inst, o *op, m mode, start uint32) translation {
 	if in.Prefix&x86.PrefixLock != 0 {
 		o.flags |= opLock
 	}
-	t := translation{op: o, in: in, args: row.Args, mode: m}
+	t := &c.blocks.translation
+	*t = translation{op: o, in: in, args: row.Args, mode: m}
 	if o.fn = c.refused(row, m); o.fn != nil {
 		t.refused = true
 	} else {
-		o.fn = selectors[in.Op](&t)
+		o.fn = selectors[in.Op](t)
 	}
-	return t
+	return *t
 }
 
 // refused gives the handler that raises the exception where the table says that

@@ -1,3 +1,5 @@
+//go:build linux && amd64
+
 package cputest
 
 import (
@@ -11,9 +13,6 @@ import (
 	"alpinevm/cpu/jit/amd64"
 )
 
-// attach gives a processor the engine under test.
-var attach func(*cpu.CPU) (detach func(), err error)
-
 // TestMain runs all tests of the package on each engine.
 func TestMain(m *testing.M) {
 	engine := flag.String("engine", "", "the engine to test: interpreter, translator; empty: both")
@@ -24,7 +23,7 @@ func TestMain(m *testing.M) {
 	}
 	if *engine != "interpreter" && code == 0 && !*record {
 		if err := amd64.Supported(); err != nil {
-			fmt.Println("no translator here:", err)
+			fmt.Println("engine translator: not here:", err)
 		} else {
 			attach = translate
 			code = m.Run()

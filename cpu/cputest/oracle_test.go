@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"alpinevm/cpu"
 	"alpinevm/cpu/x86"
 )
 
@@ -17,6 +18,9 @@ var (
 	seed   = flag.Uint64("oracle.seed", 0, "seed of the long run")
 	record = flag.Bool("oracle.record", false, "record the corpus to testdata/vectors.gz")
 )
+
+// attach gives a processor the engine under test; nil: the interpreter.
+var attach func(*cpu.CPU) (detach func(), err error)
 
 func newMachine(t testing.TB) *Machine {
 	m, err := NewMachine(attach)

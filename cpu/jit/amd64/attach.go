@@ -3,8 +3,6 @@
 package amd64
 
 import (
-	"unsafe"
-
 	"alpinevm/cpu"
 	"alpinevm/cpu/jit"
 )
@@ -13,9 +11,7 @@ import (
 // executed threshold times. Whoever closes the translator attaches nothing
 // before. It says why the host cannot have one.
 func Attach(c *cpu.CPU, threshold uint8, cfg jit.Config) (*jit.Translator, error) {
-	// SAFETY: the State is part of c, which the translator refers to; the Go
-	// heap does not move.
-	t, err := New(uintptr(unsafe.Pointer(&c.State)))
+	t, err := New(c)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,12 @@
 // look into the table of pages. Source: SDM vol. 2.
 package amd64
 
-import "alpinevm/cpu/jit"
+import (
+	"unsafe"
+
+	"alpinevm/cpu"
+	"alpinevm/cpu/jit"
+)
 
 // Where things lie while generated code runs. The guest's registers are in
 // host registers everywhere; EAX is not in rax, so that LAHF, SETO and addresses
@@ -36,9 +41,9 @@ type Target struct {
 	e         emitter
 }
 
-// New makes a target whose code works on the cpu.State at the given address.
-// It says why the host cannot have one.
-func New(state uintptr) (*Target, error) {
+// New makes a target whose code works on the state of c. It says why the host
+// cannot have one.
+func New(c *cpu.CPU) (*Target, error) {
 	if err := Supported(); err != nil {
 		return nil, err
 	}
@@ -47,7 +52,9 @@ func New(state uintptr) (*Target, error) {
 		return nil, err
 	}
 	t := &Target{memory: m}
-	t.shared.State = uint64(state)
+	// SAFETY: the State is part of c, which the translator refers to; the Go
+	// heap does not move.
+	t.shared.State = uint64(uintptr(unsafe.Pointer(&c.State)))
 	t.shared.Host = 0x1f80 // as the Go runtime leaves it
 	t.shared.Mask = [4]uint32{mask1, mask2, mask4}
 	t.Clear()
