@@ -158,6 +158,7 @@ func TestMirrorIsCut(t *testing.T) {
 	if len(tarFiles(t, p.Data)) != 2 {
 		t.Error("not complete")
 	}
+	srv.Close() // and its handlers have ended
 	for name, n := range sent {
 		if n != len(files[name]) {
 			t.Errorf("%s: %d bytes were sent of %d", name, n, len(files[name]))
@@ -212,10 +213,11 @@ func TestMirrorBusy(t *testing.T) {
 			told = append(told, what)
 			return func(int64) {}, func(error) {}
 		}
-		if _, err := c.Package(context.Background(), "v3.20", "linux-virt", "", Missing); err != nil || len(refused) != 2 || !strings.HasPrefix(told[0], "the pause of 0s") {
+		_, err := c.Package(context.Background(), "v3.20", "linux-virt", "", Missing)
+		srv.Close()
+		if err != nil || len(refused) != 2 || !strings.HasPrefix(told[0], "the pause of 0s") {
 			t.Errorf("%d: %v, told %q", code, err, told)
 		}
-		srv.Close()
 	}
 }
 

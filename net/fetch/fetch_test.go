@@ -286,6 +286,7 @@ func TestThroughProxy(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	_, err := get(c, "http://mirror.example/away")
+	proxy.Close() // and its handlers have ended
 	var addr *AddressError
 	if !errors.As(err, &addr) || len(asked) != 2 {
 		t.Errorf("%v, asked for %q", err, asked)

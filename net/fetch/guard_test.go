@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -107,8 +108,11 @@ func TestRedirects(t *testing.T) {
 // TestRedirectsOfPublic has a server at an address that counts as public, by
 // its port.
 func TestRedirectsOfPublic(t *testing.T) {
-	asked := 0
-	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked++; io.WriteString(w, "secret") }))
+	var asked atomic.Int64
+	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		io.WriteString(w, "secret")
+	}))
 	defer target.Close()
 	to := target.URL
 	srv := redirecting(t, &to)
@@ -128,11 +132,12 @@ func TestRedirectsOfPublic(t *testing.T) {
 		c := New(Config{Host: tt.home, Private: tt.private, Plain: true})
 		c.guard.scope = publicBut(port)
 		_, homePort, _ := net.SplitHostPort(hostPort(srv))
-		to, asked = tt.to, 0
+		to = tt.to
+		asked.Store(0)
 		_, err := get(c, "http://"+tt.home+":"+homePort)
 		var addr *AddressError
-		if tt.ok != (err == nil) || !tt.ok && !errors.As(err, &addr) || !tt.ok && asked > 0 {
-			t.Errorf("from %s to %s: %v, %d requests", tt.home, tt.to, err, asked)
+		if tt.ok != (err == nil) || !tt.ok && !errors.As(err, &addr) || !tt.ok && asked.Load() > 0 {
+			t.Errorf("from %s to %s: %v, %d requests", tt.home, tt.to, err, asked.Load())
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -323,9 +324,11 @@ func TestBusyRegistry(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%d, %s: %v", status, after, err)
 			}
+			mu.Lock()
 			if got := cat(t, s, img, "f"); got != "data" || len(refused) != 4 {
 				t.Errorf("%d, %s: %q, refused %v", status, after, got, refused)
 			}
+			mu.Unlock()
 		}
 	}
 	srv.answer(func(w http.ResponseWriter, r *http.Request) bool {
@@ -353,12 +356,12 @@ func TestCutEachTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ranges := range []bool{true, false} {
-		requests, sent := 0, 0
+		var requests, sent atomic.Int64
 		srv.answer(func(w http.ResponseWriter, r *http.Request) bool {
 			if !strings.HasSuffix(r.URL.Path, digest.String()) || r.Method != http.MethodGet {
 				return false
 			}
-			requests++
+			requests.Add(1)
 			from, n := 0, 30_000
 			if first, _, ok := strings.Cut(strings.TrimPrefix(r.Header.Get("Range"), "bytes="), "-"); ok && ranges {
 				from, _ = strconv.Atoi(first)
@@ -366,12 +369,12 @@ func TestCutEachTime(t *testing.T) {
 				w.Header().Set("Content-Length", fmt.Sprint(len(data)-from))
 				w.WriteHeader(http.StatusPartialContent)
 			} else {
-				n *= requests // or it would be without an end
+				n *= int(requests.Load()) // or it would be without an end
 				w.Header().Set("Content-Length", fmt.Sprint(len(data)))
 			}
 			n = min(n, len(data)-from)
 			w.Write(data[from : from+n])
-			sent += n
+			sent.Add(int64(n))
 			w.(http.Flusher).Flush()
 			if from+n < len(data) {
 				panic(http.ErrAbortHandler)
@@ -386,8 +389,8 @@ func TestCutEachTime(t *testing.T) {
 		if f := cat(t, s, got, "f"); len(f) != 200_000 {
 			t.Errorf("%d bytes", len(f))
 		}
-		if want := (len(data) + 29_999) / 30_000; requests != want || ranges && sent != len(data) {
-			t.Errorf("ranges %v: %d requests, want %d; %d bytes were sent of %d", ranges, requests, want, sent, len(data))
+		if want := (len(data) + 29_999) / 30_000; int(requests.Load()) != want || ranges && int(sent.Load()) != len(data) {
+			t.Errorf("ranges %v: %d requests, want %d; %d bytes were sent of %d", ranges, requests.Load(), want, sent.Load(), len(data))
 		}
 	}
 }
@@ -399,12 +402,12 @@ func TestWrongPart(t *testing.T) {
 	srv.push(t, "a:1", img)
 	layers, _ := img.Layers()
 	digest, _ := layers[0].Digest()
-	requests := 0
+	var requests atomic.Int64
 	srv.answer(func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasSuffix(r.URL.Path, digest.String()) || r.Method != http.MethodGet {
 			return false
 		}
-		if requests++; requests > 1 {
+		if requests.Add(1) > 1 {
 			return false
 		}
 		size, _ := layers[0].Size()
@@ -413,8 +416,8 @@ func TestWrongPart(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	})
 	s := newStore(t, t.TempDir())
-	if _, _, err := s.Pull(ctx, srv.host+"/a:1"); err != nil || requests != 3 {
-		t.Errorf("%v after %d requests", err, requests)
+	if _, _, err := s.Pull(ctx, srv.host+"/a:1"); err != nil || requests.Load() != 3 {
+		t.Errorf("%v after %d requests", err, requests.Load())
 	}
 }
 
