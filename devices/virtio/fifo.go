@@ -1,48 +1,59 @@
 package virtio
 
-// Span says which bytes of a circular buffer are in use. The buffer is given
-// to each method.
-type Span struct{ Start, Len int }
-
-// data is the first run of used bytes that lie together.
-func (s *Span) data(buf []byte) []byte {
-	return buf[s.Start:min(s.Start+s.Len, len(buf))]
+// fifo is a bounded queue of bytes in a circular buffer.
+type fifo struct {
+	buf      []byte
+	start, n int // of the bytes in it
 }
 
+func newFIFO(size int) fifo { return fifo{buf: make([]byte, size)} }
+
+// data is the first run of bytes that lie together.
+func (f *fifo) data() []byte { return f.buf[f.start:min(f.start+f.n, len(f.buf))] }
+
 // space is the first run of free bytes that lie together.
-func (s *Span) space(buf []byte) []byte {
-	end := s.Start + s.Len
-	if end >= len(buf) {
-		end -= len(buf)
-		return buf[end:s.Start]
+func (f *fifo) space() []byte {
+	end := f.start + f.n
+	if end >= len(f.buf) {
+		end -= len(f.buf)
+		return f.buf[end:f.start]
 	}
-	return buf[end:]
+	return f.buf[end:]
+}
+
+// bytes is a copy of what is in it.
+func (f *fifo) bytes() []byte {
+	b := append([]byte(nil), f.data()...)
+	return append(b, f.buf[:f.n-len(b)]...)
 }
 
 // take moves as much as fits into p and returns how much.
-func (s *Span) take(buf, p []byte) int {
+func (f *fifo) take(p []byte) int {
 	n := 0
-	for n < len(p) && s.Len > 0 {
-		k := copy(p[n:], s.data(buf))
-		s.drop(buf, k)
+	for n < len(p) && f.n > 0 {
+		k := copy(p[n:], f.data())
+		f.drop(k)
 		n += k
 	}
 	return n
 }
 
 // put appends as much of p as fits and returns how much.
-func (s *Span) put(buf, p []byte) int {
+func (f *fifo) put(p []byte) int {
 	n := 0
-	for n < len(p) && s.Len < len(buf) {
-		k := copy(s.space(buf), p[n:])
-		s.Len += k
+	for n < len(p) && f.n < len(f.buf) {
+		k := copy(f.space(), p[n:])
+		f.n += k
 		n += k
 	}
 	return n
 }
 
 // drop frees the first n bytes.
-func (s *Span) drop(buf []byte, n int) {
-	s.Start = (s.Start + n) % len(buf)
-	s.Len -= n
+func (f *fifo) drop(n int) {
+	f.start = (f.start + n) % len(f.buf)
+	f.n -= n
 }
+
+// clear frees all.
+func (f *fifo) clear() { f.start, f.n = 0, 0 }

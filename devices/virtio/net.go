@@ -101,15 +101,17 @@ type NetState struct {
 	Transport TransportState
 	MAC       [6]byte
 	Up        bool
-	Refused   bool // the link has a frame that found no buffer
+	Refused   bool // the link had a frame that found no buffer
 }
 
 // Net is the network device (virtio 1.2, 5.1) with one pair of queues.
 type Net struct {
 	Transport
-	State NetState
-	link  Link
-	mtu   uint16
+	mac     [6]byte
+	up      bool
+	refused bool // the link has a frame that found no buffer
+	link    Link
+	mtu     uint16
 
 	chain   virtq.Chain
 	rx      []virtq.Chain // of one merged frame
@@ -129,7 +131,7 @@ type tightRing struct {
 // NewNet returns a network card with the given address and, if mtu is not 0,
 // an MTU for the guest, plugged into link.
 func NewNet(mem virtq.Memory, mac [6]byte, mtu uint16, link Link) *Net {
-	d := &Net{link: link, mtu: mtu}
+	d := &Net{link: link, mtu: mtu, mac: mac, up: true}
 	m := model{
 		id: netID, class: classNetwork, features: netFeatures,
 		queues: []uint16{netEntries, netEntries, netCtrlEntries},
@@ -137,16 +139,28 @@ func NewNet(mem virtq.Memory, mac [6]byte, mtu uint16, link Link) *Net {
 	if mtu != 0 {
 		m.features |= netMTU
 	}
-	d.init(&d.State.Transport, m, d, mem)
-	d.State.MAC, d.State.Up = mac, true
+	d.init(m, d, mem)
 	link.Receive(d.receive)
 	return d
 }
 
+// Save gives a copy of the state. What is on the link is not a part of it.
+func (d *Net) Save() NetState { return NetState{d.save(), d.mac, d.up, d.refused} }
+
+// Restore puts back a saved state.
+func (d *Net) Restore(s NetState) error {
+	if err := d.check(&s.Transport); err != nil {
+		return err
+	}
+	d.restore(s.Transport)
+	d.mac, d.up, d.refused, d.tight = s.MAC, s.Up, s.Refused, tightRing{}
+	return nil
+}
+
 func (d *Net) config() []byte {
 	b := make([]byte, netConfigSize)
-	copy(b, d.State.MAC[:])
-	if d.State.Up {
+	copy(b, d.mac[:])
+	if d.up {
 		binary.LittleEndian.PutUint16(b[netConfigStatus:], netLinkUp)
 	}
 	binary.LittleEndian.PutUint16(b[netConfigMTU:], d.mtu)
@@ -155,8 +169,8 @@ func (d *Net) config() []byte {
 
 // LinkUp plugs the cable in or pulls it.
 func (d *Net) LinkUp(up bool) {
-	if up != d.State.Up {
-		d.State.Up = up
+	if up != d.up {
+		d.up = up
 		d.configChanged()
 	}
 }
@@ -184,8 +198,8 @@ func (d *Net) accepts(f uint64) bool {
 // gives back the memory that the driver's chains have made the device take.
 func (d *Net) forget(q int) {
 	d.chain, d.rx, d.tight, d.scratch, d.segment = virtq.Chain{}, nil, tightRing{}, nil, nil
-	if q == netRX && d.State.Refused {
-		d.State.Refused = false
+	if q == netRX && d.refused {
+		d.refused = false
 		d.link.Ready()
 	}
 }
@@ -194,8 +208,8 @@ func (d *Net) notify(q int) error {
 	switch q {
 	case netRX:
 		d.tight = tightRing{}
-		if d.State.Refused {
-			d.State.Refused = false
+		if d.refused {
+			d.refused = false
 			d.link.Ready()
 		}
 		return nil
@@ -241,7 +255,7 @@ func (d *Net) transmitOne() error {
 		return err
 	}
 	n := r.Len()
-	if n < netSmallestFrame || n > netMaxFrame || !d.State.Up {
+	if n < netSmallestFrame || n > netMaxFrame || !d.up {
 		return nil
 	}
 	data, err := r.Bytes(n, &d.scratch)
@@ -291,7 +305,7 @@ func gsoFeature(gso uint8, tso4, tso6, ecn uint64) uint64 {
 // receive takes a frame from the link. A card without a running driver, or
 // without its cable, loses it.
 func (d *Net) receive(f Frame) (accepted bool) {
-	if !d.live(netRX) || !d.State.Up || len(f.Data) > netMaxFrame {
+	if !d.live(netRX) || !d.up || len(f.Data) > netMaxFrame {
 		return true
 	}
 	accepted, err := d.offload(f)
@@ -300,7 +314,7 @@ func (d *Net) receive(f Frame) (accepted bool) {
 	}
 	if err == nil {
 		// New buffers matter only while a frame waits for them.
-		d.State.Refused = !accepted
+		d.refused = !accepted
 		err = d.queues[netRX].Ask(!accepted)
 	}
 	if err != nil {

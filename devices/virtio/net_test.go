@@ -304,12 +304,12 @@ func TestNetReceiveWaitsForBuffers(t *testing.T) {
 func TestNetResetLetsTheLinkGoOn(t *testing.T) {
 	d, link, g := newNetGuest(t, netLinux)
 	link.offer(packet(false, 10))
-	if len(link.queue) != 1 || !d.State.Refused {
+	if len(link.queue) != 1 || !d.refused {
 		t.Fatal("a frame was taken without a buffer")
 	}
 	g.write(20, 1, 0)
-	if len(link.queue) != 0 || link.ready != 1 || d.State.Refused {
-		t.Errorf("%d frames wait, ready %d, refused %v", len(link.queue), link.ready, d.State.Refused)
+	if len(link.queue) != 0 || link.ready != 1 || d.refused {
+		t.Errorf("%d frames wait, ready %d, refused %v", len(link.queue), link.ready, d.refused)
 	}
 }
 
@@ -424,8 +424,8 @@ func TestNetControl(t *testing.T) {
 			if b == nil || b.len != 1 || q.bytes(b)[0] != row.ack {
 				t.Fatalf("answer %+v", b)
 			}
-			if row.name == "MAC address" && (d.State.MAC != [6]byte{2, 3, 4, 5, 6, 7} || g.dev.BARRead(0, g.config+5, 1) != 7) {
-				t.Errorf("MAC %x", d.State.MAC)
+			if row.name == "MAC address" && (d.mac != [6]byte{2, 3, 4, 5, 6, 7} || g.dev.BARRead(0, g.config+5, 1) != 7) {
+				t.Errorf("MAC %x", d.mac)
 			}
 		})
 	}

@@ -65,10 +65,10 @@ func (d *Net) command(class, cmd uint8, data []byte) bool {
 		case ctrlMACTableSet:
 			return d.has(netCtrlRX)
 		case ctrlMACAddrSet:
-			if !d.has(netCtrlMACAddr) || len(data) < len(d.State.MAC) {
+			if !d.has(netCtrlMACAddr) || len(data) < len(d.mac) {
 				return false
 			}
-			copy(d.State.MAC[:], data)
+			copy(d.mac[:], data)
 			return true
 		}
 	}

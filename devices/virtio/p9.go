@@ -3,6 +3,7 @@ package virtio
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"alpinevm/devices/virtio/virtq"
 )
@@ -24,22 +25,23 @@ type Server9P interface {
 	Reset()
 }
 
-// P9State is all that the 9p device remembers. Requests without a reply are
-// not in it: a snapshot is taken when there are none.
+// P9State is all that the 9p device remembers.
 type P9State struct {
 	Transport TransportState
+	// Waiting are the heads of the chains whose requests have not been answered,
+	// in the order in which they came.
+	Waiting []uint16
 }
 
 // P9 is the 9p transport device (type 9: virtio 1.2 only reserves the number;
 // the interface is what Linux's 9pnet_virtio expects).
 type P9 struct {
 	Transport
-	State  P9State
 	server Server9P
 	tag    []byte // with its length before it, the configuration
 
 	free    []*p9Request
-	pending []*p9Request // in no order
+	pending []*p9Request // in the order in which they came
 	scratch []byte
 	serving bool // inside notify, which signals at its end
 	stalled bool // the server was full; what is in the ring waits for a reply
@@ -56,7 +58,6 @@ const (
 // p9Request is one T-message that the server has.
 type p9Request struct {
 	chain virtq.Chain
-	at    int // in pending, -1 if the request is not outstanding
 	reply func([]byte)
 }
 
@@ -67,8 +68,50 @@ func NewP9(mem virtq.Memory, tag string, server Server9P) *P9 {
 	d.tag = binary.LittleEndian.AppendUint16(nil, uint16(len(tag)))
 	d.tag = append(d.tag, tag...)
 	m := model{id: p9ID, class: classNone, features: p9MountTag, queues: []uint16{p9Entries}}
-	d.init(&d.State.Transport, m, d, mem)
+	d.init(m, d, mem)
 	return d
+}
+
+// Save gives a copy of the state.
+func (d *P9) Save() P9State {
+	s := P9State{Transport: d.save()}
+	for _, r := range d.pending {
+		s.Waiting = append(s.Waiting, r.chain.Head)
+	}
+	return s
+}
+
+// Restore puts back a saved state. The server, which has been restored, is asked
+// again for what it had not answered: that must have changed nothing, and still
+// stands in the guest's memory.
+func (d *P9) Restore(s P9State) error {
+	if err := d.check(&s.Transport); err != nil {
+		return err
+	}
+	q := d.queues[0]
+	if n := len(s.Waiting); n > 0 && (!s.Transport.Queues[0].Enabled || n > int(s.Transport.Queues[0].Size)) {
+		return fmt.Errorf("9p: %d requests wait in a ring of %d", n, s.Transport.Queues[0].Size)
+	}
+	d.restore(s.Transport)
+	d.pending, d.stalled = nil, false
+	d.serving = true
+	for _, head := range s.Waiting {
+		r := d.request()
+		err := q.Again(head, &r.chain)
+		if err == nil {
+			err = d.ask(r)
+		}
+		if err != nil {
+			d.fail(err) // the driver has not left it alone
+		}
+	}
+	d.serving = false
+	if d.live(0) {
+		if err := d.signal(0); err != nil {
+			d.fail(err)
+		}
+	}
+	return nil
 }
 
 // Pending is the number of requests that wait for their reply.
@@ -81,9 +124,6 @@ func (d *P9) config() []byte { return d.tag }
 // forget lets go of all requests, here and at the server. A reply to one finds
 // it gone; it is not used again, in case there is one.
 func (d *P9) forget(int) {
-	for _, r := range d.pending {
-		r.at = -1
-	}
 	d.pending, d.free, d.scratch, d.stalled = nil, nil, nil, false
 	d.server.Reset()
 }
@@ -120,15 +160,21 @@ func (d *P9) serveAll(q *virtq.Queue) error {
 			d.free = append(d.free, r)
 			return err
 		}
-		msg, err := d.message(r)
-		if err != nil {
+		if err := d.ask(r); err != nil {
 			return err
 		}
-		r.at = len(d.pending)
+	}
+	return nil
+}
+
+// ask hands the message of r to the server.
+func (d *P9) ask(r *p9Request) error {
+	msg, err := d.message(r)
+	if err == nil {
 		d.pending = append(d.pending, r)
 		d.server.Serve(msg, r.reply)
 	}
-	return nil
+	return err
 }
 
 // message is what r asks for. Buffers can be larger than the message in them,
@@ -154,27 +200,18 @@ func (d *P9) request() *p9Request {
 		d.free = d.free[:n-1]
 		return r
 	}
-	r := &p9Request{at: -1}
+	r := &p9Request{}
 	r.reply = func(resp []byte) { d.reply(r, resp) }
 	return r
 }
 
-// remove takes r off the pending list.
-func (d *P9) remove(r *p9Request) {
-	last := len(d.pending) - 1
-	d.pending[r.at] = d.pending[last]
-	d.pending[r.at].at = r.at
-	d.pending[last] = nil
-	d.pending = d.pending[:last]
-	r.at = -1
-}
-
 // reply gives r back to the driver with resp in it.
 func (d *P9) reply(r *p9Request, resp []byte) {
-	if r.at < 0 {
+	i := slices.Index(d.pending, r)
+	if i < 0 {
 		return
 	}
-	d.remove(r)
+	d.pending = slices.Delete(d.pending, i, i+1)
 	if d.live(0) {
 		err := d.answer(r, resp)
 		switch {

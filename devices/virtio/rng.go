@@ -15,7 +15,6 @@ type RNGState struct {
 // RNG is the entropy device (virtio 1.2, 5.4).
 type RNG struct {
 	Transport
-	State  RNGState
 	source io.Reader
 	chain  virtq.Chain
 }
@@ -32,8 +31,20 @@ const (
 // must not block: crypto/rand.Reader, or a seeded generator.
 func NewRNG(mem virtq.Memory, source io.Reader) *RNG {
 	r := &RNG{source: source}
-	r.init(&r.State.Transport, model{id: rngID, class: classNone, queues: []uint16{rngEntries}}, r, mem)
+	r.init(model{id: rngID, class: classNone, queues: []uint16{rngEntries}}, r, mem)
 	return r
+}
+
+// Save gives a copy of the state.
+func (r *RNG) Save() RNGState { return RNGState{r.save()} }
+
+// Restore puts back a saved state. The source is the machine's affair.
+func (r *RNG) Restore(s RNGState) error {
+	if err := r.check(&s.Transport); err != nil {
+		return err
+	}
+	r.restore(s.Transport)
+	return nil
 }
 
 func (r *RNG) accepts(uint64) bool { return true }

@@ -182,8 +182,8 @@ func TestQueueRegisters(t *testing.T) {
 	}
 	g.write(32, 4, 0x9abcdef0)
 	g.write(36, 4, 0x12345678)
-	if r.State.Transport.Queues[0].Desc != 0x123456789abcdef0 {
-		t.Errorf("descriptor address %#x", r.State.Transport.Queues[0].Desc)
+	if r.st.Queues[0].Desc != 0x123456789abcdef0 {
+		t.Errorf("descriptor address %#x", r.st.Queues[0].Desc)
 	}
 	if lo, hi := g.read(32, 4), g.read(36, 4); lo != 0x9abcdef0 || hi != 0x12345678 {
 		t.Errorf("reads back %#x %#x", hi, lo)

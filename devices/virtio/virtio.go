@@ -39,9 +39,6 @@ const (
 	isrConfig = 2
 )
 
-// maxQueues is the largest number of queues that a device here has.
-const maxQueues = 3
-
 // model is what sets one device type apart on the transport.
 type model struct {
 	id       uint16   // device type (virtio 1.2, 5)
@@ -82,13 +79,13 @@ type TransportState struct {
 	WindowOffset uint32
 	WindowLength uint32
 
-	Queues [maxQueues]virtq.State
+	Queues []virtq.State // as many as the device has
 }
 
 // Transport is the PCI function of a virtio device. It implements
 // devices.PCIFunction.
 type Transport struct {
-	st     *TransportState
+	st     TransportState
 	model  model
 	dev    backend
 	queues []*virtq.Queue
@@ -104,17 +101,14 @@ type noIRQ struct{}
 func (noIRQ) Set(bool) {}
 
 // init makes t the transport of dev, in its power-on state.
-func (t *Transport) init(st *TransportState, m model, dev backend, mem virtq.Memory) {
+func (t *Transport) init(m model, dev backend, mem virtq.Memory) {
 	*t = Transport{
-		st: st, model: m, dev: dev,
+		st: TransportState{Queues: make([]virtq.State, len(m.queues))}, model: m, dev: dev,
 		irq: noIRQ{}, busMaster: func() bool { return false },
 	}
 	t.caps = capabilities(len(dev.config()), len(m.queues))
-	for i := range m.queues {
-		t.queues = append(t.queues, virtq.New(&st.Queues[i], mem))
-	}
-	*st = TransportState{}
 	for i, size := range m.queues {
+		t.queues = append(t.queues, virtq.New(&t.st.Queues[i], mem))
 		t.queues[i].Reset(size)
 	}
 }

@@ -103,15 +103,36 @@ func (q *Queue) Reset(size uint16) { *q.State = State{Size: size} }
 // Enable starts the queue with the size and addresses of its State. max is
 // the largest size allowed.
 func (q *Queue) Enable(max uint16) error {
-	n := uint64(q.Size)
-	if n == 0 || n&(n-1) != 0 || q.Size > max || max > MaxSize {
+	if err := q.check(q.State, max); err != nil {
+		return err
+	}
+	q.NextAvail, q.NextUsed, q.Signalled, q.Quiet = 0, 0, 0, false
+	q.Enabled = true
+	return nil
+}
+
+// Check says why the queue could not go on with another State.
+func (q *Queue) Check(s State, max uint16) error {
+	if n := s.Size; !s.Enabled {
+		if n == 0 || n&(n-1) != 0 || n > max {
+			return FaultQueueSize
+		}
+		return nil
+	}
+	return q.check(&s, max)
+}
+
+// check looks at size and addresses.
+func (q *Queue) check(s *State, max uint16) error {
+	n := uint64(s.Size)
+	if n == 0 || n&(n-1) != 0 || s.Size > max || max > MaxSize {
 		return FaultQueueSize
 	}
 	// virtio 1.2, 2.7: alignment and size of each part.
 	parts := [3]struct{ addr, align, size uint64 }{
-		{q.Desc, 16, descSize * n},
-		{q.Avail, 2, 6 + 2*n},
-		{q.Used, 4, 6 + 8*n},
+		{s.Desc, 16, descSize * n},
+		{s.Avail, 2, 6 + 2*n},
+		{s.Used, 4, 6 + 8*n},
 	}
 	for _, p := range parts {
 		if p.addr%p.align != 0 {
@@ -121,8 +142,6 @@ func (q *Queue) Enable(max uint16) error {
 			return FaultQueueAddress
 		}
 	}
-	q.NextAvail, q.NextUsed, q.Signalled, q.Quiet = 0, 0, 0, false
-	q.Enabled = true
 	return nil
 }
 
@@ -142,13 +161,18 @@ func (q *Queue) Next(c *Chain) (bool, error) {
 		return false, FaultAvailIndex
 	}
 	head := binary.LittleEndian.Uint16(avail[4+2*int(q.NextAvail&(q.Size-1)):])
-	c.Head = head
-	c.mem = q.mem
-	if err := q.walk(c); err != nil {
+	if err := q.Again(head, c); err != nil {
 		return false, err
 	}
 	q.NextAvail++
 	return true, nil
+}
+
+// Again finds the chain that starts at head, which has been taken and is still
+// the device's, once more.
+func (q *Queue) Again(head uint16, c *Chain) error {
+	c.Head, c.mem = head, q.mem
+	return q.walk(c)
 }
 
 // Unpop puts the last n chains taken, none of which has been pushed, back into
