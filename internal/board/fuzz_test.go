@@ -3,6 +3,7 @@ package board
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"alpinevm/bios"
@@ -33,10 +34,50 @@ func (e *echo) Ready() {
 	}
 }
 
+// heldServer answers 9P requests when it is told to, also those of before a reset.
+type heldServer struct {
+	t       *testing.T
+	replies []func([]byte)
+	old     int // of replies: asked for before the last reset
+}
+
+const heldRoom = 8
+
+func (s *heldServer) Full() bool { return len(s.replies)-s.old >= heldRoom }
+
+func (s *heldServer) Reset() { s.old = len(s.replies) }
+
+func (s *heldServer) Serve(_ []byte, reply func([]byte)) {
+	if s.Full() {
+		s.t.Error("9p: a request more than the server takes")
+	}
+	s.replies = append(s.replies, reply)
+}
+
+// reply answers one of what is asked with n bytes, and says whether it is from before a reset.
+func (s *heldServer) reply(which, n int) (old bool) {
+	if len(s.replies) == 0 {
+		return false
+	}
+	which %= len(s.replies)
+	f := s.replies[which]
+	s.replies = append(s.replies[:which:which], s.replies[which+1:]...)
+	if old = which < s.old; old {
+		s.old--
+	}
+	if n == 0 {
+		f(nil)
+	} else {
+		f(make([]byte, n))
+	}
+	return old
+}
+
 // driver is a board without a program, which a fuzz input plays the guest of.
 type driver struct {
 	*Board
-	in []byte
+	in   []byte
+	held *heldServer // of the last device
 }
 
 // fuzzMemory holds the rings and little else: it is zeroed for each input.
@@ -65,10 +106,17 @@ func newDriver(t *testing.T, in []byte) *driver {
 	if err := b.PlugP9("root", srv); err != nil {
 		t.Fatal(err)
 	}
+	held := &heldServer{t: t}
+	if err := b.PlugP9("held", held); err != nil {
+		t.Fatal(err)
+	}
+	if b.plugged != fuzzSlots-1 {
+		t.Fatalf("%d devices", b.plugged)
+	}
 	if err := bios.AssignPCI(b.bus, b.firmware()); err != nil {
 		t.Fatal(err)
 	}
-	return &driver{Board: b, in: in}
+	return &driver{Board: b, in: in, held: held}
 }
 
 // take gives the next n bytes of the input as a number, zeros past its end.
@@ -91,6 +139,7 @@ var interesting = [...]uint16{
 // Guest-physical places of the rings that start makes.
 const (
 	fuzzRings  = 0x100000 // 64 KiB a device, 4 KiB a queue
+	fuzzSlots  = 6        // the host bridge and the devices
 	fuzzQueues = 4
 	fuzzSize   = 8 // descriptors a queue
 )
@@ -121,8 +170,8 @@ func (b *driver) store(pa uint64, size int, v uint32) {
 	b.mem.WriteMMIO(pa, size, v)
 }
 
-// start is a driver's initialisation (virtio 1.2, 3.1.1), with the features
-// that the input wants.
+// start is a driver's initialisation (virtio 1.2, 3.1.1), with those of the device's
+// features that the input wants.
 func (b *driver) start(slot int) {
 	b.config(slot, 4)
 	b.bus.Out(portPCIAddr+4, 2, 6)
@@ -130,8 +179,9 @@ func (b *driver) start(slot int) {
 	b.store(at+20, 1, 0)
 	b.store(at+20, 1, 3)
 	for i := range uint32(2) {
+		b.store(at, 4, i)
 		b.store(at+8, 4, i)
-		b.store(at+12, 4, b.take(4)|i)
+		b.store(at+12, 4, (b.take(4)|i)&b.mem.ReadMMIO(at+4, 4)) // else it does not start
 	}
 	b.store(at+20, 1, 11)
 	for q := range fuzzQueues {
@@ -170,6 +220,12 @@ func (b *driver) offer(slot, q int) {
 	b.store(b.bar(slot)+0x3000+4*uint64(q), 2, uint32(q))
 }
 
+// used is how many buffers queue 0 of the device in slot has been given back.
+func (b *driver) used(slot int) uint32 {
+	p, _ := b.mem.View(uint64(ring(slot, 0))+0x802, 2, false)
+	return uint32(binary.LittleEndian.Uint16(p))
+}
+
 // FuzzBoard plays a hostile driver of all devices at once: ports, PCI
 // configuration and regions that move, rings and what lies in them, time.
 // Nothing may panic, and every step must end.
@@ -182,6 +238,11 @@ func FuzzBoard(f *testing.F) {
 		}
 		f.Add(in)
 	}
+	// A 9p request of one byte too few and one that is right are asked, the device is reset,
+	// they are answered, and it is asked again.
+	ask := []byte{5, 5, 0, 0, 0, 1, 64, 0, 1, 1, 5, 5, 0, 1, 64, 1, 0, 4, 2, 0, 6, 5, 0, 0, 6, 5, 0, 0}
+	start := []byte{4, 5, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}
+	f.Add(slices.Concat(start, ask, start, []byte{9, 0, 16, 0, 9, 0, 16, 0}, ask, []byte{9, 1, 16, 0, 9, 0, 0, 0}))
 	f.Add([]byte{0, 12, 0, 0xfe, 7, 0, 33, 0, 6, 7})                                                    // resets
 	f.Add([]byte{0, 30, 2, 0x10, 8, 0, 0x80, 0, 31, 2, 0, 0, 0, 0xe0, 2, 0, 0, 0, 0xe0, 2, 1, 2, 3, 4}) // a region that moves
 	f.Add([]byte{0, 9, 0, 0x34, 0, 6, 0, 1, 0, 6, 0, 0, 7, 7, 7})
@@ -191,7 +252,7 @@ func FuzzBoard(f *testing.F) {
 		}
 		b := newDriver(t, in)
 		for len(b.in) > 0 && !b.off {
-			switch b.pick(9) {
+			switch b.pick(10) {
 			case 0:
 				b.bus.Out(interesting[b.pick(len(interesting))], 1<<b.pick(3), b.take(4))
 			case 1:
@@ -199,18 +260,23 @@ func FuzzBoard(f *testing.F) {
 			case 2:
 				b.store(uint64(b.take(4)), 1<<b.pick(3), b.take(4))
 			case 3:
-				b.store(b.bar(b.pick(6))+uint64(b.take(2)), 1<<b.pick(3), b.take(4))
+				b.store(b.bar(b.pick(fuzzSlots))+uint64(b.take(2)), 1<<b.pick(3), b.take(4))
 			case 4:
-				b.start(b.pick(6))
+				b.start(b.pick(fuzzSlots))
 			case 5:
-				b.describe(b.pick(6), b.pick(fuzzQueues))
+				b.describe(b.pick(fuzzSlots), b.pick(fuzzQueues))
 			case 6:
-				b.offer(b.pick(6), b.pick(fuzzQueues))
+				b.offer(b.pick(fuzzSlots), b.pick(fuzzQueues))
 			case 7:
 				b.Step()
 			case 8:
-				at := ring(b.pick(6), b.pick(fuzzQueues))
+				at := ring(b.pick(fuzzSlots), b.pick(fuzzQueues))
 				b.store(uint64(at+0xa00+b.take(1)), 4, b.take(4))
+			case 9:
+				before := b.used(b.plugged)
+				if b.held.reply(int(b.take(1)), int(b.take(2))) && b.used(b.plugged) != before {
+					t.Fatal("9p: an answer to what was asked before a reset")
+				}
 			}
 		}
 	})
