@@ -9,3 +9,9 @@ const (
 	ForRemoval                // something is no longer to be seen: half of it
 	ForRoom                   // something goes that takes room: all of it
 )
+
+// IsFull tells whether something was refused for want of room: ENOSPC or EDQUOT.
+func IsFull(err error) bool {
+	e := ErrnoOf(err)
+	return e == ENOSPC || e == EDQUOT
+}

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"alpinevm"
+	"alpinevm/fs9p"
 	"alpinevm/fs9p/oci/store"
 	"alpinevm/internal/imageconfig"
 )
@@ -154,12 +155,18 @@ func (o *opening) modules(context.Context) (err error) {
 }
 
 // networkFiles puts the resolver's files into the root, which is ours to write.
+// A machine that stays and has no room has them mounted: it is to run so that
+// something can be removed.
 func (o *opening) networkFiles(context.Context) error {
 	if o.cfg.Network != nil {
 		n := *o.cfg.Network
 		o.cfg.Network = &n
 	}
-	return imageconfig.PutNetworkFiles(&o.cfg)
+	err := imageconfig.PutNetworkFiles(&o.cfg)
+	if o.Kept != nil && fs9p.IsFull(err) {
+		return nil
+	}
+	return err
 }
 
 // policy is Pull.

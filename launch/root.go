@@ -15,7 +15,7 @@ import (
 
 // Upper is the file system of what a guest changes in its root.
 type Upper interface {
-	fs9p.FS
+	fs9p.Numbered
 	io.Closer
 }
 
@@ -99,7 +99,7 @@ func (o *opening) image(ctx context.Context, name string, file bool) error {
 }
 
 // upper opens the file system of what the guest changes.
-func (o *opening) upper() (fs9p.FS, error) {
+func (o *opening) upper() (fs9p.Numbered, error) {
 	if o.Kept == nil {
 		return memfs.New(memfs.Config{}), nil
 	}

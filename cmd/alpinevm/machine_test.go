@@ -68,7 +68,7 @@ func TestMachines(t *testing.T) {
 	h.check([]string{"ls", "-q"}, 0, "", "")
 	h.check(run("--name", "box", "--kernel", kernel, "--modules", modules, ref, "sh", "-c",
 		"echo text >/root/f; ln /root/f /root/g; rm /etc/issue; mv /etc/apk /etc/moved; echo $A; exit 3"), 3, "image\n", "")
-	h.check([]string{"ls"}, 0, `NAME.*\nbox +`+ref+` +[0-9.]+kB +(\d+|Less than a|About a) (second|minute)s? ago +Exited \(3\) .* ago\n`, "")
+	h.check([]string{"ls"}, 0, `NAME.*\nbox +`+ref+` +[0-9.]+[kM]B +(\d+|Less than a|About a) (second|minute)s? ago +Exited \(3\) .* ago\n`, "")
 
 	// The tag moves, and the registry goes.
 	other, err := random.Image(100, 1)

@@ -31,6 +31,7 @@ type runFlags struct {
 	network                          networkFlags
 	image                            imageFlags
 	name                             string
+	salvage                          bool
 	machine                          *machines.Machine // of that name; nil if there is no name
 	alpine                           alpineFlags
 }
@@ -117,6 +118,7 @@ func newRun() *cobra.Command {
 	fl.StringVarP(&f.user, "user", "u", "", "run as `NAME|UID[:GROUP|GID]`")
 	fl.StringVar(&f.hostname, "hostname", "alpine", "`NAME` of the guest")
 	fl.StringVar(&f.name, "name", "", "keep the guest's root file system on the disk under this `NAME`, and go on with it if it is there")
+	fl.BoolVar(&f.salvage, "salvage", false, "go on with what can be read of the machine's files where they are damaged; what is there is kept")
 	fl.BoolVarP(&f.interactive, "interactive", "i", false, "give the command standard input (always done; for docker's users)")
 	fl.BoolVarP(&f.tty, "tty", "t", false, "give the command a terminal (implied where standard input and output are one)")
 	fl.BoolVar(&f.remove, "rm", false, "remove the guest at its end (always done without --name; for docker's users)")
@@ -149,6 +151,8 @@ func (f *runFlags) check(args []string) error {
 		return errors.New("no kernel: give --kernel FILE, or --firmware FILE")
 	case f.name != "" && (f.firmware != "" || f.initrd != ""):
 		return errors.New("--name keeps a root file system: leave out --initrd and --firmware")
+	case f.salvage && f.name == "":
+		return errors.New("--salvage mends a machine: give its --name")
 	case f.name != "" && f.remove:
 		return errors.New("--name keeps a machine, which alpinevm rm removes: leave out --rm, or --name")
 	case f.kernel == "" && f.modules != "":

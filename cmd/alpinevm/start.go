@@ -34,6 +34,10 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		return err
 	}
 	defer func() { err = host.lost(err) }()
+	if f.machine != nil {
+		f.machine.Salvage = f.salvage
+		f.machine.Tell = func(text string) { say(host.messages, "machine %s: %s", f.name, text) }
+	}
 	cfg, closeAll, err := f.config(ctx, args)
 	if err != nil {
 		return f.explain(err)
@@ -41,12 +45,15 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	busy := false // the host's files are still being called
 	defer func() {
 		if !busy {
-			complain(closeAll())
+			err = failed(err, closeAll())
 		}
 	}()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w := &watch{cancel: cancel, note: note(host.messages, f.quiet), abandon: abandon(host.tty), grace: f.grace()}
+	if f.machine != nil {
+		w.disk = f.machine.Failed()
+	}
 	f.connect(cfg, host, func() { w.cut(errQuit) })
 
 	m, err := alpinevm.New(*cfg)
@@ -126,6 +133,23 @@ func complain(err error) {
 	if err != nil {
 		say(os.Stderr, "%s", err)
 	}
+}
+
+// failed is what a run that ended with err comes to if something goes wrong at
+// its end. Of a machine's disk the user was told.
+func failed(err, end error) error {
+	if end == nil {
+		return err
+	}
+	var disk *machines.DiskError
+	if !errors.As(end, &disk) {
+		complain(end)
+	}
+	var code exitCode
+	if err == nil || errors.As(err, &code) {
+		return exitCode(exitFailure)
+	}
+	return err
 }
 
 // gcPercent has the collector come at one and a quarter times what is in use: most

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"alpinevm"
+	"alpinevm/internal/machines"
 )
 
 // How long a Linux guest gets for an orderly end, in time of its own. A session
@@ -58,14 +59,15 @@ type signalled struct{ os.Signal }
 
 func (s signalled) Error() string { return "signal: " + s.String() }
 
-// watch turns --timeout and signals into an orderly end of the guest, and, when
-// that takes too long, into the machine's.
+// watch turns --timeout, signals and the failure of a machine's disk into an
+// orderly end of the guest, and, when that takes too long, into the machine's.
 type watch struct {
 	m       *alpinevm.Machine
 	cancel  context.CancelCauseFunc
 	note    func(format string, args ...any)
 	abandon func(code int)
 	grace   time.Duration
+	disk    <-chan error // of a machine that is kept: gets what ends it
 
 	mu    sync.Mutex
 	cause error // why the guest was asked to end
@@ -87,6 +89,7 @@ func (w *watch) start(timeout time.Duration) (stop func()) {
 			cause = errTimeout
 		case s := <-signals:
 			cause = signalled{s}
+		case cause = <-w.disk:
 		case <-done:
 			return
 		}
@@ -186,6 +189,7 @@ func (w *watch) report(end alpinevm.End, err error) error {
 		cause = err
 	}
 	var sig signalled
+	var disk *machines.DiskError
 	switch {
 	case err == nil && (end.Cause == alpinevm.Panic || end.Cause == alpinevm.TripleFault):
 		return fmt.Errorf("the guest ended by a %s:\n%s", end.Cause, strings.TrimSpace(end.Detail))
@@ -195,6 +199,8 @@ func (w *watch) report(end alpinevm.End, err error) error {
 		return exitCode(0)
 	case errors.Is(cause, errTimeout):
 		return exitCode(exitTimeout)
+	case errors.As(cause, &disk):
+		return exitCode(exitFailure)
 	case errors.As(cause, &sig):
 		n, _ := sig.Signal.(syscall.Signal)
 		return exitCode(128 + int(n))

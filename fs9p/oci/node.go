@@ -108,6 +108,14 @@ func (n *node) walk(name string) (*node, error) {
 	return n.fs.node(found.id)
 }
 
+// Entries is part of fs9p.Counted.
+func (n *node) Entries() int {
+	if !n.isDir() {
+		return 0
+	}
+	return int(n.count)
+}
+
 // Open is part of fs9p.Node. Devices, fifos and sockets are opened by the
 // guest's kernel, which never asks for them.
 func (n *node) Open(flags uint32) (fs9p.File, error) {

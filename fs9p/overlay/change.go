@@ -4,7 +4,7 @@ import "alpinevm/fs9p"
 
 // add makes an entry in the directory n by what make does in the upper directory.
 func (n *node) add(name string, make func(dir fs9p.Node) error) error {
-	return n.fs.change(func() error { return n.addOne(name, make) })
+	return n.fs.change(fs9p.ForChange, func() error { return n.addOne(name, make) })
 }
 
 func (n *node) addOne(name string, make func(dir fs9p.Node) error) error {
@@ -24,7 +24,6 @@ func (n *node) addOne(name string, make func(dir fs9p.Node) error) error {
 	if err := n.copyUp(true); err != nil {
 		return err
 	}
-	n.subdirs = -1
 	covered := n.covered(name) // by a whiteout
 	if covered {
 		if err := n.fs.spare(); err != nil {
@@ -35,8 +34,11 @@ func (n *node) addOne(name string, make func(dir fs9p.Node) error) error {
 		}
 	}
 	err = make(n.upper)
-	if err != nil && covered {
+	switch {
+	case err != nil && covered:
 		n.fs.index.Rename(spareName, n.upper, name)
+	case covered:
+		n.hide(hidden{whiteouts: -1})
 	}
 	return err
 }
@@ -113,10 +115,6 @@ func (n *node) Link(name string, target fs9p.Node) error {
 
 // Unlink is part of fs9p.Node.
 func (n *node) Unlink(name string, dir bool) error {
-	return n.fs.change(func() error { return n.unlink(name, dir) })
-}
-
-func (n *node) unlink(name string, dir bool) error {
 	if !n.isDir() {
 		return fs9p.ENOTDIR
 	}
@@ -137,6 +135,23 @@ func (n *node) unlink(name string, dir bool) error {
 			return fs9p.ENOTEMPTY
 		}
 	}
+	return n.fs.change(c.purpose(), func() error { return n.unlink(name, c, inUpper) })
+}
+
+// purpose tells what the removal of a name of c is for: to make room, where
+// there are data of ours behind it.
+func (c *node) purpose() fs9p.Purpose {
+	if c.upper == nil || c.isDir() {
+		return fs9p.ForRemoval
+	}
+	if a, err := c.Attr(); err == nil && a.Blocks > 0 && a.Nlink == 1 {
+		return fs9p.ForRoom
+	}
+	return fs9p.ForRemoval
+}
+
+// unlink removes the entry name, c, of the directory n.
+func (n *node) unlink(name string, c *node, inUpper bool) error {
 	hide, err := n.inLower(name)
 	if err != nil {
 		return err
@@ -152,9 +167,21 @@ func (n *node) unlink(name string, dir bool) error {
 	if err := c.loseName(n, name, inUpper); err != nil {
 		return err
 	}
-	n.subdirs = -1
-	if hide {
-		return n.fs.index.Rename(spareName, n.upper, name)
+	return n.white(name, c, inUpper, hide)
+}
+
+// white puts the spare whiteout where the entry c was, if something is to be
+// hidden there.
+func (n *node) white(name string, c *node, inUpper, hide bool) error {
+	if !hide {
+		return nil
+	}
+	if err := n.fs.index.Rename(spareName, n.upper, name); err != nil {
+		return err
+	}
+	n.hide(hidden{whiteouts: 1})
+	if !inUpper {
+		n.hide(hides(c))
 	}
 	return nil
 }
@@ -162,16 +189,11 @@ func (n *node) unlink(name string, dir bool) error {
 // loseName takes away the entry name of c in the directory dir, but for the
 // whiteout that may have to take its place.
 func (c *node) loseName(dir *node, name string, inUpper bool) error {
-	if c.isDir() {
-		if err := c.purge(); err != nil {
-			return err
-		}
-	}
 	if !inUpper {
 		if err := c.loseLowerName(); err != nil {
 			return err
 		}
-	} else if err := dir.upper.Unlink(name, c.isDir()); err != nil {
+	} else if err := c.removeUpper(dir.upper, name); err != nil {
 		return err
 	}
 	c.gone = c.gone || c.isDir()
@@ -196,23 +218,19 @@ func (c *node) loseLowerName() error {
 		}
 	}
 	lower, _ := c.lowerPath()
-	names := c.fs.records.copies[lower]
+	names := c.fs.records.copies.At(lower).names
 	if names > 1 {
 		return c.fs.setNames(c.upper, lower, names-1)
 	}
-	if err := c.fs.index.Unlink(indexed(lower), c.isDir()); err != nil {
+	if err := c.removeUpper(c.fs.index, indexed(lower)); err != nil {
 		return err
 	}
-	delete(c.fs.records.copies, lower)
+	c.fs.records.copies.Put(lower, copied{upper: c.upper.QID().Path})
 	return nil
 }
 
 // Rename is part of fs9p.Node.
 func (n *node) Rename(oldName string, newDir fs9p.Node, newName string) error {
-	return n.fs.change(func() error { return n.rename(oldName, newDir, newName) })
-}
-
-func (n *node) rename(oldName string, newDir fs9p.Node, newName string) error {
 	to, ok := newDir.(*node)
 	if !ok || to.fs != n.fs {
 		return fs9p.EXDEV
@@ -225,10 +243,16 @@ func (n *node) rename(oldName string, newDir fs9p.Node, newName string) error {
 		return err
 	}
 	defer c.Release()
-	if c.isDir() && c.above(to) {
-		return fs9p.EINVAL
+	if c.isDir() && n != to {
+		switch depth, below := to.depth(c); {
+		case below:
+			return fs9p.EINVAL
+		case depth >= maxDepth:
+			return fs9p.ENAMETOOLONG
+		}
 	}
 	old, oldInUpper, err := to.child(newName)
+	p := fs9p.ForChange
 	switch {
 	case err == nil:
 		defer old.Release()
@@ -238,11 +262,18 @@ func (n *node) rename(oldName string, newDir fs9p.Node, newName string) error {
 		if err := replaceable(old, c); err != nil {
 			return err
 		}
+		p = old.purpose()
 	case fs9p.ErrnoOf(err) != fs9p.ENOENT:
 		return err
 	case to.gone:
 		return fs9p.ENOENT
 	}
+	return n.fs.change(p, func() error { return n.rename(oldName, c, inUpper, to, newName, old, oldInUpper) })
+}
+
+// rename moves c, the entry oldName of n, to another directory and puts it in
+// the place of old, if that is not nil.
+func (n *node) rename(oldName string, c *node, inUpper bool, to *node, newName string, old *node, oldInUpper bool) error {
 	hide, err := n.inLower(oldName)
 	if err != nil {
 		return err
@@ -257,24 +288,17 @@ func (n *node) rename(oldName string, newDir fs9p.Node, newName string) error {
 			return err
 		}
 	}
+	covered := old == nil && to.covered(newName) // by a whiteout
 	if err := c.move(n, oldName, inUpper, to, newName, old, oldInUpper); err != nil {
 		return err
 	}
-	n.subdirs, to.subdirs = -1, -1
-	if hide {
-		return n.fs.index.Rename(spareName, n.upper, oldName)
+	switch {
+	case covered:
+		to.hide(hidden{whiteouts: -1})
+	case old != nil && !oldInUpper:
+		to.hide(hides(old))
 	}
-	return nil
-}
-
-// above tells whether d is n or below it.
-func (n *node) above(d *node) bool {
-	for ; d != n; d = d.parent {
-		if d == d.parent {
-			return false
-		}
-	}
-	return true
+	return n.white(oldName, c, inUpper, hide)
 }
 
 // replaceable says why rename must not put c in the place of old.
@@ -326,7 +350,7 @@ func (c *node) move(from *node, oldName string, inUpper bool, to *node, newName 
 func (c *node) leaveIndex(dir fs9p.Node, name string) error {
 	lower, _ := c.lowerPath()
 	records := &c.fs.records
-	if names := records.copies[lower]; names > 1 {
+	if names := records.copies.At(lower).names; names > 1 {
 		if err := c.fs.index.Link(tempName, c.upper); err != nil {
 			return err
 		}
@@ -339,9 +363,10 @@ func (c *node) leaveIndex(dir fs9p.Node, name string) error {
 	if err := c.fs.index.Rename(indexed(lower), dir, name); err != nil {
 		return err
 	}
-	delete(records.copies, lower)
+	records.copies.Put(lower, copied{upper: c.upper.QID().Path})
 	if c.isDir() {
-		records.moved[lower], c.pinned = c.lower, true
+		records.moved.Put(lower, c.lower)
+		c.pinned = true
 	}
 	return nil
 }

@@ -29,25 +29,27 @@ func (n *node) copyUp(withData bool) error {
 	if err = n.fs.copyContent(u, n.lower, a, withData); err == nil {
 		err = setNumber(u, originAttr, lower)
 	}
-	if err == nil && n.gone {
+	names := max(a.Nlink, 1)
+	switch {
+	case err != nil:
+	case n.gone:
 		// It has no name, so neither has its copy.
+		names = 0
 		err = n.fs.index.Unlink(name, n.isDir())
+	case n.isDir():
+		names = 1
 	}
-	if err == nil && !n.gone {
-		names := max(a.Nlink, 1)
-		if n.isDir() {
-			names = 1
-		}
+	if err == nil {
 		err = n.fs.setNames(u, lower, names)
 	}
 	if err != nil {
-		delete(n.fs.records.copies, lower)
+		n.fs.records.copies.Delete(lower)
 		n.fs.index.Unlink(name, n.isDir())
 		u.Release()
 		return err
 	}
-	n.fs.records.origin[u.QID().Path] = lower
-	n.upper, n.subdirs = u, -1
+	n.fs.records.origin.Put(u.QID().Path, lower)
+	n.upper = u
 	n.settle()
 	return nil
 }
@@ -121,15 +123,43 @@ func (fs *FS) copyData(u, src fs9p.Node, size uint64) error {
 	}
 	defer to.Close()
 	buf := make([]byte, min(size, 1<<20))
-	for off := uint64(0); off < size; {
-		n, err := from.ReadAt(buf, off)
+	err = ranges(from, size, func(off, n uint64) error { return copyRange(to, from, off, n, buf) })
+	if err != nil {
+		return err
+	}
+	return u.SetAttr(fs9p.SetAttr{Valid: fs9p.SetSize, Size: size})
+}
+
+// ranges calls f for the parts of a file that are to be copied.
+func ranges(from fs9p.File, size uint64, f func(off, n uint64) error) error {
+	s, ok := from.(fs9p.Sparse)
+	if !ok {
+		return f(0, size)
+	}
+	var failed error
+	err := s.Ranges(func(off, n uint64) bool {
+		if off < size {
+			failed = f(off, min(n, size-off))
+		}
+		return failed == nil && off < size
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// copyRange copies n bytes at off, or what there is of them.
+func copyRange(to, from fs9p.File, off, n uint64, buf []byte) error {
+	for end := off + n; off < end; {
+		k, err := from.ReadAt(buf[:min(uint64(len(buf)), end-off)], off)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if k == 0 {
 			return nil
 		}
-		for p := buf[:n]; len(p) > 0; {
+		for p := buf[:k]; len(p) > 0; {
 			k, err := to.WriteAt(p, off)
 			if err != nil {
 				return err

@@ -31,7 +31,8 @@ func (n *node) child(name string) (c *node, inUpper bool, err error) {
 			u.Release()
 			return nil, false, fs9p.ENOENT
 		case err == nil:
-			return n.fs.fromUpper(u, n), true, nil
+			c, err := n.deeper(n.fs.fromUpper(u, n))
+			return c, true, err
 		case fs9p.ErrnoOf(err) != fs9p.ENOENT || n.lower == nil:
 			return nil, false, err
 		}
@@ -40,8 +41,38 @@ func (n *node) child(name string) (c *node, inUpper bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	c, err = n.fs.fromLower(l, n)
+	if c, err = n.fs.fromLower(l, n); err == nil {
+		c, err = n.deeper(c)
+	}
 	return c, false, err
+}
+
+// maxDepth is how deep a directory can be found. A path that a program can name
+// is not half as deep; and whoever holds a directory holds all above it.
+const maxDepth = 8192
+
+// deeper gives the entry c of n, unless it is a directory that is too deep.
+func (n *node) deeper(c *node) (*node, error) {
+	if !c.isDir() {
+		return c, nil
+	}
+	if depth, _ := n.depth(nil); depth >= maxDepth {
+		c.Release()
+		return nil, fs9p.ENAMETOOLONG
+	}
+	return c, nil
+}
+
+// depth counts the directories above n, as far as is of interest, and tells
+// whether d is one of them or n itself.
+func (n *node) depth(d *node) (depth int, below bool) {
+	for ; ; n = n.parent {
+		below = below || n == d
+		if n == n.parent || depth > maxDepth {
+			return depth, below
+		}
+		depth++
+	}
 }
 
 // inLower tells whether the lower directory has an entry, seen or not.
@@ -154,33 +185,4 @@ func (n *node) read(layer fs9p.Node, cookie uint64, emit func(fs9p.Dirent) bool)
 	}
 	defer f.Close()
 	return f.ReadDir(max(cookie, fs9p.DirStart), emit)
-}
-
-// empty tells whether a directory has no entries.
-func (n *node) empty() (bool, error) {
-	empty := true
-	err := n.list(0, func(fs9p.Dirent) bool {
-		empty = false
-		return false
-	})
-	return empty, err
-}
-
-// purge takes the whiteouts out of a directory that is empty, so that the upper
-// can remove it.
-func (n *node) purge() error {
-	if n.upper == nil || n.lower == nil {
-		return nil
-	}
-	var names []string
-	err := n.read(n.upper, 0, func(d fs9p.Dirent) bool {
-		names = append(names, d.Name)
-		return true
-	})
-	for _, name := range names {
-		if err == nil {
-			err = n.upper.Unlink(name, false)
-		}
-	}
-	return err
 }

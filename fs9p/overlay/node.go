@@ -18,30 +18,29 @@ type node struct {
 	parent *node // of a directory; held
 	refs   int
 	gone   bool // a directory, or a file of the lower, that has no name any more
-	// subdirs counts the directories in a union, or is -1 where that is not known.
-	subdirs int
 }
 
 func (fs *FS) node(id uint64, q fs9p.QID, parent *node) *node {
-	n := &node{fs: fs, id: id, typ: q.Type, refs: 1, subdirs: -1}
+	n := &node{fs: fs, id: id, typ: q.Type, refs: 1}
+	_, n.gone = fs.gone[id]
 	if n.isDir() && parent != nil {
 		n.parent = parent.hold()
 	}
-	fs.live[id] = n
+	fs.live.Put(id, n)
 	return n
 }
 
 // fromLower takes over the lower inode l, found in the directory parent.
 func (fs *FS) fromLower(l fs9p.Node, parent *node) (*node, error) {
 	q := l.QID()
-	if n := fs.live[lowerID(q.Path)]; n != nil {
+	if n := fs.live.At(lowerID(q.Path)); n != nil {
 		l.Release()
 		return n.hold(), nil
 	}
 	var upper fs9p.Node
-	if _, ok := fs.records.copies[q.Path]; ok {
+	if c, ok := fs.records.copies.Find(q.Path); ok {
 		var err error
-		if upper, err = fs.index.Walk(indexed(q.Path)); err != nil {
+		if upper, err = fs.upper.Inode(c.upper); err != nil {
 			l.Release()
 			return nil, err
 		}
@@ -64,14 +63,14 @@ func (n *node) settle() {
 func (fs *FS) fromUpper(u fs9p.Node, parent *node) *node {
 	q := u.QID()
 	id := fs.id(q.Path)
-	if n := fs.live[id]; n != nil {
+	if n := fs.live.At(id); n != nil {
 		u.Release()
 		return n.hold()
 	}
 	n := fs.node(id, q, parent)
 	n.upper = u
-	if origin, ok := fs.records.origin[q.Path]; ok && n.isDir() {
-		n.lower, n.pinned = fs.records.moved[origin], true
+	if origin, ok := fs.records.origin.Find(q.Path); ok && n.isDir() {
+		n.lower, n.pinned = fs.records.moved.At(origin), true
 	}
 	return n
 }
@@ -86,20 +85,29 @@ func (n *node) hold() *node {
 	return n
 }
 
-// Release is part of fs9p.Node.
+// Release is part of fs9p.Node. With the last handle on a directory may go the
+// last one on the directory above, and so on.
 func (n *node) Release() {
-	if n.refs--; n.refs > 0 {
-		return
+	for n != nil {
+		if n.refs--; n.refs > 0 {
+			return
+		}
+		if n.refs < 0 {
+			panic("BUG: overlay: a node was released too often")
+		}
+		n = n.free()
 	}
-	if n.refs < 0 {
-		panic("BUG: overlay: a node was released too often")
-	}
-	delete(n.fs.live, n.id)
+}
+
+// free lets go of what n holds, but for its parent, which it gives.
+func (n *node) free() (parent *node) {
+	n.fs.live.Delete(n.id)
 	lower, fromLower := n.lowerPath()
 	if n.upper != nil {
-		if a, err := n.upper.Attr(); fromLower && (n.gone || err == nil && a.Nlink == 0) {
-			delete(n.fs.records.origin, n.upper.QID().Path)
-			delete(n.fs.records.moved, lower)
+		a, err := n.upper.Attr()
+		nameless := n.gone || err == nil && a.Nlink == 0
+		if _, restoring := n.fs.gone[n.id]; fromLower && nameless && !restoring {
+			n.fs.records.forget(lower)
 			n.pinned = false
 		}
 		n.upper.Release()
@@ -107,9 +115,10 @@ func (n *node) Release() {
 	if n.lower != nil && !n.pinned {
 		n.lower.Release()
 	}
-	if n.parent != nil && n.parent != n {
-		n.parent.Release()
+	if n.parent == n {
+		return nil
 	}
+	return n.parent
 }
 
 // QID is part of fs9p.Node.
@@ -133,39 +142,23 @@ func (n *node) Attr() (fs9p.Attr, error) {
 	switch {
 	case n.gone:
 		a.Nlink = 0
-	case n.isDir() && n.upper != nil && n.lower != nil:
-		if err := n.countSubdirs(); err != nil {
-			return a, err
-		}
-		a.Nlink = uint64(2 + n.subdirs)
+	case n.isUnion():
+		return a, n.countLinks(&a)
 	case fromLower && n.upper != nil && !n.isDir():
-		if names, ok := n.fs.records.copies[lower]; ok {
+		if names := n.fs.records.copies.At(lower).names; names > 0 {
 			a.Nlink = a.Nlink - 1 + names
 		}
 	}
 	return a, nil
 }
 
-func (n *node) countSubdirs() error {
-	if n.subdirs >= 0 {
-		return nil
-	}
-	count := 0
-	err := n.list(0, func(d fs9p.Dirent) bool {
-		if d.QID.Type&fs9p.QTDir != 0 {
-			count++
-		}
-		return true
-	})
-	if err == nil {
-		n.subdirs = count
-	}
-	return err
-}
-
 // SetAttr is part of fs9p.Node.
 func (n *node) SetAttr(a fs9p.SetAttr) error {
-	return n.fs.change(func() error {
+	p := fs9p.ForChange
+	if a.Valid&fs9p.SetSize != 0 {
+		p = n.cutting(a.Size)
+	}
+	return n.fs.change(p, func() error {
 		if err := n.copyUp(a.Valid&fs9p.SetSize == 0 || a.Size > 0); err != nil {
 			return err
 		}
@@ -195,7 +188,7 @@ func (n *node) SetXattr(name string, value []byte, flags uint32) error {
 	if isPrivate(name) {
 		return fs9p.EOPNOTSUPP
 	}
-	return n.fs.change(func() error {
+	return n.fs.change(fs9p.ForChange, func() error {
 		if err := n.copyUp(true); err != nil {
 			return err
 		}
@@ -208,11 +201,42 @@ func (n *node) RemoveXattr(name string) error {
 	if _, err := n.Xattr(name); err != nil {
 		return err
 	}
-	return n.fs.change(func() error {
+	return n.fs.change(fs9p.ForRemoval, func() error {
 		if err := n.copyUp(true); err != nil {
 			return err
 		}
 		return n.upper.RemoveXattr(name)
+	})
+}
+
+// cutting tells what a change of the size is for.
+func (n *node) cutting(size uint64) fs9p.Purpose {
+	if n.upper != nil && !n.isDir() {
+		if a, err := n.upper.Attr(); err == nil && size < a.Size && a.Blocks > 0 {
+			return fs9p.ForRoom
+		}
+	}
+	return fs9p.ForChange
+}
+
+// copyForOpen gives n an upper inode before it is opened with flags, and cuts
+// off its data if they say so.
+func (n *node) copyForOpen(flags uint32) error {
+	if n.upper != nil && flags&fs9p.OTrunc == 0 {
+		return nil
+	}
+	if a, err := n.data().Attr(); err != nil || a.Mode&fs9p.ModeType != fs9p.ModeRegular {
+		return err // the layer says why it cannot be opened
+	}
+	p := fs9p.ForChange
+	if flags&fs9p.OTrunc != 0 {
+		p = n.cutting(0)
+	}
+	return n.fs.change(p, func() error {
+		if err := n.copyUp(flags&fs9p.OTrunc == 0); err != nil || flags&fs9p.OTrunc == 0 {
+			return err
+		}
+		return n.upper.SetAttr(fs9p.SetAttr{Valid: fs9p.SetSize})
 	})
 }
 
@@ -222,11 +246,11 @@ func (n *node) Open(flags uint32) (fs9p.File, error) {
 		return dirFile{n}, nil
 	}
 	if fs9p.CanWrite(flags) || flags&fs9p.OTrunc != 0 {
-		if err := n.fs.change(func() error { return n.copyUp(flags&fs9p.OTrunc == 0) }); err != nil {
+		if err := n.copyForOpen(flags); err != nil {
 			return nil, err
 		}
 	}
-	f, err := n.data().Open(flags)
+	f, err := n.data().Open(flags &^ fs9p.OTrunc)
 	if err != nil {
 		return nil, err
 	}

@@ -33,12 +33,16 @@ import (
 // or has been the upper of the same lower before; in that case the lower must be
 // fs9p.Numbered. The lower must not change.
 type Config struct {
-	Upper, Lower fs9p.FS
+	Upper fs9p.Numbered
+	Lower fs9p.FS
+	// State is what an FS has saved that had this upper and this lower, together
+	// with the upper; nil where there was none, or nobody held a file then.
+	State *State
 }
 
 // FS is the union. It is used by one goroutine, as fs9p.FS says.
 type FS struct {
-	upper    fs9p.FS
+	upper    fs9p.Numbered
 	lower    fs9p.FS
 	backer   fs9p.Backer     // upper, where it is one
 	changes  fs9p.Transactor // upper, where it is one
@@ -46,33 +50,41 @@ type FS struct {
 	index    fs9p.Node
 	whiteout fs9p.Node
 	root     *node
-	live     map[uint64]*node // nodes that are held, by id
+	live     fs9p.Table[uint64, *node] // nodes that are held, by id
 	records  records
+	gone     map[uint64]uint64 // of a State, until Settle: what has no name any more, and where it was
 }
 
 // records is what the upper's tree does not say by itself.
 type records struct {
-	origin map[uint64]uint64    // upper qid.path to lower qid.path, of what was copied up
-	copies map[uint64]uint64    // by lower qid.path, of what is in the index: names in the lower
-	moved  map[uint64]fs9p.Node // by lower qid.path: lower directories that were renamed
+	origin fs9p.Table[uint64, uint64]    // upper qid.path to lower qid.path, of what was copied up
+	copies fs9p.Table[uint64, copied]    // the other way round
+	moved  fs9p.Table[uint64, fs9p.Node] // by lower qid.path: lower directories that were renamed
+	hidden fs9p.Table[uint64, hidden]    // by upper qid.path of the directory
+}
+
+// copied is the copy of a lower inode.
+type copied struct {
+	upper uint64 // its qid.path
+	names uint64 // in the lower; 0 where it has left the index
+}
+
+// forget drops what is known of the copy of a lower inode.
+func (r *records) forget(lower uint64) {
+	r.origin.Delete(r.copies.At(lower).upper)
+	r.copies.Delete(lower)
+	r.moved.Delete(lower)
 }
 
 // New makes the union of upper and lower.
 func New(cfg Config) (*FS, error) {
-	fs := &FS{
-		upper: cfg.Upper,
-		lower: cfg.Lower,
-		live:  map[uint64]*node{},
-		records: records{
-			origin: map[uint64]uint64{}, copies: map[uint64]uint64{}, moved: map[uint64]fs9p.Node{},
-		},
-	}
+	fs := &FS{upper: cfg.Upper, lower: cfg.Lower}
 	fs.backer, _ = cfg.Upper.(fs9p.Backer)
 	fs.changes, _ = cfg.Upper.(fs9p.Transactor)
-	if err := fs.change(fs.prepare); err != nil {
+	if err := fs.prepare(); err != nil {
 		return nil, fmt.Errorf("overlay: upper: %w", err)
 	}
-	if err := fs.restore(); err != nil {
+	if err := fs.restore(cfg.State); err != nil {
 		return nil, fmt.Errorf("overlay: upper: %w", err)
 	}
 	lower, err := cfg.Lower.Attach("")
@@ -95,34 +107,41 @@ const (
 )
 
 // prepare makes the index and the file that whiteouts are links of, unless they
-// are there.
-func (fs *FS) prepare() error {
-	var err error
+// are there: an upper that was used before need have no room.
+func (fs *FS) prepare() (err error) {
 	if fs.top, err = fs.upper.Attach(""); err != nil {
 		return err
 	}
-	if fs.index, err = fs.top.Walk(indexName); fs9p.ErrnoOf(err) == fs9p.ENOENT {
-		if _, err = fs.top.Mkdir(indexName, 0o700, fs9p.Owner{}); err == nil {
-			fs.index, err = fs.top.Walk(indexName)
-		}
-	}
-	if err != nil {
+	fs.index, err = fs.there(indexName, func() error {
+		_, err := fs.top.Mkdir(indexName, 0o700, fs9p.Owner{})
 		return err
-	}
-	if fs.whiteout, err = fs.top.Walk(whiteoutName); fs9p.ErrnoOf(err) == fs9p.ENOENT {
-		if _, err = fs.top.Mknod(whiteoutName, fs9p.ModeChar, 0, fs9p.Owner{}); err == nil {
-			fs.whiteout, err = fs.top.Walk(whiteoutName)
-		}
+	})
+	if err == nil {
+		fs.whiteout, err = fs.there(whiteoutName, func() error {
+			_, err := fs.top.Mknod(whiteoutName, fs9p.ModeChar, 0, fs9p.Owner{})
+			return err
+		})
 	}
 	return err
 }
 
+// there gives an entry of the upper's root, made if it is missing.
+func (fs *FS) there(name string, make func() error) (fs9p.Node, error) {
+	n, err := fs.top.Walk(name)
+	if fs9p.ErrnoOf(err) == fs9p.ENOENT {
+		if err = fs.change(fs9p.ForChange, make); err == nil {
+			n, err = fs.top.Walk(name)
+		}
+	}
+	return n, err
+}
+
 // change makes one change of what f does to the upper, if the upper can.
-func (fs *FS) change(f func() error) error {
+func (fs *FS) change(p fs9p.Purpose, f func() error) error {
 	if fs.changes == nil {
 		return f()
 	}
-	if err := fs.changes.Begin(fs9p.ForChange); err != nil {
+	if err := fs.changes.Begin(p); err != nil {
 		return err
 	}
 	err := f()
@@ -156,7 +175,7 @@ func upperID(path uint64) uint64 { return path<<1 | 1 }
 
 // id gives the number of an inode of the upper.
 func (fs *FS) id(upper uint64) uint64 {
-	if origin, ok := fs.records.origin[upper]; ok {
+	if origin, ok := fs.records.origin.Find(upper); ok {
 		return lowerID(origin)
 	}
 	return upperID(upper)

@@ -291,6 +291,7 @@ type twin struct {
 	c    [2]*fstest.Client
 	fs   [2]fs9p.FS
 	open [4]kept
+	how  [4]uint32 // flags with which open was opened
 	log  []string
 }
 
@@ -443,7 +444,7 @@ func (w *twin) step(op, x, y byte) {
 			return fmt.Sprint(e)
 		})
 		if len(fids) == 2 {
-			w.open[slot] = fids
+			w.open[slot], w.how[slot] = fids, uint32(y/8%2)*fs9p.ORdwr
 		}
 	case 13:
 		w.both(fmt.Sprintf("look at the tree, %s", file), func(c *fstest.Client) string {

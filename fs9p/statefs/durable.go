@@ -25,7 +25,7 @@ const (
 func (f *FS) fail(err error) error {
 	if f.failed == nil {
 		f.failed = final(err)
-		if f.cfg.Failed != nil {
+		if f.cfg.Failed != nil && f.opened {
 			f.cfg.Failed(f.failed)
 		}
 	}
@@ -36,10 +36,10 @@ func (f *FS) fail(err error) error {
 // some can be made. The error is what the guest is told.
 func (f *FS) roomy(do func() error) error {
 	err := do()
-	if isFull(toErrno(err)) && f.makeRoom() {
+	if fs9p.IsFull(toErrno(err)) && f.makeRoom() {
 		err = do()
 	}
-	if isFull(toErrno(err)) {
+	if fs9p.IsFull(toErrno(err)) {
 		f.tellFull()
 	}
 	return f.told(err)

@@ -33,6 +33,3 @@ func toErrno(err error) error {
 	}
 	return fs9p.EIO
 }
-
-// isFull tells whether what the guest is told is that there is no room.
-func isFull(err error) bool { return err == fs9p.ENOSPC || err == fs9p.EDQUOT }

@@ -76,6 +76,7 @@ type FS struct {
 
 	depth    int    // of Begin without Commit
 	pending  []byte // records that Commit will write
+	opened   bool   // by Open, which tells by itself what went wrong before
 	failed   error  // after which nothing can be changed
 	full     bool   // there was no room on the disk, and none was made since
 	toldFull bool
@@ -137,6 +138,7 @@ func Open(cfg Config) (_ *FS, err error) {
 		return nil, err
 	}
 	f.compact()
+	f.opened = true
 	return f, f.failed
 }
 
@@ -289,7 +291,7 @@ func (f *FS) ready(p fs9p.Purpose) error {
 		return fs9p.EIO
 	}
 	err := f.roomy(func() error { return f.journal.want(slack + kept) })
-	if isFull(err) && f.journal.room() >= slack+keptFrom[p] {
+	if fs9p.IsFull(err) && f.journal.room() >= slack+keptFrom[p] {
 		return nil
 	}
 	return err

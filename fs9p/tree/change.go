@@ -3,6 +3,7 @@ package tree
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"alpinevm/fs9p"
@@ -22,6 +23,7 @@ const (
 	opLast                  // the inode number given last
 	opBirth                 // when an inode was made
 	opOrphan                // an inode without a name, which somebody held
+	opPrune                 // a directory less, with the files in it
 )
 
 // A Change is one change of a tree. Which fields it has depends on the kind; see
@@ -91,6 +93,11 @@ func (t *Tree) apply(c *Change) error {
 		d := t.folder(c.dir)
 		if ok = d != nil && d.dir.names.At(c.name) != nil && d.dir.names.At(c.name).node.dir.len() == 0; ok {
 			d.leave(d.dir.names.At(c.name), c.when)
+		}
+	case opPrune:
+		d := t.folder(c.dir)
+		if ok = d != nil && d.prunable(c.name) == nil; ok {
+			d.prune(c.name, c.when)
 		}
 	case opRename:
 		ok = t.applyRename(c)
@@ -225,6 +232,45 @@ func (n *Inode) leave(e *entry, when fs9p.Timespec) {
 	child.ctime = when
 	n.mtime, n.ctime = when, when
 	child.reclaim()
+}
+
+// prune takes a directory out of the directory n. The files in it lose their
+// names in the course of the next changes.
+func (n *Inode) prune(name string, when fs9p.Timespec) {
+	e := n.dir.names.At(name)
+	t := n.tree
+	t.pruned = append(t.pruned, e.node.dir)
+	e.node.dir = newDirectory()
+	e.node.dir.parent = e.node
+	n.leave(e, when)
+	if t.replaying {
+		t.reap(math.MaxInt)
+	} else {
+		t.reap(reapEach)
+	}
+}
+
+// reapEach is how many names of pruned directories a change takes away.
+const reapEach = 256
+
+// reap takes away at most so many names of directories that were pruned.
+func (t *Tree) reap(most int) {
+	for len(t.pruned) > 0 && most > 0 {
+		last := len(t.pruned) - 1
+		d := t.pruned[last]
+		if d.len() == 0 {
+			t.pruned = t.pruned[:last]
+			continue
+		}
+		r := d.runs[len(d.runs)-1]
+		e := r[len(r)-1]
+		d.remove(e)
+		t.names--
+		t.used -= costName
+		e.node.nlink--
+		e.node.reclaim()
+		most--
+	}
 }
 
 // setXattr sets an attribute and charges it.

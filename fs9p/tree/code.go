@@ -73,7 +73,7 @@ func (c *Change) code(k *coder) {
 		k.u64(&c.dir)
 		k.str(&c.name)
 		k.time(&c.when)
-	case opUnlink:
+	case opUnlink, opPrune:
 		k.u64(&c.dir)
 		k.str(&c.name)
 		k.time(&c.when)

@@ -139,6 +139,31 @@ func (n *Inode) Unlink(name string, dir bool) error {
 	return n.tree.change(&Change{op: opUnlink, dir: n.id, name: name, when: n.tree.now(), frees: true})
 }
 
+// Entries is part of fs9p.Counted.
+func (n *Inode) Entries() int { return n.dir.len() }
+
+// prunable says why Prune must not remove an entry.
+func (n *Inode) prunable(name string) error {
+	e, err := n.dir.lookup(name)
+	switch {
+	case err != nil:
+		return err
+	case e.node.dir == nil:
+		return fs9p.ENOTDIR
+	case e.node.nlink > 2:
+		return fs9p.ENOTEMPTY
+	}
+	return nil
+}
+
+// Prune is part of fs9p.Pruner.
+func (n *Inode) Prune(name string) error {
+	if err := n.prunable(name); err != nil {
+		return err
+	}
+	return n.tree.change(&Change{op: opPrune, dir: n.id, name: name, when: n.tree.now(), frees: true})
+}
+
 // Rename is part of fs9p.Node.
 func (n *Inode) Rename(oldName string, newDir fs9p.Node, newName string) error {
 	to, ok := newDir.(*Inode)

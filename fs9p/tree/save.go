@@ -2,6 +2,7 @@ package tree
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -13,6 +14,7 @@ const pieceSize = 64 << 10
 // orphans set, files that have lost their last name and are held by somebody
 // are among them.
 func (t *Tree) Save(orphans bool, write func(changes []byte) error) error {
+	t.reap(math.MaxInt)
 	s := saver{write: write}
 	s.put(&Change{op: opLast, id: t.last})
 	s.put(&Change{op: opBirth, id: rootID, when: t.root.btime})

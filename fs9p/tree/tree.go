@@ -68,7 +68,8 @@ type Tree struct {
 	purpose fs9p.Purpose
 
 	replaying bool
-	orphans   []*Inode // of a Replay: without a name, and held until Settle
+	orphans   []*Inode     // of a Replay: without a name, and held until Settle
+	pruned    []*directory // whose names are still to be taken away
 }
 
 // What is charged, in bytes of memory.
@@ -162,6 +163,7 @@ func (t *Tree) now() fs9p.Timespec { return fs9p.TimespecOf(t.cfg.Now()) }
 // change has the Store hear of a change and makes it. Of a file without a name
 // there is nothing to be heard: it ends with whoever holds it.
 func (t *Tree) change(c *Change) error {
+	t.reap(reapEach)
 	apply := func() {
 		if err := t.apply(c); err != nil {
 			panic("BUG: tree: a change that was checked cannot be made: " + err.Error())

@@ -130,6 +130,9 @@ func TestContradictions(t *testing.T) {
 		{dir, {op: opLink, id: 2, dir: rootID, name: "other"}},
 		{{op: opLink, id: rootID, dir: rootID, name: "f"}},
 		{{op: opUnlink, dir: rootID, name: "f"}},
+		{{op: opPrune, dir: rootID, name: "f"}},
+		{file, {op: opPrune, dir: rootID, name: "f"}},
+		{dir, {op: opMake, id: 3, dir: 2, name: "e", attrs: attrs{mode: fs9p.ModeDir}}, {op: opPrune, dir: rootID, name: "d"}},
 		{{op: opRename, dir: rootID, name: "f", to: rootID, newName: "g"}},
 		{file, {op: opRename, dir: rootID, name: "f", to: 2, newName: "g"}},
 		{dir, {op: opRename, dir: rootID, name: "d", to: 2, newName: "d"}},
@@ -178,6 +181,7 @@ func FuzzReplay(f *testing.F) {
 		{op: opUnlink, dir: rootID, name: "g"},
 		{op: opLast, id: 50},
 		{op: opRmXattr, id: 2, name: "user.x"},
+		{op: opPrune, dir: rootID, name: "d"},
 		{op: opOrphan, id: 60, attrs: attrs{mode: fs9p.ModeDir}},
 		{op: opBirth, id: 2, when: fs9p.Timespec{Sec: -1 << 62}},
 	} {
@@ -232,6 +236,10 @@ func TestTold(t *testing.T) {
 			}
 		case 4, 5:
 			d.Unlink(name, rnd.Intn(2) == 0)
+		case 8:
+			if rnd.Intn(4) == 0 {
+				d.Prune(name)
+			}
 		case 6, 7:
 			d.Rename(name, d2, name2)
 		}
@@ -340,6 +348,67 @@ func TestNumbers(t *testing.T) {
 	restored = again(t, tree, true)
 	if q, err := restored.Root().Mkdir("e", 0o755, fs9p.Owner{}); err != nil || q.Path <= id {
 		t.Errorf("the number %d is used again, %v", q.Path, err)
+	}
+}
+
+// TestPrune removes directories with very many names in them. Each message takes
+// as long as any other, and in the end all is gone.
+func TestPrune(t *testing.T) {
+	tree := empty()
+	root := tree.Root()
+	link, h, err := root.Create("link", 0, 0o644, fs9p.Owner{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Close()
+	used, names := tree.used, tree.names
+	const many = 20 * reapEach
+	var held *Inode
+	for i := range 2 {
+		dir := fmt.Sprint("dir", i)
+		if _, err := root.Mkdir(dir, 0o755, fs9p.Owner{}); err != nil {
+			t.Fatal(err)
+		}
+		n, err := root.Walk(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = n.(*Inode)
+		for j := range many {
+			if err := held.Link(fmt.Sprint(j), link); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i == 0 {
+			held.Release()
+		}
+	}
+	for i := range 2 {
+		before := tree.names
+		if err := root.Prune(fmt.Sprint("dir", i)); err != nil {
+			t.Fatal(err)
+		}
+		if went := before - tree.names; went > 3*reapEach {
+			t.Errorf("%d names went at once", went)
+		}
+	}
+	if tree.names < many {
+		t.Errorf("only %d names are left", tree.names)
+	}
+	if err := held.Link("new", link); err != fs9p.ENOENT {
+		t.Errorf("in what was removed: %v", err)
+	}
+	if f, err := held.Open(0); err != nil || f.ReadDir(0, func(fs9p.Dirent) bool { return false }) != nil || held.Entries() != 0 {
+		t.Errorf("what was removed, and is held, has %d entries, %v", held.Entries(), err)
+	} else {
+		f.Close()
+	}
+	for range 2 * many / reapEach {
+		root.SetAttr(fs9p.SetAttr{Valid: fs9p.SetMode, Mode: 0o755})
+	}
+	held.Release()
+	if a, _ := link.Attr(); tree.used != used || tree.names != names || a.Nlink != 1 {
+		t.Errorf("%d bytes, %d names, %d links are left; there were %d, %d and 1", tree.used, tree.names, a.Nlink, used, names)
 	}
 }
 

@@ -19,7 +19,6 @@ import (
 	"github.com/gofrs/flock"
 
 	"alpinevm/fs9p/oci"
-	"alpinevm/fs9p/statefs"
 	"alpinevm/launch"
 )
 
@@ -92,8 +91,15 @@ type Machine struct {
 	Record
 	IsNew bool // it has not run yet
 
+	// Salvage goes on with what can be read of changes that are damaged.
+	Salvage bool
+	// Tell, if not nil, is told what the user should know of the changes, in a
+	// sentence. It may be called on any goroutine.
+	Tell func(text string)
+
 	dir  string
 	lock *flock.Flock
+	disk disk
 }
 
 var machineName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
@@ -143,7 +149,10 @@ func lock(ctx context.Context, name string) (m *Machine, err error) {
 	if err := os.MkdirAll(filepath.Join(top, lockDir), 0o700); err != nil {
 		return nil, stateError(err)
 	}
-	m = &Machine{Name: name, dir: filepath.Join(top, name), lock: flock.New(filepath.Join(top, lockDir, name))}
+	m = &Machine{
+		Name: name, dir: filepath.Join(top, name), lock: flock.New(filepath.Join(top, lockDir, name)),
+		disk: disk{failed: make(chan error, 1)},
+	}
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	switch _, err := m.lock.TryLockContext(ctx, lockPatience/10); {
@@ -235,13 +244,14 @@ func (m *Machine) clear() error {
 	return stateError(os.Mkdir(m.dir, 0o700))
 }
 
-// Begin records that the machine runs.
+// Begin records that the machine runs. One that was made before need not have
+// room for that on the disk: it is to run so that something can be removed.
 func (m *Machine) Begin() error {
 	m.Started = time.Now().UTC()
 	if m.IsNew {
 		m.Created = m.Started
 	}
-	if err := m.write(); err != nil {
+	if err := m.write(); err != nil && (m.IsNew || !isFull(err)) {
 		return fmt.Errorf("machine %s: %w", m.Name, stateError(err))
 	}
 	m.IsNew = false
@@ -251,7 +261,7 @@ func (m *Machine) Begin() error {
 // End records how the run has ended.
 func (m *Machine) End(exitCode int) error {
 	m.Ended, m.ExitCode = time.Now().UTC(), exitCode
-	if err := m.write(); err != nil {
+	if err := m.write(); err != nil && !isFull(err) {
 		return fmt.Errorf("machine %s: %w", m.Name, err)
 	}
 	return nil
@@ -264,27 +274,4 @@ func (m *Machine) remove() error {
 		err = os.RemoveAll(m.dir)
 	}
 	return err
-}
-
-// Upper opens what the machine has changed.
-func (m *Machine) Upper() (launch.Upper, error) {
-	upper, err := statefs.Open(statefs.Config{Dir: filepath.Join(m.dir, upperDir)})
-	if err != nil {
-		return nil, fmt.Errorf("machine %s: %w", m.Name, stateError(err))
-	}
-	return named{upper, m.Name}, nil
-}
-
-// named is what a machine has changed; what goes wrong at the end names it.
-type named struct {
-	*statefs.FS
-	machine string
-}
-
-// Close is part of io.Closer.
-func (n named) Close() error {
-	if err := n.FS.Close(); err != nil {
-		return fmt.Errorf("machine %s: %w", n.machine, err)
-	}
-	return nil
 }
