@@ -47,6 +47,10 @@ const cold = 0xff
 // hot at once.
 func (c *CPU) Attach(b Backend, threshold uint8) {
 	c.backend, c.threshold, c.hot = b, min(threshold, cold-1), false
+	c.blocks.opChunks = maxOpChunks
+	if b != nil {
+		c.blocks.opChunks = fewOpChunks
+	}
 }
 
 // heat counts an execution of b, which is about to be entered. It says true
@@ -96,6 +100,14 @@ func (c *CPU) delegate() bool {
 // Attention says that Run has to look at something before the next instruction:
 // its count is reached, or an event is pending.
 func (c *CPU) Attention() bool { return c.pending != 0 || c.Retired >= c.limit }
+
+// Pause asks whether the Run has gone on for long enough, and ends it then: a back
+// end calls it where its time goes by and few instructions retire.
+func (c *CPU) Pause() {
+	if c.overdue != nil && c.overdue() {
+		c.Yield()
+	}
+}
 
 // Left is how many instructions may retire until Run returns.
 func (c *CPU) Left() uint64 { return c.limit - c.Retired }

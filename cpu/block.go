@@ -46,6 +46,8 @@ const (
 	maxBlockOps = 32
 	opChunk     = 8192
 	maxOpChunks = 128 // 1 Mi ops, 32 MiB
+	// fewOpChunks is the bound where a back end has what is executed often.
+	fewOpChunks = 24
 	blockChunk  = 2048
 	maxChunks   = 96
 	bucketBits  = 16
@@ -63,6 +65,7 @@ type blockCache struct {
 	next     int
 	scratch  [1]op // for instructions that are not cached
 	single   block
+	opChunks int // the bound of opsUsed
 	flushes  uint64
 	building [maxBlockOps]op
 	effects  [maxBlockOps]effect
@@ -74,6 +77,7 @@ type blockCache struct {
 }
 
 func (k *blockCache) init(m *mem.Memory) {
+	k.opChunks = maxOpChunks
 	k.pages = make([]*block, (uint64(m.Size())+2<<20)>>12)
 }
 
@@ -83,7 +87,7 @@ func bucket(off uint32, m mode) uint32 {
 
 // full says whether there may be no room for one more block.
 func (k *blockCache) full() bool {
-	return k.used == maxChunks && k.next+1 >= blockChunk || k.opsUsed == maxOpChunks && k.opNext+maxBlockOps > opChunk
+	return k.used == maxChunks && k.next+1 >= blockChunk || k.opsUsed >= k.opChunks && k.opNext+maxBlockOps > opChunk
 }
 
 // alloc gives a block with room for a copy of ops.

@@ -26,6 +26,10 @@ type Config struct {
 	// TSC gives the time-stamp counter, nil: the count of retired
 	// instructions. It never goes back.
 	TSC func() uint64
+	// Overdue, where not nil, is asked now and then, in the middle of a Run: true
+	// makes the Run return as Yield does. How often is the engine's, so it is
+	// not for runs that are to be repeated.
+	Overdue func() bool
 	// Random fills RDRAND and RDSEED; nil: CPUID does not show them.
 	Random func() uint32
 	Model  Model
@@ -84,12 +88,13 @@ type CPU struct {
 	mode   mode
 	limit  uint64 // value of Retired at which Run returns
 
-	mem    *mem.Memory
-	ports  Ports
-	ack    func() uint8
-	tsc    func() uint64
-	random func() uint32
-	model  Model
+	mem     *mem.Memory
+	ports   Ports
+	ack     func() uint8
+	tsc     func() uint64
+	overdue func() bool
+	random  func() uint32
+	model   Model
 	// features is the set of x86.Features that CPUID shows.
 	features uint64
 	// backend executes what is hot; a block is at threshold. hot says that

@@ -13,7 +13,7 @@ func New(cfg Config) (*CPU, error) {
 	}
 	c := &CPU{
 		ram: cfg.Mem.Arena, mem: cfg.Mem, ports: cfg.Ports, ack: cfg.AckIRQ,
-		tsc: cfg.TSC, random: cfg.Random, model: cfg.Model, paused: ^uint64(0),
+		tsc: cfg.TSC, overdue: cfg.Overdue, random: cfg.Random, model: cfg.Model, paused: ^uint64(0),
 	}
 	if c.ack == nil {
 		c.ack = func() uint8 { return 0xff } // as an empty bus reads

@@ -39,12 +39,11 @@ type Block struct {
 	Ops   uint32    // where its N code offsets of instructions begin in Store.ops, relative to Code
 	Edges [2]uint32 // edges to what follows: taken branch or jump, and the next instruction; 0 is none
 
-	in         uint32 // first of the edges that lead here
-	hash       uint32 // next block of the bucket
-	page       uint32 // next block of the list of its page
-	page2      uint32 // the same for its second page
-	fallsFrom  uint32 // edge that falls through to it, as it is laid out behind
-	generation uint32
+	in        uint32 // first of the edges that lead here
+	hash      uint32 // next block of the bucket
+	page      uint32 // next block of the list of its page
+	page2     uint32 // the same for its second page
+	fallsFrom uint32 // edge that falls through to it, as it is laid out behind
 }
 
 // Edge is a way from a block to another whose address is a constant. Until it is

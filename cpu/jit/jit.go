@@ -55,7 +55,7 @@ type Config struct {
 // New makes a translator for c that generates code through target.
 func New(c *cpu.CPU, target Target, cfg Config) *Translator {
 	t := &Translator{cpu: c, target: target, mem: target.Memory(), strict: cfg.Strict}
-	t.store = newStore(c.ArenaPages())
+	t.store = newStore(t.mem, c.ArenaPages())
 	t.writable = make([]uint32, c.ArenaPages())
 	t.mem.Gen = 1 << 32
 	t.unit.Blocks = make([]UnitBlock, 0, maxUnit)

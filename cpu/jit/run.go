@@ -8,6 +8,10 @@ const (
 	leave = -2 // give the processor the word
 )
 
+// pauseEvery is how many exits, a few microseconds of them, pass between two
+// looks whether the Run is overdue.
+const pauseEvery = 64
+
 // Run is the cpu.Backend's.
 func (t *Translator) Run(hot bool) cpu.Rest {
 	c := t.cpu
@@ -32,6 +36,11 @@ func (t *Translator) Run(hot bool) cpu.Rest {
 		i := 0
 		for i >= 0 {
 			b, i = t.enter(b, i)
+			if t.Stats.Entries%pauseEvery == 0 {
+				if c.Pause(); c.Attention() {
+					return cpu.Untranslated
+				}
+			}
 		}
 		if i == leave {
 			return cpu.Partial

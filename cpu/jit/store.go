@@ -18,13 +18,12 @@ type Store struct {
 	pages2  []uint32 // first block that reaches into it from the page before
 }
 
-const (
-	bucketBits = 18
-	maxEdges   = 1 << 22
-)
+const bucketBits = 18
 
-func newStore(arenaPages int) *Store {
+// newStore makes a store in the room that the target has for it.
+func newStore(m *Memory, arenaPages int) *Store {
 	s := &Store{
+		Blocks: m.Blocks[:0], Edges: m.Edges[:0], Ops: m.Ops[:0],
 		buckets: make([]uint32, 1<<bucketBits),
 		pages:   make([]uint32, arenaPages),
 		pages2:  make([]uint32, arenaPages),
@@ -44,7 +43,8 @@ func (s *Store) clear() {
 
 // full says that there may be no room for another unit.
 func (s *Store) full() bool {
-	return len(s.Blocks)+maxUnit >= MaxBlocks || len(s.Edges)+2*maxUnit >= maxEdges
+	return len(s.Blocks)+maxUnit >= cap(s.Blocks) || len(s.Edges)+2*maxUnit >= cap(s.Edges) ||
+		len(s.Ops)+maxUnit*MaxInsts >= cap(s.Ops)
 }
 
 func bucket(eip uint32, user bool) uint32 {

@@ -56,6 +56,11 @@ type Memory struct {
 	// known, the number of its arena page and 1; 0 is a miss.
 	Pages [2][]uint32
 	Jumps [2][]Jump
+	// Blocks, Edges and Ops have room for the store: their capacity bounds it,
+	// at most MaxBlocks blocks.
+	Blocks []Block
+	Edges  []Edge
+	Ops    []Op
 	// Tables are the addresses of Read, for Context.Table.
 	Tables [2]uint64
 }

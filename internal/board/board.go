@@ -155,7 +155,7 @@ func (b *Board) assemble() error {
 	b.bus = &devices.Bus{}
 	var err error
 	b.cpu, err = cpu.New(cpu.Config{
-		Mem: b.mem, Ports: b.bus, AckIRQ: func() uint8 { return b.pic.Ack() },
+		Mem: b.mem, Ports: b.bus, Overdue: func() bool { return b.clock.overdue() }, AckIRQ: func() uint8 { return b.pic.Ack() },
 		TSC: func() uint64 { return uint64(b.clock.Now()) }, Random: b.random(),
 		Model: cpu.Model{TSCHz: uint64(time.Second)},
 	})

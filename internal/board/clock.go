@@ -17,6 +17,9 @@ type timebase interface {
 	budget(at time.Duration) int
 	// ran reports n instructions executed.
 	ran(n uint64)
+	// overdue says that the step that budget has begun has taken much longer
+	// than it should.
+	overdue() bool
 	// begin makes it at, before the machine runs.
 	begin(at time.Duration)
 	// hold takes the time back to at if it is past that, but by no more than
@@ -74,6 +77,10 @@ func (c *hostClock) budget(at time.Duration) int {
 	return max(int(float64(left)*c.speed), 50)
 }
 
+// overdue is asked while the guest runs: its instructions differ in cost by a
+// factor of a hundred, so that a budget can be far from what it should be.
+func (c *hostClock) overdue() bool { return c.Now()-c.last > stepTime }
+
 func (c *hostClock) ran(n uint64) {
 	d := c.Now() - c.last
 	if lag := c.lag.Load(); lag > 0 && d > 0 {
@@ -83,7 +90,7 @@ func (c *hostClock) ran(n uint64) {
 		return
 	}
 	// One step that the host has interrupted must not count for much.
-	s := min(max(float64(n)/float64(d), 0.001), 2)
+	s := min(max(float64(n)/float64(d), 0.001), 10)
 	c.speed += (s - c.speed) / 8
 }
 
@@ -117,6 +124,8 @@ func (c *countClock) budget(at time.Duration) int {
 func (c *countClock) begin(at time.Duration) {
 	c.skipped += at - c.Now()
 }
+
+func (c *countClock) overdue() bool { return false }
 
 func (c *countClock) ran(uint64) {}
 

@@ -20,7 +20,16 @@ const (
 	// the first is used: misaligned accesses find the others, empty.
 	tableShift = 2
 	tableSize  = jit.PageCount * 8 << tableShift
-	regionSize = tablesOff + 4*tableSize
+	// The store of blocks lies here too, so that no collector looks at it.
+	blocksOff  = tablesOff + 4*tableSize
+	blocksSize = maxBlocks * int(unsafe.Sizeof(jit.Block{}))
+	edgesOff   = blocksOff + blocksSize
+	edgesSize  = 2 * maxBlocks * int(unsafe.Sizeof(jit.Edge{}))
+	opsOff     = edgesOff + edgesSize
+	opsSize    = 8 * maxBlocks * int(unsafe.Sizeof(jit.Op{}))
+	regionSize = opsOff + opsSize
+
+	maxBlocks = 1 << 19
 )
 
 // jumpsAt and pagesAt are offsets from the context, for the half of the code.
@@ -65,6 +74,9 @@ func newMemory() (*memory, error) {
 	m.context = uintptr(base)
 	m.shared.Context = (*jit.Context)(base)
 	m.shared.Shift = tableShift
+	m.shared.Blocks = unsafe.Slice((*jit.Block)(unsafe.Add(base, blocksOff)), maxBlocks)
+	m.shared.Edges = unsafe.Slice((*jit.Edge)(unsafe.Add(base, edgesOff)), 2*maxBlocks)
+	m.shared.Ops = unsafe.Slice((*jit.Op)(unsafe.Add(base, opsOff)), 8*maxBlocks)
 	for h := range 2 {
 		m.shared.Jumps[h] = unsafe.Slice((*jit.Jump)(unsafe.Add(base, jumpsOff+h*jumpsSize)), jit.JumpSize)
 		m.shared.Pages[h] = unsafe.Slice((*uint32)(unsafe.Add(base, pagesOff+h*pagesSize)), jit.PageCount)
@@ -97,6 +109,10 @@ func (m *memory) mapCode() error {
 	_ = unix.Madvise(m.execMap, unix.MADV_HUGEPAGE)
 	return nil
 }
+
+// release makes the host forget the pages of the mapping that code was written
+// through, which counts them a second time; the code stays.
+func (m *memory) release() { _ = unix.Madvise(m.write, unix.MADV_DONTNEED) }
 
 // Close gives the memory back. No code may run.
 func (m *memory) Close() {

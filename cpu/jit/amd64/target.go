@@ -30,12 +30,15 @@ const (
 	coldBase = 40 << 20
 	// room is what the largest unit may take in either.
 	room = 1 << 19
+	// releaseEvery is how much code is written between two releases.
+	releaseEvery = 1 << 20
 )
 
 // Target is a jit.Target.
 type Target struct {
 	*memory
 	hot, cold uint32 // next free code offsets
+	written   uint32 // bytes since the last release
 	stubs     stubs
 	bmi2      bool
 	e         emitter
@@ -96,7 +99,12 @@ func (t *Target) Translate(u *jit.Unit, s *jit.Store) bool {
 	}
 	copy(t.write[e.hot.base:], e.hot.b)
 	copy(t.write[e.cold.base:], e.cold.b)
+	t.written += align(e.hot.pos()) - t.hot + e.cold.pos() - t.cold
 	t.hot, t.cold = align(e.hot.pos()), e.cold.pos()
+	if t.written >= releaseEvery {
+		t.written = 0
+		t.release()
+	}
 	return true
 }
 
