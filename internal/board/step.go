@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"runtime"
-	"sync"
 	"time"
 
 	"alpinevm/cpu"
@@ -29,40 +28,6 @@ const (
 
 // never is the wakeAt of a machine without armed timers.
 const never = time.Duration(1<<63 - 1)
-
-// kicks is the queue of closures that other goroutines post to the machine.
-type kicks struct {
-	mu    sync.Mutex
-	queue []func()
-	bell  *bell
-}
-
-func newKicks() *kicks { return &kicks{bell: newBell()} }
-
-func (k *kicks) post(f func()) {
-	k.mu.Lock()
-	k.queue = append(k.queue, f)
-	k.mu.Unlock()
-	k.bell.ring()
-}
-
-// drain runs what was posted. The bell tells cheaply whether there is any.
-func (k *kicks) drain() {
-	if !k.bell.heard() {
-		return
-	}
-	k.mu.Lock()
-	q := k.queue
-	k.queue = nil
-	k.mu.Unlock()
-	for _, f := range q {
-		f()
-	}
-}
-
-// Kick has f run on the machine goroutine, between two steps, in the order of
-// the calls. It may be called from any goroutine and never blocks.
-func (b *Board) Kick(f func()) { b.kicks.post(f) }
 
 // Step runs the machine for at most about 100 microseconds of host time, never
 // past its next timer. It never sleeps. wakeAt is the guest time at which an
