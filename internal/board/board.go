@@ -105,10 +105,13 @@ type Board struct {
 	pci    *pci.Host
 	post   *debugport.POST
 
+	plugged int // functions in slots
+	entropy *virtio.RNG
 	console *virtio.Console // nil without a terminal
-	plugged int             // functions in slots
+	cards   []*virtio.Net
+	files   []share
 
-	rdrand, rng *generator // of a repeatable machine: of RDRAND, of the virtio device
+	rdrand, drawn *generator // of a repeatable machine: of RDRAND, of the entropy device
 
 	serial   *outlet
 	received *inlet // by COM1; nil without Config.SerialIn
@@ -146,7 +149,7 @@ func (b *Board) assemble() error {
 	if b.cfg.Deterministic {
 		b.start = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 		b.clock = &countClock{retired: b.Instructions}
-		b.rdrand, b.rng = newGenerator(), newGenerator()
+		b.rdrand, b.drawn = newGenerator(), newGenerator()
 	} else {
 		b.clock = newHostClock()
 	}
@@ -180,7 +183,8 @@ func (b *Board) assemble() error {
 			return err
 		}
 	}
-	return b.Plug(virtio.NewRNG(b.mem, b.entropy()))
+	b.entropy = virtio.NewRNG(b.mem, b.randomBytes())
+	return b.plug(b.entropy)
 }
 
 // makeChips makes what is soldered to the board.
@@ -259,20 +263,30 @@ func (b *Board) claimDebugExit() error {
 	return b.bus.Claim(port, 1, "debug exit", exit)
 }
 
-// Plug puts a function into the next free slot.
-func (b *Board) Plug(f devices.PCIFunction) error {
+// share is a 9P device and its mount tag.
+type share struct {
+	tag string
+	*virtio.P9
+}
+
+// plug puts a function into the next free slot.
+func (b *Board) plug(f devices.PCIFunction) error {
 	b.plugged++
 	return b.pci.Plug(b.plugged, f)
 }
 
 // PlugNet adds a network card.
 func (b *Board) PlugNet(mac [6]byte, link virtio.Link) error {
-	return b.Plug(virtio.NewNet(b.mem, mac, 0, link))
+	card := virtio.NewNet(b.mem, mac, 0, link)
+	b.cards = append(b.cards, card)
+	return b.plug(card)
 }
 
 // PlugP9 adds a 9P device of that mount tag.
 func (b *Board) PlugP9(tag string, s virtio.Server9P) error {
-	return b.Plug(virtio.NewP9(b.mem, tag, s))
+	files := share{tag, virtio.NewP9(b.mem, tag, s)}
+	b.files = append(b.files, files)
+	return b.plug(files.P9)
 }
 
 // Date is the guest's.

@@ -44,10 +44,10 @@ func (b *Board) random() func() uint32 {
 	return hostRandom
 }
 
-// entropy is the source of the virtio random number generator.
-func (b *Board) entropy() io.Reader {
-	if b.rng != nil {
-		return b.rng
+// randomBytes is the source of the entropy device.
+func (b *Board) randomBytes() io.Reader {
+	if b.drawn != nil {
+		return b.drawn
 	}
 	return rand.Reader
 }

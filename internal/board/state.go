@@ -3,6 +3,7 @@ package board
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"alpinevm/cpu"
@@ -14,6 +15,7 @@ import (
 	"alpinevm/devices/pit"
 	"alpinevm/devices/rtc"
 	"alpinevm/devices/uart"
+	"alpinevm/devices/virtio"
 )
 
 // State is all that a board remembers besides its memory, as plain data.
@@ -36,14 +38,27 @@ type State struct {
 	POST  debugport.State
 	PCI   pci.State
 
-	// RDRAND and RNG are the random numbers of a repeatable machine, 0 where
-	// they are the host's.
-	RDRAND, RNG uint64
+	Entropy  virtio.RNGState
+	Consoles []virtio.ConsoleState // one, or none
+	Cards    []virtio.NetState
+	Files    []FilesState
+
+	// RDRAND and Drawn are the random numbers of a repeatable machine, which it
+	// has from the processor and from the entropy device; 0 where they are the
+	// host's.
+	RDRAND, Drawn uint64
 
 	Log LogState
 	// What waits for the host's streams, and what has come from them.
 	Serial, Debug, Terminal []byte
 	Keys, Received          []byte
+}
+
+// FilesState is the state of the 9P device with that mount tag. Its server's is
+// its own.
+type FilesState struct {
+	Tag string
+	virtio.P9State
 }
 
 // errOff is of a board that has ended: nothing goes on from it.
@@ -59,14 +74,20 @@ func (b *Board) Save() (*State, error) {
 		Now: b.clock.Now(), Start: b.start.UnixNano(),
 		CPU: b.cpu.State,
 		PIC: b.pic.Save(), PIT: b.pit.Save(), RTC: b.rtc.Save(), I8042: b.i8042.Save(), COM1: b.com1.Save(), COM2: b.com2.Save(),
-		ACPI: b.acpi.Save(), POST: b.post.Save(), PCI: b.pci.Save(),
+		ACPI: b.acpi.Save(), POST: b.post.Save(), PCI: b.pci.Save(), Entropy: b.entropy.Save(),
 		Log: b.log, Serial: b.serial.save(), Debug: b.debug.save(),
 	}
 	if b.rdrand != nil {
-		s.RDRAND, s.RNG = b.rdrand.x, b.rng.x
+		s.RDRAND, s.Drawn = b.rdrand.x, b.drawn.x
 	}
-	if b.terminal != nil {
-		s.Terminal = b.terminal.save()
+	for _, card := range b.cards {
+		s.Cards = append(s.Cards, card.Save())
+	}
+	for _, f := range b.files {
+		s.Files = append(s.Files, FilesState{f.tag, f.Save()})
+	}
+	if b.console != nil {
+		s.Consoles, s.Terminal = []virtio.ConsoleState{b.console.Save()}, b.terminal.save()
 	}
 	if b.keys != nil {
 		s.Keys = b.keys.save()
@@ -103,7 +124,11 @@ func (b *Board) Restore(image Image, s *State) error {
 		{"acpi", func() error { return b.acpi.Restore(s.ACPI) }},
 		{"post", func() error { return b.post.Restore(s.POST) }},
 		{"pci", func() error { return b.pci.Restore(s.PCI) }},
+		{"entropy", func() error { return b.entropy.Restore(s.Entropy) }},
 		{"random numbers", func() error { return b.restoreRandom(s) }},
+		{"console", func() error { return b.restoreConsole(s) }},
+		{"network", func() error { return b.restoreCards(s) }},
+		{"files", func() error { return b.restoreFiles(s) }},
 		{"streams", func() error { return b.restoreStreams(s) }},
 	} {
 		if err := part.restore(); err != nil {
@@ -130,11 +155,55 @@ func (b *Board) restoreClock(s *State) error {
 // restoreRandom goes on with a repeatable machine's random numbers. Others draw
 // new ones.
 func (b *Board) restoreRandom(s *State) error {
-	if repeatable := s.RDRAND != 0 && s.RNG != 0; repeatable != (b.rdrand != nil) {
+	if repeatable := s.RDRAND != 0 && s.Drawn != 0; repeatable != (b.rdrand != nil) {
 		return errors.New("one of the two machines is deterministic, the other is not")
 	}
 	if b.rdrand != nil {
-		b.rdrand.x, b.rng.x = s.RDRAND, s.RNG
+		b.rdrand.x, b.drawn.x = s.RDRAND, s.Drawn
+	}
+	return nil
+}
+
+func (b *Board) restoreConsole(s *State) error {
+	had, has := len(s.Consoles), 0
+	if b.console != nil {
+		has = 1
+	}
+	if had != has {
+		return fmt.Errorf("there is %d, and was %d", has, had)
+	}
+	if has == 0 {
+		return nil
+	}
+	return b.console.Restore(s.Consoles[0])
+}
+
+func (b *Board) restoreCards(s *State) error {
+	if len(s.Cards) != len(b.cards) {
+		return fmt.Errorf("there are %d cards, and were %d", len(b.cards), len(s.Cards))
+	}
+	for i, card := range b.cards {
+		if err := card.Restore(s.Cards[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restoreFiles restores the 9P devices, whose servers are. Each is found by its
+// tag.
+func (b *Board) restoreFiles(s *State) error {
+	if len(s.Files) != len(b.files) {
+		return fmt.Errorf("there are %d 9P devices, and were %d", len(b.files), len(s.Files))
+	}
+	for _, f := range b.files {
+		i := slices.IndexFunc(s.Files, func(old FilesState) bool { return old.Tag == f.tag })
+		if i < 0 {
+			return fmt.Errorf("the 9P device %q was not there", f.tag)
+		}
+		if err := f.Restore(s.Files[i].P9State); err != nil {
+			return fmt.Errorf("%s: %w", f.tag, err)
+		}
 	}
 	return nil
 }
