@@ -76,7 +76,7 @@ func newSession(m *Machine) (*session, error) {
 	root := fs9p.IOFS(config.Root)
 	ram := &kernel.Initramfs{
 		Hostname: m.hostname(), CtlMsize: ctlMsize, Dirty: dirtyLimit(cfg.Memory), TTY: cfg.Consoles.Terminal != nil, Init: config.Init, Merged: same(config.Stdout, config.Stderr),
-		Root: kernel.Mount{Type: "9p", Source: tagRoot, Options: kernel.Options9P(dataMsize, cacheOwned)},
+		Root: kernel.Mount{Type: "9p", Source: tagRoot, Options: options9P(cacheOwned)},
 	}
 	if !kernel.ValidHostname(ram.Hostname) {
 		return nil, &ConfigError{"Hostname", errors.New("want up to 64 letters, digits, dots and hyphens")}
@@ -107,7 +107,7 @@ func newSession(m *Machine) (*session, error) {
 	if err := m.serve(kernel.CtlTag, fs9p.Config{FS: s.control(), Msize: ctlMsize, MaxFids: ctlFids}); err != nil {
 		return nil, err
 	}
-	if err := m.serve(tagRoot, fs9p.Config{FS: config.Root, Msize: dataMsize}); err != nil {
+	if err := m.serve(tagRoot, fs9p.Config{FS: config.Root, Msize: dataMsize, NoDefaultACL: m.aclFault(cacheOwned)}); err != nil {
 		return nil, err
 	}
 	if err := s.modules(ram); err != nil {

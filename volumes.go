@@ -10,7 +10,7 @@ import (
 // VolumeMount is how a guest mounts volume i of Config.Volumes. A session does
 // so by itself; the program of a bare kernel passes the fields to mount(2).
 func VolumeMount(i int, v Volume) kernel.Mount {
-	options := kernel.Options9P(dataMsize, cacheShared)
+	options := options9P(cacheShared)
 	if v.ReadOnly {
 		options += ",ro"
 	}
@@ -20,7 +20,8 @@ func VolumeMount(i int, v Volume) kernel.Mount {
 // plugVolumes adds a 9P device for each volume.
 func (m *Machine) plugVolumes() error {
 	for i, v := range m.cfg.Volumes {
-		if err := m.serve(VolumeMount(i, v).Source, fs9p.Config{FS: v.FS, Msize: dataMsize, ReadOnly: v.ReadOnly}); err != nil {
+		cfg := fs9p.Config{FS: v.FS, Msize: dataMsize, ReadOnly: v.ReadOnly, NoDefaultACL: m.aclFault(cacheShared)}
+		if err := m.serve(VolumeMount(i, v).Source, cfg); err != nil {
 			return err
 		}
 	}

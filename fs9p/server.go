@@ -24,6 +24,10 @@ type Config struct {
 	MaxFids int
 	// ReadOnly answers EROFS to everything that would change a file.
 	ReadOnly bool
+	// NoDefaultACL answers EOPNOTSUPP to who gives a directory the access control
+	// list that new files in it are to have, and shows none: for clients whose
+	// kernel crashes where there is one.
+	NoDefaultACL bool
 	// Trace, where not nil, is told every message, before it is served or
 	// sent. It runs on the goroutine that calls the FS or on the machine
 	// goroutine; m is valid during the call only. A malformed message is traced

@@ -13,6 +13,9 @@ type xattr struct {
 	set   bool
 }
 
+// defaultACL is the attribute that NoDefaultACL is about.
+const defaultACL = "system.posix_acl_default"
+
 // xattrwalk binds newfid to an attribute's value, or to the list of names,
 // each ended by a NUL, if name is empty.
 func (s *Server) xattrwalk(c *call) error {
@@ -29,6 +32,9 @@ func (s *Server) xattrwalk(c *call) error {
 	}
 	if len(m.Name) > maxXattrName {
 		return ERANGE
+	}
+	if m.Name == defaultACL && s.cfg.NoDefaultACL {
+		return ENODATA
 	}
 	x := &xattr{name: m.Name}
 	if m.Name == "" {
@@ -69,6 +75,8 @@ func (s *Server) xattrcreate(c *call) error {
 		return ERANGE
 	case m.Size > MaxXattr:
 		return ENOSPC
+	case m.Name == defaultACL && s.cfg.NoDefaultACL:
+		return EOPNOTSUPP
 	}
 	for i := range len(m.Name) {
 		if m.Name[i] == 0 {

@@ -262,6 +262,21 @@ func TestXattrsWithPower(t *testing.T) {
 	}
 }
 
+// TestNoDefaultACL: a guest whose kernel crashes on one gets none.
+func TestNoDefaultACL(t *testing.T) {
+	for _, refused := range []bool{false, true} {
+		c := fstest.Dial(t, fs9p.Config{FS: open(t, t.TempDir()), NoDefaultACL: refused})
+		set, read := fs9p.Errno(0), fs9p.Errno(0)
+		if refused {
+			set, read = fs9p.EOPNOTSUPP, fs9p.ENODATA
+		}
+		c.Want(setXattr(c, c.Root, "system.posix_acl_default", "list", 0), set)
+		_, e := xattr(c, c.Root, "system.posix_acl_default")
+		c.Want(e, read)
+		c.OK(setXattr(c, c.Root, "system.posix_acl_access", "list", 0))
+	}
+}
+
 // TestChangesOfTheGuestHaveATime: what only the guest sees is a change too.
 func TestChangesOfTheGuestHaveATime(t *testing.T) {
 	for _, tt := range []struct {

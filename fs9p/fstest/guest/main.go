@@ -28,7 +28,7 @@ type check struct {
 	run  func(dir string) error
 }
 
-var checks = [][]check{nameChecks, dataChecks, mappingChecks, attrChecks, dirChecks, processChecks}
+var checks = [][]check{nameChecks, dataChecks, mappingChecks, attrChecks, aclChecks, dirChecks, processChecks}
 
 // skipped is the error of a check that this kernel or file system gives no occasion for.
 type skipped string
