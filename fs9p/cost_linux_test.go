@@ -42,7 +42,7 @@ var loads = []struct {
 	}},
 	// The locks are entered by hand, as each one goes through those before it.
 	{"locks of one owner on one file", func(s *Server, send func(Message)) {
-		f := s.session.fids[3]
+		f := s.session.fids.At(3)
 		f.locks = true
 		for i := range uint64(maxLocks) {
 			s.session.locks.enter(2, lock{start: 2 * i, end: 2 * i, fid: f, kind: LockWrite})
@@ -52,13 +52,13 @@ var loads = []struct {
 		for i := range uint32(maxLocks) {
 			send(&Twalk{Fid: 1, NewFid: 10 + i, Names: []string{"n"}})
 			send(&Tlopen{Fid: 10 + i, Flags: ORdwr})
-			f := s.session.fids[10+i]
+			f := s.session.fids.At(10 + i)
 			f.locks = true
 			s.session.locks.enter(2, lock{start: 1, end: math.MaxUint64, fid: f, proc: i, client: strings.Repeat("c", maxClientID), kind: LockRead})
 		}
 	}},
 	{"locks on many files", func(s *Server, send func(Message)) {
-		f := s.session.fids[3]
+		f := s.session.fids.At(3)
 		f.locks = true
 		for i := range uint64(maxLocks) {
 			s.session.locks.enter(2+i, lock{end: math.MaxUint64, fid: f, kind: LockRead})

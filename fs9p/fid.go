@@ -51,7 +51,7 @@ func (n *inode) drop() {
 
 // fid looks up a row of the table.
 func (s *Server) fid(num uint32) (*fid, error) {
-	f := s.session.fids[num]
+	f := s.session.fids.At(num)
 	if f == nil {
 		return nil, EBADF
 	}
@@ -61,10 +61,16 @@ func (s *Server) fid(num uint32) (*fid, error) {
 // plain looks up a fid that is no xattr.
 func (s *Server) plain(num uint32) (*fid, error) {
 	f, err := s.fid(num)
-	if err == nil && f.xattr != nil {
+	if err != nil {
+		return nil, err
+	}
+	if f.xattr != nil {
 		return nil, EBADF
 	}
-	return f, err
+	if _, is := f.inode.node.(gone); is {
+		return nil, ESTALE
+	}
+	return f, nil
 }
 
 // dir looks up a fid that is a directory.
@@ -81,9 +87,9 @@ func (s *Server) vacant(num uint32) error {
 	switch {
 	case num == noFid:
 		return EBADF
-	case s.session.fids[num] != nil:
+	case s.session.fids.At(num) != nil:
 		return EINVAL
-	case len(s.session.fids)+s.over.count >= s.cfg.MaxFids, s.charged.names >= maxNameBytes:
+	case s.session.fids.Len()+s.over.count >= s.cfg.MaxFids, s.charged.names >= maxNameBytes:
 		return ENFILE
 	}
 	return nil
@@ -138,7 +144,7 @@ func (s *Server) attach(c *call) error {
 		m.UID = 0
 	}
 	r := Rattach{QID: node.QID()}
-	s.session.fids[m.Fid] = &fid{inode: &inode{node, 1}, root: r.QID.Path, uid: m.UID}
+	s.session.fids.Put(m.Fid, &fid{inode: &inode{node, 1}, root: r.QID.Path, uid: m.UID})
 	r.code(&c.out)
 	return nil
 }
@@ -181,7 +187,7 @@ func (s *Server) walk(c *call) error {
 		if m.NewFid == m.Fid {
 			s.release(f)
 		}
-		s.session.fids[m.NewFid] = to
+		s.session.fids.Put(m.NewFid, to)
 	}
 	r := Rwalk{QIDs: qids[:n]}
 	r.code(&c.out)
@@ -258,7 +264,7 @@ func (s *Server) clunk(c *call) error {
 	if err != nil {
 		return err
 	}
-	delete(s.session.fids, m.Fid)
+	s.session.fids.Delete(m.Fid)
 	if f.xattr != nil {
 		err = f.xattr.commit(f.inode.node)
 	}
@@ -282,7 +288,7 @@ func (s *Server) remove(c *call) error {
 	if err = f.stillNamed(); err == nil {
 		err = f.dir.node.Unlink(f.name, f.inode.node.QID().Type&QTDir != 0)
 	}
-	delete(s.session.fids, m.Fid)
+	s.session.fids.Delete(m.Fid)
 	s.release(f)
 	return err
 }

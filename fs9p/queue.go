@@ -57,6 +57,13 @@ func (q *queue) full() bool {
 	return len(q.calls) >= maxQueued || len(q.calls) > 0 && q.held >= maxQueuedBytes
 }
 
+// quiet is Server.Quiet. The session can then be looked at.
+func (q *queue) quiet() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.calls) == 0 && !q.running
+}
+
 // add takes the request req, which c has been made for.
 func (q *queue) add(c *call, req []byte) {
 	switch {

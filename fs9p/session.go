@@ -6,7 +6,7 @@ import "math"
 // the FS.
 type session struct {
 	msize   uint32 // 0 before Tversion
-	fids    map[uint32]*fid
+	fids    Table[uint32, *fid]
 	locks   lockTable
 	pending map[uint16]*call // waiting for a Waiter
 	held    int              // bytes that these hold
@@ -36,7 +36,7 @@ const (
 // million of them. They are let go of one step after the other, so that no
 // message takes long for their number.
 type sessionsOver struct {
-	fids   []map[uint32]*fid
+	fids   []Table[uint32, *fid]
 	count  int
 	posted bool // the next step
 }
@@ -50,13 +50,12 @@ func (s *Server) begin(msize uint32) {
 		c.cancel()
 		s.answer(c, nil)
 	}
-	if n := len(s.session.fids); n > 0 {
+	if n := s.session.fids.Len(); n > 0 {
 		s.over.fids = append(s.over.fids, s.session.fids)
 		s.over.count += n
 	}
 	s.session = session{
 		msize:   msize,
-		fids:    map[uint32]*fid{},
 		locks:   lockTable{files: map[uint64][]lock{}},
 		pending: map[uint16]*call{},
 	}
@@ -74,14 +73,14 @@ func (s *Server) end() {
 func (s *Server) bury(n int) {
 	o := &s.over
 	for len(o.fids) > 0 {
-		for num, f := range o.fids[0] {
+		for num, f := range o.fids[0].All() {
 			if n == 0 {
 				s.buryLater()
 				return
 			}
 			n--
 			o.count--
-			delete(o.fids[0], num)
+			o.fids[0].Delete(num)
 			s.letGo(f)
 		}
 		o.fids = o.fids[1:]

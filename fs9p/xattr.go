@@ -52,7 +52,7 @@ func (s *Server) xattrwalk(c *call) error {
 	if err := s.chargeXattr(x); err != nil {
 		return err
 	}
-	s.session.fids[m.NewFid] = &fid{inode: f.inode.hold(), root: f.root, uid: f.uid, xattr: x}
+	s.session.fids.Put(m.NewFid, &fid{inode: f.inode.hold(), root: f.root, uid: f.uid, xattr: x})
 	r := Rxattrwalk{Size: uint64(len(x.value))}
 	r.code(&c.out)
 	return nil

@@ -24,6 +24,7 @@ const (
 	opBirth                 // when an inode was made
 	opOrphan                // an inode without a name, which somebody held
 	opPrune                 // a directory less, with the files in it
+	opNext                  // the cookie that a directory has given last
 )
 
 // A Change is one change of a tree. Which fields it has depends on the kind; see
@@ -72,7 +73,7 @@ func (t *Tree) apply(c *Change) error {
 		if n == nil {
 			return bad()
 		}
-	case opAttr, opBirth, opXattr, opRmXattr:
+	case opAttr, opBirth, opXattr, opRmXattr, opNext:
 		if n == nil {
 			return nil // of a file that had no name: it is no more, and nobody can ask
 		}
@@ -107,6 +108,10 @@ func (t *Tree) apply(c *Change) error {
 		n.stale = false
 	case opBirth:
 		n.btime = c.when
+	case opNext:
+		if ok = n.dir != nil && c.to <= maxCookie; ok {
+			n.dir.next = max(n.dir.next, c.to)
+		}
 	case opXattr:
 		n.setXattr(xattr{c.name, c.value})
 		n.ctime = c.when
@@ -119,6 +124,9 @@ func (t *Tree) apply(c *Change) error {
 	}
 	return nil
 }
+
+// maxCookie is more than a directory gives in a machine's life.
+const maxCookie = 1 << 62
 
 // folder gives the directory with that number, or nil.
 func (t *Tree) folder(id uint64) *Inode {

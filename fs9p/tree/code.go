@@ -102,6 +102,9 @@ func (c *Change) code(k *coder) {
 		k.time(&c.when)
 	case opLast:
 		k.u64(&c.id)
+	case opNext:
+		k.u64(&c.id)
+		k.u64(&c.to)
 	case opBirth:
 		k.u64(&c.id)
 		k.time(&c.when)

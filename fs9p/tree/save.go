@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"alpinevm/fs9p"
 )
 
 // pieceSize is how many bytes of changes Save gives at a time, about.
@@ -11,9 +13,9 @@ const pieceSize = 64 << 10
 
 // Save calls write with the changes that make all that is there of an empty
 // tree, some at a time; what it is given is valid during the call only. With
-// orphans set, files that have lost their last name and are held by somebody
-// are among them.
-func (t *Tree) Save(orphans bool, write func(changes []byte) error) error {
+// held set, what those who hold files know stays right: files that have lost
+// their last name are there, and cookies are what they were.
+func (t *Tree) Save(held bool, write func(changes []byte) error) error {
 	t.reap(math.MaxInt)
 	s := saver{write: write}
 	s.put(&Change{op: opLast, id: t.last})
@@ -26,8 +28,16 @@ func (t *Tree) Save(orphans bool, write func(changes []byte) error) error {
 		if n.dir == nil {
 			continue
 		}
+		next := uint64(fs9p.DirStart) // the cookie given last where this is replayed
+		skip := func(to uint64) {
+			if held && next != to {
+				s.put(&Change{op: opNext, id: n.id, to: to})
+			}
+			next = to + 1
+		}
 		for e := range n.dir.after(0) {
 			c := e.node
+			skip(e.cookie - 1)
 			if linked[c] {
 				s.put(&Change{op: opLink, id: c.id, dir: n.id, name: e.name})
 				continue
@@ -40,8 +50,9 @@ func (t *Tree) Save(orphans bool, write func(changes []byte) error) error {
 			r.dir, r.name = n.id, e.name
 			s.put(&r)
 		}
+		skip(n.dir.next)
 	}
-	if orphans {
+	if held {
 		for _, n := range t.nameless() {
 			all = append(all, n)
 			r := n.making(opOrphan)

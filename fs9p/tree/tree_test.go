@@ -118,6 +118,8 @@ func TestContradictions(t *testing.T) {
 	for _, tt := range [][]Change{
 		{file, file},
 		{file, {op: opOrphan, id: 2}},
+		{file, {op: opNext, id: 2, to: 9}},
+		{dir, {op: opNext, id: 2, to: 1<<62 + 1}},
 		{{op: opMake, id: rootID, dir: rootID, name: "f"}},
 		{{op: opMake, id: 2, dir: 9, name: "f"}},
 		{{op: opMake, id: 0, dir: rootID, name: "f"}},
@@ -184,6 +186,7 @@ func FuzzReplay(f *testing.F) {
 		{op: opPrune, dir: rootID, name: "d"},
 		{op: opOrphan, id: 60, attrs: attrs{mode: fs9p.ModeDir}},
 		{op: opBirth, id: 2, when: fs9p.Timespec{Sec: -1 << 62}},
+		{op: opNext, id: 2, to: 77},
 	} {
 		b = c.AppendTo(b)
 		f.Add(b)
