@@ -20,6 +20,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
+	"alpinevm"
 	"alpinevm/fs9p/statefs"
 	"alpinevm/kernel/apk"
 	"alpinevm/net/usernet"
@@ -82,6 +83,7 @@ type check struct {
 func (d doctor) checks() []check {
 	return []check{
 		{"terminal", checkTerminal},
+		{"engine", checkEngine},
 		{"memory", func(context.Context) finding { return checkMemory("/proc/meminfo") }},
 		{"cache", func(context.Context) finding { return checkCache(os.UserCacheDir) }},
 		{"registry", func(ctx context.Context) finding {
@@ -139,6 +141,14 @@ func (d doctor) run(ctx context.Context, w io.Writer) error {
 		return exitCode(1)
 	}
 	return nil
+}
+
+// checkEngine says what executes guests.
+func checkEngine(context.Context) finding {
+	if err := alpinevm.TranslatorMissing(); err != nil {
+		return lack("the interpreter: "+err.Error(), "guests run, but several times slower than on amd64 Linux with the translator")
+	}
+	return have("the translator to machine code")
 }
 
 func checkTerminal(context.Context) finding {

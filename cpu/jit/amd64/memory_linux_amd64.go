@@ -88,26 +88,36 @@ func newMemory() (*memory, error) {
 	return m, nil
 }
 
-// mapCode maps one memory file twice, so that no page is ever writable and
-// executable by the same address.
-func (m *memory) mapCode() error {
-	fd, err := unix.MemfdCreate("alpinevm-code", unix.MFD_CLOEXEC)
-	if err != nil {
-		return fmt.Errorf("memory for generated code: %w", err)
+// mapCode maps the memory of code.
+func (m *memory) mapCode() (err error) {
+	if m.write, m.execMap, err = mapTwice(codeSize); err != nil {
+		return err
 	}
-	defer unix.Close(fd)
-	if err := unix.Ftruncate(fd, codeSize); err != nil {
-		return fmt.Errorf("memory for generated code: %w", err)
-	}
-	if m.write, err = unix.Mmap(fd, 0, codeSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
-		return fmt.Errorf("memory for generated code: %w", err)
-	}
-	if m.execMap, err = unix.Mmap(fd, 0, codeSize, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_SHARED); err != nil {
-		return fmt.Errorf("the host lets no memory be executed: %w", err)
-	}
+	// SAFETY: only generated code is entered there, while it is mapped.
 	m.exec = uintptr(unsafe.Pointer(unsafe.SliceData(m.execMap)))
 	_ = unix.Madvise(m.execMap, unix.MADV_HUGEPAGE)
 	return nil
+}
+
+// mapTwice maps one memory file of n bytes twice, so that no page is ever
+// writable and executable by the same address.
+func mapTwice(n int) (write, exec []byte, err error) {
+	fd, err := unix.MemfdCreate("alpinevm-code", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, nil, fmt.Errorf("memory for generated code: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Ftruncate(fd, int64(n)); err != nil {
+		return nil, nil, fmt.Errorf("memory for generated code: %w", err)
+	}
+	if write, err = unix.Mmap(fd, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+		return nil, nil, fmt.Errorf("memory for generated code: %w", err)
+	}
+	if exec, err = unix.Mmap(fd, 0, n, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_SHARED); err != nil {
+		_ = unix.Munmap(write)
+		return nil, nil, fmt.Errorf("the host lets no memory be executed: %w", err)
+	}
+	return write, exec, nil
 }
 
 // release makes the host forget the pages of the mapping that code was written

@@ -4,17 +4,24 @@ package amd64
 
 import (
 	"errors"
+	"sync"
 
 	"golang.org/x/sys/cpu"
+	"golang.org/x/sys/unix"
 )
 
-// Supported says why the host cannot run translated code.
-func Supported() error {
+// Supported says why the host cannot run translated code: its processor, or what
+// it lets a process map.
+var Supported = sync.OnceValue(func() error {
 	if !cpu.X86.HasBMI2 {
 		return errors.New("the processor has no BMI2")
 	}
-	return nil
-}
+	write, exec, err := mapTwice(1 << 12)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Munmap(write), unix.Munmap(exec))
+})
 
 // Masks for PEXT: the page number, and the address bits that must be zero.
 const (
