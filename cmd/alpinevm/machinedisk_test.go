@@ -74,14 +74,13 @@ func TestMachineDisk(t *testing.T) {
 			t.Skipf("not here: no small disk can be mounted: %v, %s", err, out)
 		}
 		quoted := func(args []string) string { return "alpinevm '" + strings.Join(args, "' '") + "'" }
-		cmd := h.command()
 		script := strings.Join([]string{
 			mount,
 			quoted(run("--", "sh", "-c", "dd if=/dev/zero of=/root/big bs=64k count=400 conv=fsync 2>/dev/null || echo full")),
 			"dd if=/dev/zero of=" + small + "/rest bs=1k 2>/dev/null",
 			quoted(run("--", "sh", "-c", "rm /root/big && sync && echo again >/root/small && sync && cat /root/small")),
 		}, "\n")
-		cmd = exec.Command("unshare", "-r", "-m", "sh", "-c", script)
+		cmd := exec.Command("unshare", "-r", "-m", "sh", "-c", script)
 		cmd.Env = append(h.command().Env, "XDG_STATE_HOME="+small)
 		var out, errs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &errs

@@ -4,7 +4,6 @@ package amd64
 
 import (
 	"errors"
-	"sync"
 
 	"golang.org/x/sys/cpu"
 	"golang.org/x/sys/unix"
@@ -12,7 +11,7 @@ import (
 
 // Supported says why the host cannot run translated code: its processor, or what
 // it lets a process map.
-var Supported = sync.OnceValue(func() error {
+func Supported() error {
 	if !cpu.X86.HasBMI2 {
 		return errors.New("the processor has no BMI2")
 	}
@@ -21,7 +20,7 @@ var Supported = sync.OnceValue(func() error {
 		return err
 	}
 	return errors.Join(unix.Munmap(write), unix.Munmap(exec))
-})
+}
 
 // Masks for PEXT: the page number, and the address bits that must be zero.
 const (

@@ -40,7 +40,6 @@ type Target struct {
 	hot, cold uint32 // next free code offsets
 	written   uint32 // bytes since the last release
 	stubs     stubs
-	bmi2      bool
 	e         emitter
 }
 
