@@ -106,7 +106,7 @@ func TestBareDevices(t *testing.T) {
 	if got, want := files.devices(), []string{"-virtfs", "local,path=/a,,b,mount_tag=volume0,security_model=none,multidevs=remap"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got, want := strings.Join(files.args, " "), "mount 9p volume0 /bench trans=virtio,version=9p2000.L,msize=512000,cache=mmap fs -part 1 /bench"; got != want {
+	if got, want := strings.Join(files.args, " "), "mount 9p volume0 /bench trans=virtio,version=9p2000.L,msize=512000,cache=mmap,posixacl fs -part 1 /bench"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got := (&Files{}).bare(WorkTmpfs, "1"); len(got.devices()) > 0 || len(got.drivers) > 0 {

@@ -98,7 +98,7 @@ func TestSerialPipe(t *testing.T) {
 	io.WriteString(in, "you\nend\n")
 	hear("\nhello you\r\nname?\r\n")
 	rest, err := io.ReadAll(out)
-	const note = "alpinevm: -v in the guest: mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=mmap,ro volume0 /mnt\n"
+	const note = "alpinevm: -v in the guest: mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=mmap,posixacl,ro volume0 /mnt\n"
 	if code := codeOf(t, cmd.Wait()); err != nil || code != 0 || errs.String() != note {
 		t.Errorf("exit code %d, stderr %q, then %q, %v", code, errs.String(), rest, err)
 	}

@@ -8,10 +8,9 @@ import "alpinevm/fs9p"
 type key struct{ dev, ino, gen uint64 }
 
 // numbers gives files their numbers, each to one file for ever: what identifies
-// the file on the host, mixed to 64 bits, which takes no memory and is the same
-// in the next process. Files of one device without generations, and those that
-// had one inode number, never have a number in common; of a million others two
-// have with a probability of 3e-8.
+// the file on the host, mixed to 62 bits (a back end on top of this one needs
+// some), which takes no memory and is the same in the next process. Of a million
+// files two have a number in common with a probability of 1e-7.
 //
 // A file without a generation has its number from a counter added: what the
 // host calls by a number after it was removed is another file.
@@ -50,10 +49,11 @@ func mix(x uint64) uint64 {
 
 // of gives the number of the file with that mark.
 func (s *numbers) of(mark uint64) uint64 {
-	if life, ok := s.lives[mark]; ok {
-		return mark + life
+	life, ok := s.lives[mark]
+	if !ok {
+		life = s.base
 	}
-	return mark + s.base
+	return (mark + life) & (1<<62 - 1)
 }
 
 // retire sees to it that the next file with that mark gets another number.
