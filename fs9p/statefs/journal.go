@@ -49,10 +49,10 @@ const (
 var errFinal = errors.New("the disk has failed")
 
 func final(err error) error {
-	if err != nil {
-		err = fmt.Errorf("%w: %w", errFinal, err)
+	if err == nil || errors.Is(err, errFinal) {
+		return err
 	}
-	return err
+	return fmt.Errorf("%w: %w", errFinal, err)
 }
 
 // want makes sure that there is room for n bytes behind the end.
