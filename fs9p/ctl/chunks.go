@@ -26,8 +26,9 @@ func (fs *FS) Chunks(next, data string, mode uint32, r io.Reader) {
 	n := fs.add(next, mode)
 	n.size = uint64(len(fmt.Sprintf(chunkLine, 0)))
 	n.open = func(uint32) (fs9p.File, error) { return &nextFile{c: c}, nil }
+	fs.remember(next, c)
 	c.data = fs.add(data, mode)
-	c.data.open = func(uint32) (fs9p.File, error) { return chunkFile{c: c, number: c.number}, nil }
+	c.data.open = func(uint32) (fs9p.File, error) { return &chunkFile{c: c, number: c.number}, nil }
 }
 
 // chunks is a stream in pieces.
@@ -97,7 +98,7 @@ type chunkFile struct {
 	number uint64
 }
 
-func (f chunkFile) ReadAt(p []byte, off uint64) (int, error) {
+func (f *chunkFile) ReadAt(p []byte, off uint64) (int, error) {
 	if f.number != f.c.number {
 		return 0, fs9p.ESTALE
 	}
@@ -108,6 +109,7 @@ func (f chunkFile) ReadAt(p []byte, off uint64) (int, error) {
 // been called: reads wait.
 func (fs *FS) Signal(name string, mode uint32, text string) *Signal {
 	s := &Signal{text: text}
+	fs.remember(name, s)
 	n := fs.add(name, mode)
 	n.size = uint64(len(text))
 	n.open = func(uint32) (fs9p.File, error) { return signalFile{s: s}, nil }

@@ -32,10 +32,11 @@ type Config struct {
 
 // FS is a tree of synthetic files. It is filled before it is served.
 type FS struct {
-	cfg  Config
-	root *node
-	last uint64
-	time fs9p.Timespec
+	cfg   Config
+	root  *node
+	nodes []*node // that with the number n is at n-1
+	parts []part  // the files that remember something
+	time  fs9p.Timespec
 }
 
 // New makes a tree of an empty root directory.
@@ -78,6 +79,7 @@ func (fs *FS) Sink(name string, mode uint32, f func(p []byte) error) {
 func (fs *FS) Source(name string, mode uint32, r io.Reader) {
 	n := fs.add(name, mode)
 	s := &source{post: fs.cfg.Post, r: r, wait: fs.cfg.Wait}
+	fs.remember(name, s)
 	n.open = func(flags uint32) (fs9p.File, error) { return &sourceFile{s: s, flags: flags}, nil }
 }
 
@@ -88,6 +90,7 @@ func (fs *FS) Drain(name string, mode uint32, w io.Writer) *Drain {
 	n.accepts = true
 	d := newDrain(w, fs.cfg.Post)
 	d.wait = fs.cfg.Wait
+	fs.remember(name, d)
 	n.open = func(uint32) (fs9p.File, error) { return drainFile{d: d}, nil }
 	return d
 }
@@ -118,8 +121,9 @@ func (fs *FS) add(name string, mode uint32) *node {
 }
 
 func (fs *FS) node(parent *node, mode uint32) *node {
-	fs.last++
-	return &node{fs: fs, parent: parent, id: fs.last, mode: mode}
+	n := &node{fs: fs, parent: parent, id: uint64(len(fs.nodes)) + 1, mode: mode}
+	fs.nodes = append(fs.nodes, n)
+	return n
 }
 
 // Attach is part of fs9p.FS. There is one tree.
@@ -130,7 +134,16 @@ func (fs *FS) Attach(aname string) (fs9p.Node, error) {
 	return fs.root, nil
 }
 
+// Inode is part of fs9p.Numbered: files are numbered in the order in which they
+// were added.
+func (fs *FS) Inode(path uint64) (fs9p.Node, error) {
+	if path == 0 || path > uint64(len(fs.nodes)) {
+		return nil, fs9p.ENOENT
+	}
+	return fs.nodes[path-1], nil
+}
+
 // Statfs is part of fs9p.FS.
 func (fs *FS) Statfs() (fs9p.Statfs, error) {
-	return fs9p.Statfs{BlockSize: 4096, Files: fs.last}, nil
+	return fs9p.Statfs{BlockSize: 4096, Files: uint64(len(fs.nodes))}, nil
 }

@@ -6,6 +6,7 @@ const noteRoom = 4 << 10
 // Note adds a file in which the guest says something to the host.
 func (fs *FS) Note(name string, mode uint32) *Note {
 	n := &Note{}
+	fs.remember(name, n)
 	fs.Sink(name, mode, func(p []byte) error { n.add(p); return nil })
 	return n
 }

@@ -22,7 +22,7 @@ type source struct {
 	wait    bool        // r is read on the machine goroutine, when there is nothing
 	want    chan []byte // buffers to be filled; nil before the first read
 	ready   [][]byte    // filled, in order, not taken yet; the first may be taken in part
-	whole   [][]byte    // the buffers that ready's are parts of
+	whole   [][]byte    // the buffers that ready's are parts of; nil ones are not the pump's
 	err     error       // what ended the stream
 	ended   bool
 	waiting []*sourceRead
@@ -44,7 +44,7 @@ func (s *source) start() {
 		}
 		return
 	}
-	if s.want != nil {
+	if s.want != nil || s.ended {
 		return
 	}
 	s.want = make(chan []byte, sourceAhead)
@@ -91,8 +91,8 @@ func (s *source) take(p []byte) (int, error) {
 		k := copy(p[n:], s.ready[0])
 		n += k
 		if s.ready[0] = s.ready[0][k:]; len(s.ready[0]) == 0 {
-			if !s.ended {
-				s.reuse(s.whole[0])
+			if b := s.whole[0]; b != nil && !s.ended {
+				s.reuse(b)
 			}
 			s.ready, s.whole = s.ready[1:], s.whole[1:]
 		}
