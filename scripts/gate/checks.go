@@ -62,9 +62,15 @@ func goCached(args ...string) func(*gate) error {
 		if !g.offline {
 			return goTool(args...)(g)
 		}
-		cmd := g.command([]string{"GOPROXY=off", "GOTOOLCHAIN=local"}, g.goCommand, args...)
+		cache, err := g.output(g.command(nil, g.goCommand, "env", "GOMODCACHE"))
+		if err != nil {
+			return err
+		}
+		// What has been downloaded is laid out as a proxy is.
+		proxy := "file://" + filepath.ToSlash(strings.TrimSpace(cache)) + "/cache/download"
+		cmd := g.command([]string{"GOPROXY=" + proxy, "GOSUMDB=off", "GOTOOLCHAIN=local"}, g.goCommand, args...)
 		out, err := g.output(cmd)
-		if err != nil && strings.Contains(out, "GOPROXY=off") {
+		if err != nil && strings.Contains(out, "reading "+proxy) {
 			return missingError("the module cache lacks what it needs")
 		}
 		return found(cmd, out, err)

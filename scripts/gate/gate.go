@@ -56,6 +56,7 @@ func (g *gate) check(s step, n, of int) {
 		g.passed++
 		g.report.line("ok", "%s %v", s.name, took(began))
 	case g.offline && errors.As(err, &missing):
+		g.report.line("SKIP", "%s", s.name)
 		g.skip(s.name, string(missing))
 	default:
 		g.fail(s.name, err.Error())

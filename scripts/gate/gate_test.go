@@ -130,7 +130,7 @@ func TestChecks(t *testing.T) {
 		{"fine", nil, false, "1 passed, 0 failed, 0 skipped\n"},
 		{"found", errors.New("a.go:1: bad"), true, "        a.go:1: bad\n[ 1:23] FAIL  check\n0 passed, 1 failed, 0 skipped\n"},
 		{"missing", missingError("no network"), false, "        no network\n[ 1:23] FAIL  check\n0 passed, 1 failed, 0 skipped\n"},
-		{"missing, offline", missingError("no network"), true, "[ 1:23] SKIP  check: no network\n0 passed, 0 failed, 1 skipped\n"},
+		{"missing, offline", missingError("no network"), true, "[ 1:23] SKIP  check\n[ 1:23] SKIP  check: no network\n0 passed, 0 failed, 1 skipped\n"},
 	} {
 		g, out := testGate(t)
 		g.offline = tt.offline
