@@ -165,3 +165,17 @@ func TestSources(t *testing.T) {
 		t.Errorf("the second: %v", err)
 	}
 }
+
+// TestGoCached: offline, what the module cache lacks is left out, and what is wrong is not.
+func TestGoCached(t *testing.T) {
+	t.Setenv("GOMODCACHE", t.TempDir())
+	g, _ := testGate(t)
+	g.offline = true
+	var missing missingError
+	if err := goCached("run", staticcheck, "-version")(g); !errors.As(err, &missing) {
+		t.Errorf("staticcheck: %v", err)
+	}
+	if err := goCached("run", "./nosuch")(g); err == nil || errors.As(err, &missing) {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+}
