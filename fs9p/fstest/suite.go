@@ -35,7 +35,7 @@ func Run(t *testing.T, newFS func(t *testing.T) fs9p.FS, without ...Feature) {
 	skip := func(t *testing.T, needs []Feature) {
 		for _, f := range needs {
 			if slices.Contains(without, f) {
-				t.Skipf("the back end has no %s here", f)
+				t.Skipf("not here: the back end has no %s", f)
 			}
 		}
 	}

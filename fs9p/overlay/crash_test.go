@@ -249,22 +249,36 @@ const (
 	frameHead = 16
 )
 
-// journalEnd is the end of the last frame of a journal.
-func journalEnd(t testing.TB, dir string) int64 {
+func journal(t testing.TB, dir string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, "journal"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	end := headerEnd
-	for end+frameHead <= len(b) {
-		n := int(binary.LittleEndian.Uint32(b[end:]))
-		if n == 0 || end+frameHead+n > len(b) {
-			break
-		}
-		end += frameHead + n
+	return b
+}
+
+// frameEnd is the end of the frame at a place of a journal; that place where there is
+// no whole one.
+func frameEnd(b []byte, at int64) int64 {
+	if at+frameHead > int64(len(b)) {
+		return at
 	}
-	return int64(end)
+	n := int64(binary.LittleEndian.Uint32(b[at:]))
+	if n == 0 || at+frameHead+n > int64(len(b)) {
+		return at
+	}
+	return at + frameHead + n
+}
+
+// journalEnd is the end of the last frame of a journal.
+func journalEnd(t testing.TB, dir string) int64 {
+	t.Helper()
+	b, end := journal(t, dir), int64(headerEnd)
+	for next := frameEnd(b, end); next > end; next = frameEnd(b, end) {
+		end = next
+	}
+	return end
 }
 
 // A moment is what there is to be behind a number of steps.
@@ -387,13 +401,16 @@ func TestCrash(t *testing.T) {
 			rounds++
 		}
 		// What is there at the start is synced before the process makes a step.
-		synced, syncedEnd := at, int64(headerEnd)
+		synced, syncedEnd := at, int64(0)
 		if at > 0 {
 			syncedEnd = journalEnd(t, dir)
 		}
 		acked, s, e := runAndKill(t, exe, dir, at, min(at+1+rnd.Intn(12), len(m.steps)-1), rnd)
 		if s > 0 {
 			synced, syncedEnd = s, e
+		}
+		if syncedEnd == 0 { // a new one: its first frame is the state that it begins with
+			syncedEnd = frameEnd(journal(t, dir), headerEnd)
 		}
 		// The step that was not acknowledged may have synced more.
 		next := min(acked+1, len(m.steps))

@@ -94,6 +94,21 @@ func TestProgress(t *testing.T) {
 	}
 }
 
+// TestAgain: what one run skips and a later one does is not skipped.
+func TestAgain(t *testing.T) {
+	g, out := testGate(t)
+	for _, again := range []bool{true, false} {
+		p := testProgress(g, "", 1)
+		p.again = again
+		p.line(`{"Action":"skip","Package":"m/a","Test":"TestX"}`)
+		p.line(`{"Action":"pass","Package":"m/a","Test":"TestY"}`)
+	}
+	g.finish()
+	if want := "2 passed, 0 failed, 1 skipped\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("%s\nwant %s", out, want)
+	}
+}
+
 // TestHeartbeat: after half a minute without a line it says what runs, the longest first.
 func TestHeartbeat(t *testing.T) {
 	g, out := testGate(t)

@@ -77,7 +77,7 @@ func (g *gate) tests() {
 	case !installed("gcc"):
 		g.skip("race detector", "there is no gcc")
 	default:
-		runs = append(runs, testRun{label: "race: ", env: []string{"CGO_ENABLED=1"},
+		runs = append(runs, testRun{label: "race: ", again: true, env: []string{"CGO_ENABLED=1"},
 			args: []string{"-race", "-short", "-count=1", "-timeout", "10m"}, packages: concurrent})
 	}
 	// Never from the cache: it does not know the guests, and a run must boot them.

@@ -21,6 +21,7 @@ type event struct {
 // testRun is one go test.
 type testRun struct {
 	label    string // before the names of its packages
+	again    bool   // all of it runs once more in a later run, which tells what is skipped
 	env      []string
 	args     []string
 	packages []string
@@ -38,7 +39,7 @@ func (g *gate) runTests(runs []testRun) {
 		left[i] = strings.Count(out, "\n")
 	}
 	for i, r := range runs {
-		p := &progress{gate: g, label: r.label, left: left[i], broken: map[string]bool{},
+		p := &progress{gate: g, label: r.label, again: r.again, left: left[i], broken: map[string]bool{},
 			output: map[string][]string{}, running: map[string]time.Time{}}
 		for _, n := range left[i+1:] {
 			p.later += n
@@ -57,6 +58,7 @@ func (g *gate) runTests(runs []testRun) {
 type progress struct {
 	*gate
 	label   string
+	again   bool
 	left    int                  // packages that are not done
 	later   int                  // packages of later runs
 	told    bool                 // of a failure
@@ -160,7 +162,7 @@ func (p *progress) end(e *event) {
 		p.fail(name, strings.Join(output, ""))
 	case e.Action == "pass" && e.Test != "":
 		p.passed++
-	case e.Action == "skip" && e.Test != "":
+	case e.Action == "skip" && e.Test != "" && !p.again:
 		p.skip(name, reason(output))
 	case e.Action == "pass":
 		d := time.Duration(e.Elapsed * float64(time.Second)).Round(100 * time.Millisecond)
