@@ -178,7 +178,7 @@ func checkAccounts(t *testing.T, fs *FS) {
 		}
 	}
 	again := New(Config{})
-	if err := fs.tree.Save(false, again.tree.Replay); err != nil {
+	if err := fs.tree.Save(again.tree.Replay); err != nil {
 		t.Fatal(err)
 	}
 	if again.tree.Names() != fs.tree.Names() || again.tree.Used()+held != fs.tree.Used() {

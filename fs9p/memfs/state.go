@@ -61,10 +61,12 @@ type ChunkState struct {
 // go on to use: whoever changes a file copies what it changes.
 func (fs *FS) Save() State {
 	var s State
-	fs.tree.Save(true, func(changes []byte) error {
+	keep := func(changes []byte) error {
 		s.Tree = append(s.Tree, changes...)
 		return nil
-	})
+	}
+	fs.tree.Save(keep)
+	fs.tree.SaveNameless(keep)
 	for id, n := range fs.tree.Inodes() {
 		if c, ok := n.Content().(*content); ok && (c.size > 0 || c.first.b != nil) {
 			s.Files = append(s.Files, c.save(id))

@@ -49,6 +49,9 @@ type Config struct {
 	// Salvage goes on with what can be read of a journal that is damaged. The
 	// damaged one is kept.
 	Salvage bool
+	// State is what was saved of the file system of which the folder is a copy;
+	// nil where nobody held a file then.
+	State *State
 	// Tell, if not nil, is told what the user should know, in a sentence.
 	Tell func(text string)
 	// Failed, if not nil, is called once, with the error after which nothing
@@ -133,6 +136,11 @@ func Open(cfg Config) (_ *FS, err error) {
 	f.lock = l
 	if err := f.load(); err != nil {
 		return nil, err
+	}
+	if cfg.State != nil {
+		if err := f.tree.Replay(cfg.State.Nameless); err != nil {
+			return nil, fmt.Errorf("its saved state: %w", err)
+		}
 	}
 	if err := f.recover(); err != nil {
 		return nil, err
@@ -400,4 +408,4 @@ func (f *FS) compact() {
 }
 
 // snapshot writes the records that make all that is there.
-func (f *FS) snapshot(write func(records []byte) error) error { return f.tree.Save(false, write) }
+func (f *FS) snapshot(write func(records []byte) error) error { return f.tree.Save(write) }

@@ -141,6 +141,14 @@ func fill(t testing.TB, f *FS) {
 	c.OK(c.Rename(d, "f5", c.Root, "moved"))
 	c.OK(c.Rename(d, "f6", d, "f7"))
 	c.WriteAll(c.MustOpen(d, "f8", fs9p.OWronly), 1<<20, []byte("far"))
+	for i, sec := range []int64{-1 << 62, -1 << 33, 1 << 31, 1 << 32, 1 << 34, 9_300_000_000, 1<<62 + 1} { // past 2262 too
+		now := fs9p.Timespec{Sec: sec, Nsec: 999999999}
+		fid := c.At(d, fmt.Sprint("f", 20+i))
+		c.OK(c.Setattr(fid, fs9p.SetAttr{Valid: fs9p.SetAtime | fs9p.SetAtimeTo | fs9p.SetMtime | fs9p.SetMtimeTo, Atime: now, Mtime: now}))
+		if a := c.Stat(fid).Attr; a.Atime != now || a.Mtime != now {
+			t.Errorf("%v is %v and %v", now, a.Atime, a.Mtime)
+		}
+	}
 	n, err := f.Attach("d")
 	if err != nil {
 		t.Fatal(err)
@@ -328,6 +336,58 @@ func TestNameless(t *testing.T) {
 	}
 	if _, after, _ := strings.Cut(dump(t, f), "\n"); !strings.HasSuffix(before, after) {
 		t.Errorf("before\n%s\nafter\n%s", before, after)
+	}
+}
+
+// TestState saves a file system, a copy of its folder and a State, while a file
+// is held that has no name any more, and goes on with the copy.
+func TestState(t *testing.T) {
+	f := open(t, t.TempDir())
+	fill(t, f)
+	c := fstest.Dial(t, fs9p.Config{FS: f})
+	fid, e := c.Create(c.Root, "temp", fs9p.ORdwr, 0o640)
+	c.OK(e)
+	c.WriteAll(fid, 0, []byte("content"))
+	c.OK(c.Unlink(c.Root, "temp", 0))
+	id := c.Stat(fid).QID.Path
+	state, err := f.Save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(f.cfg.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	g, err := Open(Config{Dir: dir, State: &state})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { g.shut() }()
+	n, err := g.Inode(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := opened(t, n, fs9p.ORdwr)
+	n.Release()
+	g.Settle()
+	p := make([]byte, 20)
+	if k, err := h.ReadAt(p, 0); err != nil || string(p[:k]) != "content" {
+		t.Errorf("it holds %q, %v", p[:k], err)
+	}
+	if a, err := n.Attr(); err != nil || a.Mode&fs9p.ModePerm != 0o640 || a.Nlink != 0 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	h.Close()
+	if _, err := g.Inode(id); err != fs9p.ENOENT {
+		t.Errorf("after that: %v", err)
+	}
+	if a, b := len(contents(t, g)), len(contents(t, f)); a != b-1 {
+		t.Errorf("%d contents are left, and %d in the original", a, b)
+	}
+	for _, bad := range [][]byte{{99}, {10}} {
+		if _, err := Open(Config{Dir: t.TempDir(), State: &State{Nameless: bad}}); err == nil {
+			t.Errorf("% x is accepted", bad)
+		}
 	}
 }
 

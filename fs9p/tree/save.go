@@ -11,11 +11,10 @@ import (
 // pieceSize is how many bytes of changes Save gives at a time, about.
 const pieceSize = 64 << 10
 
-// Save calls write with the changes that make all that is there of an empty
-// tree, some at a time; what it is given is valid during the call only. With
-// held set, what those who hold files know stays right: files that have lost
-// their last name are there, and cookies are what they were.
-func (t *Tree) Save(held bool, write func(changes []byte) error) error {
+// Save calls write with the changes that make all that has a name of an empty
+// tree, some at a time; what it is given is valid during the call only. Cookies
+// are what they were, for the sake of those who are in the middle of a listing.
+func (t *Tree) Save(write func(changes []byte) error) error {
 	t.reap(math.MaxInt)
 	s := saver{write: write}
 	s.put(&Change{op: opLast, id: t.last})
@@ -30,7 +29,7 @@ func (t *Tree) Save(held bool, write func(changes []byte) error) error {
 		}
 		next := uint64(fs9p.DirStart) // the cookie given last where this is replayed
 		skip := func(to uint64) {
-			if held && next != to {
+			if next != to {
 				s.put(&Change{op: opNext, id: n.id, to: to})
 			}
 			next = to + 1
@@ -52,22 +51,34 @@ func (t *Tree) Save(held bool, write func(changes []byte) error) error {
 		}
 		skip(n.dir.next)
 	}
-	if held {
-		for _, n := range t.nameless() {
-			all = append(all, n)
-			r := n.making(opOrphan)
-			s.put(&r)
-		}
+	s.attributes(all)
+	s.flush()
+	return s.err
+}
+
+// SaveNameless does the same for files that have lost their last name and are
+// held by somebody. It belongs behind Save.
+func (t *Tree) SaveNameless(write func(changes []byte) error) error {
+	s := saver{write: write}
+	all := t.nameless()
+	for _, n := range all {
+		r := n.making(opOrphan)
+		s.put(&r)
 	}
-	// The attributes come last, since every name changes times.
+	s.attributes(all)
+	s.flush()
+	return s.err
+}
+
+// attributes tells those of inodes that are made: the last, since every name
+// changes times.
+func (s *saver) attributes(all []*Inode) {
 	for _, n := range all {
 		for _, x := range n.xattrs {
 			s.put(&Change{op: opXattr, id: n.id, name: x.name, value: x.value})
 		}
 		s.put(&Change{op: opAttr, id: n.id, attrs: n.attrs})
 	}
-	s.flush()
-	return s.err
 }
 
 // making is the change that makes n.
