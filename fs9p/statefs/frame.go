@@ -26,7 +26,8 @@ import (
 // bytes, since it does not know the salt; and that two frames follow each other
 // can be told too.
 const (
-	magic     = "alpinevm state 2"
+	magicName = "alpinevm state "
+	magic     = magicName + "2"
 	saltLen   = 16
 	headerLen = len(magic) + saltLen + 4
 	headerAt  = 512  // the second header

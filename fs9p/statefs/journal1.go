@@ -12,7 +12,7 @@ import (
 // CRC-32C of the salt, of the checksum of the frame before and of the records;
 // the records.
 const (
-	magicV1     = "alpinevm state 1"
+	magicV1     = magicName + "1"
 	framesAtV1  = int64(len(magicV1) + saltLen)
 	frameHeadV1 = 8
 )

@@ -151,16 +151,30 @@ func TestJournalForged(t *testing.T) {
 	j.close()
 }
 
+// TestJournalRefused has files that are no journal: those of another version
+// are left alone, and others are a journal that is lost.
 func TestJournalRefused(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "journal")
-	for _, b := range []string{"", "alpinevm", "alpinevm state 3" + strings.Repeat("0", 10_000), magic} {
+	zeros := strings.Repeat("\x00", 10_000)
+	for b, want := range map[string]error{
+		magicName + "3" + zeros: errMagic, magicName + "9": errMagic,
+		"": ErrDamaged, "alpinevm": ErrDamaged, magic: ErrDamaged, zeros: ErrDamaged, magicV1: ErrDamaged, "another file": ErrDamaged,
+	} {
 		if err := os.WriteFile(name, []byte(b), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for _, salvage := range []bool{false, true} {
-			if _, err := Open(Config{Dir: filepath.Dir(name), Salvage: salvage}); !errors.Is(err, errMagic) {
-				t.Errorf("%.20q: %v", b, err)
-			}
+		if _, err := Open(Config{Dir: filepath.Dir(name)}); !errors.Is(err, want) {
+			t.Errorf("%.20q: %v", b, err)
+		}
+		if now, err := os.ReadFile(name); err != nil || string(now) != b {
+			t.Errorf("%.20q has become %.20q, %v", b, now, err)
+		}
+		f, err := Open(Config{Dir: filepath.Dir(name), Salvage: true})
+		if (err == nil) != (want == ErrDamaged) {
+			t.Errorf("%.20q, salvaged: %v", b, err)
+		}
+		if err == nil {
+			f.shut()
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package statefs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -10,8 +11,8 @@ import (
 // written, though it had been written whole. Nothing is changed then.
 var ErrDamaged = errors.New("the journal is damaged")
 
-// errMagic is the error of a file that is no journal.
-var errMagic = errors.New("it is no journal of this version")
+// errMagic is the error of a journal that is none of ours.
+var errMagic = errors.New("the journal is of another version of alpinevm")
 
 func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrDamaged, fmt.Sprintf(format, args...))
@@ -81,10 +82,13 @@ func (j *journal) openFrames() (*frames, error) {
 			return r, nil
 		}
 	}
-	if isV1(b) {
+	switch version, ok := bytes.CutPrefix(b, []byte(magicName)); {
+	case isV1(b):
 		return nil, nil
+	case ok && len(version) > 0 && version[0] > magic[len(magicName)] && version[0] <= '9':
+		return nil, errMagic
 	}
-	return nil, errMagic
+	return nil, damaged("it has no header")
 }
 
 // readHead checks both headers and reads the marks. Of these one may be torn, by
@@ -129,10 +133,13 @@ func (l loss) String() string {
 // salvage gives all records to replay that are whole, and tells what is lost.
 func (j *journal) salvage(replay func(records []byte) (skipped int, err error)) (lost loss, err error) {
 	r, err := j.openFrames()
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrDamaged): // then there is nothing to be read
+		lost.places++
+		return lost, nil
+	case err != nil:
 		return lost, err
-	}
-	if r == nil {
+	case r == nil:
 		return j.salvageV1(replay)
 	}
 	if j.readHead(r) != nil {
