@@ -167,25 +167,30 @@ const DefaultCmdline = "console=ttyS0 quiet mitigations=off init_on_alloc=0 high
 // New makes a machine that is ready to run. Nothing of it runs before Step or
 // Run.
 func New(cfg Config) (*Machine, error) {
-	if cfg.Memory == 0 {
-		cfg.Memory = DefaultMemory
-	}
-	if cfg.Memory%(1<<20) != 0 || cfg.Memory < MinMemory || cfg.Memory > MaxMemory {
-		return nil, &ConfigError{"Memory", fmt.Errorf("%d bytes: want whole MiB from %d to %d", cfg.Memory, MinMemory>>20, MaxMemory>>20)}
-	}
-	if (cfg.Boot.Kernel == nil) == (cfg.Boot.Firmware == nil) {
-		return nil, errors.New("a machine needs a kernel or a firmware image, and not both")
-	}
-	if err := cfg.Session.check(&cfg.Boot); err != nil {
-		return nil, err
-	}
-	m, err := newMachine(cfg)
+	m, err := assemble(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.load(); err != nil {
+	if err := m.start(); err != nil {
 		m.Close()
 		return nil, err
 	}
 	return m, nil
+}
+
+// check refuses what cannot be, or cannot be together.
+func (c *Config) check() error {
+	switch {
+	case c.Memory%(1<<20) != 0 || c.Memory < MinMemory || c.Memory > MaxMemory:
+		return &ConfigError{"Memory", fmt.Errorf("%d bytes: want whole MiB from %d to %d", c.Memory, MinMemory>>20, MaxMemory>>20)}
+	case (c.Boot.Kernel == nil) == (c.Boot.Firmware == nil):
+		return errors.New("a machine needs a kernel or a firmware image, and not both")
+	case c.Session == nil:
+		return nil
+	case c.Session.Root == nil:
+		return &ConfigError{"Root", errors.New("a session needs a root file system")}
+	case c.Boot.Initrd != nil:
+		return &ConfigError{"Initrd", errors.New("a session has its own initial root file system")}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package alpinevm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,8 +58,13 @@ const (
 	Trace9P         = board.TraceOwner      // 9P messages
 )
 
-// newMachine assembles the hardware; nothing is loaded yet.
-func newMachine(cfg Config) (*Machine, error) {
+// assemble makes a machine with all that its Config asks for; nothing is loaded
+// yet.
+func assemble(cfg Config) (*Machine, error) {
+	cfg.Memory = cmp.Or(cfg.Memory, DefaultMemory)
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
 	m := &Machine{cfg: cfg, closeWait: closeWait}
 	hardware := board.Config{
 		Memory: cfg.Memory, Deterministic: cfg.Deterministic, Serial: cfg.Consoles.Serial, SerialIn: cfg.Consoles.SerialIn,
@@ -71,19 +77,24 @@ func newMachine(cfg Config) (*Machine, error) {
 	if hardware.Engine, err = cfg.Engine.attach(); err != nil {
 		return nil, err
 	}
-	m.board, err = board.New(hardware)
-	return m, err
+	if m.board, err = board.New(hardware); err != nil {
+		return nil, err
+	}
+	if err := m.plug(); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
 }
 
-// load parses the kernel, plugs the devices and boots.
-func (m *Machine) load() error {
-	cfg := &m.cfg
+// plug adds what the Config asks for to the board.
+func (m *Machine) plug() error {
+	cfg, boot := &m.cfg, &m.cfg.Boot
 	if cfg.Network != nil {
 		if err := m.plugNetwork(cfg.Network); err != nil {
 			return err
 		}
 	}
-	boot := &cfg.Boot
 	m.image = board.Image{Firmware: boot.Firmware, Initrd: boot.Initrd, Modules: boot.ModuleFiles, Cache: boot.Cache}
 	if boot.Kernel != nil {
 		if err := m.loadKernel(); err != nil {
@@ -99,11 +110,19 @@ func (m *Machine) load() error {
 			return err
 		}
 	}
-	if err := m.plugVolumes(); err != nil {
-		return err
+	return m.plugVolumes()
+}
+
+// start boots the machine.
+func (m *Machine) start() error {
+	if m.session != nil {
+		var err error
+		if m.image.Initrd, err = m.session.initramfs(); err != nil {
+			return err
+		}
 	}
 	err := m.board.Boot(m.image)
-	if err != nil && boot.Firmware != nil {
+	if err != nil && m.cfg.Boot.Firmware != nil {
 		return &ConfigError{"Firmware", err}
 	}
 	return err

@@ -13,44 +13,51 @@ import (
 	"alpinevm/kernel"
 )
 
-// modules adds the kernel's modules: those that mount the root to the initial
-// root file system, all of them at /lib/modules.
-func (s *session) modules(ram *kernel.Initramfs) error {
-	cfg := &s.m.cfg
-	if cfg.Boot.Modules == nil {
+// openModules adds the device of the kernel's modules.
+func (s *session) openModules() error {
+	cfg := &s.m.cfg.Boot
+	if cfg.Modules == nil {
 		return nil
 	}
-	mods, err := kernel.OpenModules(fs9p.IOFS(cfg.Boot.Modules), s.m.image.Kernel.Release)
+	mods, err := kernel.OpenModules(fs9p.IOFS(cfg.Modules), s.m.image.Kernel.Release)
 	if err != nil {
 		return &ConfigError{"Modules", err}
+	}
+	index, err := mods.Index(cfg.Cache)
+	if err != nil {
+		return &ConfigError{"Modules", err}
+	}
+	tree, err := withFiles(cfg.Modules, mods.Dir, index, s.m.board.Date)
+	if err != nil {
+		return &ConfigError{"Modules", err}
+	}
+	s.modules = mods
+	return s.m.serve(tagModules, fs9p.Config{FS: tree, Msize: dataMsize, ReadOnly: true})
+}
+
+// addModules adds those that mount the root to the initial root file system, and
+// has all of them mounted at /lib/modules.
+func (s *session) addModules(ram *kernel.Initramfs) error {
+	if s.modules == nil {
+		return nil
 	}
 	drivers := []string{"virtio_pci", "9pnet_virtio", "9p"}
-	if cfg.Consoles.Terminal != nil {
+	if s.m.cfg.Consoles.Terminal != nil {
 		drivers = append(drivers, "virtio_console")
 	}
-	if cfg.Network != nil {
+	if s.m.cfg.Network != nil {
 		drivers = append(drivers, "virtio_net")
 	}
-	if ram.Modules, err = mods.Load(drivers...); err != nil {
+	var err error
+	if ram.Modules, err = s.modules.Load(drivers...); err != nil {
 		return &ConfigError{"Modules", err}
 	}
-	ram.Release = mods.Release
-	index, err := mods.Index(cfg.Boot.Cache)
-	if err != nil {
-		return &ConfigError{"Modules", err}
-	}
-	tree, err := withFiles(cfg.Boot.Modules, mods.Dir, index, s.m.board.Date)
-	if err != nil {
-		return &ConfigError{"Modules", err}
-	}
-	if err := s.m.serve(tagModules, fs9p.Config{FS: tree, Msize: dataMsize, ReadOnly: true}); err != nil {
-		return err
-	}
+	ram.Release = s.modules.Release
 	options := kernel.Options9P(dataMsize, cacheOwned) + ",ro"
-	if mods.Dir != "." {
-		options += ",aname=/" + mods.Dir
+	if s.modules.Dir != "." {
+		options += ",aname=/" + s.modules.Dir
 	}
-	ram.Mounts = append(ram.Mounts, kernel.Mount{Type: "9p", Source: tagModules, Target: "/lib/modules/" + mods.Release, Options: options})
+	ram.Mounts = append(ram.Mounts, kernel.Mount{Type: "9p", Source: tagModules, Target: "/lib/modules/" + ram.Release, Options: options})
 	return nil
 }
 
