@@ -12,7 +12,7 @@ func (c *CPU) load8(lin uint32) (uint32, bool) {
 	if e.R == lin&^0xfff {
 		return uint32(c.ram.Load8(e.Off + lin)), true
 	}
-	return c.loadSlow(lin, 1, c.half)
+	return c.loadSlow(lin, 1, c.Half)
 }
 
 func (c *CPU) load16(lin uint32) (uint32, bool) {
@@ -20,7 +20,7 @@ func (c *CPU) load16(lin uint32) (uint32, bool) {
 	if e.R == (lin+1)&^0xfff {
 		return uint32(c.ram.Load16(e.Off + lin)), true
 	}
-	return c.loadSlow(lin, 2, c.half)
+	return c.loadSlow(lin, 2, c.Half)
 }
 
 func (c *CPU) load32(lin uint32) (uint32, bool) {
@@ -28,7 +28,7 @@ func (c *CPU) load32(lin uint32) (uint32, bool) {
 	if e.R == (lin+3)&^0xfff {
 		return c.ram.Load32(e.Off + lin), true
 	}
-	return c.loadSlow(lin, 4, c.half)
+	return c.loadSlow(lin, 4, c.Half)
 }
 
 func (c *CPU) load64(lin uint32) (uint64, bool) {
@@ -60,7 +60,7 @@ func (c *CPU) store8(lin, v uint32) status {
 		c.ram.Store8(e.Off+lin, uint8(v))
 		return next
 	}
-	return c.storeSlow(lin, 1, v, c.half)
+	return c.storeSlow(lin, 1, v, c.Half)
 }
 
 func (c *CPU) store16(lin, v uint32) status {
@@ -69,7 +69,7 @@ func (c *CPU) store16(lin, v uint32) status {
 		c.ram.Store16(e.Off+lin, uint16(v))
 		return next
 	}
-	return c.storeSlow(lin, 2, v, c.half)
+	return c.storeSlow(lin, 2, v, c.Half)
 }
 
 func (c *CPU) store32(lin, v uint32) status {
@@ -78,7 +78,7 @@ func (c *CPU) store32(lin, v uint32) status {
 		c.ram.Store32(e.Off+lin, v)
 		return next
 	}
-	return c.storeSlow(lin, 4, v, c.half)
+	return c.storeSlow(lin, 4, v, c.Half)
 }
 
 func (c *CPU) store64(lin uint32, v uint64) status {
@@ -120,15 +120,15 @@ func (c *CPU) loadForWrite(lin uint32, size uint8) (uint32, bool) {
 	if !c.writable(lin, uint32(size)) {
 		return 0, false
 	}
-	return c.loadSlow(lin, size, c.half)
+	return c.loadSlow(lin, size, c.Half)
 }
 
 // writable makes sure that n bytes at lin, at most a page, can be stored to.
 // It says false with the fault recorded.
-func (c *CPU) writable(lin, n uint32) bool { return c.writableBy(lin, n, c.half) }
+func (c *CPU) writable(lin, n uint32) bool { return c.writableBy(lin, n, c.Half) }
 
 func (c *CPU) writableBy(lin, n uint32, half uint8) bool {
-	if c.tlb == &c.noTLB && !c.checkAccess(lin, n, write) {
+	if c.Data == NoTLB && !c.checkAccess(lin, n, write) {
 		return false
 	}
 	if !c.reach(lin, write, half) {
@@ -142,14 +142,14 @@ func (c *CPU) writableBy(lin, n uint32, half uint8) bool {
 
 // readable is writable for loads.
 func (c *CPU) readable(lin, n uint32) bool {
-	if c.tlb == &c.noTLB && !c.checkAccess(lin, n, read) {
+	if c.Data == NoTLB && !c.checkAccess(lin, n, read) {
 		return false
 	}
-	if !c.reach(lin, read, c.half) {
+	if !c.reach(lin, read, c.Half) {
 		return false
 	}
 	if last := lin + n - 1; (lin^last)&^0xfff != 0 {
-		return c.reach(last&^0xfff, read, c.half)
+		return c.reach(last&^0xfff, read, c.Half)
 	}
 	return true
 }
@@ -175,7 +175,7 @@ func (c *CPU) reach(lin uint32, acc access, half uint8) bool {
 // loadSlow is load without the TLB's help: page walks, accesses that cross a
 // page, devices, alignment checks and data breakpoints.
 func (c *CPU) loadSlow(lin uint32, size, half uint8) (uint32, bool) {
-	if c.tlb == &c.noTLB && !c.checkAccess(lin, uint32(size), read) {
+	if c.Data == NoTLB && !c.checkAccess(lin, uint32(size), read) {
 		return 0, false
 	}
 	if lin&0xfff+uint32(size) > 0x1000 {
@@ -207,7 +207,7 @@ func (c *CPU) loadSlow(lin uint32, size, half uint8) (uint32, bool) {
 
 // storeSlow is store without the TLB's help.
 func (c *CPU) storeSlow(lin uint32, size uint8, v uint32, half uint8) status {
-	if c.tlb == &c.noTLB && !c.checkAccess(lin, uint32(size), write) {
+	if c.Data == NoTLB && !c.checkAccess(lin, uint32(size), write) {
 		return faulted
 	}
 	if lin&0xfff+uint32(size) > 0x1000 {
@@ -241,18 +241,18 @@ func (c *CPU) storeSlow(lin uint32, size uint8, v uint32, half uint8) status {
 
 // loadBytes loads len(b) bytes, at most a page, or none of them.
 func (c *CPU) loadBytes(lin uint32, b []byte) bool {
-	if c.tlb == &c.noTLB && !c.checkAccess(lin, uint32(len(b)), read) {
+	if c.Data == NoTLB && !c.checkAccess(lin, uint32(len(b)), read) {
 		return false
 	}
-	return c.loadPieces(lin, b, c.half)
+	return c.loadPieces(lin, b, c.Half)
 }
 
 // storeBytes stores len(b) bytes, at most a page, or none of them.
 func (c *CPU) storeBytes(lin uint32, b []byte) status {
-	if c.tlb == &c.noTLB && !c.checkAccess(lin, uint32(len(b)), write) {
+	if c.Data == NoTLB && !c.checkAccess(lin, uint32(len(b)), write) {
 		return faulted
 	}
-	return c.storePieces(lin, b, c.half)
+	return c.storePieces(lin, b, c.Half)
 }
 
 // pieces cuts n bytes at lin at the page boundary.

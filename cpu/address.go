@@ -23,7 +23,7 @@ func (c *CPU) linWrite(o *op, n uint32) (uint32, bool) { return c.segWrite(o.seg
 // s for reading (SDM vol. 3A 5.3 and 5.5).
 func (c *CPU) segRead(s uint8, off, n uint32) (uint32, bool) {
 	g := &c.Seg[s&7]
-	if g.Fast&fastRead != 0 {
+	if g.Fast&FastRead != 0 {
 		return g.Base + off, true
 	}
 	return c.segCheck(s, off, n, false)
@@ -32,7 +32,7 @@ func (c *CPU) segRead(s uint8, off, n uint32) (uint32, bool) {
 // segWrite is segRead for writing.
 func (c *CPU) segWrite(s uint8, off, n uint32) (uint32, bool) {
 	g := &c.Seg[s&7]
-	if g.Fast&fastWrite != 0 {
+	if g.Fast&FastWrite != 0 {
 		return g.Base + off, true
 	}
 	return c.segCheck(s, off, n, true)

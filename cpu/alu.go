@@ -95,28 +95,30 @@ func selectUnary(reg32, general handler) selector {
 }
 
 func inc32(c *CPU, o *op) status {
-	r := c.R[o.rm&15] + 1
-	c.R[o.rm&15] = r
-	c.flagsInc(r, r<<28 == 0, r == 1<<31, 4)
+	s := c.Core
+	r := s.R[o.rm&15] + 1
+	s.R[o.rm&15] = r
+	s.flagsInc(r, r<<28 == 0, r == 1<<31, 4)
 	return next
 }
 
 func dec32(c *CPU, o *op) status {
-	r := c.R[o.rm&15] - 1
-	c.R[o.rm&15] = r
-	c.flagsInc(r, r&15 == 15, r == 1<<31-1, 4)
+	s := c.Core
+	r := s.R[o.rm&15] - 1
+	s.R[o.rm&15] = r
+	s.flagsInc(r, r&15 == 15, r == 1<<31-1, 4)
 	return next
 }
 
 // flagsInc records the flags of INC and DEC, which leave CF alone.
 func (s *State) flagsInc(r uint32, af, of bool, size uint8) {
-	cf := s.Aux & auxCF
+	cf := s.Aux & AuxCF
 	aux := cf | cf>>1 // CF in both bits: OF clear
 	if af {
-		aux |= auxAF
+		aux |= AuxAF
 	}
 	if of {
-		aux ^= auxPO
+		aux ^= AuxPO
 	}
 	s.Res, s.Aux = signExtend(r, size), aux
 }

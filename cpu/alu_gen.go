@@ -3,64 +3,69 @@
 package cpu
 
 func add8RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, c.R[o.rm&3]>>(o.rmSh&31)&0xff
+	s := c.Core
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, s.R[o.rm&3]>>(o.rmSh&31)&0xff
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func add8RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, c.R[o.reg&3]>>(o.regSh&31)&0xff
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, s.R[o.reg&3]>>(o.regSh&31)&0xff
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func add8RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func add8RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func add8MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a + b
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -70,20 +75,21 @@ func add8MemRegFlat(c *CPU, o *op) status {
 	}
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func add8MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a + b
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -93,12 +99,13 @@ func add8MemImmFlat(c *CPU, o *op) status {
 	}
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func add8RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -108,31 +115,32 @@ func add8RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func add8MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 1)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	b := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a + b
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -142,12 +150,13 @@ func add8MemRegSeg(c *CPU, o *op) status {
 	}
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func add8MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 1)
 	if !ok {
 		return faulted
@@ -157,8 +166,8 @@ func add8MemImmSeg(c *CPU, o *op) status {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a + b
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -168,70 +177,75 @@ func add8MemImmSeg(c *CPU, o *op) status {
 	}
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func add16RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15]&0xffff, c.R[o.rm&15]&0xffff
+	s := c.Core
+	a, b := s.R[o.reg&15]&0xffff, s.R[o.rm&15]&0xffff
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func add16RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, c.R[o.reg&15]&0xffff
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, s.R[o.reg&15]&0xffff
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func add16RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, o.imm
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func add16RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
+	a, b := s.R[o.reg&15]&0xffff, m
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func add16MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&15] & 0xffff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a + b
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -241,20 +255,21 @@ func add16MemRegFlat(c *CPU, o *op) status {
 	}
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func add16MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a + b
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -264,12 +279,13 @@ func add16MemImmFlat(c *CPU, o *op) status {
 	}
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func add16RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -279,31 +295,32 @@ func add16RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
+	a, b := s.R[o.reg&15]&0xffff, m
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func add16MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 2)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&15] & 0xffff
+	b := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a + b
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -313,12 +330,13 @@ func add16MemRegSeg(c *CPU, o *op) status {
 	}
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func add16MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 2)
 	if !ok {
 		return faulted
@@ -328,8 +346,8 @@ func add16MemImmSeg(c *CPU, o *op) status {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a + b
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -339,91 +357,99 @@ func add16MemImmSeg(c *CPU, o *op) status {
 	}
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func add32RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	s := c.Core
+	a, b := s.R[o.reg&15], s.R[o.rm&15]
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.reg&15] = r
 	return next
 }
 
 func add32RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	s := c.Core
+	a, b := s.R[o.rm&15], s.R[o.reg&15]
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.rm&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.rm&15] = r
 	return next
 }
 
 func add32RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15], o.imm
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.rm&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.rm&15] = r
 	return next
 }
 
 func add32RegRMQuiet(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	s := c.Core
+	a, b := s.R[o.reg&15], s.R[o.rm&15]
 	r := a + b
-	c.R[o.reg&15] = r
+	s.R[o.reg&15] = r
 	return next
 }
 
 func add32RMRegQuiet(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	s := c.Core
+	a, b := s.R[o.rm&15], s.R[o.reg&15]
 	r := a + b
-	c.R[o.rm&15] = r
+	s.R[o.rm&15] = r
 	return next
 }
 
 func add32RMImmQuiet(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15], o.imm
 	r := a + b
-	c.R[o.rm&15] = r
+	s.R[o.rm&15] = r
 	return next
 }
 
 func add32RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+3)&^0xfff {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
+	a, b := s.R[o.reg&15], m
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.reg&15] = r
 	return next
 }
 
 func add32MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&15]
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a + b
 		cy := a&b | (a|b)&^r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -433,20 +459,21 @@ func add32MemRegFlat(c *CPU, o *op) status {
 	}
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func add32MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a + b
 		cy := a&b | (a|b)&^r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -456,12 +483,13 @@ func add32MemImmFlat(c *CPU, o *op) status {
 	}
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func add32RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 4)
 	if !ok {
 		return faulted
@@ -471,31 +499,32 @@ func add32RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
+	a, b := s.R[o.reg&15], m
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.reg&15] = r
 	return next
 }
 
 func add32MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 4)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&15]
+	b := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a + b
 		cy := a&b | (a|b)&^r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -505,12 +534,13 @@ func add32MemRegSeg(c *CPU, o *op) status {
 	}
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func add32MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 4)
 	if !ok {
 		return faulted
@@ -520,8 +550,8 @@ func add32MemImmSeg(c *CPU, o *op) status {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a + b
 		cy := a&b | (a|b)&^r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -531,65 +561,70 @@ func add32MemImmSeg(c *CPU, o *op) status {
 	}
 	r := a + b
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func or8RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, c.R[o.rm&3]>>(o.rmSh&31)&0xff
+	s := c.Core
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, s.R[o.rm&3]>>(o.rmSh&31)&0xff
 	r := a | b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func or8RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, c.R[o.reg&3]>>(o.regSh&31)&0xff
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, s.R[o.reg&3]>>(o.regSh&31)&0xff
 	r := a | b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func or8RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
 	r := a | b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func or8RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
 	r := a | b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func or8MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a | b
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = 0
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -598,19 +633,20 @@ func or8MemRegFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a | b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func or8MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a | b
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = 0
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -619,12 +655,13 @@ func or8MemImmFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a | b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func or8RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -634,29 +671,30 @@ func or8RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
 	r := a | b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func or8MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 1)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	b := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a | b
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = 0
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -665,12 +703,13 @@ func or8MemRegSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a | b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func or8MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 1)
 	if !ok {
 		return faulted
@@ -679,8 +718,8 @@ func or8MemImmSeg(c *CPU, o *op) status {
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a | b
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = 0
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -689,65 +728,70 @@ func or8MemImmSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a | b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func or16RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15]&0xffff, c.R[o.rm&15]&0xffff
+	s := c.Core
+	a, b := s.R[o.reg&15]&0xffff, s.R[o.rm&15]&0xffff
 	r := a | b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func or16RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, c.R[o.reg&15]&0xffff
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, s.R[o.reg&15]&0xffff
 	r := a | b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func or16RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, o.imm
 	r := a | b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func or16RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
+	a, b := s.R[o.reg&15]&0xffff, m
 	r := a | b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func or16MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&15] & 0xffff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a | b
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = 0
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -756,19 +800,20 @@ func or16MemRegFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a | b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func or16MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a | b
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = 0
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -777,12 +822,13 @@ func or16MemImmFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a | b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func or16RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -792,29 +838,30 @@ func or16RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
+	a, b := s.R[o.reg&15]&0xffff, m
 	r := a | b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func or16MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 2)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&15] & 0xffff
+	b := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a | b
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = 0
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -823,12 +870,13 @@ func or16MemRegSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a | b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func or16MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 2)
 	if !ok {
 		return faulted
@@ -837,8 +885,8 @@ func or16MemImmSeg(c *CPU, o *op) status {
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a | b
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = 0
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -847,86 +895,94 @@ func or16MemImmSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a | b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func or32RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	s := c.Core
+	a, b := s.R[o.reg&15], s.R[o.rm&15]
 	r := a | b
-	c.Res = r
-	c.Aux = 0
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = 0
+	s.R[o.reg&15] = r
 	return next
 }
 
 func or32RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	s := c.Core
+	a, b := s.R[o.rm&15], s.R[o.reg&15]
 	r := a | b
-	c.Res = r
-	c.Aux = 0
-	c.R[o.rm&15] = r
+	s.Res = r
+	s.Aux = 0
+	s.R[o.rm&15] = r
 	return next
 }
 
 func or32RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15], o.imm
 	r := a | b
-	c.Res = r
-	c.Aux = 0
-	c.R[o.rm&15] = r
+	s.Res = r
+	s.Aux = 0
+	s.R[o.rm&15] = r
 	return next
 }
 
 func or32RegRMQuiet(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	s := c.Core
+	a, b := s.R[o.reg&15], s.R[o.rm&15]
 	r := a | b
-	c.R[o.reg&15] = r
+	s.R[o.reg&15] = r
 	return next
 }
 
 func or32RMRegQuiet(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	s := c.Core
+	a, b := s.R[o.rm&15], s.R[o.reg&15]
 	r := a | b
-	c.R[o.rm&15] = r
+	s.R[o.rm&15] = r
 	return next
 }
 
 func or32RMImmQuiet(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15], o.imm
 	r := a | b
-	c.R[o.rm&15] = r
+	s.R[o.rm&15] = r
 	return next
 }
 
 func or32RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+3)&^0xfff {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
+	a, b := s.R[o.reg&15], m
 	r := a | b
-	c.Res = r
-	c.Aux = 0
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = 0
+	s.R[o.reg&15] = r
 	return next
 }
 
 func or32MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&15]
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a | b
-		c.Res = r
-		c.Aux = 0
+		s.Res = r
+		s.Aux = 0
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -935,19 +991,20 @@ func or32MemRegFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a | b
-	c.Res = r
-	c.Aux = 0
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = 0
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func or32MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a | b
-		c.Res = r
-		c.Aux = 0
+		s.Res = r
+		s.Aux = 0
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -956,12 +1013,13 @@ func or32MemImmFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a | b
-	c.Res = r
-	c.Aux = 0
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = 0
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func or32RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 4)
 	if !ok {
 		return faulted
@@ -971,29 +1029,30 @@ func or32RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
+	a, b := s.R[o.reg&15], m
 	r := a | b
-	c.Res = r
-	c.Aux = 0
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = 0
+	s.R[o.reg&15] = r
 	return next
 }
 
 func or32MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 4)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&15]
+	b := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a | b
-		c.Res = r
-		c.Aux = 0
+		s.Res = r
+		s.Aux = 0
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -1002,12 +1061,13 @@ func or32MemRegSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a | b
-	c.Res = r
-	c.Aux = 0
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = 0
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func or32MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 4)
 	if !ok {
 		return faulted
@@ -1016,8 +1076,8 @@ func or32MemImmSeg(c *CPU, o *op) status {
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a | b
-		c.Res = r
-		c.Aux = 0
+		s.Res = r
+		s.Aux = 0
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -1026,70 +1086,75 @@ func or32MemImmSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a | b
-	c.Res = r
-	c.Aux = 0
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = 0
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func adc8RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, c.R[o.rm&3]>>(o.rmSh&31)&0xff
-	r := a + b + c.carry()
+	s := c.Core
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, s.R[o.rm&3]>>(o.rmSh&31)&0xff
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func adc8RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, c.R[o.reg&3]>>(o.regSh&31)&0xff
-	r := a + b + c.carry()
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, s.R[o.reg&3]>>(o.regSh&31)&0xff
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func adc8RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
-	r := a + b + c.carry()
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func adc8RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
-	r := a + b + c.carry()
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func adc8MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
-		r := a + b + c.carry()
+		r := a + b + s.carry()
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -1097,22 +1162,23 @@ func adc8MemRegFlat(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a + b + c.carry()
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func adc8MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
-		r := a + b + c.carry()
+		r := a + b + s.carry()
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -1120,14 +1186,15 @@ func adc8MemImmFlat(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a + b + c.carry()
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func adc8RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -1137,31 +1204,32 @@ func adc8RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
-	r := a + b + c.carry()
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func adc8MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 1)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	b := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
-		r := a + b + c.carry()
+		r := a + b + s.carry()
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -1169,14 +1237,15 @@ func adc8MemRegSeg(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a + b + c.carry()
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func adc8MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 1)
 	if !ok {
 		return faulted
@@ -1184,10 +1253,10 @@ func adc8MemImmSeg(c *CPU, o *op) status {
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
-		r := a + b + c.carry()
+		r := a + b + s.carry()
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -1195,72 +1264,77 @@ func adc8MemImmSeg(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a + b + c.carry()
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func adc16RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15]&0xffff, c.R[o.rm&15]&0xffff
-	r := a + b + c.carry()
+	s := c.Core
+	a, b := s.R[o.reg&15]&0xffff, s.R[o.rm&15]&0xffff
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func adc16RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, c.R[o.reg&15]&0xffff
-	r := a + b + c.carry()
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, s.R[o.reg&15]&0xffff
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func adc16RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, o.imm
-	r := a + b + c.carry()
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, o.imm
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func adc16RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
-	r := a + b + c.carry()
+	a, b := s.R[o.reg&15]&0xffff, m
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func adc16MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&15] & 0xffff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
-		r := a + b + c.carry()
+		r := a + b + s.carry()
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -1268,22 +1342,23 @@ func adc16MemRegFlat(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a + b + c.carry()
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func adc16MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
-		r := a + b + c.carry()
+		r := a + b + s.carry()
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -1291,14 +1366,15 @@ func adc16MemImmFlat(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a + b + c.carry()
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func adc16RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -1308,31 +1384,32 @@ func adc16RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
-	r := a + b + c.carry()
+	a, b := s.R[o.reg&15]&0xffff, m
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func adc16MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 2)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&15] & 0xffff
+	b := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
-		r := a + b + c.carry()
+		r := a + b + s.carry()
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -1340,14 +1417,15 @@ func adc16MemRegSeg(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a + b + c.carry()
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func adc16MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 2)
 	if !ok {
 		return faulted
@@ -1355,10 +1433,10 @@ func adc16MemImmSeg(c *CPU, o *op) status {
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
-		r := a + b + c.carry()
+		r := a + b + s.carry()
 		cy := a&b | (a|b)&^r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -1366,72 +1444,77 @@ func adc16MemImmSeg(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a + b + c.carry()
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func adc32RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15], c.R[o.rm&15]
-	r := a + b + c.carry()
+	s := c.Core
+	a, b := s.R[o.reg&15], s.R[o.rm&15]
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.reg&15] = r
 	return next
 }
 
 func adc32RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], c.R[o.reg&15]
-	r := a + b + c.carry()
+	s := c.Core
+	a, b := s.R[o.rm&15], s.R[o.reg&15]
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.rm&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.rm&15] = r
 	return next
 }
 
 func adc32RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], o.imm
-	r := a + b + c.carry()
+	s := c.Core
+	a, b := s.R[o.rm&15], o.imm
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.rm&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.rm&15] = r
 	return next
 }
 
 func adc32RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+3)&^0xfff {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
-	r := a + b + c.carry()
+	a, b := s.R[o.reg&15], m
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.reg&15] = r
 	return next
 }
 
 func adc32MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&15]
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
-		r := a + b + c.carry()
+		r := a + b + s.carry()
 		cy := a&b | (a|b)&^r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -1439,22 +1522,23 @@ func adc32MemRegFlat(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a + b + c.carry()
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func adc32MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
-		r := a + b + c.carry()
+		r := a + b + s.carry()
 		cy := a&b | (a|b)&^r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -1462,14 +1546,15 @@ func adc32MemImmFlat(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a + b + c.carry()
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func adc32RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 4)
 	if !ok {
 		return faulted
@@ -1479,31 +1564,32 @@ func adc32RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
-	r := a + b + c.carry()
+	a, b := s.R[o.reg&15], m
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.reg&15] = r
 	return next
 }
 
 func adc32MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 4)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&15]
+	b := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
-		r := a + b + c.carry()
+		r := a + b + s.carry()
 		cy := a&b | (a|b)&^r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -1511,14 +1597,15 @@ func adc32MemRegSeg(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a + b + c.carry()
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func adc32MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 4)
 	if !ok {
 		return faulted
@@ -1526,10 +1613,10 @@ func adc32MemImmSeg(c *CPU, o *op) status {
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
-		r := a + b + c.carry()
+		r := a + b + s.carry()
 		cy := a&b | (a|b)&^r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -1537,72 +1624,77 @@ func adc32MemImmSeg(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a + b + c.carry()
+	r := a + b + s.carry()
 	cy := a&b | (a|b)&^r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func sbb8RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, c.R[o.rm&3]>>(o.rmSh&31)&0xff
-	r := a - b - c.carry()
+	s := c.Core
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, s.R[o.rm&3]>>(o.rmSh&31)&0xff
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func sbb8RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, c.R[o.reg&3]>>(o.regSh&31)&0xff
-	r := a - b - c.carry()
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, s.R[o.reg&3]>>(o.regSh&31)&0xff
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func sbb8RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
-	r := a - b - c.carry()
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func sbb8RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
-	r := a - b - c.carry()
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func sbb8MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
-		r := a - b - c.carry()
+		r := a - b - s.carry()
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -1610,22 +1702,23 @@ func sbb8MemRegFlat(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a - b - c.carry()
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func sbb8MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
-		r := a - b - c.carry()
+		r := a - b - s.carry()
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -1633,14 +1726,15 @@ func sbb8MemImmFlat(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a - b - c.carry()
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func sbb8RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -1650,31 +1744,32 @@ func sbb8RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
-	r := a - b - c.carry()
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func sbb8MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 1)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	b := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
-		r := a - b - c.carry()
+		r := a - b - s.carry()
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -1682,14 +1777,15 @@ func sbb8MemRegSeg(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a - b - c.carry()
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func sbb8MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 1)
 	if !ok {
 		return faulted
@@ -1697,10 +1793,10 @@ func sbb8MemImmSeg(c *CPU, o *op) status {
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
-		r := a - b - c.carry()
+		r := a - b - s.carry()
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -1708,72 +1804,77 @@ func sbb8MemImmSeg(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a - b - c.carry()
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func sbb16RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15]&0xffff, c.R[o.rm&15]&0xffff
-	r := a - b - c.carry()
+	s := c.Core
+	a, b := s.R[o.reg&15]&0xffff, s.R[o.rm&15]&0xffff
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func sbb16RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, c.R[o.reg&15]&0xffff
-	r := a - b - c.carry()
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, s.R[o.reg&15]&0xffff
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func sbb16RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, o.imm
-	r := a - b - c.carry()
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, o.imm
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func sbb16RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
-	r := a - b - c.carry()
+	a, b := s.R[o.reg&15]&0xffff, m
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func sbb16MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&15] & 0xffff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
-		r := a - b - c.carry()
+		r := a - b - s.carry()
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -1781,22 +1882,23 @@ func sbb16MemRegFlat(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a - b - c.carry()
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func sbb16MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
-		r := a - b - c.carry()
+		r := a - b - s.carry()
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -1804,14 +1906,15 @@ func sbb16MemImmFlat(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a - b - c.carry()
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func sbb16RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -1821,31 +1924,32 @@ func sbb16RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
-	r := a - b - c.carry()
+	a, b := s.R[o.reg&15]&0xffff, m
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func sbb16MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 2)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&15] & 0xffff
+	b := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
-		r := a - b - c.carry()
+		r := a - b - s.carry()
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -1853,14 +1957,15 @@ func sbb16MemRegSeg(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a - b - c.carry()
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func sbb16MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 2)
 	if !ok {
 		return faulted
@@ -1868,10 +1973,10 @@ func sbb16MemImmSeg(c *CPU, o *op) status {
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
-		r := a - b - c.carry()
+		r := a - b - s.carry()
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -1879,72 +1984,77 @@ func sbb16MemImmSeg(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a - b - c.carry()
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func sbb32RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15], c.R[o.rm&15]
-	r := a - b - c.carry()
+	s := c.Core
+	a, b := s.R[o.reg&15], s.R[o.rm&15]
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.reg&15] = r
 	return next
 }
 
 func sbb32RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], c.R[o.reg&15]
-	r := a - b - c.carry()
+	s := c.Core
+	a, b := s.R[o.rm&15], s.R[o.reg&15]
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.rm&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.rm&15] = r
 	return next
 }
 
 func sbb32RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], o.imm
-	r := a - b - c.carry()
+	s := c.Core
+	a, b := s.R[o.rm&15], o.imm
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.rm&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.rm&15] = r
 	return next
 }
 
 func sbb32RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+3)&^0xfff {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
-	r := a - b - c.carry()
+	a, b := s.R[o.reg&15], m
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.reg&15] = r
 	return next
 }
 
 func sbb32MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&15]
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
-		r := a - b - c.carry()
+		r := a - b - s.carry()
 		cy := ^a&b | (^a|b)&r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -1952,22 +2062,23 @@ func sbb32MemRegFlat(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a - b - c.carry()
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func sbb32MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
-		r := a - b - c.carry()
+		r := a - b - s.carry()
 		cy := ^a&b | (^a|b)&r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -1975,14 +2086,15 @@ func sbb32MemImmFlat(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a - b - c.carry()
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func sbb32RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 4)
 	if !ok {
 		return faulted
@@ -1992,31 +2104,32 @@ func sbb32RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
-	r := a - b - c.carry()
+	a, b := s.R[o.reg&15], m
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.reg&15] = r
 	return next
 }
 
 func sbb32MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 4)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&15]
+	b := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
-		r := a - b - c.carry()
+		r := a - b - s.carry()
 		cy := ^a&b | (^a|b)&r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -2024,14 +2137,15 @@ func sbb32MemRegSeg(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a - b - c.carry()
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func sbb32MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 4)
 	if !ok {
 		return faulted
@@ -2039,10 +2153,10 @@ func sbb32MemImmSeg(c *CPU, o *op) status {
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
-		r := a - b - c.carry()
+		r := a - b - s.carry()
 		cy := ^a&b | (^a|b)&r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -2050,67 +2164,72 @@ func sbb32MemImmSeg(c *CPU, o *op) status {
 	if !good {
 		return faulted
 	}
-	r := a - b - c.carry()
+	r := a - b - s.carry()
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func and8RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, c.R[o.rm&3]>>(o.rmSh&31)&0xff
+	s := c.Core
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, s.R[o.rm&3]>>(o.rmSh&31)&0xff
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func and8RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, c.R[o.reg&3]>>(o.regSh&31)&0xff
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, s.R[o.reg&3]>>(o.regSh&31)&0xff
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func and8RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func and8RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func and8MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a & b
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = 0
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -2119,19 +2238,20 @@ func and8MemRegFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func and8MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a & b
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = 0
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -2140,12 +2260,13 @@ func and8MemImmFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func and8RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -2155,29 +2276,30 @@ func and8RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func and8MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 1)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	b := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a & b
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = 0
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -2186,12 +2308,13 @@ func and8MemRegSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func and8MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 1)
 	if !ok {
 		return faulted
@@ -2200,8 +2323,8 @@ func and8MemImmSeg(c *CPU, o *op) status {
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a & b
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = 0
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -2210,65 +2333,70 @@ func and8MemImmSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func and16RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15]&0xffff, c.R[o.rm&15]&0xffff
+	s := c.Core
+	a, b := s.R[o.reg&15]&0xffff, s.R[o.rm&15]&0xffff
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func and16RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, c.R[o.reg&15]&0xffff
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, s.R[o.reg&15]&0xffff
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func and16RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, o.imm
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func and16RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
+	a, b := s.R[o.reg&15]&0xffff, m
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func and16MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&15] & 0xffff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a & b
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = 0
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -2277,19 +2405,20 @@ func and16MemRegFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func and16MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a & b
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = 0
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -2298,12 +2427,13 @@ func and16MemImmFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func and16RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -2313,29 +2443,30 @@ func and16RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
+	a, b := s.R[o.reg&15]&0xffff, m
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func and16MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 2)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&15] & 0xffff
+	b := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a & b
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = 0
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -2344,12 +2475,13 @@ func and16MemRegSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func and16MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 2)
 	if !ok {
 		return faulted
@@ -2358,8 +2490,8 @@ func and16MemImmSeg(c *CPU, o *op) status {
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a & b
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = 0
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -2368,86 +2500,94 @@ func and16MemImmSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func and32RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	s := c.Core
+	a, b := s.R[o.reg&15], s.R[o.rm&15]
 	r := a & b
-	c.Res = r
-	c.Aux = 0
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = 0
+	s.R[o.reg&15] = r
 	return next
 }
 
 func and32RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	s := c.Core
+	a, b := s.R[o.rm&15], s.R[o.reg&15]
 	r := a & b
-	c.Res = r
-	c.Aux = 0
-	c.R[o.rm&15] = r
+	s.Res = r
+	s.Aux = 0
+	s.R[o.rm&15] = r
 	return next
 }
 
 func and32RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15], o.imm
 	r := a & b
-	c.Res = r
-	c.Aux = 0
-	c.R[o.rm&15] = r
+	s.Res = r
+	s.Aux = 0
+	s.R[o.rm&15] = r
 	return next
 }
 
 func and32RegRMQuiet(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	s := c.Core
+	a, b := s.R[o.reg&15], s.R[o.rm&15]
 	r := a & b
-	c.R[o.reg&15] = r
+	s.R[o.reg&15] = r
 	return next
 }
 
 func and32RMRegQuiet(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	s := c.Core
+	a, b := s.R[o.rm&15], s.R[o.reg&15]
 	r := a & b
-	c.R[o.rm&15] = r
+	s.R[o.rm&15] = r
 	return next
 }
 
 func and32RMImmQuiet(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15], o.imm
 	r := a & b
-	c.R[o.rm&15] = r
+	s.R[o.rm&15] = r
 	return next
 }
 
 func and32RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+3)&^0xfff {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
+	a, b := s.R[o.reg&15], m
 	r := a & b
-	c.Res = r
-	c.Aux = 0
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = 0
+	s.R[o.reg&15] = r
 	return next
 }
 
 func and32MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&15]
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a & b
-		c.Res = r
-		c.Aux = 0
+		s.Res = r
+		s.Aux = 0
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -2456,19 +2596,20 @@ func and32MemRegFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a & b
-	c.Res = r
-	c.Aux = 0
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = 0
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func and32MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a & b
-		c.Res = r
-		c.Aux = 0
+		s.Res = r
+		s.Aux = 0
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -2477,12 +2618,13 @@ func and32MemImmFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a & b
-	c.Res = r
-	c.Aux = 0
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = 0
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func and32RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 4)
 	if !ok {
 		return faulted
@@ -2492,29 +2634,30 @@ func and32RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
+	a, b := s.R[o.reg&15], m
 	r := a & b
-	c.Res = r
-	c.Aux = 0
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = 0
+	s.R[o.reg&15] = r
 	return next
 }
 
 func and32MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 4)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&15]
+	b := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a & b
-		c.Res = r
-		c.Aux = 0
+		s.Res = r
+		s.Aux = 0
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -2523,12 +2666,13 @@ func and32MemRegSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a & b
-	c.Res = r
-	c.Aux = 0
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = 0
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func and32MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 4)
 	if !ok {
 		return faulted
@@ -2537,8 +2681,8 @@ func and32MemImmSeg(c *CPU, o *op) status {
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a & b
-		c.Res = r
-		c.Aux = 0
+		s.Res = r
+		s.Aux = 0
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -2547,70 +2691,75 @@ func and32MemImmSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a & b
-	c.Res = r
-	c.Aux = 0
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = 0
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func sub8RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, c.R[o.rm&3]>>(o.rmSh&31)&0xff
+	s := c.Core
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, s.R[o.rm&3]>>(o.rmSh&31)&0xff
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func sub8RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, c.R[o.reg&3]>>(o.regSh&31)&0xff
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, s.R[o.reg&3]>>(o.regSh&31)&0xff
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func sub8RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func sub8RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func sub8MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a - b
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -2620,20 +2769,21 @@ func sub8MemRegFlat(c *CPU, o *op) status {
 	}
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func sub8MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a - b
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -2643,12 +2793,13 @@ func sub8MemImmFlat(c *CPU, o *op) status {
 	}
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func sub8RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -2658,31 +2809,32 @@ func sub8RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func sub8MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 1)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	b := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a - b
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -2692,12 +2844,13 @@ func sub8MemRegSeg(c *CPU, o *op) status {
 	}
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func sub8MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 1)
 	if !ok {
 		return faulted
@@ -2707,8 +2860,8 @@ func sub8MemImmSeg(c *CPU, o *op) status {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a - b
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -2718,70 +2871,75 @@ func sub8MemImmSeg(c *CPU, o *op) status {
 	}
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func sub16RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15]&0xffff, c.R[o.rm&15]&0xffff
+	s := c.Core
+	a, b := s.R[o.reg&15]&0xffff, s.R[o.rm&15]&0xffff
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func sub16RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, c.R[o.reg&15]&0xffff
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, s.R[o.reg&15]&0xffff
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func sub16RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, o.imm
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func sub16RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
+	a, b := s.R[o.reg&15]&0xffff, m
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func sub16MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&15] & 0xffff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a - b
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -2791,20 +2949,21 @@ func sub16MemRegFlat(c *CPU, o *op) status {
 	}
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func sub16MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a - b
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -2814,12 +2973,13 @@ func sub16MemImmFlat(c *CPU, o *op) status {
 	}
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func sub16RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -2829,31 +2989,32 @@ func sub16RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
+	a, b := s.R[o.reg&15]&0xffff, m
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func sub16MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 2)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&15] & 0xffff
+	b := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a - b
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -2863,12 +3024,13 @@ func sub16MemRegSeg(c *CPU, o *op) status {
 	}
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func sub16MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 2)
 	if !ok {
 		return faulted
@@ -2878,8 +3040,8 @@ func sub16MemImmSeg(c *CPU, o *op) status {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a - b
 		cy := ^a&b | (^a|b)&r
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -2889,91 +3051,99 @@ func sub16MemImmSeg(c *CPU, o *op) status {
 	}
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func sub32RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	s := c.Core
+	a, b := s.R[o.reg&15], s.R[o.rm&15]
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.reg&15] = r
 	return next
 }
 
 func sub32RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	s := c.Core
+	a, b := s.R[o.rm&15], s.R[o.reg&15]
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.rm&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.rm&15] = r
 	return next
 }
 
 func sub32RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15], o.imm
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.rm&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.rm&15] = r
 	return next
 }
 
 func sub32RegRMQuiet(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	s := c.Core
+	a, b := s.R[o.reg&15], s.R[o.rm&15]
 	r := a - b
-	c.R[o.reg&15] = r
+	s.R[o.reg&15] = r
 	return next
 }
 
 func sub32RMRegQuiet(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	s := c.Core
+	a, b := s.R[o.rm&15], s.R[o.reg&15]
 	r := a - b
-	c.R[o.rm&15] = r
+	s.R[o.rm&15] = r
 	return next
 }
 
 func sub32RMImmQuiet(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15], o.imm
 	r := a - b
-	c.R[o.rm&15] = r
+	s.R[o.rm&15] = r
 	return next
 }
 
 func sub32RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+3)&^0xfff {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
+	a, b := s.R[o.reg&15], m
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.reg&15] = r
 	return next
 }
 
 func sub32MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&15]
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a - b
 		cy := ^a&b | (^a|b)&r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -2983,20 +3153,21 @@ func sub32MemRegFlat(c *CPU, o *op) status {
 	}
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func sub32MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a - b
 		cy := ^a&b | (^a|b)&r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -3006,12 +3177,13 @@ func sub32MemImmFlat(c *CPU, o *op) status {
 	}
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func sub32RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 4)
 	if !ok {
 		return faulted
@@ -3021,31 +3193,32 @@ func sub32RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
+	a, b := s.R[o.reg&15], m
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	s.R[o.reg&15] = r
 	return next
 }
 
 func sub32MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 4)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&15]
+	b := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a - b
 		cy := ^a&b | (^a|b)&r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -3055,12 +3228,13 @@ func sub32MemRegSeg(c *CPU, o *op) status {
 	}
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func sub32MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 4)
 	if !ok {
 		return faulted
@@ -3070,8 +3244,8 @@ func sub32MemImmSeg(c *CPU, o *op) status {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a - b
 		cy := ^a&b | (^a|b)&r
-		c.Res = r
-		c.Aux = cy & (auxCF | auxPO | auxAF)
+		s.Res = r
+		s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -3081,65 +3255,70 @@ func sub32MemImmSeg(c *CPU, o *op) status {
 	}
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func xor8RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, c.R[o.rm&3]>>(o.rmSh&31)&0xff
+	s := c.Core
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, s.R[o.rm&3]>>(o.rmSh&31)&0xff
 	r := a ^ b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func xor8RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, c.R[o.reg&3]>>(o.regSh&31)&0xff
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, s.R[o.reg&3]>>(o.regSh&31)&0xff
 	r := a ^ b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func xor8RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
 	r := a ^ b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func xor8RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
 	r := a ^ b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func xor8MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a ^ b
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = 0
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -3148,19 +3327,20 @@ func xor8MemRegFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a ^ b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func xor8MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a ^ b
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = 0
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -3169,12 +3349,13 @@ func xor8MemImmFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a ^ b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func xor8RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -3184,29 +3365,30 @@ func xor8RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
 	r := a ^ b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func xor8MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 1)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	b := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a ^ b
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = 0
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -3215,12 +3397,13 @@ func xor8MemRegSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a ^ b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func xor8MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 1)
 	if !ok {
 		return faulted
@@ -3229,8 +3412,8 @@ func xor8MemImmSeg(c *CPU, o *op) status {
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		a := uint32(c.ram.Load8(e.Off + lin))
 		r := a ^ b
-		c.Res = uint32(int32(int8(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int8(r)))
+		s.Aux = 0
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
@@ -3239,65 +3422,70 @@ func xor8MemImmSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a ^ b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 1, r, c.half)
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func xor16RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15]&0xffff, c.R[o.rm&15]&0xffff
+	s := c.Core
+	a, b := s.R[o.reg&15]&0xffff, s.R[o.rm&15]&0xffff
 	r := a ^ b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func xor16RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, c.R[o.reg&15]&0xffff
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, s.R[o.reg&15]&0xffff
 	r := a ^ b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func xor16RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, o.imm
 	r := a ^ b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func xor16RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
+	a, b := s.R[o.reg&15]&0xffff, m
 	r := a ^ b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func xor16MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&15] & 0xffff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a ^ b
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = 0
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -3306,19 +3494,20 @@ func xor16MemRegFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a ^ b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func xor16MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a ^ b
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = 0
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -3327,12 +3516,13 @@ func xor16MemImmFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a ^ b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func xor16RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -3342,29 +3532,30 @@ func xor16RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
+	a, b := s.R[o.reg&15]&0xffff, m
 	r := a ^ b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func xor16MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 2)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&15] & 0xffff
+	b := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a ^ b
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = 0
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -3373,12 +3564,13 @@ func xor16MemRegSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a ^ b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func xor16MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 2)
 	if !ok {
 		return faulted
@@ -3387,8 +3579,8 @@ func xor16MemImmSeg(c *CPU, o *op) status {
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		a := uint32(c.ram.Load16(e.Off + lin))
 		r := a ^ b
-		c.Res = uint32(int32(int16(r)))
-		c.Aux = 0
+		s.Res = uint32(int32(int16(r)))
+		s.Aux = 0
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
@@ -3397,86 +3589,94 @@ func xor16MemImmSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a ^ b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
-	return c.storeSlow(lin, 2, r, c.half)
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func xor32RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	s := c.Core
+	a, b := s.R[o.reg&15], s.R[o.rm&15]
 	r := a ^ b
-	c.Res = r
-	c.Aux = 0
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = 0
+	s.R[o.reg&15] = r
 	return next
 }
 
 func xor32RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	s := c.Core
+	a, b := s.R[o.rm&15], s.R[o.reg&15]
 	r := a ^ b
-	c.Res = r
-	c.Aux = 0
-	c.R[o.rm&15] = r
+	s.Res = r
+	s.Aux = 0
+	s.R[o.rm&15] = r
 	return next
 }
 
 func xor32RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15], o.imm
 	r := a ^ b
-	c.Res = r
-	c.Aux = 0
-	c.R[o.rm&15] = r
+	s.Res = r
+	s.Aux = 0
+	s.R[o.rm&15] = r
 	return next
 }
 
 func xor32RegRMQuiet(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	s := c.Core
+	a, b := s.R[o.reg&15], s.R[o.rm&15]
 	r := a ^ b
-	c.R[o.reg&15] = r
+	s.R[o.reg&15] = r
 	return next
 }
 
 func xor32RMRegQuiet(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	s := c.Core
+	a, b := s.R[o.rm&15], s.R[o.reg&15]
 	r := a ^ b
-	c.R[o.rm&15] = r
+	s.R[o.rm&15] = r
 	return next
 }
 
 func xor32RMImmQuiet(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15], o.imm
 	r := a ^ b
-	c.R[o.rm&15] = r
+	s.R[o.rm&15] = r
 	return next
 }
 
 func xor32RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+3)&^0xfff {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
+	a, b := s.R[o.reg&15], m
 	r := a ^ b
-	c.Res = r
-	c.Aux = 0
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = 0
+	s.R[o.reg&15] = r
 	return next
 }
 
 func xor32MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	b := c.R[o.reg&15]
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	b := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a ^ b
-		c.Res = r
-		c.Aux = 0
+		s.Res = r
+		s.Aux = 0
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -3485,19 +3685,20 @@ func xor32MemRegFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a ^ b
-	c.Res = r
-	c.Aux = 0
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = 0
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func xor32MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	b := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a ^ b
-		c.Res = r
-		c.Aux = 0
+		s.Res = r
+		s.Aux = 0
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -3506,12 +3707,13 @@ func xor32MemImmFlat(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a ^ b
-	c.Res = r
-	c.Aux = 0
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = 0
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func xor32RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 4)
 	if !ok {
 		return faulted
@@ -3521,29 +3723,30 @@ func xor32RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
+	a, b := s.R[o.reg&15], m
 	r := a ^ b
-	c.Res = r
-	c.Aux = 0
-	c.R[o.reg&15] = r
+	s.Res = r
+	s.Aux = 0
+	s.R[o.reg&15] = r
 	return next
 }
 
 func xor32MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 4)
 	if !ok {
 		return faulted
 	}
-	b := c.R[o.reg&15]
+	b := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a ^ b
-		c.Res = r
-		c.Aux = 0
+		s.Res = r
+		s.Aux = 0
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -3552,12 +3755,13 @@ func xor32MemRegSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a ^ b
-	c.Res = r
-	c.Aux = 0
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = 0
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func xor32MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 4)
 	if !ok {
 		return faulted
@@ -3566,8 +3770,8 @@ func xor32MemImmSeg(c *CPU, o *op) status {
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		a := uint32(c.ram.Load32(e.Off + lin))
 		r := a ^ b
-		c.Res = r
-		c.Aux = 0
+		s.Res = r
+		s.Aux = 0
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
@@ -3576,96 +3780,103 @@ func xor32MemImmSeg(c *CPU, o *op) status {
 		return faulted
 	}
 	r := a ^ b
-	c.Res = r
-	c.Aux = 0
-	return c.storeSlow(lin, 4, r, c.half)
+	s.Res = r
+	s.Aux = 0
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func cmp8RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, c.R[o.rm&3]>>(o.rmSh&31)&0xff
+	s := c.Core
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, s.R[o.rm&3]>>(o.rmSh&31)&0xff
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp8RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, c.R[o.reg&3]>>(o.regSh&31)&0xff
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, s.R[o.reg&3]>>(o.regSh&31)&0xff
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp8RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp8RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp8MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := m, c.R[o.reg&3]>>(o.regSh&31)&0xff
+	a, b := m, s.R[o.reg&3]>>(o.regSh&31)&0xff
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp8MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
 	a, b := m, o.imm
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp8RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -3675,19 +3886,20 @@ func cmp8RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp8MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -3697,19 +3909,20 @@ func cmp8MemRegSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := m, c.R[o.reg&3]>>(o.regSh&31)&0xff
+	a, b := m, s.R[o.reg&3]>>(o.regSh&31)&0xff
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp8MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -3719,103 +3932,110 @@ func cmp8MemImmSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
 	a, b := m, o.imm
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp16RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15]&0xffff, c.R[o.rm&15]&0xffff
+	s := c.Core
+	a, b := s.R[o.reg&15]&0xffff, s.R[o.rm&15]&0xffff
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp16RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, c.R[o.reg&15]&0xffff
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, s.R[o.reg&15]&0xffff
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp16RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, o.imm
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp16RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
+	a, b := s.R[o.reg&15]&0xffff, m
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp16MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := m, c.R[o.reg&15]&0xffff
+	a, b := m, s.R[o.reg&15]&0xffff
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp16MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
 	a, b := m, o.imm
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp16RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -3825,19 +4045,20 @@ func cmp16RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
+	a, b := s.R[o.reg&15]&0xffff, m
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp16MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -3847,19 +4068,20 @@ func cmp16MemRegSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := m, c.R[o.reg&15]&0xffff
+	a, b := m, s.R[o.reg&15]&0xffff
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp16MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -3869,103 +4091,110 @@ func cmp16MemImmSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
 	a, b := m, o.imm
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
 	return next
 }
 
 func cmp32RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	s := c.Core
+	a, b := s.R[o.reg&15], s.R[o.rm&15]
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 	return next
 }
 
 func cmp32RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	s := c.Core
+	a, b := s.R[o.rm&15], s.R[o.reg&15]
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 	return next
 }
 
 func cmp32RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15], o.imm
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 	return next
 }
 
 func cmp32RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+3)&^0xfff {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
+	a, b := s.R[o.reg&15], m
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 	return next
 }
 
 func cmp32MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+3)&^0xfff {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := m, c.R[o.reg&15]
+	a, b := m, s.R[o.reg&15]
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 	return next
 }
 
 func cmp32MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+3)&^0xfff {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
 	a, b := m, o.imm
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 	return next
 }
 
 func cmp32RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 4)
 	if !ok {
 		return faulted
@@ -3975,19 +4204,20 @@ func cmp32RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
+	a, b := s.R[o.reg&15], m
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 	return next
 }
 
 func cmp32MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 4)
 	if !ok {
 		return faulted
@@ -3997,19 +4227,20 @@ func cmp32MemRegSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := m, c.R[o.reg&15]
+	a, b := m, s.R[o.reg&15]
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 	return next
 }
 
 func cmp32MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 4)
 	if !ok {
 		return faulted
@@ -4019,97 +4250,104 @@ func cmp32MemImmSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
 	a, b := m, o.imm
 	r := a - b
 	cy := ^a&b | (^a|b)&r
-	c.Res = r
-	c.Aux = cy & (auxCF | auxPO | auxAF)
+	s.Res = r
+	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
 	return next
 }
 
 func test8RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, c.R[o.rm&3]>>(o.rmSh&31)&0xff
+	s := c.Core
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, s.R[o.rm&3]>>(o.rmSh&31)&0xff
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
 	return next
 }
 
 func test8RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, c.R[o.reg&3]>>(o.regSh&31)&0xff
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, s.R[o.reg&3]>>(o.regSh&31)&0xff
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
 	return next
 }
 
 func test8RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
+	s := c.Core
+	a, b := s.R[o.rm&3]>>(o.rmSh&31)&0xff, o.imm
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
 	return next
 }
 
 func test8RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
 	return next
 }
 
 func test8MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := m, c.R[o.reg&3]>>(o.regSh&31)&0xff
+	a, b := m, s.R[o.reg&3]>>(o.regSh&31)&0xff
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
 	return next
 }
 
 func test8MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
 	a, b := m, o.imm
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
 	return next
 }
 
 func test8RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -4119,18 +4357,19 @@ func test8RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&3]>>(o.regSh&31)&0xff, m
+	a, b := s.R[o.reg&3]>>(o.regSh&31)&0xff, m
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
 	return next
 }
 
 func test8MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -4140,18 +4379,19 @@ func test8MemRegSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := m, c.R[o.reg&3]>>(o.regSh&31)&0xff
+	a, b := m, s.R[o.reg&3]>>(o.regSh&31)&0xff
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
 	return next
 }
 
 func test8MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -4161,96 +4401,103 @@ func test8MemImmSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
 	a, b := m, o.imm
 	r := a & b
-	c.Res = uint32(int32(int8(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int8(r)))
+	s.Aux = 0
 	return next
 }
 
 func test16RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15]&0xffff, c.R[o.rm&15]&0xffff
+	s := c.Core
+	a, b := s.R[o.reg&15]&0xffff, s.R[o.rm&15]&0xffff
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
 	return next
 }
 
 func test16RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, c.R[o.reg&15]&0xffff
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, s.R[o.reg&15]&0xffff
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
 	return next
 }
 
 func test16RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15]&0xffff, o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15]&0xffff, o.imm
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
 	return next
 }
 
 func test16RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
+	a, b := s.R[o.reg&15]&0xffff, m
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
 	return next
 }
 
 func test16MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := m, c.R[o.reg&15]&0xffff
+	a, b := m, s.R[o.reg&15]&0xffff
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
 	return next
 }
 
 func test16MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
 	a, b := m, o.imm
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
 	return next
 }
 
 func test16RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -4260,18 +4507,19 @@ func test16RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15]&0xffff, m
+	a, b := s.R[o.reg&15]&0xffff, m
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
 	return next
 }
 
 func test16MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -4281,18 +4529,19 @@ func test16MemRegSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := m, c.R[o.reg&15]&0xffff
+	a, b := m, s.R[o.reg&15]&0xffff
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
 	return next
 }
 
 func test16MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -4302,96 +4551,103 @@ func test16MemImmSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
 	a, b := m, o.imm
 	r := a & b
-	c.Res = uint32(int32(int16(r)))
-	c.Aux = 0
+	s.Res = uint32(int32(int16(r)))
+	s.Aux = 0
 	return next
 }
 
 func test32RegRM(c *CPU, o *op) status {
-	a, b := c.R[o.reg&15], c.R[o.rm&15]
+	s := c.Core
+	a, b := s.R[o.reg&15], s.R[o.rm&15]
 	r := a & b
-	c.Res = r
-	c.Aux = 0
+	s.Res = r
+	s.Aux = 0
 	return next
 }
 
 func test32RMReg(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], c.R[o.reg&15]
+	s := c.Core
+	a, b := s.R[o.rm&15], s.R[o.reg&15]
 	r := a & b
-	c.Res = r
-	c.Aux = 0
+	s.Res = r
+	s.Aux = 0
 	return next
 }
 
 func test32RMImm(c *CPU, o *op) status {
-	a, b := c.R[o.rm&15], o.imm
+	s := c.Core
+	a, b := s.R[o.rm&15], o.imm
 	r := a & b
-	c.Res = r
-	c.Aux = 0
+	s.Res = r
+	s.Aux = 0
 	return next
 }
 
 func test32RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+3)&^0xfff {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
+	a, b := s.R[o.reg&15], m
 	r := a & b
-	c.Res = r
-	c.Aux = 0
+	s.Res = r
+	s.Aux = 0
 	return next
 }
 
 func test32MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+3)&^0xfff {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := m, c.R[o.reg&15]
+	a, b := m, s.R[o.reg&15]
 	r := a & b
-	c.Res = r
-	c.Aux = 0
+	s.Res = r
+	s.Aux = 0
 	return next
 }
 
 func test32MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+3)&^0xfff {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
 	a, b := m, o.imm
 	r := a & b
-	c.Res = r
-	c.Aux = 0
+	s.Res = r
+	s.Aux = 0
 	return next
 }
 
 func test32RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 4)
 	if !ok {
 		return faulted
@@ -4401,18 +4657,19 @@ func test32RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := c.R[o.reg&15], m
+	a, b := s.R[o.reg&15], m
 	r := a & b
-	c.Res = r
-	c.Aux = 0
+	s.Res = r
+	s.Aux = 0
 	return next
 }
 
 func test32MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 4)
 	if !ok {
 		return faulted
@@ -4422,18 +4679,19 @@ func test32MemRegSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	a, b := m, c.R[o.reg&15]
+	a, b := m, s.R[o.reg&15]
 	r := a & b
-	c.Res = r
-	c.Aux = 0
+	s.Res = r
+	s.Aux = 0
 	return next
 }
 
 func test32MemImmSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 4)
 	if !ok {
 		return faulted
@@ -4443,14 +4701,14 @@ func test32MemImmSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
 	a, b := m, o.imm
 	r := a & b
-	c.Res = r
-	c.Aux = 0
+	s.Res = r
+	s.Aux = 0
 	return next
 }
 

@@ -49,7 +49,7 @@ func cmpxchg8b(c *CPU, o *op) status {
 		return faulted
 	}
 	same := v == uint64(c.R[edx])<<32|uint64(c.R[eax])
-	f := c.arith() &^ flagZF
+	f := c.Arith() &^ flagZF
 	if same {
 		f |= flagZF
 		v = uint64(c.R[ecx])<<32 | uint64(c.R[ebx])
@@ -57,6 +57,6 @@ func cmpxchg8b(c *CPU, o *op) status {
 		c.R[eax], c.R[edx] = uint32(v), uint32(v>>32)
 	}
 	c.store64(lin, v)
-	c.setArith(f)
+	c.SetArith(f)
 	return next
 }

@@ -99,7 +99,7 @@ func (c *CPU) delegate() bool {
 
 // Attention says that Run has to look at something before the next instruction:
 // its count is reached, or an event is pending.
-func (c *CPU) Attention() bool { return c.pending != 0 || c.Retired >= c.limit }
+func (c *CPU) Attention() bool { return c.Pending != 0 || c.Retired >= c.Limit }
 
 // Pause asks whether the Run has gone on for long enough, and ends it then: a back
 // end calls it where its time goes by and few instructions retire.
@@ -110,7 +110,7 @@ func (c *CPU) Pause() {
 }
 
 // Left is how many instructions may retire until Run returns.
-func (c *CPU) Left() uint64 { return c.limit - c.Retired }
+func (c *CPU) Left() uint64 { return c.Limit - c.Retired }
 
 // Advance says that a back end has retired n instructions and that EIP follows.
 func (c *CPU) Advance(n uint64, eip uint32) {
@@ -125,15 +125,15 @@ func (c *CPU) Interpret() { c.single() }
 // code and stack, flat segments, protected mode, no alignment checks or
 // breakpoints; and whether CPL is 3.
 func (c *CPU) Translatable() (user, ok bool) {
-	const served = modeCode32 | modeStack32 | modeFlat | modeFlatCode | modeProtected
-	return c.mode&modeUser != 0, c.mode&served == served && c.tlb != &c.noTLB
+	const served = ModeCode32 | ModeStack32 | ModeFlat | ModeFlatCode | ModeProtected
+	return c.Mode&ModeUser != 0, c.Mode&served == served && c.Data != NoTLB
 }
 
 // Heat is how often the interpreter has executed the block at arena offset off
 // in the current mode, as far as it counts.
 func (c *CPU) Heat(off uint32) uint8 {
-	for b := c.blocks.buckets[bucket(off, c.mode)]; b != nil; b = b.chain {
-		if b.off == off && b.mode == c.mode && b.valid {
+	for b := c.blocks.buckets[bucket(off, c.Mode)]; b != nil; b = b.chain {
+		if b.off == off && b.mode == c.Mode && b.valid {
 			return b.heat
 		}
 	}
@@ -167,7 +167,7 @@ type Translation struct {
 // Translation looks into half (0 supervisor, 1 user) of the translation cache.
 func (c *CPU) Translation(half int, lin uint32) Translation {
 	i := lin >> 12 & tlbMask
-	return Translation{lin &^ 0xfff, c.TLB[half][i], c.TLBLarge[half][i/64]>>(i%64)&1 != 0}
+	return Translation{lin &^ 0xfff, c.TLB[half][i], c.TLBLarge[half].has(i)}
 }
 
 // off is the arena offset of the page.
@@ -187,9 +187,3 @@ func (t Translation) Write() bool { return t.entry.W == t.page }
 func (t Translation) Fetch() (off uint32, large, ok bool) {
 	return t.off(), t.large, t.entry.X == t.page
 }
-
-// Arith gives the six arithmetic flags as EFLAGS bits.
-func (s *State) Arith() uint32 { return s.arith() }
-
-// SetArith sets the six arithmetic flags from EFLAGS bits.
-func (s *State) SetArith(f uint32) { s.setArith(f) }

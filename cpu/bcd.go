@@ -33,14 +33,14 @@ func (c *CPU) decimalAdjust(sub bool) status {
 	}
 	c.writeReg(eax, 0, al, 1)
 	c.flagsLogic(al, 1)
-	f := c.arith() &^ (flagCF | flagAF)
+	f := c.Arith() &^ (flagCF | flagAF)
 	if cf {
 		f |= flagCF
 	}
 	if af {
 		f |= flagAF
 	}
-	c.setArith(f)
+	c.SetArith(f)
 	return next
 }
 
@@ -55,7 +55,7 @@ func (c *CPU) asciiAdjust(by uint32) status {
 	c.writeReg(eax, 0, ax&0xff0f, 2)
 	c.flagsLogic(ax&15, 1)
 	if adjust {
-		c.setArith(c.arith() | flagCF | flagAF)
+		c.SetArith(c.Arith() | flagCF | flagAF)
 	}
 	return next
 }

@@ -69,10 +69,10 @@ func selectBitScan(scan func(uint32) uint32) selector {
 			return faulted
 		}
 		if v == 0 {
-			c.setArith(c.arith() | flagZF)
+			c.SetArith(c.Arith() | flagZF)
 			return next
 		}
-		c.setArith(c.arith() &^ flagZF)
+		c.SetArith(c.Arith() &^ flagZF)
 		c.writeReg(o.reg, 0, scan(v), o.size)
 		return next
 	})

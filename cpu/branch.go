@@ -32,7 +32,7 @@ func (c *CPU) near(eip uint32, size uint8) (uint32, bool) {
 	return eip, true
 }
 
-func (t *translation) flatBranch() bool { return t.mode&modeFlatCode != 0 && t.size == 4 }
+func (t *translation) flatBranch() bool { return t.mode&ModeFlatCode != 0 && t.size == 4 }
 
 func selectJcc(t *translation) handler {
 	branchTarget(t)
@@ -143,7 +143,7 @@ func jmpIndirect(c *CPU, o *op) status {
 func selectCall(t *translation) handler {
 	if t.args[0] == x86.Jz {
 		branchTarget(t)
-		if t.flatBranch() && t.mode&(modeFlat|modeStack32) == modeFlat|modeStack32 {
+		if t.flatBranch() && t.mode&(ModeFlat|ModeStack32) == ModeFlat|ModeStack32 {
 			return call32
 		}
 		return callChecked
@@ -152,12 +152,16 @@ func selectCall(t *translation) handler {
 }
 
 func call32(c *CPU, o *op) status {
-	sp := c.R[esp] - 4
-	if c.store32(sp, o.nextEIP(c)) != next {
+	s := c.Core
+	sp := s.R[esp] - 4
+	back := s.EIP + uint32(o.start) + uint32(o.len)
+	if e := &c.tlb[sp>>12&tlbMask]; e.W == (sp+3)&^0xfff {
+		c.ram.Store32(e.Off+sp, back)
+	} else if c.storeSlow(sp, 4, back, c.Half) != next {
 		return faulted
 	}
-	c.R[esp] = sp
-	c.EIP += o.imm
+	s.R[esp] = sp
+	s.EIP += o.imm
 	return jump
 }
 
@@ -189,20 +193,26 @@ func selectRet(t *translation) handler {
 	if t.args[0] == x86.None {
 		t.imm = 0
 	}
-	if t.flatBranch() && t.mode&(modeFlat|modeStack32) == modeFlat|modeStack32 {
+	if t.flatBranch() && t.mode&(ModeFlat|ModeStack32) == ModeFlat|ModeStack32 {
 		return ret32
 	}
 	return ret
 }
 
 func ret32(c *CPU, o *op) status {
-	sp := c.R[esp]
-	v, ok := c.load32(sp)
-	if !ok {
-		return faulted
+	s := c.Core
+	sp := s.R[esp]
+	var v uint32
+	if e := &c.tlb[sp>>12&tlbMask]; e.R == (sp+3)&^0xfff {
+		v = c.ram.Load32(e.Off + sp)
+	} else {
+		var ok bool
+		if v, ok = c.loadSlow(sp, 4, c.Half); !ok {
+			return faulted
+		}
 	}
-	c.R[esp] = sp + 4 + o.imm
-	c.EIP = v
+	s.R[esp] = sp + 4 + o.imm
+	s.EIP = v
 	return elsewhere
 }
 

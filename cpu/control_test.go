@@ -471,7 +471,7 @@ func TestRandom(t *testing.T) {
 		r.flags(arithFlags, 0)
 		r.R[eax] = 0
 		r.exec(0x0f, 0xc7, op)
-		r.wantf(r.R[eax] == 0x12345678 && r.arith() == flagCF, "EAX %x, flags %x", r.R[eax], r.arith())
+		r.wantf(r.R[eax] == 0x12345678 && r.Arith() == flagCF, "EAX %x, flags %x", r.R[eax], r.Arith())
 		r.R[eax] = 0
 		r.exec(0x66, 0x0f, 0xc7, op)
 		r.wantf(r.R[eax] == 0x5678, "AX %x", r.R[eax])

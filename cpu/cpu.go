@@ -60,33 +60,26 @@ const (
 // Exit is how a Run ended.
 type Exit struct{ Reason Reason }
 
-// CPU is one processor. State is the guest's view of it and is exported so that
-// loaders, tests, traces and snapshots read and write it between Runs; call
+// CPU is one processor. Its State is the guest's view of it and is exported so
+// that loaders, tests, traces and snapshots read and write it between Runs; call
 // Reload after a change from outside.
 type CPU struct {
-	State
+	*Core
 
 	ram  mem.Arena
-	tlb  *TLB // what data accesses look into: a half of State.TLB, or noTLB
-	code *TLB // what instruction fetch looks into
+	tlb  *TLB // TLB[Data]: what data accesses look into
+	code *TLB // TLB[Half]: what instruction fetch looks into
 	n    int  // ops of the current block to execute; 0 makes it end behind the current one
-	half uint8
 	// precise: State.Retired is exact, as the current op is the first and
 	// only one to run.
 	precise bool
 	// retrying: the op that has just faulted raised no exception; it asks to
 	// be executed again with an exact count.
 	retrying bool
-	pending  event
 	// stepLost: the instruction under single step was a software interrupt
 	// or task switch, which drop the trap.
 	stepLost bool
 	running  bool
-	// paused is the value of Retired between two iterations of a repeated
-	// instruction.
-	paused uint64
-	mode   mode
-	limit  uint64 // value of Retired at which Run returns
 
 	mem     *mem.Memory
 	ports   Ports
@@ -105,6 +98,5 @@ type CPU struct {
 
 	blocks blockCache
 	floats sseEnv
-	noTLB  TLB // never hits: makes each access take the checking path
 	trace  func(*CPU, *Fault)
 }

@@ -1,10 +1,10 @@
 package cpu
 
-// event is the set of things to look at before the next instruction.
-type event uint16
+// Event is the set of things to look at before the next instruction.
+type Event uint16
 
 const (
-	pendIntr   event = 1 << iota // INTR is up and IF is set
+	pendIntr   Event = 1 << iota // INTR is up and IF is set
 	pendNMI                      // an NMI waits and is not masked
 	pendShadow                   // hold interrupts off for one instruction
 	pendTrap                     // TF is set
@@ -18,7 +18,13 @@ const (
 
 // updateEvents derives pending from State and makes the current block end.
 func (c *CPU) updateEvents() {
-	e := c.pending & (pendYield | pendReset)
+	var e Event
+	if c.ResetPin {
+		e |= pendReset
+	}
+	if c.Yielding {
+		e |= pendYield
+	}
 	if c.IntrPin && c.Flags&flagIF != 0 {
 		e |= pendIntr
 	}
@@ -43,13 +49,13 @@ func (c *CPU) updateEvents() {
 	if c.Shutdown {
 		e |= pendShutdown
 	}
-	c.pending = 0
+	c.Pending = 0
 	c.post(e)
 }
 
 // post makes e pending: Run looks at it behind the current instruction.
-func (c *CPU) post(e event) {
-	c.pending |= e
+func (c *CPU) post(e Event) {
+	c.Pending |= e
 	c.stop()
 }
 

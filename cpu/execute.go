@@ -18,41 +18,42 @@ func (c *CPU) stopped() bool { return c.n == 0 }
 // attention of Run. The loop over ops stands in it, since a call a block costs
 // a tenth of the speed.
 func (c *CPU) execute() {
+	s := c.Core
 	b := c.find()
 	for b != nil {
 		n := int(b.n)
-		if left := c.limit - c.Retired; uint64(n) > left {
+		if left := s.Limit - s.Retired; uint64(n) > left {
 			n = int(left)
 			if b.quiet {
 				b = c.partOf(b, n)
 			}
 		}
 		c.n, c.precise = n, n == 1
-		from, o, i := c.EIP, b.first, 1
+		from, o, i := s.EIP, b.first, 1
 		st := o.fn(c, o)
 		for ; st == next && i < c.n; i++ {
 			o = o.after()
 			st = o.fn(c, o)
 		}
 		if st == faulted {
-			c.Retired += uint64(i - 1)
-			c.EIP += uint32(o.start)
+			s.Retired += uint64(i - 1)
+			s.EIP += uint32(o.start)
 			if !c.retrying {
 				break
 			}
 			c.redo()
 			return
 		}
-		c.Retired += uint64(i)
+		s.Retired += uint64(i)
 		slot := exitTo
 		if st == next {
 			slot = exitBehind
-			c.EIP += uint32(o.start) + uint32(o.len)
+			s.EIP += uint32(o.start) + uint32(o.len)
 			if i < int(b.n) {
 				return
 			}
 		}
-		if c.pending != 0 || c.Retired >= c.limit {
+		if s.Pending != 0 || s.Retired >= s.Limit {
 			return
 		}
 		if st == elsewhere {
@@ -78,7 +79,7 @@ const (
 // successor finds the block that follows b, which was entered at from, and links
 // it to b where that is allowed; nil with a fault recorded.
 func (c *CPU) successor(b *block, slot int, from uint32) *block {
-	const linkable = modeFlatCode | modeCode32
+	const linkable = ModeFlatCode | ModeCode32
 	flushes := c.blocks.flushes
 	nb := c.find()
 	// A block that crosses pages is looked up each time, since its second page
@@ -98,7 +99,7 @@ func (c *CPU) redo() {
 		c.DebugHits = 0
 		c.updateEvents()
 	}
-	if c.Retired < c.limit {
+	if c.Retired < c.Limit {
 		c.single()
 	}
 }

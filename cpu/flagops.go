@@ -34,7 +34,7 @@ func cli(c *CPU, o *op) status {
 		return faulted
 	}
 	c.Flags &^= flagIF
-	c.pending &^= pendIntr
+	c.Pending &^= pendIntr
 	return next
 }
 
@@ -71,7 +71,7 @@ func popf(c *CPU, o *op) status {
 		// SDM vol. 2B, POPF: RF is cleared whatever was popped.
 		v &^= flagRF
 	}
-	was := c.mode
+	was := c.Mode
 	sensitive := uint32(flagIF | flagTF | flagRF | flagAC)
 	old := c.EFLAGS()
 	v = old&^mask | v&mask
@@ -80,19 +80,19 @@ func popf(c *CPU, o *op) status {
 		return next
 	}
 	c.flagsChanged()
-	if c.mode != was {
+	if c.Mode != was {
 		return c.resume(o)
 	}
 	return next
 }
 
 func lahf(c *CPU, _ *op) status {
-	c.writeReg(eax, 8, c.arith()&0xff|2, 1)
+	c.writeReg(eax, 8, c.Arith()&0xff|2, 1)
 	return next
 }
 
 func sahf(c *CPU, _ *op) status {
-	c.setArith(c.arith()&flagOF | c.R[eax]>>8&(flagCF|flagPF|flagAF|flagZF|flagSF))
+	c.SetArith(c.Arith()&flagOF | c.R[eax]>>8&(flagCF|flagPF|flagAF|flagZF|flagSF))
 	return next
 }
 

@@ -6,118 +6,52 @@ import (
 	"alpinevm/cpu/x86"
 )
 
-// The six arithmetic flags are kept as the result of the last operation and its
-// carries, and computed when asked for:
-//
-//	Res      the result, sign-extended from the operand size: ZF, SF and PF
-//	Aux      bit 31 CF, bits 31 and 30 differ: OF, bit 3 AF,
-//	         bit 0 flips SF, bits 8 to 15 are xored into the byte PF counts
-//
-// The flips exist because POPF, SAHF and rotates may set combinations that no
-// result has (ZF with SF).
-const (
-	auxCF = 1 << 31
-	auxPO = 1 << 30
-	auxAF = 1 << 3
-	auxSF = 1 << 0
-)
-
-const arithFlags = x86.FlagCF | x86.FlagPF | x86.FlagAF | x86.FlagZF | x86.FlagSF | x86.FlagOF
+const arithFlags = x86.FlagsArith
 
 func (s *State) cf() bool { return int32(s.Aux) < 0 }
 func (s *State) zf() bool { return s.Res == 0 }
 func (s *State) of() bool { return int32(s.Aux^s.Aux<<1) < 0 }
 func (s *State) sf() bool { return int32(s.Res^s.Aux<<31) < 0 }
 func (s *State) pf() bool { return bits.OnesCount8(uint8(s.Res)^uint8(s.Aux>>8))&1 == 0 }
-func (s *State) af() bool { return s.Aux&auxAF != 0 }
+func (s *State) af() bool { return s.Aux&AuxAF != 0 }
 
 // carry is CF as a number.
 func (s *State) carry() uint32 { return s.Aux >> 31 }
 
-// arith gives the six arithmetic flags as EFLAGS bits.
-func (s *State) arith() uint32 {
-	f := s.Aux >> 31 // CF is bit 0
-	if s.pf() {
-		f |= x86.FlagPF
-	}
-	if s.af() {
-		f |= x86.FlagAF
-	}
-	if s.zf() {
-		f |= x86.FlagZF
-	}
-	if s.sf() {
-		f |= x86.FlagSF
-	}
-	if s.of() {
-		f |= x86.FlagOF
-	}
-	return f
-}
-
-// setArith sets the six arithmetic flags from EFLAGS bits.
-func (s *State) setArith(f uint32) {
-	var aux uint32
-	if f&x86.FlagCF != 0 {
-		aux = auxCF | auxPO
-	}
-	if f&x86.FlagOF != 0 {
-		aux ^= auxPO
-	}
-	if f&x86.FlagAF != 0 {
-		aux |= auxAF
-	}
-	if f&x86.FlagSF != 0 {
-		aux |= auxSF
-	}
-	if f&x86.FlagZF != 0 {
-		s.Res = 0
-		if f&x86.FlagPF == 0 {
-			aux |= 1 << 8
-		}
-	} else {
-		s.Res = 1
-		if f&x86.FlagPF != 0 {
-			aux |= 1 << 8
-		}
-	}
-	s.Aux = aux
-}
-
 // setCF changes CF alone.
 func (s *State) setCF(on bool) {
 	of := s.of()
-	s.Aux &^= auxCF | auxPO
+	s.Aux &^= AuxCF | AuxPO
 	if on {
-		s.Aux |= auxCF
+		s.Aux |= AuxCF
 	}
 	if of != on {
-		s.Aux |= auxPO
+		s.Aux |= AuxPO
 	}
 }
 
 // setZF changes ZF alone.
 func (s *State) setZF(on bool) {
-	f := s.arith() &^ x86.FlagZF
+	f := s.Arith() &^ x86.FlagZF
 	if on {
 		f |= x86.FlagZF
 	}
-	s.setArith(f)
+	s.SetArith(f)
 }
 
 // setCFOF changes CF and OF alone.
 func (s *State) setCFOF(cf, of uint32) {
-	s.Aux = s.Aux&^(auxCF|auxPO) | cf<<31 | (cf^of)<<30
+	s.Aux = s.Aux&^(AuxCF|AuxPO) | cf<<31 | (cf^of)<<30
 }
 
 // EFLAGS gives the whole register.
-func (s *State) EFLAGS() uint32 { return s.Flags | s.arith() | 2 }
+func (s *State) EFLAGS() uint32 { return s.Flags | s.Arith() | 2 }
 
 // SetEFLAGS sets the whole register, with no check of privilege. The caller
 // updates what hangs on IF, TF, VM and AC: see CPU.flagsChanged.
 func (s *State) SetEFLAGS(f uint32) {
 	s.Flags = f&^(arithFlags|0xffc08028) | 2
-	s.setArith(f)
+	s.SetArith(f)
 }
 
 // cond evaluates condition code cc (SDM vol. 1 appendix B).
@@ -169,7 +103,7 @@ func (s *State) flagsSub(a, b, r uint32, size uint8) {
 
 func (s *State) setCarries(cy, r uint32, size uint8) {
 	s.Res = signExtend(r, size)
-	s.Aux = cy<<((4-size)*8)&(auxCF|auxPO) | cy&auxAF
+	s.Aux = cy<<((4-size)*8)&(AuxCF|AuxPO) | cy&AuxAF
 }
 
 func (s *State) flagsLogic(r uint32, size uint8) {

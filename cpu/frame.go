@@ -59,7 +59,7 @@ func (c *CPU) writeFrame(f *frame, s *stackTop) (sp uint32, ok bool) {
 		if !c.reach(lin, write, s.half) || lin&0xfff+n > 0x1000 && !c.reach(lin+n-1, write, s.half) {
 			return 0, false
 		}
-		if c.tlb == &c.noTLB {
+		if c.Data == NoTLB {
 			if f.user && !c.alignedUser(lin, n) {
 				return 0, false
 			}
@@ -84,7 +84,7 @@ func (c *CPU) writeFrame(f *frame, s *stackTop) (sp uint32, ok bool) {
 }
 
 // top is the current stack.
-func (c *CPU) top() stackTop { return stackTop{&c.Seg[segSS], c.R[esp], c.half} }
+func (c *CPU) top() stackTop { return stackTop{&c.Seg[segSS], c.R[esp], c.Half} }
 
 // privilegeHalf is the half of the TLB that serves cpl.
 func privilegeHalf(cpl uint8) uint8 {

@@ -84,7 +84,8 @@ func compare(t *testing.T, mode byte, code []byte, n int) {
 			}
 		}
 		a, b := warm.State, fresh.State
-		a.TLB, b.TLB, a.TLBGlobal, b.TLBGlobal = [2]TLB{}, [2]TLB{}, [2][tlbSize / 64]uint64{}, [2][tlbSize / 64]uint64{}
+		a.TLB, a.TLBGlobal = b.TLB, b.TLBGlobal
+		a.Paused, b.Paused = 0, 0
 		// How flags are kept may differ, what they are may not.
 		fa, fb := a.EFLAGS(), b.EFLAGS()
 		a.Res, a.Aux, b.Res, b.Aux = 0, 0, 0, 0

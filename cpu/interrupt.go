@@ -86,7 +86,7 @@ func fault(v uint8) bool {
 // between says whether the last instruction is a repeated one that is to go on:
 // RF is saved as set then, so that its breakpoint does not fire again (SDM vol.
 // 3B 17.3.1.1). The delivery has been counted already.
-func (c *CPU) between() bool { return c.paused == c.Retired-1 }
+func (c *CPU) between() bool { return c.Paused == c.Retired-1 }
 
 // interrupt delivers an interrupt of the given vector; c.EIP is where execution
 // goes on afterwards.

@@ -149,6 +149,6 @@ func (c *CPU) again(o *op) status {
 		return next
 	}
 	c.EIP = o.eip(c)
-	c.paused = c.Retired + 1
+	c.Paused = c.Retired + 1
 	return elsewhere
 }

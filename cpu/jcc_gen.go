@@ -3,128 +3,144 @@
 package cpu
 
 func jccO(c *CPU, o *op) status {
-	if int32(c.Aux^c.Aux<<1) < 0 {
-		c.EIP += o.imm
+	s := c.Core
+	if int32(s.Aux^s.Aux<<1) < 0 {
+		s.EIP += o.imm
 		return jump
 	}
 	return next
 }
 
 func jccNO(c *CPU, o *op) status {
-	if int32(c.Aux^c.Aux<<1) >= 0 {
-		c.EIP += o.imm
+	s := c.Core
+	if int32(s.Aux^s.Aux<<1) >= 0 {
+		s.EIP += o.imm
 		return jump
 	}
 	return next
 }
 
 func jccB(c *CPU, o *op) status {
-	if int32(c.Aux) < 0 {
-		c.EIP += o.imm
+	s := c.Core
+	if int32(s.Aux) < 0 {
+		s.EIP += o.imm
 		return jump
 	}
 	return next
 }
 
 func jccAE(c *CPU, o *op) status {
-	if int32(c.Aux) >= 0 {
-		c.EIP += o.imm
+	s := c.Core
+	if int32(s.Aux) >= 0 {
+		s.EIP += o.imm
 		return jump
 	}
 	return next
 }
 
 func jccE(c *CPU, o *op) status {
-	if c.Res == 0 {
-		c.EIP += o.imm
+	s := c.Core
+	if s.Res == 0 {
+		s.EIP += o.imm
 		return jump
 	}
 	return next
 }
 
 func jccNE(c *CPU, o *op) status {
-	if c.Res != 0 {
-		c.EIP += o.imm
+	s := c.Core
+	if s.Res != 0 {
+		s.EIP += o.imm
 		return jump
 	}
 	return next
 }
 
 func jccBE(c *CPU, o *op) status {
-	if int32(c.Aux) < 0 || c.Res == 0 {
-		c.EIP += o.imm
+	s := c.Core
+	if int32(s.Aux) < 0 || s.Res == 0 {
+		s.EIP += o.imm
 		return jump
 	}
 	return next
 }
 
 func jccA(c *CPU, o *op) status {
-	if int32(c.Aux) >= 0 && c.Res != 0 {
-		c.EIP += o.imm
+	s := c.Core
+	if int32(s.Aux) >= 0 && s.Res != 0 {
+		s.EIP += o.imm
 		return jump
 	}
 	return next
 }
 
 func jccS(c *CPU, o *op) status {
-	if int32(c.Res^c.Aux<<31) < 0 {
-		c.EIP += o.imm
+	s := c.Core
+	if int32(s.Res^s.Aux<<31) < 0 {
+		s.EIP += o.imm
 		return jump
 	}
 	return next
 }
 
 func jccNS(c *CPU, o *op) status {
-	if int32(c.Res^c.Aux<<31) >= 0 {
-		c.EIP += o.imm
+	s := c.Core
+	if int32(s.Res^s.Aux<<31) >= 0 {
+		s.EIP += o.imm
 		return jump
 	}
 	return next
 }
 
 func jccP(c *CPU, o *op) status {
-	if c.pf() {
-		c.EIP += o.imm
+	s := c.Core
+	if s.pf() {
+		s.EIP += o.imm
 		return jump
 	}
 	return next
 }
 
 func jccNP(c *CPU, o *op) status {
-	if !c.pf() {
-		c.EIP += o.imm
+	s := c.Core
+	if !s.pf() {
+		s.EIP += o.imm
 		return jump
 	}
 	return next
 }
 
 func jccL(c *CPU, o *op) status {
-	if int32(c.Res^c.Aux<<31^c.Aux^c.Aux<<1) < 0 {
-		c.EIP += o.imm
+	s := c.Core
+	if int32(s.Res^s.Aux<<31^s.Aux^s.Aux<<1) < 0 {
+		s.EIP += o.imm
 		return jump
 	}
 	return next
 }
 
 func jccGE(c *CPU, o *op) status {
-	if int32(c.Res^c.Aux<<31^c.Aux^c.Aux<<1) >= 0 {
-		c.EIP += o.imm
+	s := c.Core
+	if int32(s.Res^s.Aux<<31^s.Aux^s.Aux<<1) >= 0 {
+		s.EIP += o.imm
 		return jump
 	}
 	return next
 }
 
 func jccLE(c *CPU, o *op) status {
-	if c.Res == 0 || int32(c.Res^c.Aux<<31^c.Aux^c.Aux<<1) < 0 {
-		c.EIP += o.imm
+	s := c.Core
+	if s.Res == 0 || int32(s.Res^s.Aux<<31^s.Aux^s.Aux<<1) < 0 {
+		s.EIP += o.imm
 		return jump
 	}
 	return next
 }
 
 func jccG(c *CPU, o *op) status {
-	if c.Res != 0 && int32(c.Res^c.Aux<<31^c.Aux^c.Aux<<1) >= 0 {
-		c.EIP += o.imm
+	s := c.Core
+	if s.Res != 0 && int32(s.Res^s.Aux<<31^s.Aux^s.Aux<<1) >= 0 {
+		s.EIP += o.imm
 		return jump
 	}
 	return next

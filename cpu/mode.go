@@ -1,52 +1,53 @@
 package cpu
 
-// mode is what decoding and the choice of handlers depend on. It is part of the
+// Mode is what decoding and the choice of handlers depend on. It is part of the
 // key of a block.
-type mode uint8
+type Mode uint8
 
+// Bits of a Mode.
 const (
-	modeCode32    mode = 1 << iota // CS.D
-	modeStack32                    // SS.B
-	modeUser                       // CPL 3
-	modeFlat                       // DS, ES and SS: base 0, limit 4 GiB, writable
-	modeFlatCode                   // CS: base 0, limit 4 GiB
-	modeProtected                  // not real, not virtual-8086
-	modeSystem                     // CPL 0
+	ModeCode32    Mode = 1 << iota // CS.D
+	ModeStack32                    // SS.B
+	ModeUser                       // CPL 3
+	ModeFlat                       // DS, ES and SS: base 0, limit 4 GiB, writable
+	ModeFlatCode                   // CS: base 0, limit 4 GiB
+	ModeProtected                  // not real, not virtual-8086
+	ModeSystem                     // CPL 0
 )
 
 // modeChanged derives what depends on the segment registers, CPL, CR0, DR7 and
 // EFLAGS.VM and AC: the mode that keys blocks, and the half of the TLB.
 func (c *CPU) modeChanged() {
-	var m mode
+	var m Mode
 	if c.Seg[segCS].Attr&AttrDB != 0 {
-		m |= modeCode32
+		m |= ModeCode32
 	}
 	if c.Seg[segSS].Attr&AttrDB != 0 {
-		m |= modeStack32
+		m |= ModeStack32
 	}
-	c.half = 0
+	c.Half = 0
 	switch c.CPL {
 	case 0:
-		m |= modeSystem
+		m |= ModeSystem
 	case 3:
-		m |= modeUser
-		c.half = 1
+		m |= ModeUser
+		c.Half = 1
 	}
-	if c.Seg[segDS].Fast&c.Seg[segES].Fast&c.Seg[segSS].Fast&(fastRead|fastWrite|fastFlat) == fastRead|fastWrite|fastFlat {
-		m |= modeFlat
+	if c.Seg[segDS].Fast&c.Seg[segES].Fast&c.Seg[segSS].Fast&(FastRead|FastWrite|FastFlat) == FastRead|FastWrite|FastFlat {
+		m |= ModeFlat
 	}
 	if cs := &c.Seg[segCS]; cs.Limit == 0xffffffff && cs.Base == 0 {
-		m |= modeFlatCode
+		m |= ModeFlatCode
 	}
 	if c.protected() {
-		m |= modeProtected
+		m |= ModeProtected
 	}
-	c.mode = m
-	c.code = &c.TLB[c.half]
-	c.tlb = c.code
+	c.Mode = m
+	c.Data = c.Half
 	if c.checking() {
-		c.tlb = &c.noTLB
+		c.Data = NoTLB
 	}
+	c.code, c.tlb = &c.TLB[c.Half], &c.TLB[c.Data]
 	c.stop()
 }
 

@@ -54,7 +54,8 @@ func selectLea(t *translation) handler {
 }
 
 func lea32(c *CPU, o *op) status {
-	c.R[o.reg&15] = c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	s.R[o.reg&15] = s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	return next
 }
 

@@ -3,66 +3,74 @@
 package cpu
 
 func mov8RegRM(c *CPU, o *op) status {
-	r := c.R[o.rm&3] >> (o.rmSh & 31) & 0xff
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s := c.Core
+	r := s.R[o.rm&3] >> (o.rmSh & 31) & 0xff
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func mov8RMReg(c *CPU, o *op) status {
-	r := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s := c.Core
+	r := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func mov8RegImm(c *CPU, o *op) status {
+	s := c.Core
 	r := o.imm
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func mov8RMImm(c *CPU, o *op) status {
+	s := c.Core
 	r := o.imm
-	c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
+	s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31)
 	return next
 }
 
 func mov8RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
 	r := m
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func mov8MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	r := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	r := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
-	return c.storeSlow(lin, 1, r, c.half)
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func mov8MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	r := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
-	return c.storeSlow(lin, 1, r, c.half)
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func mov8RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -72,26 +80,27 @@ func mov8RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
 	r := m
-	c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
+	s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31)
 	return next
 }
 
 func mov8MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 1)
 	if !ok {
 		return faulted
 	}
-	r := c.R[o.reg&3] >> (o.regSh & 31) & 0xff
+	r := s.R[o.reg&3] >> (o.regSh & 31) & 0xff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin)&^0xfff {
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
-	return c.storeSlow(lin, 1, r, c.half)
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func mov8MemImmSeg(c *CPU, o *op) status {
@@ -104,70 +113,78 @@ func mov8MemImmSeg(c *CPU, o *op) status {
 		c.ram.Store8(e.Off+lin, uint8(r))
 		return next
 	}
-	return c.storeSlow(lin, 1, r, c.half)
+	return c.storeSlow(lin, 1, r, c.Half)
 }
 
 func mov16RegRM(c *CPU, o *op) status {
-	r := c.R[o.rm&15] & 0xffff
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s := c.Core
+	r := s.R[o.rm&15] & 0xffff
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func mov16RMReg(c *CPU, o *op) status {
-	r := c.R[o.reg&15] & 0xffff
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s := c.Core
+	r := s.R[o.reg&15] & 0xffff
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func mov16RegImm(c *CPU, o *op) status {
+	s := c.Core
 	r := o.imm
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func mov16RMImm(c *CPU, o *op) status {
+	s := c.Core
 	r := o.imm
-	c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff
+	s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff
 	return next
 }
 
 func mov16RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
 	r := m
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func mov16MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	r := c.R[o.reg&15] & 0xffff
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	r := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
-	return c.storeSlow(lin, 2, r, c.half)
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func mov16MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	r := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
-	return c.storeSlow(lin, 2, r, c.half)
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func mov16RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -177,26 +194,27 @@ func mov16RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
 	r := m
-	c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff
+	s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff
 	return next
 }
 
 func mov16MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 2)
 	if !ok {
 		return faulted
 	}
-	r := c.R[o.reg&15] & 0xffff
+	r := s.R[o.reg&15] & 0xffff
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+1)&^0xfff {
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
-	return c.storeSlow(lin, 2, r, c.half)
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func mov16MemImmSeg(c *CPU, o *op) status {
@@ -209,70 +227,78 @@ func mov16MemImmSeg(c *CPU, o *op) status {
 		c.ram.Store16(e.Off+lin, uint16(r))
 		return next
 	}
-	return c.storeSlow(lin, 2, r, c.half)
+	return c.storeSlow(lin, 2, r, c.Half)
 }
 
 func mov32RegRM(c *CPU, o *op) status {
-	r := c.R[o.rm&15]
-	c.R[o.reg&15] = r
+	s := c.Core
+	r := s.R[o.rm&15]
+	s.R[o.reg&15] = r
 	return next
 }
 
 func mov32RMReg(c *CPU, o *op) status {
-	r := c.R[o.reg&15]
-	c.R[o.rm&15] = r
+	s := c.Core
+	r := s.R[o.reg&15]
+	s.R[o.rm&15] = r
 	return next
 }
 
 func mov32RegImm(c *CPU, o *op) status {
+	s := c.Core
 	r := o.imm
-	c.R[o.reg&15] = r
+	s.R[o.reg&15] = r
 	return next
 }
 
 func mov32RMImm(c *CPU, o *op) status {
+	s := c.Core
 	r := o.imm
-	c.R[o.rm&15] = r
+	s.R[o.rm&15] = r
 	return next
 }
 
 func mov32RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+3)&^0xfff {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
 	r := m
-	c.R[o.reg&15] = r
+	s.R[o.reg&15] = r
 	return next
 }
 
 func mov32MemRegFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
-	r := c.R[o.reg&15]
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
+	r := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
-	return c.storeSlow(lin, 4, r, c.half)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func mov32MemImmFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	r := o.imm
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
-	return c.storeSlow(lin, 4, r, c.half)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func mov32RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 4)
 	if !ok {
 		return faulted
@@ -282,26 +308,27 @@ func mov32RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load32(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 4, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 4, c.Half); !ok {
 			return faulted
 		}
 	}
 	r := m
-	c.R[o.reg&15] = r
+	s.R[o.reg&15] = r
 	return next
 }
 
 func mov32MemRegSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linWrite(o, 4)
 	if !ok {
 		return faulted
 	}
-	r := c.R[o.reg&15]
+	r := s.R[o.reg&15]
 	if e := &c.tlb[lin>>12&tlbMask]; e.W == (lin+3)&^0xfff {
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
-	return c.storeSlow(lin, 4, r, c.half)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 func mov32MemImmSeg(c *CPU, o *op) status {
@@ -314,7 +341,7 @@ func mov32MemImmSeg(c *CPU, o *op) status {
 		c.ram.Store32(e.Off+lin, r)
 		return next
 	}
-	return c.storeSlow(lin, 4, r, c.half)
+	return c.storeSlow(lin, 4, r, c.Half)
 }
 
 var movHandlers = [3]operands{
@@ -354,28 +381,31 @@ var movHandlers = [3]operands{
 }
 
 func movzx8RegRM(c *CPU, o *op) status {
-	v := c.R[o.rm&3] >> (o.rmSh & 31) & 0xff
-	c.R[o.reg&15] = v
+	s := c.Core
+	v := s.R[o.rm&3] >> (o.rmSh & 31) & 0xff
+	s.R[o.reg&15] = v
 	return next
 }
 
 func movzx8RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
 	v := m
-	c.R[o.reg&15] = v
+	s.R[o.reg&15] = v
 	return next
 }
 
 func movzx8RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -385,38 +415,41 @@ func movzx8RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
 	v := m
-	c.R[o.reg&15] = v
+	s.R[o.reg&15] = v
 	return next
 }
 
 func movzx16RegRM(c *CPU, o *op) status {
-	v := c.R[o.rm&15] & 0xffff
-	c.R[o.reg&15] = v
+	s := c.Core
+	v := s.R[o.rm&15] & 0xffff
+	s.R[o.reg&15] = v
 	return next
 }
 
 func movzx16RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
 	v := m
-	c.R[o.reg&15] = v
+	s.R[o.reg&15] = v
 	return next
 }
 
 func movzx16RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -426,12 +459,12 @@ func movzx16RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
 	v := m
-	c.R[o.reg&15] = v
+	s.R[o.reg&15] = v
 	return next
 }
 
@@ -449,28 +482,31 @@ var movzxHandlers = [2]operands{
 }
 
 func movsx8RegRM(c *CPU, o *op) status {
-	v := c.R[o.rm&3] >> (o.rmSh & 31) & 0xff
-	c.R[o.reg&15] = uint32(int32(int8(v)))
+	s := c.Core
+	v := s.R[o.rm&3] >> (o.rmSh & 31) & 0xff
+	s.R[o.reg&15] = uint32(int32(int8(v)))
 	return next
 }
 
 func movsx8RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin)&^0xfff {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
 	v := m
-	c.R[o.reg&15] = uint32(int32(int8(v)))
+	s.R[o.reg&15] = uint32(int32(int8(v)))
 	return next
 }
 
 func movsx8RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 1)
 	if !ok {
 		return faulted
@@ -480,38 +516,41 @@ func movsx8RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load8(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 1, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 1, c.Half); !ok {
 			return faulted
 		}
 	}
 	v := m
-	c.R[o.reg&15] = uint32(int32(int8(v)))
+	s.R[o.reg&15] = uint32(int32(int8(v)))
 	return next
 }
 
 func movsx16RegRM(c *CPU, o *op) status {
-	v := c.R[o.rm&15] & 0xffff
-	c.R[o.reg&15] = uint32(int32(int16(v)))
+	s := c.Core
+	v := s.R[o.rm&15] & 0xffff
+	s.R[o.reg&15] = uint32(int32(int16(v)))
 	return next
 }
 
 func movsx16RegMemFlat(c *CPU, o *op) status {
-	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+	s := c.Core
+	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 	var m uint32
 	if e := &c.tlb[lin>>12&tlbMask]; e.R == (lin+1)&^0xfff {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
 	v := m
-	c.R[o.reg&15] = uint32(int32(int16(v)))
+	s.R[o.reg&15] = uint32(int32(int16(v)))
 	return next
 }
 
 func movsx16RegMemSeg(c *CPU, o *op) status {
+	s := c.Core
 	lin, ok := c.linRead(o, 2)
 	if !ok {
 		return faulted
@@ -521,12 +560,12 @@ func movsx16RegMemSeg(c *CPU, o *op) status {
 		m = uint32(c.ram.Load16(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, 2, c.half); !ok {
+		if m, ok = c.loadSlow(lin, 2, c.Half); !ok {
 			return faulted
 		}
 	}
 	v := m
-	c.R[o.reg&15] = uint32(int32(int16(v)))
+	s.R[o.reg&15] = uint32(int32(int16(v)))
 	return next
 }
 

@@ -67,10 +67,11 @@ func (c *CPU) locate(lin uint32, acc access, half uint8) (place, bool) {
 
 // fill enters a translation into the TLB.
 func (c *CPU) fill(w *walk, p place) {
+	s := c.Core
 	page := w.lin &^ 0xfff
 	i := w.lin >> 12 & tlbMask
-	e := &c.TLB[w.half][i]
-	e.R, e.W, e.X = page, noTag, noTag
+	e := &s.TLB[w.half][i]
+	e.R, e.W, e.X = page, NoTag, NoTag
 	e.Off = p.off&^0xfff - page
 	if w.writable && w.dirty && p.kind == mem.RAM && c.mem.Code(p.off) == 0 {
 		e.W = page
@@ -78,18 +79,8 @@ func (c *CPU) fill(w *walk, p place) {
 	if w.executable {
 		e.X = page
 	}
-	g := &c.TLBGlobal[w.half][i/64]
-	if w.global {
-		*g |= 1 << (i % 64)
-	} else {
-		*g &^= 1 << (i % 64)
-	}
-	l := &c.TLBLarge[w.half][i/64]
-	if w.large {
-		*l |= 1 << (i % 64)
-	} else {
-		*l &^= 1 << (i % 64)
-	}
+	s.TLBGlobal[w.half].put(i, w.global)
+	s.TLBLarge[w.half].put(i, w.large)
 }
 
 // walk is one translation under way.
@@ -310,7 +301,7 @@ func (c *CPU) flushTLB(global bool) {
 	if c.backend != nil {
 		c.backend.FlushTLB()
 	}
-	for h := range c.TLB {
+	for h := range c.TLB[:NoTLB] {
 		t := &c.TLB[h]
 		for w := range c.TLBGlobal[h] {
 			keep := c.TLBGlobal[h][w]
@@ -334,7 +325,7 @@ func (c *CPU) flushPage(lin uint32) {
 		c.backend.FlushPage(lin)
 	}
 	i := lin >> 12 & tlbMask
-	for h := range c.TLB {
+	for h := range c.TLB[:NoTLB] {
 		t := &c.TLB[h]
 		t[i].drop()
 		for w, set := range c.TLBLarge[h] {
@@ -348,26 +339,4 @@ func (c *CPU) flushPage(lin uint32) {
 }
 
 // drop makes e match nothing.
-func (e *TLBEntry) drop() { e.R, e.W, e.X = noTag, noTag, noTag }
-
-// protectPage makes stores to the arena page at off take the slow path, since
-// it now holds decoded code.
-func (c *CPU) protectPage(off uint32) {
-	off &^= 0xfff
-	if c.backend != nil {
-		c.backend.ProtectPage(off)
-	}
-	for h := range c.TLB {
-		t := &c.TLB[h]
-		for i := range t {
-			if e := &t[i]; e.W != noTag && e.Off+e.W == off {
-				e.W = noTag
-			}
-		}
-	}
-}
-
-// Remapped is the mem.Watcher's: a device moved.
-func (c *CPU) Remapped() {
-	c.flushTLB(true)
-}
+func (e *TLBEntry) drop() { e.R, e.W, e.X = NoTag, NoTag, NoTag }

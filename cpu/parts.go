@@ -56,7 +56,7 @@ func (c *CPU) loadParts(o *op, parts []uint8, b []byte) bool {
 	at := 0
 	for i, n := range parts {
 		lin, ok := c.segRead(o.seg, ea, uint32(n))
-		if !ok || !c.checkPart(lin, i, n, len(b), read) || !c.loadPieces(lin, b[at:at+int(n)], c.half) {
+		if !ok || !c.checkPart(lin, i, n, len(b), read) || !c.loadPieces(lin, b[at:at+int(n)], c.Half) {
 			return false
 		}
 		at, ea = at+int(n), o.within(ea+uint32(n))
@@ -77,13 +77,13 @@ func (c *CPU) storeParts(o *op, parts []uint8, b []byte) status {
 	var at [maxParts]uint32
 	for i, n := range parts {
 		lin, ok := c.segWrite(o.seg, ea, uint32(n))
-		if !ok || !c.checkPart(lin, i, n, len(b), write) || !c.reach(lin, write, c.half) || !c.reach(lin+uint32(n)-1, write, c.half) {
+		if !ok || !c.checkPart(lin, i, n, len(b), write) || !c.reach(lin, write, c.Half) || !c.reach(lin+uint32(n)-1, write, c.Half) {
 			return faulted
 		}
 		at[i], ea = lin, o.within(ea+uint32(n))
 	}
 	for i, n := range parts {
-		if c.storePieces(at[i], b[:n], c.half) == faulted {
+		if c.storePieces(at[i], b[:n], c.Half) == faulted {
 			return faulted
 		}
 		b = b[n:]
@@ -94,7 +94,7 @@ func (c *CPU) storeParts(o *op, parts []uint8, b []byte) status {
 // checkPart is checkAccess for part i, of n bytes, of an operand of size bytes.
 // It is the operand that must be aligned.
 func (c *CPU) checkPart(lin uint32, i int, n uint8, size int, acc access) bool {
-	if c.tlb != &c.noTLB {
+	if c.Data != NoTLB {
 		return true
 	}
 	if i == 0 && !c.alignedUser(lin, uint32(size)) {

@@ -23,4 +23,13 @@ func (c *CPU) SetA20(on bool) {
 
 // Yield makes the current Run return at the next instruction boundary, for a
 // device that has moved the time of the next event forward.
-func (c *CPU) Yield() { c.post(pendYield) }
+func (c *CPU) Yield() {
+	c.Yielding = true
+	c.post(pendYield)
+}
+
+// yielded ends what Yield asked for.
+func (c *CPU) yielded() {
+	c.Yielding = false
+	c.Pending &^= pendYield
+}

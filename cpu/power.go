@@ -11,18 +11,15 @@ func New(cfg Config) (*CPU, error) {
 	if cfg.Mem == nil {
 		return nil, errors.New("cpu: Config.Mem is nil")
 	}
-	c := &CPU{
-		ram: cfg.Mem.Arena, mem: cfg.Mem, ports: cfg.Ports, ack: cfg.AckIRQ,
-		tsc: cfg.TSC, overdue: cfg.Overdue, random: cfg.Random, model: cfg.Model, paused: ^uint64(0),
-	}
+	c := &new(apart).cpu
+	c.Core, c.mem, c.ram = new(Core), cfg.Mem, cfg.Mem.Arena
+	c.ports, c.ack, c.tsc, c.overdue = cfg.Ports, cfg.AckIRQ, cfg.TSC, cfg.Overdue
+	c.random, c.model = cfg.Random, cfg.Model
 	if c.ack == nil {
 		c.ack = func() uint8 { return 0xff } // as an empty bus reads
 	}
 	if c.ports == nil {
 		c.ports = noPorts{}
-	}
-	for i := range c.noTLB {
-		c.noTLB[i] = TLBEntry{noTag, noTag, noTag, 0}
 	}
 	c.features = c.shown()
 	c.blocks.init(cfg.Mem)
@@ -51,6 +48,7 @@ func (c *CPU) Reload() {
 // instruction. The count of retired instructions goes on.
 func (c *CPU) Reset() {
 	if c.running {
+		c.ResetPin = true
 		c.post(pendReset)
 		return
 	}
@@ -58,7 +56,6 @@ func (c *CPU) Reset() {
 }
 
 func (c *CPU) reset() {
-	c.pending = 0
 	intr := c.IntrPin
 	c.State.power(c.model)
 	c.IntrPin = intr
@@ -68,7 +65,7 @@ func (c *CPU) reset() {
 // power sets the power-on state (SDM vol. 3A 9.1.1).
 func (s *State) power(model Model) {
 	retired := s.Retired
-	*s = State{Retired: retired, A20: true, Flags: 2, EIP: 0xfff0, CR0: 0x60000010}
+	*s = State{Retired: retired, Paused: ^uint64(0), A20: true, Flags: 2, EIP: 0xfff0, CR0: 0x60000010}
 	for i := range s.Seg {
 		s.Seg[i] = Seg{Limit: 0xffff, Attr: AttrP | AttrS | AttrWritable | AttrAccessed}
 	}
@@ -80,13 +77,21 @@ func (s *State) power(model Model) {
 	s.R[x86.EDX] = model.signature()
 	s.DR[6], s.DR[7] = 0xffff0ff0, 0x400
 	s.Res = 1
-	s.setArith(0)
+	s.SetArith(0)
 	s.PAT = 0x0007040600070406
 	s.MiscEnable = 1
 	s.FPU.CW, s.FPU.MXCSR, s.FPU.Used = 0x40, 0x1f80, 0xff
 	for h := range s.TLB {
 		for i := range s.TLB[h] {
-			s.TLB[h][i] = TLBEntry{noTag, noTag, noTag, 0}
+			s.TLB[h][i] = TLBEntry{NoTag, NoTag, NoTag, 0}
 		}
 	}
+}
+
+// apart keeps a CPU from lying at the same place in its page as a Core does: a
+// processor takes a load for one of what was just stored where the low 12 bits
+// of their addresses agree, and waits.
+type apart struct {
+	_   [2048]byte
+	cpu CPU
 }

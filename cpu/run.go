@@ -5,11 +5,11 @@ package cpu
 // of an exception or interrupt. Interrupts are taken at instruction
 // boundaries. It never blocks.
 func (c *CPU) Run(n int) Exit {
-	c.limit = c.Retired + uint64(max(n, 0))
+	c.Limit = c.Retired + uint64(max(n, 0))
 	c.running = true
 	defer func() { c.running = false }()
-	for c.Retired < c.limit {
-		if c.pending == 0 {
+	for c.Retired < c.Limit {
+		if c.Pending == 0 {
 			if c.backend == nil || c.delegate() {
 				c.execute()
 			}
@@ -19,11 +19,11 @@ func (c *CPU) Run(n int) Exit {
 			return exit
 		}
 	}
-	if c.pending&pendReset != 0 {
+	if c.Pending&pendReset != 0 {
 		c.reset()
 	}
-	c.pending &^= pendYield
-	if c.Halted && c.pending&(pendIntr|pendNMI) == 0 {
+	c.yielded()
+	if c.Halted && c.Pending&(pendIntr|pendNMI) == 0 {
 		return Exit{Halt}
 	}
 	return Exit{Budget}
@@ -32,14 +32,14 @@ func (c *CPU) Run(n int) Exit {
 // events looks at what is pending, in the order of SDM vol. 3A table 6-2, and
 // executes one instruction under its regime where that is due.
 func (c *CPU) events() (Exit, bool) {
-	switch p := c.pending; {
+	switch p := c.Pending; {
 	case p&pendReset != 0:
 		c.reset()
 		return Exit{}, false
 	case p&pendShutdown != 0:
 		return Exit{Reset}, true
 	case p&pendYield != 0:
-		c.pending &^= pendYield
+		c.yielded()
 		return Exit{Budget}, true
 	case p&pendHit != 0 && !c.ShadowSS:
 		hits := c.DebugHits
@@ -89,7 +89,7 @@ func (c *CPU) step(held bool) {
 	if !c.single() {
 		return
 	}
-	if rf != 0 && c.paused == c.Retired {
+	if rf != 0 && c.Paused == c.Retired {
 		c.Flags |= flagRF
 		c.updateEvents()
 	}

@@ -104,8 +104,8 @@ func (c *CPU) loaded(o *op, s uint8) status {
 	if s >= x86.FS {
 		return next
 	}
-	was := c.mode
-	if c.modeChanged(); c.mode == was {
+	was := c.Mode
+	if c.modeChanged(); c.Mode == was {
 		return next
 	}
 	return c.resume(o)

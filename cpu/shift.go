@@ -56,30 +56,33 @@ func (c *CPU) shift(o *op, n uint32, f shiftFunc) status {
 }
 
 func shl32Imm(c *CPU, o *op) status {
-	v, n := c.R[o.rm&15], o.imm&31
+	s := c.Core
+	v, n := s.R[o.rm&15], o.imm&31
 	r := v << n
-	c.R[o.rm&15] = r
+	s.R[o.rm&15] = r
 	// CF is the last bit out; OF is it xor the new top bit.
-	c.Res, c.Aux = r, v<<(n-1)&auxCF|r>>1&auxPO
+	s.Res, s.Aux = r, v<<(n-1)&AuxCF|r>>1&AuxPO
 	return next
 }
 
 func shr32Imm(c *CPU, o *op) status {
-	v, n := c.R[o.rm&15], o.imm&31
+	s := c.Core
+	v, n := s.R[o.rm&15], o.imm&31
 	r := v >> n
-	c.R[o.rm&15] = r
+	s.R[o.rm&15] = r
 	cf := v >> (n - 1) << 31
 	// The top bit of r is clear: OF is the one below it.
-	c.Res, c.Aux = r, cf|(cf>>1^r&auxPO)
+	s.Res, s.Aux = r, cf|(cf>>1^r&AuxPO)
 	return next
 }
 
 func sar32Imm(c *CPU, o *op) status {
-	v, n := c.R[o.rm&15], o.imm&31
+	s := c.Core
+	v, n := s.R[o.rm&15], o.imm&31
 	r := uint32(int32(v) >> n)
-	c.R[o.rm&15] = r
+	s.R[o.rm&15] = r
 	cf := uint32(int32(v)>>(n-1)) << 31
-	c.Res, c.Aux = r, cf|cf>>1
+	s.Res, s.Aux = r, cf|cf>>1
 	return next
 }
 

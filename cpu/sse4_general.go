@@ -26,7 +26,7 @@ func popcnt(c *CPU, o *op) status {
 	if v == 0 {
 		f = flagZF
 	}
-	c.setArith(f)
+	c.SetArith(f)
 	return next
 }
 

@@ -53,7 +53,7 @@ func ptest(c *CPU, o *op) status {
 	if lo&^x[0]|hi&^x[1] == 0 {
 		f |= flagCF
 	}
-	c.setArith(f)
+	c.SetArith(f)
 	return next
 }
 

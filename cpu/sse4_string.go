@@ -115,7 +115,7 @@ func compareStrings(length func(t *text, reg uint32), result func(c *CPU, o *op,
 		if set&1 != 0 {
 			f |= flagOF
 		}
-		c.setArith(f)
+		c.SetArith(f)
 		return next
 	})
 }

@@ -284,7 +284,7 @@ func comiss(quiet bool) selector {
 		if !c.settle(e) {
 			return faulted
 		}
-		c.setArith(comparison[r])
+		c.SetArith(comparison[r])
 		return next
 	})
 }
@@ -300,7 +300,7 @@ func comisd(quiet bool) selector {
 		if !c.settle(e) {
 			return faulted
 		}
-		c.setArith(comparison[r])
+		c.SetArith(comparison[r])
 		return next
 	})
 }

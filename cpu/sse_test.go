@@ -26,7 +26,7 @@ func (c *CPU) execute1(tb testing.TB, code ...byte) status {
 		tb.Fatalf("decode % x: result %d, length %d", code, r, in.Len)
 	}
 	var o op
-	c.translate(&in, &o, c.mode, 0)
+	c.translate(&in, &o, c.Mode, 0)
 	c.n, c.precise = 1, true
 	c.Fault = Fault{}
 	return o.fn(c, &o)

@@ -67,7 +67,7 @@ var stackFamily = family{
 
 // selectPush serves all but PUSH of a segment register, which segment.go does.
 func selectPush(t *translation) handler {
-	flat := t.mode&(modeFlat|modeStack32) == modeFlat|modeStack32 && t.size == 4
+	flat := t.mode&(ModeFlat|ModeStack32) == ModeFlat|ModeStack32 && t.size == 4
 	switch t.args[0] {
 	case x86.Zv:
 		if flat {
@@ -93,24 +93,26 @@ func selectPush(t *translation) handler {
 }
 
 func push32Reg(c *CPU, o *op) status {
-	sp := c.R[esp] - 4
-	v := c.R[o.reg&15]
+	s := c.Core
+	sp := s.R[esp] - 4
+	v := s.R[o.reg&15]
 	e := &c.tlb[sp>>12&tlbMask]
 	if e.W == (sp+3)&^0xfff {
 		c.ram.Store32(e.Off+sp, v)
-	} else if c.storeSlow(sp, 4, v, c.half) != next {
+	} else if c.storeSlow(sp, 4, v, c.Half) != next {
 		return faulted
 	}
-	c.R[esp] = sp
+	s.R[esp] = sp
 	return next
 }
 
 func push32Imm(c *CPU, o *op) status {
-	sp := c.R[esp] - 4
+	s := c.Core
+	sp := s.R[esp] - 4
 	if c.store32(sp, o.imm) != next {
 		return faulted
 	}
-	c.R[esp] = sp
+	s.R[esp] = sp
 	return next
 }
 
@@ -129,7 +131,7 @@ func pushMem(c *CPU, o *op) status {
 func selectPop(t *translation) handler {
 	switch t.args[0] {
 	case x86.Zv:
-		if t.mode&(modeFlat|modeStack32) == modeFlat|modeStack32 && t.size == 4 {
+		if t.mode&(ModeFlat|ModeStack32) == ModeFlat|ModeStack32 && t.size == 4 {
 			return pop32Reg
 		}
 		return popReg
@@ -144,19 +146,20 @@ func selectPop(t *translation) handler {
 }
 
 func pop32Reg(c *CPU, o *op) status {
-	sp := c.R[esp]
+	s := c.Core
+	sp := s.R[esp]
 	e := &c.tlb[sp>>12&tlbMask]
 	var v uint32
 	if e.R == (sp+3)&^0xfff {
 		v = c.ram.Load32(e.Off + sp)
 	} else {
 		var ok bool
-		if v, ok = c.loadSlow(sp, 4, c.half); !ok {
+		if v, ok = c.loadSlow(sp, 4, c.Half); !ok {
 			return faulted
 		}
 	}
-	c.R[esp] = sp + 4
-	c.R[o.reg&15] = v
+	s.R[esp] = sp + 4
+	s.R[o.reg&15] = v
 	return next
 }
 

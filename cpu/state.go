@@ -1,23 +1,5 @@
 package cpu
 
-// Sizes of the TLB. Supervisor and user translations are apart: half 0 serves
-// CPL 0 to 2 and the processor's own accesses, half 1 serves CPL 3.
-const (
-	tlbBits = 9
-	tlbSize = 1 << tlbBits
-	tlbMask = tlbSize - 1
-	noTag   = 1 // no page-aligned address equals it
-)
-
-// TLBEntry caches one translation of a linear page to RAM or ROM. A tag is the
-// linear page address if the access is allowed without looking any further,
-// else noTag: W is valid only where the dirty bit is set, the page is RAM and
-// holds no decoded code. Off + linear address (mod 2^32) is the arena offset.
-type TLBEntry struct{ R, W, X, Off uint32 }
-
-// TLB is one half of the translation cache, direct-mapped by linear page.
-type TLB [tlbSize]TLBEntry
-
 // Bits of Seg.Attr: descriptor bits 40 to 55 (SDM vol. 3A 3.4.5) without the
 // limit.
 const (
@@ -30,19 +12,6 @@ const (
 	AttrP          uint16 = 1 << 7
 	AttrDB         uint16 = 1 << 14
 	AttrG          uint16 = 1 << 15
-)
-
-// Bits of Seg.Fast.
-const (
-	fastRead  uint8 = 1 << iota // every offset may be read: no limit or type check is needed
-	fastWrite                   // every offset may be written
-	fastFlat                    // the base is 0 as well
-)
-
-// Bits of Seg.Fast, for back ends.
-const (
-	FastRead  = fastRead
-	FastWrite = fastWrite
 )
 
 // Seg is a segment register with its descriptor cache. A null selector has
@@ -62,16 +31,16 @@ func (s *Seg) refresh() {
 	}
 	if s.Attr&AttrCode != 0 {
 		if s.Attr&AttrWritable != 0 {
-			s.Fast = fastRead
+			s.Fast = FastRead
 		}
 	} else if s.Attr&AttrExpandDown == 0 {
-		s.Fast = fastRead
+		s.Fast = FastRead
 		if s.Attr&AttrWritable != 0 {
-			s.Fast |= fastWrite
+			s.Fast |= FastWrite
 		}
 	}
 	if s.Fast != 0 && s.Base == 0 {
-		s.Fast |= fastFlat
+		s.Fast |= FastFlat
 	}
 }
 
@@ -87,18 +56,18 @@ type TableReg struct {
 // FPU is the x87 and SSE state. Mant and SE hold the registers R0 to R7 in
 // physical order, not stack order: significand, and sign with exponent.
 type FPU struct {
+	XMM   [8][2]uint64 // low, high half
 	Mant  [8]uint64
 	SE    [8]uint16
+	MXCSR uint32
+	FIP   uint32
+	FDP   uint32
 	CW    uint16
 	SW    uint16 // TOP is in bits 11 to 13
-	Used  uint8  // bit i: physical register i is not empty (the FXSAVE tag)
 	FOP   uint16
 	FCS   uint16
 	FDS   uint16
-	FIP   uint32
-	FDP   uint32
-	MXCSR uint32
-	XMM   [8][2]uint64 // low, high half
+	Used  uint8 // bit i: physical register i is not empty (the FXSAVE tag)
 }
 
 // Fault is an exception that an instruction has recorded and the processor has
@@ -109,23 +78,30 @@ type Fault struct {
 	HasCode bool
 }
 
-// State is all that a processor remembers, in one struct of fixed layout that
-// holds no Go pointer. Generated code addresses it by offset.
+// State is all that a processor remembers, in one struct that holds no Go
+// pointer: what a snapshot keeps is a copy of it. Its fields stand in such an
+// order that they lie at the same offsets on every host, and what is looked at
+// most lies in few cache lines.
 type State struct {
 	// R holds EAX to EDI. Slot x86.NoReg is zero for ever, so that an
 	// absent base or index needs no test.
 	R   [16]uint32
 	EIP uint32 // of the block being executed, between instructions of the next one
 
-	// Arithmetic flags, lazily: see flags.go. Flags holds all other bits
-	// of EFLAGS.
+	// Arithmetic flags, lazily: see abi.go. Flags holds all other bits of
+	// EFLAGS.
 	Res   uint32
 	Aux   uint32
 	Flags uint32
 
 	Retired uint64 // instructions retired, plus events delivered; a REP iteration counts as one
+	// Paused is the value of Retired between two iterations of a repeated
+	// instruction.
+	Paused uint64
 
-	Seg      [8]Seg // ES CS SS DS FS GS; 6 is LDTR, 7 is TR
+	CR0, CR2, CR3, CR4 uint32
+	DebugHits          uint32 // DR6 bits of data breakpoints that the current instruction hit
+
 	CPL      uint8
 	Halted   bool
 	Shutdown bool // a triple fault; only Reset leaves it
@@ -134,29 +110,30 @@ type State struct {
 	IntrPin  bool
 	NMIPin   bool // an NMI edge waits
 	NMIMask  bool // until IRET
+	ResetPin bool // the RESET pin was pulsed inside Run
+	Yielding bool // Yield was called and Run has not come back since
 	A20      bool
 
-	GDTR, IDTR    TableReg
-	CR0, CR2, CR3 uint32
-	CR4           uint32
-	EFER          uint64
-	DR            [8]uint32
-	PDPTE         [4]uint64
-	DebugHits     uint32 // DR6 bits of data breakpoints that the current instruction hit
+	Seg [8]Seg // ES CS SS DS FS GS; 6 is LDTR, 7 is TR
+	FPU FPU
 
+	PDPTE        [4]uint64
+	EFER         uint64
+	PAT          uint64
+	MiscEnable   uint64
+	MicrocodeRev uint64
+	TSCOffset    uint64 // added to Config.TSC; WRMSR 10h changes it
+
+	DR                                   [8]uint32
 	SysenterCS, SysenterESP, SysenterEIP uint32
-	PAT                                  uint64
-	MiscEnable                           uint64
-	MicrocodeRev                         uint64
-	TSCOffset                            uint64 // added to Config.TSC; WRMSR 10h changes it
 	TSCAux                               uint32
 
-	Fault Fault
-	FPU   FPU
+	TLB       [3]TLB    // by Context.Half; that of NoTLB is empty for ever
+	TLBGlobal [2]TLBSet // entries that are global
+	TLBLarge  [2]TLBSet // entries that are part of a large page
 
-	TLB       [2]TLB
-	TLBGlobal [2][tlbSize / 64]uint64 // bit i: entry i is global
-	TLBLarge  [2][tlbSize / 64]uint64 // bit i: entry i is part of a large page
+	GDTR, IDTR TableReg
+	Fault      Fault
 }
 
 // Indexes of Seg beyond the six that ModRM names.

@@ -73,6 +73,7 @@ func (c *CPU) repeat(o *op, once iteration, many run) status {
 	if st, ok := c.exact(); !ok {
 		return st
 	}
+	s := c.Core
 	m := x86.Forms[o.form].Op
 	compares := m == x86.SCAS || m == x86.CMPS
 	count := c.index(ecx, o)
@@ -81,8 +82,8 @@ func (c *CPU) repeat(o *op, once iteration, many run) status {
 	}
 	for {
 		done := uint32(0)
-		if many != nil && c.Flags&flagDF == 0 && c.tlb != &c.noTLB && c.pending == 0 {
-			left := c.limit - c.Retired
+		if many != nil && s.Flags&flagDF == 0 && s.Data != NoTLB && s.Pending == 0 {
+			left := s.Limit - s.Retired
 			done = many(c, o, uint32(min(uint64(count), left)))
 		}
 		if done == 0 {
@@ -95,14 +96,14 @@ func (c *CPU) repeat(o *op, once iteration, many run) status {
 		c.step16(ecx, o, -done)
 		if count == 0 || compares && c.zf() == (o.flags&opRepne != 0) {
 			// execute counts the last iteration.
-			c.Retired += uint64(done) - 1
+			s.Retired += uint64(done) - 1
 			return next
 		}
-		c.Retired += uint64(done)
+		s.Retired += uint64(done)
 		// TF and breakpoints are pending events: they end each iteration.
-		if c.Retired >= c.limit || c.stopped() || c.pending != 0 {
-			c.paused = c.Retired
-			c.Retired--
+		if s.Retired >= s.Limit || c.stopped() || s.Pending != 0 {
+			s.Paused = s.Retired
+			s.Retired--
 			return elsewhere
 		}
 	}
@@ -209,7 +210,7 @@ func (c *CPU) span(lin uint32, acc access) []byte {
 	page := lin &^ 0xfff
 	off := e.Off + lin
 	if acc == write && e.W != page || acc == read && e.R != page {
-		p, ok := c.locate(lin, acc, c.half)
+		p, ok := c.locate(lin, acc, c.Half)
 		if !ok || p.kind == mem.MMIO || acc == write && (p.kind != mem.RAM || c.mem.Code(p.off) != 0) {
 			return nil
 		}
@@ -222,9 +223,9 @@ func (c *CPU) span(lin uint32, acc access) []byte {
 // checks and an index that cannot wrap inside the page.
 func (c *CPU) linearSpan(seg uint8, r int, o *op, acc access) []byte {
 	g := &c.Seg[seg&7]
-	need := fastRead
+	need := FastRead
 	if acc == write {
-		need = fastWrite
+		need = FastWrite
 	}
 	if g.Fast&need == 0 || o.flags&opAddr16 != 0 {
 		return nil
@@ -238,6 +239,7 @@ func whole(n int, most uint32, size uint8) uint32 {
 }
 
 func movsRun(c *CPU, o *op, n uint32) uint32 {
+	s := c.Core
 	src := c.linearSpan(o.seg, esi, o, read)
 	dst := c.linearSpan(segES, edi, o, write)
 	n = whole(min(len(src), len(dst)), n, o.size)
@@ -248,8 +250,8 @@ func movsRun(c *CPU, o *op, n uint32) uint32 {
 		return 0
 	}
 	copy(dst[:k], src[:k])
-	c.R[esi] += k
-	c.R[edi] += k
+	s.R[esi] += k
+	s.R[edi] += k
 	return n
 }
 

@@ -14,34 +14,34 @@ import (
 // refusals are the cases in which the mode decides against the selector.
 var refusals = []struct {
 	name string
-	when func(c *CPU, row *x86.FormRow, m mode) bool
+	when func(c *CPU, row *x86.FormRow, m Mode) bool
 }{
-	{"NoV86 in real and virtual-8086 mode", func(_ *CPU, row *x86.FormRow, m mode) bool {
-		return row.Flags&x86.NoV86 != 0 && m&modeProtected == 0
+	{"NoV86 in real and virtual-8086 mode", func(_ *CPU, row *x86.FormRow, m Mode) bool {
+		return row.Flags&x86.NoV86 != 0 && m&ModeProtected == 0
 	}},
-	{"Priv outside CPL 0, but for MOVDR, which looks for #UD first", func(_ *CPU, row *x86.FormRow, m mode) bool {
-		return row.Flags&x86.Priv != 0 && m&modeSystem == 0 && row.Op != x86.MOVDR
+	{"Priv outside CPL 0, but for MOVDR, which looks for #UD first", func(_ *CPU, row *x86.FormRow, m Mode) bool {
+		return row.Flags&x86.Priv != 0 && m&ModeSystem == 0 && row.Op != x86.MOVDR
 	}},
-	{"a feature that CPUID does not show", func(c *CPU, row *x86.FormRow, _ mode) bool {
+	{"a feature that CPUID does not show", func(c *CPU, row *x86.FormRow, _ Mode) bool {
 		return c.random == nil && (row.Feat == x86.FeatureRDRAND || row.Feat == x86.FeatureRDSEED)
 	}},
 }
 
 // The modes in which the table is tried.
-var tableModes = []mode{
+var tableModes = []Mode{
 	0,
-	modeSystem,
-	modeUser,
-	modeProtected | modeSystem,
-	modeProtected | modeUser,
-	modeProtected | modeFlatCode | modeCode32,
-	modeProtected | modeSystem | modeFlat | modeFlatCode | modeCode32 | modeStack32,
-	modeProtected | modeUser | modeFlat | modeFlatCode | modeCode32 | modeStack32,
+	ModeSystem,
+	ModeUser,
+	ModeProtected | ModeSystem,
+	ModeProtected | ModeUser,
+	ModeProtected | ModeFlatCode | ModeCode32,
+	ModeProtected | ModeSystem | ModeFlat | ModeFlatCode | ModeCode32 | ModeStack32,
+	ModeProtected | ModeUser | ModeFlat | ModeFlatCode | ModeCode32 | ModeStack32,
 }
 
 // encodings hands out, for code of mode m, instructions of all forms, with
 // addresses and immediates that are small.
-func encodings(m mode, yield func(code []byte, in *x86.Inst)) {
+func encodings(m Mode, yield func(code []byte, in *x86.Inst)) {
 	tail := []byte{0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 	for _, pfx := range [][]byte{{}, {0x66}, {0xf3}, {0xf2}, {0x67}} {
 		for _, esc := range [][]byte{{}, {0x0f}, {0x0f, 0x38}, {0x0f, 0x3a}} {
@@ -80,7 +80,7 @@ func TestBlocksFollowTable(t *testing.T) {
 			r.withoutRandom()
 		}
 		for _, m := range tableModes {
-			r.mode = m
+			r.Mode = m
 			r.Seg[segCS].Limit = 0xffffffff
 			encodings(m, func(code []byte, in *x86.Inst) {
 				refused := false
@@ -120,7 +120,7 @@ var countsLate = map[x86.Op]string{
 // TestTableTellsTheTruth executes every form from states that differ in nothing
 // but flags that the form does not read, and holds what happens against its row.
 func TestTableTellsTheTruth(t *testing.T) {
-	const m = modeProtected | modeSystem | modeFlat | modeFlatCode | modeCode32 | modeStack32
+	const m = ModeProtected | ModeSystem | ModeFlat | ModeFlatCode | ModeCode32 | ModeStack32
 	r := newRig(t)
 	r.OnFault(nil) // a trace wants exact counts
 	r.CR4 |= cr4OSFXSR | cr4OSXMMEXCPT
@@ -206,10 +206,10 @@ func (r *rig) try(code []byte, in *x86.Inst, from *State, flags uint32, selector
 		r.Reload()
 		r.n, r.precise, r.retrying = n, n == 1, false
 		var o op
-		r.translate(in, &o, r.mode, 0)
+		r.translate(in, &o, r.Mode, 0)
 		return o.fn(r.CPU, &o)
 	}
-	mode, pending := r.mode, r.pending // of start
+	mode, pending := r.Mode, r.Pending // of start
 	st := run(2)
 	stopped := r.stopped()
 	if r.retrying {
@@ -218,8 +218,8 @@ func (r *rig) try(code []byte, in *x86.Inst, from *State, flags uint32, selector
 		}
 		st = run(1)
 	}
-	if !in.Ends() && (st == jump || st == elsewhere || st == next && (stopped || r.mode != mode || r.pending != pending)) {
-		r.t.Errorf("% x: %v ends its block (status %d, stopped %v, mode %02x, was %02x) and the table does not know", code, in.Row(), st, stopped, r.mode, mode)
+	if !in.Ends() && (st == jump || st == elsewhere || st == next && (stopped || r.Mode != mode || r.Pending != pending)) {
+		r.t.Errorf("% x: %v ends its block (status %d, stopped %v, mode %02x, was %02x) and the table does not know", code, in.Row(), st, stopped, r.Mode, mode)
 	}
 	s := r.State
 	r.State = *from

@@ -8,7 +8,7 @@ type translation struct {
 	*op
 	in   *x86.Inst
 	args [3]x86.Arg
-	mode mode
+	mode Mode
 	// quiet is a handler that leaves the arithmetic flags alone where nobody
 	// will look at them.
 	quiet handler
@@ -19,11 +19,12 @@ type translation struct {
 // flat says that the memory operand needs no segment check and no 16-bit wrap:
 // its linear address is its effective address.
 func (t *translation) flat() bool {
-	return t.mode&modeFlat != 0 && t.flags&opAddr16 == 0 && (t.seg == x86.DS || t.seg == x86.SS || t.seg == x86.ES)
+	return t.mode&ModeFlat != 0 && t.flags&opAddr16 == 0 && (t.seg == x86.DS || t.seg == x86.SS || t.seg == x86.ES)
 }
 
-// selector chooses the handler of one mnemonic. It may change the op's fields to what the handler wants. What the instruction is, the opcode
-// table says: where blocks end, who may execute it, what it does to flags.
+// selector chooses the handler of one mnemonic, and may change the op's fields to
+// what that wants. What the instruction is, the opcode table says: where blocks
+// end, who may execute it, what it does to flags.
 type selector func(t *translation) handler
 
 // always makes a selector of one handler that serves all forms.
@@ -33,7 +34,7 @@ func always(h handler) selector { return func(*translation) handler { return h }
 type family map[x86.Op]selector
 
 // translate turns a decoded instruction into an op.
-func (c *CPU) translate(in *x86.Inst, o *op, m mode, start uint32) translation {
+func (c *CPU) translate(in *x86.Inst, o *op, m Mode, start uint32) translation {
 	*o = op{
 		imm: in.Imm, disp: in.Disp, reg: in.Reg, rm: in.RM,
 		base: in.Base, index: in.Index, scale: in.Scale, seg: in.Seg,
@@ -75,11 +76,11 @@ func (c *CPU) translate(in *x86.Inst, o *op, m mode, start uint32) translation {
 
 // refused gives the handler that raises the exception where the table says that
 // the mode forbids the instruction, or CPUID does not show it; nil otherwise.
-func (c *CPU) refused(row *x86.FormRow, m mode) handler {
+func (c *CPU) refused(row *x86.FormRow, m Mode) handler {
 	switch {
-	case row.Flags&x86.NoV86 != 0 && m&modeProtected == 0, c.features>>row.Feat&1 == 0:
+	case row.Flags&x86.NoV86 != 0 && m&ModeProtected == 0, c.features>>row.Feat&1 == 0:
 		return undefined
-	case row.Flags&x86.Priv != 0 && m&modeSystem == 0 && row.Op != x86.MOVDR: // it looks for #UD first
+	case row.Flags&x86.Priv != 0 && m&ModeSystem == 0 && row.Op != x86.MOVDR: // it looks for #UD first
 		return forbidden
 	}
 	return nil

@@ -47,6 +47,6 @@ func rdpmc(c *CPU, o *op) status { return c.raiseCode(vecGP, 0) }
 // random always succeeds: CF says so, the other flags are cleared.
 func random(c *CPU, o *op) status {
 	c.writeReg(o.rm, 0, c.random(), o.size)
-	c.setArith(flagCF)
+	c.SetArith(flagCF)
 	return next
 }

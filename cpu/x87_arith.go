@@ -178,7 +178,7 @@ func (c *CPU) x87Compare(o *op, b x87Operand, bEmpty bool) status {
 	}
 	fl := e.Flags
 	if o.regSh&x87EFLAGS != 0 {
-		c.setArith(x87Relations[rel].flags)
+		c.SetArith(x87Relations[rel].flags)
 		if fl&fpuSF == 0 {
 			fl |= softfloat.Flags(f.SW & fpuC1)
 		}

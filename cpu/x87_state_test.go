@@ -475,7 +475,7 @@ func TestFCOMI(t *testing.T) {
 		{stackOf{xTwo}, []byte{0xdb, 0xe9}, x86.FlagCF | x86.FlagPF | x86.FlagZF, 0x41, 1},
 	} {
 		c := newX87(t, 0x37f, r.stack...)
-		c.setArith(arithFlags)
+		c.SetArith(arithFlags)
 		c.execute1(t, r.code...)
 		depth := 0
 		for _, s := range c.stack() {
@@ -483,7 +483,7 @@ func TestFCOMI(t *testing.T) {
 				depth++
 			}
 		}
-		if got := c.arith(); got != r.flags || c.FPU.SW&^fpuTOP != r.sw || depth != r.depth {
+		if got := c.Arith(); got != r.flags || c.FPU.SW&^fpuTOP != r.sw || depth != r.depth {
 			t.Errorf("% x of %x: flags %x SW %04x depth %d, want %x %04x %d", r.code, r.stack, got, c.FPU.SW&^fpuTOP, depth, r.flags, r.sw, r.depth)
 		}
 	}
@@ -500,7 +500,7 @@ func TestFCMOVcc(t *testing.T) {
 		for _, negate := range []bool{false, true} {
 			for _, flags := range []uint32{r.yes, r.no} {
 				c := newX87(t, 0x37f, xOne, xTwo)
-				c.setArith(flags)
+				c.SetArith(flags)
 				code := []byte{0xda, 0xc1 | byte(i)<<3}
 				want := xOne
 				if negate {

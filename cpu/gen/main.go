@@ -40,8 +40,8 @@ func (a alu) quiet(s size) bool { return s.Bits == 32 && !a.NoResult && !a.Reads
 var alus = []alu{
 	{"add", "a + b", "add", false, false},
 	{"or", "a | b", "logic", false, false},
-	{"adc", "a + b + c.carry()", "add", false, true},
-	{"sbb", "a - b - c.carry()", "sub", false, true},
+	{"adc", "a + b + s.carry()", "add", false, true},
+	{"sbb", "a - b - s.carry()", "sub", false, true},
 	{"and", "a & b", "logic", false, false},
 	{"sub", "a - b", "sub", false, false},
 	{"xor", "a ^ b", "logic", false, false},
@@ -52,39 +52,39 @@ var alus = []alu{
 // conditions in the order of their codes, over Aux and Res as flags.go lays
 // them out.
 var conditions = []struct{ Name, Expr string }{
-	{"O", "int32(c.Aux^c.Aux<<1) < 0"},
-	{"NO", "int32(c.Aux^c.Aux<<1) >= 0"},
-	{"B", "int32(c.Aux) < 0"},
-	{"AE", "int32(c.Aux) >= 0"},
-	{"E", "c.Res == 0"},
-	{"NE", "c.Res != 0"},
-	{"BE", "int32(c.Aux) < 0 || c.Res == 0"},
-	{"A", "int32(c.Aux) >= 0 && c.Res != 0"},
-	{"S", "int32(c.Res^c.Aux<<31) < 0"},
-	{"NS", "int32(c.Res^c.Aux<<31) >= 0"},
-	{"P", "c.pf()"},
-	{"NP", "!c.pf()"},
-	{"L", "int32(c.Res^c.Aux<<31^c.Aux^c.Aux<<1) < 0"},
-	{"GE", "int32(c.Res^c.Aux<<31^c.Aux^c.Aux<<1) >= 0"},
-	{"LE", "c.Res == 0 || int32(c.Res^c.Aux<<31^c.Aux^c.Aux<<1) < 0"},
-	{"G", "c.Res != 0 && int32(c.Res^c.Aux<<31^c.Aux^c.Aux<<1) >= 0"},
+	{"O", "int32(s.Aux^s.Aux<<1) < 0"},
+	{"NO", "int32(s.Aux^s.Aux<<1) >= 0"},
+	{"B", "int32(s.Aux) < 0"},
+	{"AE", "int32(s.Aux) >= 0"},
+	{"E", "s.Res == 0"},
+	{"NE", "s.Res != 0"},
+	{"BE", "int32(s.Aux) < 0 || s.Res == 0"},
+	{"A", "int32(s.Aux) >= 0 && s.Res != 0"},
+	{"S", "int32(s.Res^s.Aux<<31) < 0"},
+	{"NS", "int32(s.Res^s.Aux<<31) >= 0"},
+	{"P", "s.pf()"},
+	{"NP", "!s.pf()"},
+	{"L", "int32(s.Res^s.Aux<<31^s.Aux^s.Aux<<1) < 0"},
+	{"GE", "int32(s.Res^s.Aux<<31^s.Aux^s.Aux<<1) >= 0"},
+	{"LE", "s.Res == 0 || int32(s.Res^s.Aux<<31^s.Aux^s.Aux<<1) < 0"},
+	{"G", "s.Res != 0 && int32(s.Res^s.Aux<<31^s.Aux^s.Aux<<1) >= 0"},
 }
 
 // forms of a memory operand: flat needs no segment check.
 var forms = []string{"Flat", "Seg"}
 
 const helpers = `
-{{define "getReg"}}{{if eq .Bits 8}}c.R[o.reg&3]>>(o.regSh&31)&0xff{{else if eq .Bits 16}}c.R[o.reg&15]&0xffff{{else}}c.R[o.reg&15]{{end}}{{end}}
-{{define "getRM"}}{{if eq .Bits 8}}c.R[o.rm&3]>>(o.rmSh&31)&0xff{{else if eq .Bits 16}}c.R[o.rm&15]&0xffff{{else}}c.R[o.rm&15]{{end}}{{end}}
-{{define "setReg"}}{{if eq .Bits 8}}c.R[o.reg&3] = c.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31){{else if eq .Bits 16}}c.R[o.reg&15] = c.R[o.reg&15]&^0xffff | r&0xffff{{else}}c.R[o.reg&15] = r{{end}}{{end}}
-{{define "setRM"}}{{if eq .Bits 8}}c.R[o.rm&3] = c.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31){{else if eq .Bits 16}}c.R[o.rm&15] = c.R[o.rm&15]&^0xffff | r&0xffff{{else}}c.R[o.rm&15] = r{{end}}{{end}}
-{{define "linR"}}{{if eq .Form "Flat"}}	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+{{define "getReg"}}{{if eq .Bits 8}}s.R[o.reg&3]>>(o.regSh&31)&0xff{{else if eq .Bits 16}}s.R[o.reg&15]&0xffff{{else}}s.R[o.reg&15]{{end}}{{end}}
+{{define "getRM"}}{{if eq .Bits 8}}s.R[o.rm&3]>>(o.rmSh&31)&0xff{{else if eq .Bits 16}}s.R[o.rm&15]&0xffff{{else}}s.R[o.rm&15]{{end}}{{end}}
+{{define "setReg"}}{{if eq .Bits 8}}s.R[o.reg&3] = s.R[o.reg&3]&^(0xff<<(o.regSh&31)) | r&0xff<<(o.regSh&31){{else if eq .Bits 16}}s.R[o.reg&15] = s.R[o.reg&15]&^0xffff | r&0xffff{{else}}s.R[o.reg&15] = r{{end}}{{end}}
+{{define "setRM"}}{{if eq .Bits 8}}s.R[o.rm&3] = s.R[o.rm&3]&^(0xff<<(o.rmSh&31)) | r&0xff<<(o.rmSh&31){{else if eq .Bits 16}}s.R[o.rm&15] = s.R[o.rm&15]&^0xffff | r&0xffff{{else}}s.R[o.rm&15] = r{{end}}{{end}}
+{{define "linR"}}{{if eq .Form "Flat"}}	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 {{else}}	lin, ok := c.linRead(o, {{.Bytes}})
 	if !ok {
 		return faulted
 	}
 {{end}}{{end}}
-{{define "linW"}}{{if eq .Form "Flat"}}	lin := c.R[o.base&15] + c.R[o.index&15]<<(o.scale&31) + o.disp
+{{define "linW"}}{{if eq .Form "Flat"}}	lin := s.R[o.base&15] + s.R[o.index&15]<<(o.scale&31) + o.disp
 {{else}}	lin, ok := c.linWrite(o, {{.Bytes}})
 	if !ok {
 		return faulted
@@ -95,7 +95,7 @@ const helpers = `
 		m = uint32(c.ram.Load{{.Bits}}(e.Off + lin))
 	} else {
 		var ok bool
-		if m, ok = c.loadSlow(lin, {{.Bytes}}, c.half); !ok {
+		if m, ok = c.loadSlow(lin, {{.Bytes}}, c.Half); !ok {
 			return faulted
 		}
 	}
@@ -104,21 +104,22 @@ const helpers = `
 		c.ram.Store{{.Bits}}(e.Off+lin, {{if eq .Bits 32}}r{{else}}{{.Type}}(r){{end}})
 		return next
 	}
-	return c.storeSlow(lin, {{.Bytes}}, r, c.half)
+	return c.storeSlow(lin, {{.Bytes}}, r, c.Half)
 {{end}}
 {{define "flags"}}{{if eq .Kind "add"}}	cy := a&b | (a|b)&^r
 {{else if eq .Kind "sub"}}	cy := ^a&b | (^a|b)&r
-{{end}}{{if eq .Bits 32}}	c.Res = r
-{{else}}	c.Res = uint32(int32(int{{.Bits}}(r)))
-{{end}}{{if eq .Kind "logic"}}	c.Aux = 0
-{{else if eq .Bits 32}}	c.Aux = cy & (auxCF | auxPO | auxAF)
-{{else if eq .Bits 16}}	c.Aux = cy<<16&(auxCF|auxPO) | cy&auxAF
-{{else}}	c.Aux = cy<<24&(auxCF|auxPO) | cy&auxAF
+{{end}}{{if eq .Bits 32}}	s.Res = r
+{{else}}	s.Res = uint32(int32(int{{.Bits}}(r)))
+{{end}}{{if eq .Kind "logic"}}	s.Aux = 0
+{{else if eq .Bits 32}}	s.Aux = cy & (AuxCF | AuxPO | AuxAF)
+{{else if eq .Bits 16}}	s.Aux = cy<<16&(AuxCF|AuxPO) | cy&AuxAF
+{{else}}	s.Aux = cy<<24&(AuxCF|AuxPO) | cy&AuxAF
 {{end}}{{end}}
 `
 
 const aluText = `
 func {{.Name}}{{.Bits}}RegRM(c *CPU, o *op) status {
+	s := c.Core
 	a, b := {{template "getReg" .}}, {{template "getRM" .}}
 	r := {{.Expr}}
 {{template "flags" .}}{{if not .NoResult}}	{{template "setReg" .}}
@@ -126,6 +127,7 @@ func {{.Name}}{{.Bits}}RegRM(c *CPU, o *op) status {
 }
 
 func {{.Name}}{{.Bits}}RMReg(c *CPU, o *op) status {
+	s := c.Core
 	a, b := {{template "getRM" .}}, {{template "getReg" .}}
 	r := {{.Expr}}
 {{template "flags" .}}{{if not .NoResult}}	{{template "setRM" .}}
@@ -133,6 +135,7 @@ func {{.Name}}{{.Bits}}RMReg(c *CPU, o *op) status {
 }
 
 func {{.Name}}{{.Bits}}RMImm(c *CPU, o *op) status {
+	s := c.Core
 	a, b := {{template "getRM" .}}, o.imm
 	r := {{.Expr}}
 {{template "flags" .}}{{if not .NoResult}}	{{template "setRM" .}}
@@ -143,6 +146,7 @@ func {{.Name}}{{.Bits}}RMImm(c *CPU, o *op) status {
 // quietText is aluText without the flags.
 const quietText = `
 func {{.Name}}{{.Bits}}RegRMQuiet(c *CPU, o *op) status {
+	s := c.Core
 	a, b := {{template "getReg" .}}, {{template "getRM" .}}
 	r := {{.Expr}}
 	{{template "setReg" .}}
@@ -150,6 +154,7 @@ func {{.Name}}{{.Bits}}RegRMQuiet(c *CPU, o *op) status {
 }
 
 func {{.Name}}{{.Bits}}RMRegQuiet(c *CPU, o *op) status {
+	s := c.Core
 	a, b := {{template "getRM" .}}, {{template "getReg" .}}
 	r := {{.Expr}}
 	{{template "setRM" .}}
@@ -157,6 +162,7 @@ func {{.Name}}{{.Bits}}RMRegQuiet(c *CPU, o *op) status {
 }
 
 func {{.Name}}{{.Bits}}RMImmQuiet(c *CPU, o *op) status {
+	s := c.Core
 	a, b := {{template "getRM" .}}, o.imm
 	r := {{.Expr}}
 	{{template "setRM" .}}
@@ -166,6 +172,7 @@ func {{.Name}}{{.Bits}}RMImmQuiet(c *CPU, o *op) status {
 
 const aluMemText = `
 func {{.Name}}{{.Bits}}RegMem{{.Form}}(c *CPU, o *op) status {
+	s := c.Core
 {{template "linR" .}}{{template "loadM" .}}	a, b := {{template "getReg" .}}, m
 	r := {{.Expr}}
 {{template "flags" .}}{{if not .NoResult}}	{{template "setReg" .}}
@@ -173,6 +180,7 @@ func {{.Name}}{{.Bits}}RegMem{{.Form}}(c *CPU, o *op) status {
 }
 {{range $src := .Sources}}{{with $}}
 func {{.Name}}{{.Bits}}Mem{{$src}}{{.Form}}(c *CPU, o *op) status {
+	s := c.Core
 {{if .NoResult}}{{template "linR" .}}{{template "loadM" .}}	a, b := m, {{if eq $src "Reg"}}{{template "getReg" .}}{{else}}o.imm{{end}}
 	r := {{.Expr}}
 {{template "flags" .}}	return next
@@ -188,46 +196,53 @@ func {{.Name}}{{.Bits}}Mem{{$src}}{{.Form}}(c *CPU, o *op) status {
 		return faulted
 	}
 	r := {{.Expr}}
-{{template "flags" .}}	return c.storeSlow(lin, {{.Bytes}}, r, c.half)
+{{template "flags" .}}	return c.storeSlow(lin, {{.Bytes}}, r, c.Half)
 {{end}}}
 {{end}}{{end}}`
 
 const movText = `
 func mov{{.Bits}}RegMem{{.Form}}(c *CPU, o *op) status {
+	s := c.Core
 {{template "linR" .}}{{template "loadM" .}}	r := m
 	{{template "setReg" .}}
 	return next
 }
 
 func mov{{.Bits}}MemReg{{.Form}}(c *CPU, o *op) status {
+	s := c.Core
 {{template "linW" .}}	r := {{template "getReg" .}}
 {{template "storeM" .}}}
 
 func mov{{.Bits}}MemImm{{.Form}}(c *CPU, o *op) status {
-{{template "linW" .}}	r := o.imm
+{{if eq .Form "Flat"}}	s := c.Core
+{{end}}{{template "linW" .}}	r := o.imm
 {{template "storeM" .}}}
 `
 
 const movRegText = `
 func mov{{.Bits}}RegRM(c *CPU, o *op) status {
+	s := c.Core
 	r := {{template "getRM" .}}
 	{{template "setReg" .}}
 	return next
 }
 
 func mov{{.Bits}}RMReg(c *CPU, o *op) status {
+	s := c.Core
 	r := {{template "getReg" .}}
 	{{template "setRM" .}}
 	return next
 }
 
 func mov{{.Bits}}RegImm(c *CPU, o *op) status {
+	s := c.Core
 	r := o.imm
 	{{template "setReg" .}}
 	return next
 }
 
 func mov{{.Bits}}RMImm(c *CPU, o *op) status {
+	s := c.Core
 	r := o.imm
 	{{template "setRM" .}}
 	return next
@@ -237,22 +252,25 @@ func mov{{.Bits}}RMImm(c *CPU, o *op) status {
 // extend is MOVZX or MOVSX to 32 bits.
 const extendText = `
 func {{.Name}}{{.Bits}}RegRM(c *CPU, o *op) status {
+	s := c.Core
 	v := {{template "getRM" .}}
-	c.R[o.reg&15] = {{.Expr}}
+	s.R[o.reg&15] = {{.Expr}}
 	return next
 }
 {{range $form := .Forms}}{{with $.With $form}}
 func {{.Name}}{{.Bits}}RegMem{{.Form}}(c *CPU, o *op) status {
+	s := c.Core
 {{template "linR" .}}{{template "loadM" .}}	v := m
-	c.R[o.reg&15] = {{.Expr}}
+	s.R[o.reg&15] = {{.Expr}}
 	return next
 }
 {{end}}{{end}}`
 
 const jccText = `
 func jcc{{.Name}}(c *CPU, o *op) status {
+	s := c.Core
 	if {{.Expr}} {
-		c.EIP += o.imm
+		s.EIP += o.imm
 		return jump
 	}
 	return next
