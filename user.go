@@ -20,18 +20,18 @@ type user struct {
 
 // lookupUser resolves "name", "uid", "name:group" and so on against the root's
 // /etc/passwd and /etc/group, as docker does; empty is root. A number needs no
-// entry.
+// entry, nor files that can be read: root can always have a look.
 func lookupUser(root fs.FS, s string) (user, error) {
 	if s == "" {
 		s = "0"
 	}
 	name, group, hasGroup := strings.Cut(s, ":")
 	u := user{home: "/"}
+	n, numErr := strconv.ParseUint(name, 10, 32)
 	fields, err := findEntry(root, "etc/passwd", name, 7)
-	if err != nil {
+	if err != nil && numErr != nil {
 		return u, err
 	}
-	n, numErr := strconv.ParseUint(name, 10, 32)
 	switch {
 	case fields != nil:
 		uid, err1 := strconv.ParseUint(fields[2], 10, 32)
@@ -52,14 +52,14 @@ func lookupUser(root fs.FS, s string) (user, error) {
 		return u, nil
 	}
 	fields, err = findEntry(root, "etc/group", group, 4)
-	if err != nil {
-		return u, err
-	}
 	if fields != nil {
 		group = fields[2]
 	}
-	gid, err := strconv.ParseUint(group, 10, 32)
-	if err != nil {
+	gid, numErr := strconv.ParseUint(group, 10, 32)
+	switch {
+	case numErr != nil && err != nil:
+		return u, err
+	case numErr != nil:
 		return u, fmt.Errorf("the group %q is not in the image's /etc/group", group)
 	}
 	u.gid = uint32(gid)

@@ -33,11 +33,15 @@ func TestHostileUsers(t *testing.T) {
 		if err := n.SetAttr(fs9p.SetAttr{Valid: fs9p.SetSize, Size: 8 << 40}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := lookupUser(fs9p.IOFS(m), "nobody:nobody"); file == "etc/passwd" && !errors.Is(err, fs9p.ErrTooLarge) {
-			t.Errorf("%s: %v", file, err)
-		}
-		if _, err := lookupUser(fs9p.IOFS(m), "5:nobody"); !errors.Is(err, fs9p.ErrTooLarge) || !strings.Contains(err.Error(), file) {
-			t.Errorf("%s: %v", file, err)
+		for who, refused := range map[string]bool{
+			"": false, "0": false, "5:7": false, "nobody": file == "etc/passwd", "5:nobody": file == "etc/group",
+		} {
+			_, err := lookupUser(fs9p.IOFS(m), who)
+			if found := errors.Is(err, fs9p.ErrTooLarge) && strings.Contains(err.Error(), file); refused && !found {
+				t.Errorf("%s, %q: %v", file, who, err)
+			} else if !refused && errors.Is(err, fs9p.ErrTooLarge) {
+				t.Errorf("%s, %q: %v", file, who, err)
+			}
 		}
 	}
 }
