@@ -32,8 +32,12 @@ type Network struct {
 	Ping func(ctx context.Context, addr netip.Addr, payload []byte) error
 	DNS  usernet.DNSConfig
 
-	// HostLoopback lets the guest reach the host's 127.0.0.1 as 10.0.2.2,
-	// PrivateNetworks addresses that are not public.
+	// HostNetworks are the addresses and networks of the host's interfaces, which
+	// are no part of the internet for the guest; nil: there are none.
+	HostNetworks func() ([]netip.Prefix, error)
+	// HostLoopback lets the guest reach the host, its 127.0.0.1 as 10.0.2.2;
+	// PrivateNetworks addresses that are not public, and those of networks
+	// that the host is connected to.
 	HostLoopback    bool
 	PrivateNetworks bool
 
@@ -76,7 +80,7 @@ func (m *Machine) plugNetwork(cfg *Network) error {
 	}
 	n, err := usernet.New(usernet.Config{
 		Kick: m.Kick, Dialer: cfg.Dialer, Listener: cfg.Listener, Forwards: cfg.Forwards, Ping: cfg.Ping,
-		HostLoopback: cfg.HostLoopback, PrivateNetworks: cfg.PrivateNetworks,
+		HostNetworks: cfg.HostNetworks, HostLoopback: cfg.HostLoopback, PrivateNetworks: cfg.PrivateNetworks,
 		DNS: cfg.DNS, Hostname: m.hostname(),
 	})
 	if err != nil {

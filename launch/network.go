@@ -7,19 +7,42 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
+	"time"
 
 	"alpinevm"
 	"alpinevm/net/usernet"
 )
 
-// HostNetwork is a network with a way out through the host, which knows the names
-// that the host knows.
-func HostNetwork() (*alpinevm.Network, error) {
+// HostNetwork is a network with a way out through the host, which asks the host's
+// name servers. names says that the guest gets to know the names that are the
+// host's own: its hosts(5) file, and the domain that it completes names with.
+func HostNetwork(names bool) (*alpinevm.Network, error) {
 	dns, err := hostDNS("/etc/resolv.conf", "/etc/hosts")
 	if err != nil {
 		return nil, err
 	}
-	return &alpinevm.Network{Dialer: &net.Dialer{}, Listener: &net.ListenConfig{}, Ping: usernet.HostPing, DNS: dns}, nil
+	if !names {
+		dns.Hosts, dns.Search = nil, nil
+	}
+	return &alpinevm.Network{
+		Dialer: &net.Dialer{}, Listener: &net.ListenConfig{}, Ping: usernet.HostPing, DNS: dns, HostNetworks: hostNetworks,
+	}, nil
+}
+
+// hostNetworks are the addresses of the host's interfaces as they are now.
+func hostNetworks() ([]netip.Prefix, error) {
+	list, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, err
+	}
+	var nets []netip.Prefix
+	for _, a := range list {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			nets = append(nets, p)
+		}
+	}
+	return nets, nil
 }
 
 // hostDNS is what the host knows about names. A host without a resolv.conf(5)
@@ -36,6 +59,7 @@ func hostDNS(resolvConf, hosts string) (usernet.DNSConfig, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return dns, err
 	}
+	dns.Current = (&resolvers{name: resolvConf, servers: dns.Servers}).current
 	f, err = os.Open(hosts)
 	if err == nil {
 		defer f.Close()
@@ -45,4 +69,34 @@ func hostDNS(resolvConf, hosts string) (usernet.DNSConfig, error) {
 		return dns, err
 	}
 	return dns, nil
+}
+
+// resolvers are the name servers of a resolv.conf(5) that may change.
+type resolvers struct {
+	name string
+
+	mu      sync.Mutex
+	looked  time.Time
+	servers []netip.AddrPort
+}
+
+// lookEvery is how old what was read of the file may be.
+const lookEvery = time.Second
+
+// current gives the servers that the file names now. While it cannot be read,
+// as when it is being replaced, they are the last ones.
+func (r *resolvers) current() []netip.AddrPort {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.looked) < lookEvery {
+		return r.servers
+	}
+	r.looked = time.Now()
+	if f, err := os.Open(r.name); err == nil {
+		defer f.Close()
+		if servers, _, err := usernet.ParseResolvConf(f); err == nil {
+			r.servers = servers
+		}
+	}
+	return r.servers
 }

@@ -21,6 +21,7 @@ type networkFlags struct {
 	publish, dns, addHost         []string
 	mac                           string
 	hostLoopback, privateNetworks bool
+	hostNames                     bool
 }
 
 // Values of --network.
@@ -37,8 +38,9 @@ func (n *networkFlags) add(fl *pflag.FlagSet) {
 	fl.StringArrayVarP(&n.publish, "publish", "p", nil, "forward a host port to the guest: `[IP:]HOST:GUEST[/udp]`")
 	fl.StringArrayVar(&n.dns, "dns", nil, "ask the name server at `IP` in place of the host's")
 	fl.StringArrayVar(&n.addHost, "add-host", nil, "add `NAME:IP` to the guest's /etc/hosts; the IP host-gateway is the gateway's")
-	fl.BoolVar(&n.hostLoopback, "host-loopback", false, "let the guest reach the host's 127.0.0.1 as 10.0.2.2")
-	fl.BoolVar(&n.privateNetworks, "private-networks", false, "let the guest reach private networks, such as 192.168.0.0/16")
+	fl.BoolVar(&n.hostLoopback, "host-loopback", false, "let the guest reach the host: its 127.0.0.1 as 10.0.2.2, and its own addresses")
+	fl.BoolVar(&n.privateNetworks, "private-networks", false, "let the guest reach what is not public: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 169.254.0.0/16, 100.64.0.0/10, other special ranges, and the networks that the host is connected to")
+	fl.BoolVar(&n.hostNames, "host-names", false, "let the guest see the names in the host's /etc/hosts, and its search domain")
 	fl.StringVar(&n.mac, "mac-address", "", "`ADDRESS` of the guest's network card")
 }
 
@@ -59,7 +61,7 @@ func (n *networkFlags) config(deterministic bool) (*alpinevm.Network, error) {
 	default:
 		return nil, fmt.Errorf("network %q: want user or none", n.kind)
 	}
-	cfg, err := launch.HostNetwork()
+	cfg, err := launch.HostNetwork(n.hostNames)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +88,7 @@ func (n *networkFlags) config(deterministic bool) (*alpinevm.Network, error) {
 		copy(cfg.MAC[:], mac)
 	}
 	if len(n.dns) > 0 {
-		cfg.DNS.Servers = nil
+		cfg.DNS.Servers, cfg.DNS.Current = nil, nil
 	}
 	for _, s := range n.dns {
 		server, err := parseServer(s)

@@ -17,8 +17,11 @@ import (
 
 // DNSConfig is what the host knows about names.
 type DNSConfig struct {
-	// Servers are the host's resolvers, asked in this order.
+	// Servers are the host's resolvers, asked in this order. Current, where not
+	// nil, gives them anew for each query, on any goroutine: a host changes its
+	// resolvers when it joins a network.
 	Servers []netip.AddrPort
+	Current func() []netip.AddrPort
 	// Search are the domains that DHCP clients are told to complete names with.
 	Search []string
 	// Hosts are names, in lower case, with their addresses, which no server is
@@ -33,7 +36,8 @@ type DNSConfig struct {
 const (
 	dnsQueries   = 64               // over UDP at a time
 	dnsConns     = 16               // over TCP at a time
-	dnsAttempt   = 2 * time.Second  // for one server's answer
+	dnsAttempt   = 2 * time.Second  // until the next server is asked too
+	dnsDeadline  = 10 * time.Second // for the answer of any server
 	dnsIdle      = 30 * time.Second // of a TCP connection
 	dnsMessage   = 4096             // largest message over UDP that is passed on (RFC 6891, 6.2.5)
 	dnsStreamMax = 65535            // and over TCP (RFC 1035, 4.2.2)
@@ -201,13 +205,15 @@ func (s *dnsServer) answer(query []byte, network string) []byte {
 	if name, ok := s.pointer(q); ok {
 		return reply(h, &q, dnsmessage.RCodeSuccess, []dnsmessage.ResourceBody{&dnsmessage.PTRResource{PTR: name}})
 	}
-	for _, server := range s.n.cfg.DNS.Servers {
-		if resp, err := s.exchange(network, server, query); err == nil {
-			return resp
-		}
+	servers := s.n.cfg.DNS.Servers
+	if s.n.cfg.DNS.Current != nil {
+		servers = s.n.cfg.DNS.Current()
 	}
-	if len(s.n.cfg.DNS.Servers) == 0 && s.n.cfg.DNS.Lookup != nil {
+	if len(servers) == 0 && s.n.cfg.DNS.Lookup != nil {
 		return s.lookup(h, q)
+	}
+	if resp := s.forward(network, servers, query); resp != nil {
+		return resp
 	}
 	return reply(h, &q, dnsmessage.RCodeServerFailure, nil)
 }
@@ -235,7 +241,7 @@ func (s *dnsServer) lookup(h dnsmessage.Header, q dnsmessage.Question) []byte {
 	if q.Class != dnsmessage.ClassINET || (q.Type != dnsmessage.TypeA && q.Type != dnsmessage.TypeAAAA) {
 		return reply(h, &q, dnsmessage.RCodeNotImplemented, nil)
 	}
-	ctx, cancel := context.WithTimeout(s.n.ctx, 2*dnsAttempt)
+	ctx, cancel := context.WithTimeout(s.n.ctx, dnsDeadline)
 	defer cancel()
 	ips, err := s.n.cfg.DNS.Lookup(ctx, canonical(q.Name.String()))
 	var dnsErr *net.DNSError
@@ -282,37 +288,4 @@ func reply(h dnsmessage.Header, q *dnsmessage.Question, code dnsmessage.RCode, r
 		return nil
 	}
 	return b
-}
-
-// exchange asks one of the host's servers.
-func (s *dnsServer) exchange(network string, server netip.AddrPort, query []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(s.n.ctx, dnsAttempt)
-	defer cancel()
-	conn, err := s.n.cfg.Dialer.DialContext(ctx, network, server.String())
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	if network == "tcp" {
-		if err := writeStream(conn, query); err != nil {
-			return nil, err
-		}
-		return readStream(conn)
-	}
-	if _, err := conn.Write(query); err != nil {
-		return nil, err
-	}
-	buf := make([]byte, dnsMessage)
-	for {
-		k, err := conn.Read(buf)
-		if err != nil {
-			return nil, err
-		}
-		// What is no answer to this query may be forged (RFC 5452, 9.1).
-		if k >= 12 && buf[0] == query[0] && buf[1] == query[1] && buf[2]&0x80 != 0 {
-			return buf[:k], nil
-		}
-	}
 }

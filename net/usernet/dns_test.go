@@ -214,3 +214,56 @@ func FuzzHostFiles(f *testing.F) {
 		}
 	})
 }
+
+// TestDNSForward: the server's word that it cannot answer, silence, garbage and
+// refusal lead to the next one.
+func TestDNSForward(t *testing.T) {
+	code := func(c dnsmessage.RCode) string {
+		return hostUDP(t, func(q []byte) []byte {
+			var m dnsmessage.Message
+			if m.Unpack(q) != nil {
+				return nil
+			}
+			return reply(m.Header, &m.Questions[0], c, nil)
+		})
+	}
+	good := hostUDP(t, func(q []byte) []byte {
+		var m dnsmessage.Message
+		if m.Unpack(q) != nil {
+			return nil
+		}
+		return reply(m.Header, &m.Questions[0], 0, []dnsmessage.ResourceBody{&dnsmessage.AResource{A: [4]byte{192, 0, 2, 1}}})
+	})
+	silent := hostUDP(t, func([]byte) []byte { return nil })
+	garbage := hostUDP(t, func([]byte) []byte { return []byte("what") })
+	closed := hostUDP(t, func([]byte) []byte { return nil })
+	none := code(dnsmessage.RCodeNameError)
+	for _, tt := range []struct {
+		name    string
+		servers []string
+		want    string
+	}{
+		{"the first", []string{good, silent}, "Success: 192.0.2.1"},
+		{"SERVFAIL", []string{code(dnsmessage.RCodeServerFailure), good}, "Success: 192.0.2.1"},
+		{"REFUSED", []string{code(dnsmessage.RCodeRefused), good}, "Success: 192.0.2.1"},
+		{"NOTIMP", []string{code(dnsmessage.RCodeNotImplemented), good}, "Success: 192.0.2.1"},
+		{"FORMERR", []string{code(dnsmessage.RCodeFormatError), good}, "Success: 192.0.2.1"},
+		{"silence", []string{silent, good}, "Success: 192.0.2.1"},
+		{"silence twice", []string{silent, closed, good}, "Success: 192.0.2.1"},
+		{"garbage", []string{garbage, good}, "Success: 192.0.2.1"},
+		{"NXDOMAIN is an answer", []string{none, good}, "NameError:"},
+		{"all refuse", []string{code(dnsmessage.RCodeRefused), code(dnsmessage.RCodeServerFailure)}, "Refused:"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var servers []netip.AddrPort
+			for _, s := range tt.servers {
+				servers = append(servers, netip.MustParseAddrPort(strings.Replace(s, GatewayIP.String(), loopbackIP.String(), 1)))
+			}
+			n, _ := newNetwork(t, Config{Dialer: &net.Dialer{}, DNS: DNSConfig{Current: func() []netip.AddrPort { return servers }}})
+			if got := dnsText(t, n.dns.answer(dnsQuery(t, "a.example.", dnsmessage.TypeA), "udp")); got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+}

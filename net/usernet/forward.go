@@ -125,6 +125,15 @@ func (n *Network) forwardUDP(p net.PacketConn, port uint16) {
 		peer := peers[key]
 		mu.Unlock()
 		if peer == nil {
+			mu.Lock()
+			if len(peers) >= n.cfg.Limits.Flows/forwardShare {
+				oldest(peers).guest.Close() // its pump takes it out
+			}
+			full := len(peers) >= n.cfg.Limits.Flows/forwardShare+1
+			mu.Unlock()
+			if full {
+				continue // datagrams may be lost
+			}
 			peer = n.newUDPPeer(port)
 			if peer == nil {
 				continue
@@ -143,6 +152,21 @@ func (n *Network) forwardUDP(p net.PacketConn, port uint16) {
 		peer.flow.touch()
 		peer.guest.Write(buf[:k])
 	}
+}
+
+// forwardShare is the part of all flows, one in that many, that the senders to one
+// forwarded UDP port may have: anybody can make up addresses of senders.
+const forwardShare = 4
+
+// oldest is the peer that has been quiet for longest.
+func oldest(peers map[string]*udpPeer) *udpPeer {
+	var o *udpPeer
+	for _, p := range peers {
+		if o == nil || p.flow.last.Load() < o.flow.last.Load() {
+			o = p
+		}
+	}
+	return o
 }
 
 // udpPeer is one sender to a forwarded UDP port.

@@ -121,3 +121,28 @@ func TestForwardErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestForwardUDPBound: many senders to a forwarded port leave room for the
+// guest's own flows, and the newest one is heard.
+func TestForwardUDPBound(t *testing.T) {
+	const flows = 16
+	n, _ := newNetwork(t, Config{
+		Dialer: &net.Dialer{}, Listener: &net.ListenConfig{}, Limits: Limits{Flows: flows},
+		Forwards: []Forward{{Network: "udp", Host: loopbackIP, Guest: 53}},
+	})
+	for range 10 * flows {
+		c, err := net.Dial("udp", n.Forwarded()[0].String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.Write([]byte("x"))
+	}
+	eventually(t, "the datagrams arrive", func() bool { return n.Flows() > 0 })
+	for range 100 {
+		if got := n.Flows(); got > flows/forwardShare+1 {
+			t.Fatalf("%d of %d flows are the senders'", got, flows)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}

@@ -61,7 +61,7 @@ func arpFrame(sender netip.Addr, mac [6]byte) []byte {
 
 var (
 	guestPort  = netip.AddrPortFrom(GuestIP, 1000)
-	publicPort = netip.MustParseAddrPort("192.0.2.1:80")
+	publicPort = netip.MustParseAddrPort("1.2.3.1:80")
 )
 
 // fixIP makes the IP header's checksum right again.
@@ -127,7 +127,7 @@ func TestAdmit(t *testing.T) {
 		{"IGMP", ipFrame(2, GuestIP, GatewayIP, make([]byte, 8)), false, false},
 		{"from the gateway", from("10.0.2.2:1"), false, false},
 		{"from the DNS server", from("10.0.2.3:1"), false, false},
-		{"from outside", from("192.0.2.1:1"), false, false},
+		{"from outside", from("1.2.3.1:1"), false, false},
 		{"from broadcast", from("10.0.2.255:1"), false, false},
 		{"from no address", from("0.0.0.0:1"), false, false},
 		{"from loopback", from("127.0.0.1:1"), false, false},
@@ -137,7 +137,7 @@ func TestAdmit(t *testing.T) {
 		{"to reserved", to("240.0.0.1:1"), false, false},
 		{"to all by TCP", to("255.255.255.255:67"), false, false},
 		{"to all, not DHCP", udpFrame(guestPort, netip.MustParseAddrPort("255.255.255.255:68"), nil), false, false},
-		{"without address, to outside", udpFrame(netip.MustParseAddrPort("0.0.0.0:68"), netip.MustParseAddrPort("192.0.2.1:67"), nil), false, false},
+		{"without address, to outside", udpFrame(netip.MustParseAddrPort("0.0.0.0:68"), netip.MustParseAddrPort("1.2.3.1:67"), nil), false, false},
 		{"ARP for the gateway's address", arpFrame(GatewayIP, guestMAC), false, false},
 		{"ARP for an address outside", arpFrame(publicPort.Addr(), guestMAC), false, false},
 		{"ARP with another card", arpFrame(GuestIP, [6]byte{2}), false, false},
@@ -157,7 +157,7 @@ func TestEcho(t *testing.T) {
 		if len(payload) != 40 {
 			t.Errorf("a payload of %d bytes", len(payload))
 		}
-		if ip == netip.MustParseAddr("192.0.2.2") {
+		if ip == netip.MustParseAddr("1.2.3.2") {
 			return errors.New("no answer")
 		}
 		return nil
@@ -171,8 +171,8 @@ func TestEcho(t *testing.T) {
 	}{
 		{"10.0.2.2", "", true},
 		{"10.0.2.3", "", true},
-		{"192.0.2.1", "192.0.2.1", true},
-		{"192.0.2.2", "192.0.2.2", false},
+		{"1.2.3.1", "1.2.3.1", true},
+		{"1.2.3.2", "1.2.3.2", false},
 		{"10.9.9.9", "", false},
 		{"10.0.2.99", "", false},
 	} {
@@ -365,7 +365,7 @@ func FuzzFrames(f *testing.F) {
 			if !unicast(a.Addr()) || Subnet.Contains(a.Addr()) {
 				t.Errorf("dialed %v", a)
 			}
-			for _, p := range notPublic {
+			for _, p := range special {
 				if p.Contains(a.Addr()) {
 					t.Errorf("dialed %v", a)
 				}

@@ -125,7 +125,7 @@ func TestTCPDialErrors(t *testing.T) {
 				return nil, row.err
 			})})
 			start := time.Now()
-			_, err := g.dial("192.0.2.1:80")
+			_, err := g.dial("1.2.3.1:80")
 			if err == nil || !strings.Contains(err.Error(), row.want) {
 				t.Errorf("dial: %v, want %q", err, row.want)
 			}

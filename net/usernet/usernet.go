@@ -81,10 +81,16 @@ type Config struct {
 	// has come; nil: only the gateway answers echo requests.
 	Ping func(ctx context.Context, addr netip.Addr, payload []byte) error
 
-	// HostLoopback lets the guest reach the host's 127.0.0.1 as GatewayIP.
+	// HostNetworks are the addresses of the host's interfaces, with the networks
+	// that they connect it to. It is called for each connection, on any
+	// goroutine; nil: there are none.
+	HostNetworks func() ([]netip.Prefix, error)
+	// HostLoopback lets the guest reach the host: its 127.0.0.1 as GatewayIP, and
+	// its own addresses.
 	HostLoopback bool
 	// PrivateNetworks lets the guest reach addresses that are not public, such
-	// as 192.168.0.0/16 and 169.254.0.0/16.
+	// as 192.168.0.0/16 and 169.254.0.0/16, and the networks that the host is
+	// connected to.
 	PrivateNetworks bool
 
 	DNS DNSConfig
