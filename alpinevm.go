@@ -46,8 +46,9 @@ type Config struct {
 	Boot Boot
 	// Session is what a Linux kernel works on; nil: there is none.
 	Session *Session
-	// Volumes are further file systems, mounted in this order. Without a
-	// session the guest has to mount them, as VolumeMount says.
+	// Volumes are further file systems, mounted where their targets lead to, a
+	// folder before what is in it. Without a session the guest has to mount them,
+	// as VolumeMount says.
 	Volumes []Volume
 	// Network is what the guest's network card is plugged into; nil: it has
 	// none.

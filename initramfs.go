@@ -47,10 +47,12 @@ func (s *session) initramfs() ([]byte, error) {
 	if err := s.addModules(ram); err != nil {
 		return nil, err
 	}
-	for i, v := range cfg.Volumes {
-		ram.Mounts = append(ram.Mounts, VolumeMount(i, v))
+	mounts, seen, err := placeVolumes(root, cfg.Volumes)
+	if err != nil {
+		return nil, err
 	}
-	return ram.Build(root)
+	ram.Mounts = append(ram.Mounts, mounts...)
+	return ram.Build(seen)
 }
 
 // addInit has the image's init run.

@@ -195,7 +195,7 @@ func (r *Initramfs) addModules(c *CPIO) {
 func inRoot(root fs.FS, name string) string {
 	if root != nil {
 		// A name that does not exist yet is resolved as far as it does.
-		if at, _ := resolve(root, strings.TrimPrefix(path.Clean(name), "/")); at != "" {
+		if at, _ := Resolve(root, strings.TrimPrefix(path.Clean(name), "/")); at != "" {
 			name = at
 		}
 	}

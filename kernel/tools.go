@@ -29,7 +29,7 @@ var applets = [...]string{
 // RootTools takes the tools from a root file system: its busybox and, where that is linked against musl, the loader, which is all
 // of musl. An error that wraps ErrTools or fs.ErrNotExist means that tools from elsewhere are needed.
 func RootTools(root fs.FS) (Tools, error) {
-	name, err := resolve(root, "bin/busybox")
+	name, err := Resolve(root, "bin/busybox")
 	if err != nil {
 		return Tools{}, fmt.Errorf("initramfs: %w", err)
 	}
@@ -46,7 +46,7 @@ func RootTools(root fs.FS) (Tools, error) {
 		if i := slices.IndexFunc(needed, func(lib string) bool { return !strings.HasPrefix(lib, "libc.musl-") }); i >= 0 {
 			return Tools{}, fmt.Errorf("initramfs: /bin/busybox needs %s: %w", needed[i], ErrTools)
 		}
-		at, err := resolve(root, strings.TrimPrefix(interp, "/"))
+		at, err := Resolve(root, strings.TrimPrefix(interp, "/"))
 		if err != nil {
 			return Tools{}, fmt.Errorf("initramfs: %w", err)
 		}
@@ -179,9 +179,9 @@ func dynamicInfo(data []byte) (interp string, needed []string, err error) {
 // maxLinks is how many symbolic links a path may lead through, as in Linux.
 const maxLinks = 40
 
-// resolve follows the symbolic links in name inside root, where an absolute link starts at root again and ".." stops there. A last
-// part that does not exist is kept, with an error that wraps fs.ErrNotExist.
-func resolve(root fs.FS, name string) (string, error) {
+// Resolve follows the symbolic links in name inside root, where an absolute link starts at root again and ".." stops there, and gives a
+// name as io/fs has it. A last part that does not exist is kept, with an error that wraps fs.ErrNotExist.
+func Resolve(root fs.FS, name string) (string, error) {
 	links := 0
 	todo := strings.Split(strings.Trim(name, "/"), "/")
 	at := "."
