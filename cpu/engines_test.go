@@ -15,10 +15,14 @@ import (
 	"alpinevm/cpu/x86"
 )
 
-// TestMain runs all tests of the package on each engine.
+// TestMain runs all tests of the package on each engine; those of a short run on
+// the mix of both.
 func TestMain(m *testing.M) {
 	engine := flag.String("engine", "", "the engine to test: interpreter, translator, mixed; empty: all")
 	flag.Parse()
+	if testing.Short() && *engine == "" && amd64.Supported() == nil {
+		*engine = "mixed"
+	}
 	code := 0
 	for _, e := range []struct {
 		name string
