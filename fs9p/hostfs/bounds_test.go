@@ -106,9 +106,12 @@ func TestSeekInListing(t *testing.T) {
 		}
 		c.Readdir(fid, list[entries-2].Cookie, 100_000)
 	}
-	for _, cookie := range []uint64{entries + 3, 1 << 40, 1<<63 - 1} {
+	for _, cookie := range []uint64{maxPassed + 3, 1 << 40, 1<<63 - 1} {
 		_, e := c.Call(&fs9p.Treaddir{Fid: fid, Offset: cookie, Count: 4096})
 		c.Want(e, fs9p.EINVAL)
+	}
+	if more := c.Readdir(fid, entries+3, 100_000); len(more) != 0 {
+		t.Errorf("behind the last there are %d", len(more))
 	}
 	// Without the marks there are the place where it is, and the beginning.
 	at := c.Readdir(fid, list[100].Cookie, 300)
@@ -116,8 +119,15 @@ func TestSeekInListing(t *testing.T) {
 	if next := c.Readdir(fid, at[len(at)-1].Cookie, 300); next[0] != list[101+len(at)] {
 		t.Errorf("it goes on with %v", next[0])
 	}
-	_, e := c.Call(&fs9p.Treaddir{Fid: fid, Offset: list[5].Cookie, Count: 4096})
-	c.Want(e, fs9p.EINVAL)
+	// Others are looked for, also where the directory was opened anew.
+	for _, fid := range []uint32{fid, c.MustOpen(c.Root, "", fs9p.ORdonly)} {
+		for _, i := range []int{5, 200, 7, entries - 1} {
+			fs.listings.drop(fs.listings.recent.Front().Value.(*listing))
+			if rest := c.Readdir(fid, list[i].Cookie, 100_000); len(rest) != entries-1-i || len(rest) > 0 && rest[0] != list[i+1] {
+				t.Errorf("behind entry %d there are %d", i, len(rest))
+			}
+		}
+	}
 	if again := c.Readdir(fid, 2, 100_000); len(again) != entries {
 		t.Errorf("from the beginning %d", len(again))
 	}

@@ -19,8 +19,9 @@ type listings struct {
 
 // A listing is an open directory. A cookie is the place of an entry in the
 // order of the host's listing. Going on needs what is behind the last entry
-// only; going back to a cookie needs the mark of its place, and EINVAL says
-// that it was dropped to save memory. Back to the beginning is always a way.
+// only, and going back to a cookie the mark of its place. Without that, in a
+// directory that has been opened anew or whose marks were dropped to save memory,
+// the place is looked for from the beginning on.
 type listing struct {
 	n      *inode
 	at     uint64  // entries before the place
@@ -146,7 +147,10 @@ func (l *listing) seek(f *folder, at uint64) error {
 		l.marks = slices.Clone(l.marks[:kept])
 		l.closeStream()
 	default:
-		return fs9p.EINVAL
+		if err := l.seek(f, 0); err != nil {
+			return err
+		}
+		return l.pass(at)
 	}
 	if len(l.marks) == 0 {
 		l.first, l.marks = l.at, append(l.marks, l.here)
@@ -159,6 +163,32 @@ func (l *listing) seek(f *folder, at uint64) error {
 		}
 	}
 	s.use(l)
+	return nil
+}
+
+// maxPassed is how far a place is looked for: it is not the guest's to make a
+// message take long.
+const maxPassed = 1 << 16
+
+// pass goes on from the beginning to the place with so many entries before it, or
+// to the end.
+func (l *listing) pass(at uint64) error {
+	if at > maxPassed {
+		return fs9p.EINVAL
+	}
+	for l.at < at {
+		name, next, err := l.stream.peek()
+		if err != nil {
+			return toErrno(err)
+		}
+		if name == "" {
+			return nil
+		}
+		if tellable(name) {
+			l.advance(next)
+		}
+		l.stream.skip()
+	}
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package overlay
 
 import (
+	"errors"
+
 	"alpinevm/fs9p"
 )
 
@@ -91,17 +93,21 @@ func (n *node) inLower(name string) (bool, error) {
 	return false, err
 }
 
-// A dirFile is an open directory.
-type dirFile struct{ n *node }
+// A dirFile is an open directory. It keeps those of the layers open that it has
+// listed: where a layer's listing is, only the open one knows at once.
+type dirFile struct {
+	n            *node
+	lower, upper fs9p.File
+}
 
 // ReadAt is part of fs9p.File.
-func (dirFile) ReadAt([]byte, uint64) (int, error) { return 0, fs9p.EISDIR }
+func (*dirFile) ReadAt([]byte, uint64) (int, error) { return 0, fs9p.EISDIR }
 
 // WriteAt is part of fs9p.File.
-func (dirFile) WriteAt([]byte, uint64) (int, error) { return 0, fs9p.EISDIR }
+func (*dirFile) WriteAt([]byte, uint64) (int, error) { return 0, fs9p.EISDIR }
 
 // Sync is part of fs9p.File.
-func (f dirFile) Sync(dataOnly bool) error {
+func (f *dirFile) Sync(dataOnly bool) error {
 	if f.n.upper == nil {
 		return nil
 	}
@@ -114,27 +120,31 @@ func (f dirFile) Sync(dataOnly bool) error {
 }
 
 // Close is part of fs9p.File.
-func (dirFile) Close() error { return nil }
-
-// ReadDir is part of fs9p.File.
-func (f dirFile) ReadDir(cookie uint64, emit func(fs9p.Dirent) bool) error {
-	return f.n.list(cookie, emit)
+func (f *dirFile) Close() error {
+	var err error
+	for _, layer := range []fs9p.File{f.lower, f.upper} {
+		if layer != nil {
+			err = errors.Join(err, layer.Close())
+		}
+	}
+	return err
 }
 
 // upperCookie is set in the cookies of entries of the upper directory, which
 // are listed behind those of the lower.
 const upperCookie = 1 << 62
 
-// list tells the entries of a directory: first those of the lower that are to
-// be seen, then those of the upper. What is to be seen is found out as it is
-// listed, so that nothing is remembered between two requests.
-func (n *node) list(cookie uint64, emit func(fs9p.Dirent) bool) error {
+// ReadDir is part of fs9p.File: first come those of the lower that are to be
+// seen, then those of the upper. What is to be seen is found out as it is listed,
+// so that nothing is remembered between two requests.
+func (f *dirFile) ReadDir(cookie uint64, emit func(fs9p.Dirent) bool) error {
+	n := f.n
 	if n.gone {
 		return nil
 	}
 	if n.lower != nil && cookie < upperCookie {
 		more := true
-		err := n.read(n.lower, cookie, func(d fs9p.Dirent) bool {
+		err := read(&f.lower, n.lower, cookie, func(d fs9p.Dirent) bool {
 			if n.covered(d.Name) {
 				return true
 			}
@@ -153,7 +163,7 @@ func (n *node) list(cookie uint64, emit func(fs9p.Dirent) bool) error {
 	if cookie < upperCookie {
 		cookie = 0
 	}
-	return n.read(n.upper, cookie&^upperCookie, func(d fs9p.Dirent) bool {
+	return read(&f.upper, n.upper, cookie&^upperCookie, func(d fs9p.Dirent) bool {
 		if n.fs.isWhiteout(d.QID) {
 			return true
 		}
@@ -177,12 +187,14 @@ func (n *node) covered(name string) bool {
 	return true
 }
 
-// read lists a directory of one of the layers.
-func (n *node) read(layer fs9p.Node, cookie uint64, emit func(fs9p.Dirent) bool) error {
-	f, err := layer.Open(fs9p.ORdonly | fs9p.ODirectory)
-	if err != nil {
-		return err
+// read lists a directory of one of the layers, which it opens if that is not done.
+func read(open *fs9p.File, layer fs9p.Node, cookie uint64, emit func(fs9p.Dirent) bool) error {
+	if *open == nil {
+		f, err := layer.Open(fs9p.ORdonly | fs9p.ODirectory)
+		if err != nil {
+			return err
+		}
+		*open = f
 	}
-	defer f.Close()
-	return f.ReadDir(max(cookie, fs9p.DirStart), emit)
+	return (*open).ReadDir(max(cookie, fs9p.DirStart), emit)
 }

@@ -243,7 +243,7 @@ func (n *node) copyForOpen(flags uint32) error {
 // Open is part of fs9p.Node.
 func (n *node) Open(flags uint32) (fs9p.File, error) {
 	if n.isDir() {
-		return dirFile{n}, nil
+		return &dirFile{n: n}, nil
 	}
 	if fs9p.CanWrite(flags) || flags&fs9p.OTrunc != 0 {
 		if err := n.copyForOpen(flags); err != nil {

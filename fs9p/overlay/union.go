@@ -66,8 +66,9 @@ func (n *node) empty() (bool, error) {
 			return upper.Entries() == int(h.whiteouts) && lower.Entries() == int(h.names), nil
 		}
 	}
-	empty := true
-	err := n.list(0, func(fs9p.Dirent) bool {
+	empty, d := true, dirFile{n: n}
+	defer d.Close()
+	err := d.ReadDir(0, func(fs9p.Dirent) bool {
 		empty = false
 		return false
 	})
@@ -105,7 +106,9 @@ func (c *node) removeUpper(dir fs9p.Node, name string) error {
 // else in it.
 func (c *node) removeWhiteouts() error {
 	var names []string
-	err := c.read(c.upper, 0, func(d fs9p.Dirent) bool {
+	open := dirFile{n: c}
+	defer open.Close()
+	err := read(&open.upper, c.upper, 0, func(d fs9p.Dirent) bool {
 		names = append(names, d.Name)
 		return true
 	})
