@@ -23,7 +23,7 @@ type Context struct {
 	Budget  uint64 // of generated code: how many instructions it may retire
 	Pending Event  // not 0: Run has to look before the next instruction
 	Mode    Mode
-	Half    uint8 // which of State.TLB serves CPL: 1 at CPL 3, else 0
+	Half    uint8 // which of State.TLB serves instructions: HalfSystem, HalfUser or HalfLifted
 	Data    uint8 // which of State.TLB data accesses look into: Half, or NoTLB
 }
 
@@ -52,8 +52,7 @@ const (
 
 // TLB is one half of the translation cache, direct-mapped by linear page: an
 // access of n bytes at lin looks at entry lin>>12 mod TLBSize, and hits where the
-// tag is the page of its last byte. Supervisor and user translations are apart:
-// half 0 serves CPL 0 to 2 and the processor's own accesses, half 1 serves CPL 3.
+// tag is the page of its last byte.
 type TLB [TLBSize]TLBEntry
 
 // TLBEntry caches one translation of a linear page to RAM or ROM. A tag is the
@@ -62,12 +61,18 @@ type TLB [TLBSize]TLBEntry
 // holds no decoded code. Off + linear address (mod 2^32) is the arena offset.
 type TLBEntry struct{ R, W, X, Off uint32 }
 
+// NoTag is the tag that no page-aligned address equals.
+const NoTag = 1
+
+// Indexes in State.TLB. Supervisor and user translations are apart, and the
+// supervisor's are there twice, since SMAP depends on EFLAGS.AC: a page may be open
+// to instructions and closed to the processor's own accesses at the same time.
 const (
-	// NoTag is the tag that no page-aligned address equals.
-	NoTag = 1
-	// NoTLB is the index in State.TLB of the one that never hits: with it
-	// each data access takes the checking path.
-	NoTLB = 2
+	HalfSystem = iota // CPL 0 to 2, and the processor's own accesses at any CPL
+	HalfUser          // CPL 3
+	HalfLifted        // CPL 0 to 2 while AC lifts SMAP, but for the processor's own accesses
+	NoTLB             // never hits: with it each data access takes the checking path
+	numTLBs
 )
 
 // TLBSet is a set of entries of a TLB: bit i%64 of word i/64 stands for entry i.

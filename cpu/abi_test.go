@@ -40,7 +40,7 @@ func TestABI(t *testing.T) {
 		{"TLBEntry.W", unsafe.Offsetof(TLBEntry{}.W), 4},
 		{"TLBEntry.X", unsafe.Offsetof(TLBEntry{}.X), 8},
 		{"TLBEntry.Off", unsafe.Offsetof(TLBEntry{}.Off), 12},
-		{"OffsetBudget", OffsetBudget, 25472},
+		{"OffsetBudget", OffsetBudget, 33984},
 	} {
 		if row.got != row.want {
 			t.Errorf("%s is %d, want %d", row.name, row.got, row.want)

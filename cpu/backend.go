@@ -84,7 +84,7 @@ func (c *CPU) delegate() bool {
 			c.hot = false
 			return false
 		}
-		if rest == Untranslatable && flushes == c.blocks.flushes {
+		if rest == Untranslatable && flushes == c.blocks.flushes && c.Half != HalfLifted {
 			b.heat = cold
 		}
 		c.hot = false
@@ -123,10 +123,10 @@ func (c *CPU) Interpret() { c.single() }
 
 // Translatable says whether the processor is in a mode that back ends serve: 32-bit
 // code and stack, flat segments, protected mode, no alignment checks or
-// breakpoints; and whether CPL is 3.
+// breakpoints, SMAP not lifted; and whether CPL is 3.
 func (c *CPU) Translatable() (user, ok bool) {
 	const served = ModeCode32 | ModeStack32 | ModeFlat | ModeFlatCode | ModeProtected
-	return c.Mode&ModeUser != 0, c.Mode&served == served && c.Data != NoTLB
+	return c.Mode&ModeUser != 0, c.Mode&served == served && c.Data < HalfLifted
 }
 
 // Heat is how often the interpreter has executed the block at arena offset off

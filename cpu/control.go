@@ -19,7 +19,8 @@ var controlFamily = family{
 
 // The bits of CR4 that exist here (SDM vol. 3A 2.5). VME, PVI and MCE do not, as
 // CPUID says.
-const cr4Bits = cr4TSD | cr4DE | cr4PSE | cr4PAE | cr4PGE | cr4PCE | cr4OSFXSR | cr4OSXMMEXCPT
+const cr4Bits = cr4TSD | cr4DE | cr4PSE | cr4PAE | cr4PGE | cr4PCE | cr4OSFXSR | cr4OSXMMEXCPT |
+	cr4UMIP | cr4SMEP | cr4SMAP
 
 // The bits of CR0 that exist.
 const cr0Bits = cr0PE | cr0MP | cr0EM | cr0TS | cr0ET | cr0NE | cr0WP | cr0AM | cr0NW | cr0CD | cr0PG
@@ -89,7 +90,7 @@ func (c *CPU) writeCR4(v uint32) bool {
 		return false
 	}
 	changed := c.CR4 ^ v
-	if changed&(cr4PAE|cr4PGE|cr4PSE) != 0 {
+	if changed&(cr4PAE|cr4PGE|cr4PSE|cr4SMEP|cr4SMAP) != 0 {
 		if v&cr4PAE != 0 && c.CR0&cr0PG != 0 && !c.loadPDPTEs(c.CR3) {
 			return false
 		}
@@ -112,6 +113,9 @@ func lmsw(c *CPU, o *op) status {
 }
 
 func smsw(c *CPU, o *op) status {
+	if !c.mayReveal() {
+		return faulted
+	}
 	if o.flags&opMem != 0 {
 		return c.rmStore(o, c.CR0, 2)
 	}

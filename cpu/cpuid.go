@@ -36,7 +36,11 @@ const (
 		1<<25 | // AES
 		1<<31 // a hypervisor is present
 	features1Random = 1 << 30 // RDRAND, in ECX
-	features7Seed   = 1 << 18 // RDSEED, in EBX of leaf 7
+
+	features7EBX = 1<<7 | // SMEP
+		1<<20 // SMAP
+	features7ECX  = 1 << 2  // UMIP
+	features7Seed = 1 << 18 // RDSEED, in EBX
 
 	featuresExtEDX = 1<<20 | // NX
 		1<<27 // RDTSCP
@@ -116,10 +120,14 @@ func (c *CPU) identify(n, sub uint32) leaf {
 		}
 		return leaf{}
 	case 7:
-		if sub == 0 && c.random != nil {
-			return leaf{1: features7Seed}
+		if sub != 0 {
+			return leaf{}
 		}
-		return leaf{}
+		l := leaf{1: features7EBX, 2: features7ECX}
+		if c.random != nil {
+			l[1] |= features7Seed
+		}
+		return l
 	case 0x15:
 		return c.model.frequency()
 	case 0x16:

@@ -25,6 +25,7 @@ func families() []family {
 		movFamily,
 		msrFamily,
 		mulFamily,
+		protectFamily,
 		segmentFamily,
 		shiftFamily,
 		shuffleFamily,

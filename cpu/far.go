@@ -239,7 +239,7 @@ func (c *CPU) callGate(o *op, gate *descriptor) status {
 	}
 	f.push(uint32(c.Seg[segCS].Sel), o.nextEIP(c))
 	ss := desc.seg(inner)
-	s := stackTop{&ss, sp, privilegeHalf(cpl)}
+	s := stackTop{&ss, sp, c.halfOf(cpl)}
 	if !c.fits(&f, &s, uint32(inner&^3)) {
 		return faulted
 	}

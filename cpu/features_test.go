@@ -27,6 +27,8 @@ var systemFeatures = map[x86.FeatureBit]string{
 	{Leaf: 1, Reg: 3, Bit: 6}:           "PAE",
 	{Leaf: 1, Reg: 3, Bit: 13}:          "PGE",
 	{Leaf: 1, Reg: 3, Bit: 16}:          "PAT",
+	{Leaf: 7, Reg: 1, Bit: 7}:           "SMEP",
+	{Leaf: 7, Reg: 2, Bit: 2}:           "UMIP",
 	{Leaf: 1, Reg: 2, Bit: 31}:          "a hypervisor",
 	{Leaf: 0x80000001, Reg: 3, Bit: 20}: "NX",
 }
@@ -100,6 +102,9 @@ func TestCR4Bits(t *testing.T) {
 		cr4PCE:        x86.FeatureMMX.Bit(), // RDPMC came with it
 		cr4OSFXSR:     x86.FeatureFXSR.Bit(),
 		cr4OSXMMEXCPT: x86.FeatureSSE.Bit(),
+		cr4UMIP:       {Leaf: 7, Reg: 2, Bit: 2},
+		cr4SMEP:       {Leaf: 7, Reg: 1, Bit: 7},
+		cr4SMAP:       x86.FeatureSMAP.Bit(),
 	}
 	for bit := range 32 {
 		r := newRig(t)

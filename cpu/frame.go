@@ -13,8 +13,8 @@ func (f *frame) push(words ...uint32) {
 	f.n += copy(f.words[f.n:], words)
 }
 
-// stackTop is where a frame goes: a stack segment, the pointer into it and
-// whether CPL 3 (1) or less (0) accesses it.
+// stackTop is where a frame goes: a stack segment, the pointer into it and the
+// half of the TLB that serves the accesses.
 type stackTop struct {
 	seg  *Seg
 	sp   uint32
@@ -85,14 +85,6 @@ func (c *CPU) writeFrame(f *frame, s *stackTop) (sp uint32, ok bool) {
 
 // top is the current stack.
 func (c *CPU) top() stackTop { return stackTop{&c.Seg[segSS], c.R[esp], c.Half} }
-
-// privilegeHalf is the half of the TLB that serves cpl.
-func privilegeHalf(cpl uint8) uint8 {
-	if cpl == 3 {
-		return 1
-	}
-	return 0
-}
 
 // innerStack reads the stack for privilege level dpl from the current TSS, with
 // the checks that calls and interrupts share (SDM vol. 2A, CALL and INT). The

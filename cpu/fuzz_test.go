@@ -84,7 +84,7 @@ func compare(t *testing.T, mode byte, code []byte, n int) {
 			}
 		}
 		a, b := warm.State, fresh.State
-		a.TLB, a.TLBGlobal = b.TLB, b.TLBGlobal
+		a.TLB, a.TLBValid, a.TLBGlobal, a.TLBLarge = b.TLB, b.TLBValid, b.TLBGlobal, b.TLBLarge
 		a.Paused, b.Paused = 0, 0
 		// How flags are kept may differ, what they are may not.
 		fa, fb := a.EFLAGS(), b.EFLAGS()

@@ -238,7 +238,7 @@ func (c *CPU) gateInterrupt(d *delivery, gate *descriptor) outcome {
 			return refused
 		}
 		ss = desc.seg(inner)
-		s = stackTop{&ss, sp, privilegeHalf(cpl)}
+		s = stackTop{&ss, sp, c.halfOf(cpl)}
 		stackCode = uint32(inner&^3) | ext
 		if v86 {
 			for _, r := range [...]int{5, 4, segDS, segES} {

@@ -25,13 +25,11 @@ func (c *CPU) modeChanged() {
 	if c.Seg[segSS].Attr&AttrDB != 0 {
 		m |= ModeStack32
 	}
-	c.Half = 0
 	switch c.CPL {
 	case 0:
 		m |= ModeSystem
 	case 3:
 		m |= ModeUser
-		c.Half = 1
 	}
 	if c.Seg[segDS].Fast&c.Seg[segES].Fast&c.Seg[segSS].Fast&(FastRead|FastWrite|FastFlat) == FastRead|FastWrite|FastFlat {
 		m |= ModeFlat
@@ -43,12 +41,29 @@ func (c *CPU) modeChanged() {
 		m |= ModeProtected
 	}
 	c.Mode = m
+	c.chooseTLB()
+	c.stop()
+}
+
+// chooseTLB derives where accesses look for translations.
+func (c *CPU) chooseTLB() {
+	c.Half = c.halfOf(c.CPL)
 	c.Data = c.Half
 	if c.checking() {
 		c.Data = NoTLB
 	}
 	c.code, c.tlb = &c.TLB[c.Half], &c.TLB[c.Data]
-	c.stop()
+}
+
+// halfOf is the half of the TLB that serves instructions at cpl.
+func (c *CPU) halfOf(cpl uint8) uint8 {
+	switch {
+	case cpl == 3:
+		return HalfUser
+	case c.CR4&cr4SMAP != 0 && c.Flags&flagAC != 0:
+		return HalfLifted
+	}
+	return HalfSystem
 }
 
 // checking says that data accesses need more than a translation: alignment

@@ -61,6 +61,9 @@ const (
 	cr4PCE        = 1 << 8
 	cr4OSFXSR     = 1 << 9
 	cr4OSXMMEXCPT = 1 << 10
+	cr4UMIP       = 1 << 11
+	cr4SMEP       = 1 << 20
+	cr4SMAP       = 1 << 21
 )
 
 // Bits of EFER.

@@ -47,7 +47,7 @@ type place struct {
 	kind mem.Kind
 }
 
-// locate translates lin for an access by half (0 supervisor, 1 user), sets
+// locate translates lin for an access by a half of the TLB, sets
 // accessed and dirty bits, and fills the TLB. It says false with #PF recorded.
 func (c *CPU) locate(lin uint32, acc access, half uint8) (place, bool) {
 	w := walk{lin: lin, acc: acc, half: half}
@@ -71,7 +71,10 @@ func (c *CPU) fill(w *walk, p place) {
 	page := w.lin &^ 0xfff
 	i := w.lin >> 12 & tlbMask
 	e := &s.TLB[w.half][i]
-	e.R, e.W, e.X = page, NoTag, NoTag
+	e.R, e.W, e.X = NoTag, NoTag, NoTag
+	if w.readable {
+		e.R = page
+	}
 	e.Off = p.off&^0xfff - page
 	if w.writable && w.dirty && p.kind == mem.RAM && c.mem.Code(p.off) == 0 {
 		e.W = page
@@ -79,6 +82,7 @@ func (c *CPU) fill(w *walk, p place) {
 	if w.executable {
 		e.X = page
 	}
+	s.TLBValid[w.half].put(i, true)
 	s.TLBGlobal[w.half].put(i, w.global)
 	s.TLBLarge[w.half].put(i, w.large)
 }
@@ -89,14 +93,16 @@ type walk struct {
 	acc  access
 	half uint8
 
-	pa                                         uint64
-	writable, executable, dirty, global, large bool
+	pa                             uint64
+	readable, writable, executable bool
+	dirty, global, large           bool
 }
 
 func (c *CPU) walk(w *walk) bool {
 	switch {
 	case c.CR0&cr0PG == 0:
-		w.pa, w.writable, w.executable, w.dirty = uint64(w.lin), true, true, true
+		w.pa, w.dirty = uint64(w.lin), true
+		w.readable, w.writable, w.executable = true, true, true
 		return true
 	case c.CR4&cr4PAE != 0:
 		return c.walkPAE(w)
@@ -110,11 +116,11 @@ func (c *CPU) errorCode(w *walk) uint32 {
 	if w.acc == write {
 		code = pfW
 	}
-	if w.half == 1 {
+	if w.half == HalfUser {
 		code |= pfU
 	}
-	// SDM vol. 3A 4.7: I/D is set only where execute-disable is in force.
-	if w.acc == fetch && c.CR4&cr4PAE != 0 && c.EFER&eferNXE != 0 {
+	// SDM vol. 3A 4.7: I/D is set only where execute-disable or SMEP is in force.
+	if w.acc == fetch && (c.CR4&cr4PAE != 0 && c.EFER&eferNXE != 0 || c.CR4&cr4SMEP != 0) {
 		code |= pfI
 	}
 	return code
@@ -123,14 +129,28 @@ func (c *CPU) errorCode(w *walk) uint32 {
 // permit checks rights that all levels grant together (SDM vol. 3A 4.6) and
 // fills in w. rights has RW and US, nx says that a level forbids execution.
 func (c *CPU) permit(w *walk, rights uint64, nx bool) bool {
-	user := w.half == 1
-	w.writable = rights&pteRW != 0 || !user && c.CR0&cr0WP == 0
-	w.executable = !nx
-	if user && rights&pteUS == 0 || w.acc == write && !w.writable || w.acc == fetch && nx {
-		c.pageFault(w.lin, c.errorCode(w)|pfP)
-		return false
+	page := rights&pteUS != 0 // the user's
+	w.readable, w.executable = true, !nx
+	switch {
+	case w.half == HalfUser:
+		w.readable = page
+		w.executable = w.executable && page
+	case page:
+		w.readable = c.CR4&cr4SMAP == 0 || w.half == HalfLifted
+		w.executable = w.executable && c.CR4&cr4SMEP == 0
 	}
-	return true
+	w.writable = w.readable && (rights&pteRW != 0 || w.half != HalfUser && c.CR0&cr0WP == 0)
+	ok := w.readable
+	switch w.acc {
+	case write:
+		ok = w.writable
+	case fetch:
+		ok = w.executable
+	}
+	if !ok {
+		c.pageFault(w.lin, c.errorCode(w)|pfP)
+	}
+	return ok
 }
 
 // walk32 walks two levels of 32-bit entries (SDM vol. 3A 4.3).
@@ -301,20 +321,29 @@ func (c *CPU) flushTLB(global bool) {
 	if c.backend != nil {
 		c.backend.FlushTLB()
 	}
-	for h := range c.TLB[:NoTLB] {
-		t := &c.TLB[h]
-		for w := range c.TLBGlobal[h] {
-			keep := c.TLBGlobal[h][w]
-			if global {
-				keep, c.TLBGlobal[h][w] = 0, 0
+	if global {
+		c.clearTLB()
+		return
+	}
+	for h := range c.TLBValid {
+		t, keep := &c.TLB[h], &c.TLBGlobal[h]
+		for w := range keep {
+			for set := c.TLBValid[h][w] &^ keep[w]; set != 0; set &= set - 1 {
+				t[w*64+bits.TrailingZeros64(set)].drop()
 			}
-			for i := range 64 {
-				if keep>>i&1 == 0 {
-					t[w*64+i].drop()
-				}
-			}
+			c.TLBValid[h][w] &= keep[w]
 		}
 	}
+}
+
+// clearTLB makes all entries match nothing, whatever they were.
+func (s *State) clearTLB() {
+	for h := range s.TLB {
+		for i := range s.TLB[h] {
+			s.TLB[h][i] = TLBEntry{NoTag, NoTag, NoTag, 0}
+		}
+	}
+	s.TLBValid, s.TLBGlobal, s.TLBLarge = [NoTLB]TLBSet{}, [NoTLB]TLBSet{}, [NoTLB]TLBSet{}
 }
 
 // flushPage drops the translation of the page of lin (INVLPG, SDM vol. 3A
@@ -330,12 +359,20 @@ func (c *CPU) flushPage(lin uint32) {
 		t[i].drop()
 		for w, set := range c.TLBLarge[h] {
 			for ; set != 0; set &= set - 1 {
-				if e := &t[w*64+bits.TrailingZeros64(set)]; (e.R^lin)>>22 == 0 {
+				if e := &t[w*64+bits.TrailingZeros64(set)]; (e.page()^lin)>>22 == 0 {
 					e.drop()
 				}
 			}
 		}
 	}
+}
+
+// page is the linear page that e translates, as far as it matches anything.
+func (e *TLBEntry) page() uint32 {
+	if e.R != NoTag {
+		return e.R
+	}
+	return e.X
 }
 
 // drop makes e match nothing.

@@ -81,11 +81,7 @@ func (s *State) power(model Model) {
 	s.PAT = 0x0007040600070406
 	s.MiscEnable = 1
 	s.FPU.CW, s.FPU.MXCSR, s.FPU.Used = 0x40, 0x1f80, 0xff
-	for h := range s.TLB {
-		for i := range s.TLB[h] {
-			s.TLB[h][i] = TLBEntry{NoTag, NoTag, NoTag, 0}
-		}
-	}
+	s.clearTLB()
 }
 
 // apart keeps a CPU from lying at the same place in its page as a Core does: a

@@ -128,9 +128,10 @@ type State struct {
 	SysenterCS, SysenterESP, SysenterEIP uint32
 	TSCAux                               uint32
 
-	TLB       [3]TLB    // by Context.Half; that of NoTLB is empty for ever
-	TLBGlobal [2]TLBSet // entries that are global
-	TLBLarge  [2]TLBSet // entries that are part of a large page
+	TLB       [numTLBs]TLB  // by Context.Half; that of NoTLB is empty for ever
+	TLBValid  [NoTLB]TLBSet // entries that may match something
+	TLBGlobal [NoTLB]TLBSet // entries that are global
+	TLBLarge  [NoTLB]TLBSet // entries that are part of a large page
 
 	GDTR, IDTR TableReg
 	Fault      Fault

@@ -44,6 +44,9 @@ func (c *CPU) loadTable(o *op, t *TableReg) status {
 // storeTable stores all 32 bits of the base whatever the operand size is, as
 // every processor since the 386 does (SDM vol. 2B, SGDT).
 func (c *CPU) storeTable(o *op, t *TableReg) status {
+	if !c.mayReveal() {
+		return faulted
+	}
 	first, second, ok := c.twoParts(o, c.ea(o), 2, 4, write)
 	if !ok || !c.writable(first, 2) || !c.writable(second, 4) || c.store16(first, uint32(t.Limit)) == faulted {
 		return faulted
@@ -55,6 +58,9 @@ func sldt(c *CPU, o *op) status { return c.storeSelector(o, segLDTR) }
 func str(c *CPU, o *op) status  { return c.storeSelector(o, segTR) }
 
 func (c *CPU) storeSelector(o *op, s int) status {
+	if !c.mayReveal() {
+		return faulted
+	}
 	size := o.size
 	if o.flags&opMem != 0 {
 		size = 2

@@ -26,6 +26,8 @@ var unasked = map[x86.Op]string{
 	x86.STR:      "forbidden and emulated by the kernel (UMIP)",
 	x86.SMSW:     "forbidden and emulated by the kernel (UMIP)",
 	x86.MOVDR:    "whether #UD for DR4 and DR5 or #GP for the privilege goes first",
+	x86.CLAC:     "#UD outside CPL 0",
+	x86.STAC:     "#UD outside CPL 0",
 	x86.INT1:     "hypervisors that intercept #DB report EIP differently",
 }
 

@@ -29,6 +29,7 @@ const (
 	FeatureSSE42
 	FeatureAES
 	FeaturePCLMULQDQ
+	FeatureSMAP
 
 	NumFeatures
 )
@@ -73,6 +74,7 @@ var featureTable = [NumFeatures]struct {
 	FeatureAES:       {"AES", FeatureBit{1, inECX, 25}},
 	FeatureRDRAND:    {"RDRAND", FeatureBit{1, inECX, 30}},
 	FeatureRDSEED:    {"RDSEED", FeatureBit{7, inEBX, 18}},
+	FeatureSMAP:      {"SMAP", FeatureBit{7, inEBX, 20}},
 	FeatureRDTSCP:    {"RDTSCP", FeatureBit{0x80000001, inEDX, 27}},
 }
 

@@ -73,6 +73,8 @@ var flagUses = [numOps]FlagUse{
 	CMC:       {FlagCF, FlagCF, FlagCF},
 	CLI:       {FlagIOPL, FlagIF | FlagVIF, 0},
 	STI:       {FlagIOPL | FlagVIP, FlagIF | FlagVIF, 0},
+	CLAC:      {0, FlagAC, FlagAC},
+	STAC:      {0, FlagAC, FlagAC},
 	CLD:       {0, FlagDF, FlagDF},
 	STD:       {0, FlagDF, FlagDF},
 	MOVS:      {FlagDF, 0, 0},

@@ -16,6 +16,8 @@ var formsTwoByte = []FormRow{
 	{SMSW, 0x0F01, Any, n4, args{RvMw}, DstW, Base, 0},
 	{LMSW, 0x0F01, Any, n6, args{Ew}, DstR | Priv | Ends, Base, 0},
 	{INVLPG, 0x0F01, Any, m7, args{M}, Priv | Ends, Base, 0},
+	{CLAC, 0x0F01, NP, r1 | rm2, args{}, 0, FeatureSMAP, 0},
+	{STAC, 0x0F01, NP, r1 | rm3, args{}, 0, FeatureSMAP, 0},
 	{RDTSCP, 0x0F01, Any, r7 | rm1, args{}, Alone, FeatureRDTSCP, 0},
 	{LAR, 0x0F02, Any, 0, args{Gv, Ew}, DstW | NoV86, Base, 0},
 	{LSL, 0x0F03, Any, 0, args{Gv, Ew}, DstW | NoV86, Base, 0},

@@ -147,6 +147,8 @@ const (
 	SMSW
 	LMSW
 	CLTS
+	CLAC
+	STAC
 	INVD
 	WBINVD
 	INVLPG

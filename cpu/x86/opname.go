@@ -132,6 +132,8 @@ var opNames = [numOps]string{
 	SMSW:       "SMSW",
 	LMSW:       "LMSW",
 	CLTS:       "CLTS",
+	CLAC:       "CLAC",
+	STAC:       "STAC",
 	INVD:       "INVD",
 	WBINVD:     "WBINVD",
 	INVLPG:     "INVLPG",

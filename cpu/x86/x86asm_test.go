@@ -369,6 +369,7 @@ var gaps = []gap{
 	{"x86asm: no-prefix forms taken with 66, F2 or F3", "", "EMMS MOVNTI RCPPS RSQRTPS RDRAND", nil},
 	{"x86asm: memory-only forms taken with a register", "", "MOVHPD MOVLPD", nil},
 	{"absent by CPUID: BMI1, LZCNT; F3 is ignored", "BSF BSR", "TZCNT LZCNT", nil},
+	{"x86asm: no CLAC, STAC", "CLAC STAC", "", nil},
 	{"x86asm: MOVBE taken with F3", "", "MOVBE", nil},
 	{"absent by CPUID: SHA", "", "SHA1RNDS4 SHA1NEXTE SHA1MSG1 SHA1MSG2 SHA256RNDS2 SHA256MSG1 SHA256MSG2", nil},
 	{"absent by CPUID: INVPCID", "", "INVPCID", nil},

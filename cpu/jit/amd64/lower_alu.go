@@ -95,10 +95,10 @@ func shift(e *emitter) {
 	e.shifted()
 }
 
-// takesDouble refuses counts that may exceed the operand, whose result is
-// undefined.
+// takesDouble refuses counts that may reach the operand's size or exceed it, of
+// which OF or the result is undefined.
 func takesDouble(in *x86.Inst) bool {
-	return in.OpSize == 4 || has(in, x86.Ib) && in.Imm&31 <= 16
+	return in.OpSize == 4 || has(in, x86.Ib) && in.Imm&31 < 16
 }
 
 func doubleShift(e *emitter) {
