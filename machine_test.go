@@ -3,6 +3,7 @@ package alpinevm
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,6 +18,7 @@ const inspection = `echo "<0>` + started + `" >/dev/kmsg
 part() { echo "== $1"; }
 part uname; uname -srm
 part os; . /etc/os-release; echo $ID $VERSION_ID
+part cpu; grep -m1 ^flags /proc/cpuinfo
 part id; id -u; hostname; pwd; echo $HOME $PATH
 part clock; cat /sys/devices/system/clocksource/clocksource0/current_clocksource
 part interrupts; cat /proc/interrupts
@@ -79,6 +81,7 @@ func TestBoot(t *testing.T) {
 					t.Fatalf("ended before the program: %+v\n%s", e, g.describe())
 				}
 				t.Logf("program started after %d million instructions", (g.Instructions()-before)/1e6)
+				checkProtection(t, g.board.Registers())
 				g.want(g.run(), Exited, 42)
 				results[i] = result{g.Instructions(), g.serial.String(), g.stdout.String() + out.String(), g.stderr.String()}
 			}
@@ -146,8 +149,24 @@ func checkInspection(t *testing.T, flavour string, got map[string][]string) {
 			t.Errorf("no mount %q in %q", want, got["mounts"])
 		}
 	}
+	flags := strings.Fields(strings.Join(got["cpu"], " "))
+	for _, want := range []string{"ssse3", "sse4_1", "sse4_2", "popcnt", "movbe", "aes", "pclmulqdq", "rdrand", "rdseed", "smep", "smap", "umip"} {
+		if !slices.Contains(flags, want) {
+			t.Errorf("the kernel does not see %s: %q", want, flags)
+		}
+	}
 	checkInterrupts(t, got["interrupts"])
 	checkLog(t, strings.Join(got["log"], "\n"))
+}
+
+// checkProtection looks at CR4: the kernel uses UMIP, SMEP and SMAP.
+func checkProtection(t *testing.T, registers string) {
+	t.Helper()
+	_, text, _ := strings.Cut(registers, "CR4 ")
+	var cr4 uint32
+	if _, err := fmt.Sscanf(text, "%x", &cr4); err != nil || cr4&(1<<11|1<<20|1<<21) != 1<<11|1<<20|1<<21 {
+		t.Errorf("CR4 is %#x, %v", cr4, err)
+	}
 }
 
 // checkInterrupts looks at /proc/interrupts: the devices are on their lines,

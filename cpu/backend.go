@@ -164,7 +164,7 @@ type Translation struct {
 	large bool
 }
 
-// Translation looks into half (0 supervisor, 1 user) of the translation cache.
+// Translation looks into half HalfSystem or HalfUser of the translation cache.
 func (c *CPU) Translation(half int, lin uint32) Translation {
 	i := lin >> 12 & tlbMask
 	return Translation{lin &^ 0xfff, c.TLB[half][i], c.TLBLarge[half].has(i)}
