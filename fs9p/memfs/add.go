@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"strings"
 	"time"
 
 	"alpinevm/fs9p"
@@ -86,39 +85,19 @@ func (fs *FS) addLink(name, target string) error {
 	if base == "" {
 		return fs9p.EPERM
 	}
-	return quietly(to, func() error {
-		if there, err := to.Walk(base); err == nil {
-			defer there.Release()
-			if there == n {
-				return nil
-			}
+	if there, err := to.Walk(base); err == nil {
+		defer there.Release()
+		if there == n {
+			return nil
 		}
-		if err := remove(to, base); err != nil {
-			return err
-		}
-		return to.Link(base, n)
-	})
-}
-
-// quietly leaves a directory its times in which f puts something: they are
-// those of the archive.
-func quietly(dir fs9p.Node, f func() error) error {
-	a, err := dir.Attr()
-	if err == nil {
-		err = f()
 	}
-	if err != nil {
+	if err := remove(to, base); err != nil {
 		return err
 	}
-	return dir.SetAttr(fs9p.SetAttr{
-		Valid: fs9p.SetAtime | fs9p.SetAtimeTo | fs9p.SetMtime | fs9p.SetMtimeTo, Atime: a.Atime, Mtime: a.Mtime,
-	})
+	return to.Link(base, n)
 }
 
 func isDir(n fs9p.Node) bool { return n.QID().Type&fs9p.QTDir != 0 }
-
-// maxFollow is how many symbolic links Linux follows on one path.
-const maxFollow = 40
 
 // place finds the directory that name is in, making it if need be, and the
 // last component, which is empty for the root. The caller releases it.
@@ -128,8 +107,15 @@ func (fs *FS) place(name string) (fs9p.Node, string, error) {
 		return nil, "", err
 	}
 	dir, base := path.Split(name)
-	n, err := fs.mkdirs(dir)
-	return n, strings.Clone(base), err // a part would keep all of name in memory
+	n, err := fs9p.MakeFolders(quiet{fs}, dir)
+	if err != nil {
+		return nil, "", err
+	}
+	if !isDir(n) {
+		n.Release()
+		return nil, "", fs9p.ENOTDIR
+	}
+	return n, base, nil
 }
 
 // remove takes a name out of a directory if it is there.
@@ -152,7 +138,7 @@ func (fs *FS) free(name string) error {
 	if base == "" {
 		return nil
 	}
-	return quietly(dir, func() error { return remove(dir, base) })
+	return remove(dir, base)
 }
 
 // has tells whether there is a file of that name.
@@ -172,59 +158,6 @@ func (fs *FS) has(name string) bool {
 	return err == nil
 }
 
-// mkdirs walks to the directory dir from the root. The caller releases it.
-func (fs *FS) mkdirs(dir string) (_ fs9p.Node, err error) {
-	var at fs9p.Node = fs.tree.Root()
-	defer func() {
-		if err != nil {
-			at.Release()
-		}
-	}()
-	follows := 0
-	for todo := dir; todo != ""; {
-		var name string
-		name, todo, _ = strings.Cut(todo, "/")
-		if name == "" || name == "." {
-			continue
-		}
-		next, err := at.Walk(name)
-		if err == fs9p.ENOENT {
-			err = quietly(at, func() error {
-				_, err := at.Mkdir(strings.Clone(name), 0o755, fs9p.Owner{})
-				return err
-			})
-			if err == nil {
-				next, err = at.Walk(name)
-			}
-		}
-		if err != nil {
-			return nil, err
-		}
-		if next.QID().Type&fs9p.QTSymlink == 0 {
-			at.Release()
-			at = next
-			continue
-		}
-		target, err := next.Readlink()
-		next.Release()
-		if follows++; err == nil && follows > maxFollow {
-			err = fs9p.ELOOP
-		}
-		if err != nil {
-			return nil, err
-		}
-		if strings.HasPrefix(target, "/") {
-			at.Release()
-			at = fs.tree.Root()
-		}
-		todo = target + "/" + todo
-	}
-	if !isDir(at) {
-		return nil, fs9p.ENOTDIR
-	}
-	return at, nil
-}
-
 // make makes the file of an entry, but for its attributes. The caller releases
 // it.
 func (fs *FS) make(name string, e Entry) (fs9p.Node, error) {
@@ -240,12 +173,7 @@ func (fs *FS) make(name string, e Entry) (fs9p.Node, error) {
 		return dir, nil
 	}
 	defer dir.Release()
-	var n fs9p.Node
-	err = quietly(dir, func() (err error) {
-		n, err = fs.makeAt(dir, base, e)
-		return err
-	})
-	return n, err
+	return fs.makeAt(dir, base, e)
 }
 
 func (fs *FS) makeAt(dir fs9p.Node, base string, e Entry) (fs9p.Node, error) {
@@ -288,6 +216,9 @@ func (fs *FS) makeAt(dir fs9p.Node, base string, e Entry) (fs9p.Node, error) {
 
 // contentOf gives the content of a regular file of fs, nil for anything else.
 func (fs *FS) contentOf(n fs9p.Node) *content {
+	if q, ok := n.(quietNode); ok {
+		n = q.Node
+	}
 	f, ok := n.(*tree.Inode)
 	if !ok {
 		return nil

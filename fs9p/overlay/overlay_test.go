@@ -488,3 +488,34 @@ func FuzzAgainstPlain(f *testing.F) {
 		w.end()
 	})
 }
+
+// TestTimes keeps times of all centuries, past 2262 too, through a copy.
+func TestTimes(t *testing.T) {
+	lower := memfs.New(memfs.Config{})
+	c := fstest.Dial(t, fs9p.Config{FS: lower})
+	all := []int64{-1 << 62, -1 << 33, -1, 0, 1 << 31, 1 << 32, 9_300_000_000, 1 << 40, 1 << 62}
+	when := func(sec int64) fs9p.Timespec { return fs9p.Timespec{Sec: sec, Nsec: 123456789} }
+	for i, sec := range all {
+		name := fmt.Sprint("f", i)
+		c.Put(c.Root, name, "x")
+		c.OK(c.Setattr(c.At(c.Root, name), fs9p.SetAttr{
+			Valid: fs9p.SetAtime | fs9p.SetAtimeTo | fs9p.SetMtime | fs9p.SetMtimeTo, Atime: when(sec), Mtime: when(sec + 1),
+		}))
+	}
+	fs, err := overlay.New(overlay.Config{Upper: memfs.New(memfs.Config{}), Lower: lower})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = fstest.Dial(t, fs9p.Config{FS: fs})
+	for i, sec := range all {
+		fid := c.At(c.Root, fmt.Sprint("f", i))
+		for _, copied := range []bool{false, true} {
+			if copied {
+				c.OK(c.Setattr(fid, fs9p.SetAttr{Valid: fs9p.SetMode, Mode: 0o600}))
+			}
+			if a := c.Stat(fid).Attr; a.Atime != when(sec) || a.Mtime != when(sec+1) {
+				t.Errorf("copied %v: %v and %v, want %d and one more", copied, a.Atime, a.Mtime, sec)
+			}
+		}
+	}
+}
