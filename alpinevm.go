@@ -60,12 +60,15 @@ type Config struct {
 // Boot is what a machine starts.
 type Boot struct {
 	// Kernel is a bzImage, a vmlinux or a multiboot image. Firmware, in
-	// its place, is a ROM image of 64 to 256 KiB that is entered at the
-	// reset vector in real mode.
+	// its place, is a ROM image of 64 KiB to 4 MiB that is entered at the
+	// reset vector in real mode. With both, the firmware, which has to be
+	// SeaBIOS, starts the kernel, a bzImage, in real mode: so do kernels that
+	// call a BIOS, such as iPXE and memdisk.
 	Kernel   []byte
 	Firmware []byte
 	// Cmdline replaces the kernel's default command line; Append is added
-	// to it.
+	// to it. A kernel that takes less than both gets less of the default one,
+	// what matters least first.
 	Cmdline, Append string
 	// Modules is the kernel's module tree: a folder that holds
 	// lib/modules/VERSION, VERSION or the contents of VERSION. nil: the
@@ -155,16 +158,6 @@ func (e *ConfigError) Error() string { return e.Field + ": " + e.Err.Error() }
 // Unwrap gives the error without the field.
 func (e *ConfigError) Unwrap() error { return e.Err }
 
-// DefaultCmdline is the kernel's command line unless Boot.Cmdline is another.
-// It leaves out of a kernel what only costs time in an emulator:
-// self-tests, probing for hardware that is not there, mitigations of faults
-// that this processor does not have, clearing of memory on each allocation,
-// timer interrupts between ticks, and three initcalls that look up every function's
-// name for tracers, or check certificates. RATIONALE.md says what each one gains.
-const DefaultCmdline = "console=ttyS0 quiet mitigations=off init_on_alloc=0 highres=off tsc=reliable " +
-	"cryptomgr.notests noisapnp 8250.nr_uarts=2 kfence.sample_interval=0 nowatchdog panic=-1 " +
-	"initcall_blacklist=ftrace_check_for_weak_functions,trace_eval_init,load_system_certificate_list"
-
 // New makes a machine that is ready to run. Nothing of it runs before Step or
 // Run.
 func New(cfg Config) (*Machine, error) {
@@ -184,8 +177,8 @@ func (c *Config) check() error {
 	switch {
 	case c.Memory%(1<<20) != 0 || c.Memory < MinMemory || c.Memory > MaxMemory:
 		return &ConfigError{"Memory", fmt.Errorf("%d bytes: want whole MiB from %d to %d", c.Memory, MinMemory>>20, MaxMemory>>20)}
-	case (c.Boot.Kernel == nil) == (c.Boot.Firmware == nil):
-		return errors.New("a machine needs a kernel or a firmware image, and not both")
+	case c.Boot.Kernel == nil && c.Boot.Firmware == nil:
+		return errors.New("a machine needs a kernel or a firmware image")
 	case c.Session == nil:
 		return nil
 	case c.Session.Root == nil:

@@ -1,6 +1,7 @@
 package alpinevm
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -25,6 +26,7 @@ func TestBareMetal(t *testing.T) {
 		{name: "exit beside a device", boot: Boot{Kernel: baretest.Flat("B007 66BAF703 EE")}, exit: 0x3f7, end: End{Cause: DebugExit, Code: 7}},
 		{name: "print", boot: Boot{Kernel: baretest.Flat(baretest.Print + baretest.Exit)}, serial: "h", debug: "h"},
 		{name: "firmware prints", boot: Boot{Firmware: baretest.ROM("B068 BA0204 EE EBFE")}, debug: "h"}, // mov al,'h'; out 402h,al
+		{name: "call of a BIOS", boot: Boot{Kernel: baretest.Flat(baretest.BIOSCall)}, end: End{Cause: NoBIOS}},
 		{name: "halt", boot: Boot{Kernel: baretest.Flat(baretest.Halt)}, end: End{Cause: PowerOff}},
 		{name: "triple fault", boot: Boot{Kernel: baretest.Flat(baretest.Fault)}, end: End{Cause: TripleFault}},
 		{name: "reset register", boot: Boot{Kernel: baretest.Flat(baretest.Reset)}, end: End{Cause: DebugExit, Code: 7}},
@@ -73,5 +75,34 @@ func TestBareMetal(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestRealModeKernel is started by firmware or not at all.
+func TestRealModeKernel(t *testing.T) {
+	image := baretest.Real(baretest.PrintLine)
+	_, err := New(Config{Boot: Boot{Kernel: image}})
+	var config *ConfigError
+	if !errors.As(err, &config) || config.Field != "Kernel" || !errors.Is(err, kernel.ErrBIOS) {
+		t.Errorf("without firmware: %v", err)
+	}
+	for name, boot := range map[string]Boot{
+		"a multiboot kernel": {Kernel: baretest.Flat(baretest.Exit), Firmware: baretest.ROM(baretest.Exit)},
+		"a long line":        {Kernel: image, Firmware: baretest.ROM(baretest.Exit), Cmdline: strings.Repeat("x", 2048)},
+		"a large disk":       {Kernel: image, Firmware: baretest.ROM(baretest.Exit), Initrd: make([]byte, DefaultMemory)},
+	} {
+		if _, err := New(Config{Boot: boot}); err == nil || !strings.HasPrefix(err.Error(), "kernel: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	m, err := New(Config{Boot: Boot{Kernel: image, Firmware: baretest.ROM(baretest.Exit)}, Memory: MinMemory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.image.Cmdline != "" {
+		t.Errorf("it is given Linux's command line %q", m.image.Cmdline)
+	}
+	if err := m.Close(); err != nil {
+		t.Error(err)
 	}
 }

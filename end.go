@@ -21,9 +21,10 @@ const (
 	TripleFault                  // the processor has shut down
 	DebugExit                    // Code was written to Debug.Exit
 	Failure                      // the guest's init or this package failed: Detail says how
+	NoBIOS                       // the guest has called a BIOS, and there is none: Detail says how
 )
 
-var causeNames = [...]string{"nothing", "exit", "power off", "kernel panic", "triple fault", "debug exit", "failure"}
+var causeNames = [...]string{"nothing", "exit", "power off", "kernel panic", "triple fault", "debug exit", "failure", "call of a BIOS"}
 
 // String names the cause.
 func (c Cause) String() string {
@@ -55,9 +56,12 @@ func (m *Machine) hooks() board.Hooks {
 		},
 		TripleFault: func() { m.finish(End{Cause: TripleFault, Detail: m.crash()}) },
 		DebugExit:   func(v uint32) { m.finish(End{Cause: DebugExit, Code: int(v)}) },
-		Failed:      func(err error) { m.finish(End{Cause: Failure, Detail: err.Error()}) },
-		Line:        m.logged,
-		Reset:       m.resets,
+		NoBIOS: func(n uint8) {
+			m.finish(End{Cause: NoBIOS, Detail: fmt.Sprintf("the guest has called interrupt %02Xh of a BIOS, of which there is none", n)})
+		},
+		Failed: func(err error) { m.finish(End{Cause: Failure, Detail: err.Error()}) },
+		Line:   m.logged,
+		Reset:  m.resets,
 		Restart: func() {
 			if m.session != nil {
 				m.session.restart()

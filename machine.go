@@ -102,8 +102,8 @@ func (m *Machine) plug() error {
 		}
 	}
 	if cfg.Session != nil {
-		if k := m.image.Kernel; k == nil || k.Kind == kernel.Multiboot {
-			return &ConfigError{"Kernel", errors.New("it is no Linux kernel, which a root file system needs")}
+		if k := m.image.Kernel; k == nil || k.Kind == kernel.Multiboot || boot.Firmware != nil {
+			return &ConfigError{"Kernel", errors.New("it is no Linux kernel without firmware, which a root file system needs")}
 		}
 		var err error
 		if m.session, err = newSession(m); err != nil {
@@ -122,7 +122,8 @@ func (m *Machine) start() error {
 		}
 	}
 	err := m.board.Boot(m.image)
-	if err != nil && m.cfg.Boot.Firmware != nil {
+	var firmware *board.FirmwareError
+	if errors.As(err, &firmware) {
 		return &ConfigError{"Firmware", err}
 	}
 	return err
@@ -135,11 +136,14 @@ func (m *Machine) loadKernel() error {
 	if image.Kernel, err = kernel.Parse(boot.Kernel); err != nil {
 		return &ConfigError{"Kernel", err}
 	}
-	image.Cmdline = boot.Cmdline
-	if image.Cmdline == "" && image.Kernel.Kind != kernel.Multiboot {
-		image.Cmdline = DefaultCmdline
+	switch k := image.Kernel; {
+	case k.NeedsBIOS() && boot.Firmware == nil:
+		return &ConfigError{"Kernel", kernel.ErrBIOS}
+	case boot.Cmdline == "" && k.Kind != kernel.Multiboot && !k.NeedsBIOS(): // it is for Linux
+		image.Cmdline = defaultCmdline(boot.Append, k.CmdlineMax())
+	default:
+		image.Cmdline = strings.TrimSpace(boot.Cmdline + " " + boot.Append)
 	}
-	image.Cmdline = strings.TrimSpace(image.Cmdline + " " + boot.Append)
 	return nil
 }
 

@@ -2,8 +2,10 @@
 // loader, without running any: the BIOS data area, the memory map that INT 15h
 // E820h gives, ACPI tables (ACPI 6.5, no hardware reduced mode, no APIC),
 // SMBIOS 2.8 structures, a GDT for the Linux 32-bit boot protocol (2.15), PCI
-// resources and interrupt lines, and programmed interrupt controllers. It also
-// says where a real firmware image is mapped.
+// resources and interrupt lines, and programmed interrupt controllers. Behind
+// the interrupt vectors is nothing but a halt by which a call is known. It also
+// says where a real firmware image is mapped, and makes the option ROM by which
+// that starts a kernel.
 //
 // It knows no chip: addresses, ports and interrupt lines are parameters, memory
 // is written through an io.WriterAt, and ports are reached as the CPU does.
@@ -70,6 +72,7 @@ type Info struct {
 	SMBIOS   uint64 // the entry point
 	GDT      uint32
 	GDTLimit uint16
+	IVTLimit uint16 // of the interrupt vector table at 0
 }
 
 // Where things are. Below 1 MiB they are where software looks for them.
@@ -79,7 +82,7 @@ const (
 	romBase    = 0xF0000 // searched for RSDP and SMBIOS
 	romEnd     = 0x100000
 	highMemory = 0x100000
-	topROM     = 0xFFFC0000 // the largest firmware image, below 4 GiB
+	topROM     = 0xFFC00000 // the largest firmware image, below 4 GiB
 	fourGiB    = 1 << 32
 
 	tableSpace = 0x10000 // ACPI tables at the end of RAM
@@ -117,11 +120,12 @@ func Write(w io.WriterAt, cfg Config) (Info, error) {
 		return Info{}, err
 	}
 	info := Info{Memory: memoryMap(&cfg)}
-	low := image{base: romBase, end: romEnd}
+	low := image{base: romBase, end: noBIOS}
 	high := image{base: cfg.RAM - tableSpace, end: cfg.RAM - nvsSpace}
 
 	info.GDT = uint32(low.put(gdt(), 16))
 	info.GDTLimit = uint16(len(gdt()) - 1)
+	info.IVTLimit = uint16(len(vectors()) - 1)
 	info.SMBIOS = putSMBIOS(&low, &cfg)
 	rsdp := putACPI(&high, &cfg, cfg.RAM-nvsSpace)
 	info.RSDP = low.put(rsdp, 16)
@@ -133,9 +137,11 @@ func Write(w io.WriterAt, cfg Config) (Info, error) {
 		at   uint64
 		data []byte
 	}{
+		{0, vectors()},
 		{biosDataArea, dataArea(&cfg)},
 		{ebdaBase, []byte{(ebdaEnd - ebdaBase) >> 10}}, // its size in KiB
 		{low.base, low.data},
+		{noBIOS, []byte{opHLT}},
 		{high.base, high.data},
 		{cfg.RAM - nvsSpace, facs()},
 	} {

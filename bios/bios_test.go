@@ -367,6 +367,9 @@ func TestPlaceROM(t *testing.T) {
 		{128 << 10, 0xFFFE0000, 0xE0000},
 		{192 << 10, 0xFFFD0000, 0xE0000},
 		{256 << 10, 0xFFFC0000, 0xE0000},
+		{1 << 20, 0xFFF00000, 0xE0000},
+		{3653632, 0xFFC84000, 0xE0000}, // OVMF's code
+		{4 << 20, 0xFFC00000, 0xE0000},
 	} {
 		image := make([]byte, c.size)
 		image[c.size-1] = 0xEA
@@ -375,7 +378,7 @@ func TestPlaceROM(t *testing.T) {
 			t.Errorf("%d KiB: %#x, %#x, tail of %d, %v", c.size>>10, r.High, r.Low, len(r.Tail), err)
 		}
 	}
-	for _, n := range []int{0, 1, 32 << 10, 96 << 10, 64<<10 + 1, 320 << 10} {
+	for _, n := range []int{0, 1, 32 << 10, 60 << 10, 64<<10 + 1, 64<<10 + 512, 4<<20 + 4096, 8 << 20} {
 		if _, err := PlaceROM(make([]byte, n)); err == nil {
 			t.Errorf("an image of %d bytes was placed", n)
 		}

@@ -12,13 +12,13 @@ type ROM struct {
 // maxShadow is how much of an image is seen below 1 MiB: E0000h to FFFFFh.
 const maxShadow = 128 << 10
 
-// PlaceROM says where a firmware image of 64, 128, 192 or 256 KiB is seen.
-// Other sizes are an error.
+// PlaceROM says where a firmware image is seen: whole pages, from 64 KiB to 4
+// MiB. Other sizes are an error.
 func PlaceROM(image []byte) (ROM, error) {
-	const unit = 64 << 10
+	const least, page = 64 << 10, 4096
 	n := len(image)
-	if n == 0 || n%unit != 0 || n > fourGiB-topROM {
-		return ROM{}, fmt.Errorf("bios: firmware image of %d bytes, want 64, 128, 192 or 256 KiB", n)
+	if n < least || n%page != 0 || n > fourGiB-topROM {
+		return ROM{}, fmt.Errorf("a firmware image of %d bytes: want 64 KiB to 4 MiB, in steps of 4 KiB", n)
 	}
 	tail := image[n-min(n, maxShadow):]
 	return ROM{High: fourGiB - uint64(n), Low: romEnd - uint64(len(tail)), Tail: tail}, nil

@@ -79,7 +79,7 @@ type blockCache struct {
 // init makes the cache of blocks in m.
 func (k *blockCache) init(m *mem.Memory) {
 	k.opChunks = maxOpChunks
-	k.pages = make([]*block, (uint64(m.Size())+2<<20)>>12)
+	k.pages = make([]*block, m.Pages())
 }
 
 func bucket(off uint32, m Mode) uint32 {

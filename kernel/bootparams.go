@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // Offsets in boot_params beside the setup header (Linux Documentation/x86/zero-page).
@@ -70,39 +69,20 @@ func (im *Image) bootParams(p Params, initrdAt uint32) ([]byte, error) {
 
 // loadLinux places a Linux kernel for the 32-bit boot protocol.
 func (im *Image) loadLinux(m *writer, p Params) (Entry, error) {
-	cmdlineMax := uint32(CmdlineMax)
-	if im.setup != nil {
-		cmdlineMax = min(cmdlineMax, im.setup.cmdlineMax)
+	if im.NeedsBIOS() {
+		return Entry{}, ErrBIOS
 	}
-	if strings.ContainsRune(p.Cmdline, 0) {
-		return Entry{}, errors.New("kernel: the command line contains a zero byte")
-	}
-	if len(p.Cmdline) > int(cmdlineMax) {
-		return Entry{}, fmt.Errorf("kernel: the command line has %d bytes, this kernel takes %d", len(p.Cmdline), cmdlineMax)
+	if err := im.checkCmdline(p.Cmdline); err != nil {
+		return Entry{}, err
 	}
 	entry, end, err := im.place(m, p.Cache)
 	if err != nil {
 		return Entry{}, err
 	}
 	entry.ESI = p.Layout.Params
-
-	var initrdAt uint32
-	if len(p.Initrd) > 0 {
-		top := uint64(p.Layout.InitrdTop)
-		if im.setup != nil {
-			top = min(top, uint64(im.setup.initrdMax)+1)
-		}
-		if uint64(len(p.Initrd)) > top {
-			return Entry{}, fmt.Errorf("kernel: the initramfs of %d bytes does not fit in memory", len(p.Initrd))
-		}
-		at := (top - uint64(len(p.Initrd))) &^ 4095
-		if at < end {
-			return Entry{}, fmt.Errorf("kernel: not enough memory: the kernel ends at %#x, the initramfs starts at %#x", end, at)
-		}
-		if err := m.write("the initramfs", at, p.Initrd); err != nil {
-			return Entry{}, err
-		}
-		initrdAt = uint32(at)
+	initrdAt, err := im.placeInitrd(m, p, end)
+	if err != nil {
+		return Entry{}, err
 	}
 	params, err := im.bootParams(p, initrdAt)
 	if err != nil {

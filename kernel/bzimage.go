@@ -49,7 +49,10 @@ const (
 type setupHeader struct {
 	protocol   uint16
 	raw        []byte // from offSetupSects to the header's end
+	sectors    []byte // the boot sector and the setup code, which runs in real mode
 	protected  []byte // the protected-mode kernel
+	rest       []byte // of the file, behind the setup code
+	realOnly   bool   // there is no 32-bit entry
 	payload    []byte // compressed kernel; empty when the protocol has no such field or it names no bytes
 	initrdMax  uint32 // highest address of the initramfs's last byte
 	cmdlineMax uint32 // bytes, without the zero byte
@@ -89,7 +92,11 @@ func parseBzImage(data []byte) (*Image, error) {
 	if int64(len(data)) < int64(start)+size-15 || len(data) <= start {
 		return nil, fmt.Errorf("%w: %d bytes of %d", ErrTruncated, len(data), int64(start)+size)
 	}
+	h.sectors, h.rest = data[:start], data[start:]
 	h.protected = data[start:min(int64(len(data)), int64(start)+size)]
+	// Linux states 100000h and its size. What says that there is nothing to enter, or nothing at all, leaves all to its setup code, which
+	// asks a BIOS: iPXE, memdisk and their like.
+	h.realOnly = size == 0 || le.Uint32(data[offCode32:]) == 0
 	end := min(offMagic+int(data[offJump+1]), start)
 	if end < offCmdlinePtr+4 {
 		return nil, fmt.Errorf("%w: the setup header ends at %#x", ErrFormat, end)

@@ -88,6 +88,7 @@ func bzImage(payload []byte) []byte {
 	for len(b)%16 != 0 {
 		b = append(b, 0)
 	}
+	le.PutUint32(b[offCode32:], 0x100000)
 	le.PutUint32(b[offSyssize:], uint32(len(b)-2*sectorSize)/16)
 	return b
 }

@@ -6,8 +6,8 @@
 // values to enter. It also makes the initial root file system itself: a cpio archive with a busybox, the modules that
 // mount the real root and a short init (see Initramfs).
 //
-// It does not model the real-mode entry, EFI, kernels older than protocol 2.02, zImages, and 64-bit kernels, which are
-// refused. Every address comes from the caller, and nothing here knows a machine.
+// A bzImage that has no other entry than that in real mode (iPXE, memdisk) is prepared for firmware to start it. It does not model EFI,
+// kernels older than protocol 2.02, zImages, and 64-bit kernels, which are refused. Every address comes from the caller, and nothing here knows a machine.
 package kernel
 
 import (

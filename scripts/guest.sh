@@ -5,6 +5,7 @@
 #   686/vmlinuz, 686/modules/           Debian's linux-image-686 (two-level paging)
 #   busybox                             Debian's busybox-static for i386
 #   seabios/                            Debian's SeaBIOS, in 128 and 256 KiB
+#   bios/                               kernels that are none of Linux's: memtest86+, and iPXE and memdisk, which call a BIOS
 #   iasl                                the host's ACPI disassembler, from acpica-tools
 #   alpine-minirootfs-*-x86.tar.gz      Alpine's root file system, unless ../shared/guest has it; without it (there may be no
 #                                       network) what needs it is skipped
@@ -41,6 +42,7 @@ lacks() {
 	only_run || has_kernel 686 || echo 686
 	[ -e "$dest/busybox" ] || echo busybox
 	only_run || [ -d "$dest/seabios" ] || echo seabios
+	only_run || [ -d "$dest/bios" ] || echo bios
 	only_run || [ -e "$dest/iasl" ] || echo iasl
 }
 
@@ -51,7 +53,7 @@ prepare() {
 			"elsewhere put the files named at its top into $dest"
 	done
 	packages="linux-image-686-pae:i386 busybox-static:i386"
-	only_run || packages="$packages linux-image-686:i386 seabios acpica-tools"
+	only_run || packages="$packages linux-image-686:i386 seabios memtest86+ ipxe syslinux-common acpica-tools"
 	# shellcheck disable=SC2086 # a list of names
 	known $packages && return
 	if [ "$(id -u)" != 0 ]; then
@@ -128,6 +130,16 @@ if [ -n "$missing" ]; then
 		mkdir "$dest/seabios.new"
 		cp "$work/root/usr/share/seabios/bios.bin" "$work/root/usr/share/seabios/bios-256k.bin" "$dest/seabios.new"
 		mv "$dest/seabios.new" "$dest/seabios"
+	fi
+	if ! only_run && ! [ -d "$dest/bios" ]; then
+		mkdir "$dest/bios.new"
+		fetch memtest86+
+		cp "$work/root/boot/memtest86+ia32.bin" "$dest/bios.new/memtest"
+		fetch ipxe
+		cp "$work/root/boot/ipxe.lkrn" "$dest/bios.new/ipxe"
+		fetch syslinux-common
+		cp "$work/root/usr/lib/syslinux/memdisk" "$dest/bios.new/memdisk"
+		mv "$dest/bios.new" "$dest/bios"
 	fi
 	if ! only_run && ! [ -e "$dest/iasl" ]; then
 		fetch acpica-tools

@@ -11,6 +11,7 @@ import (
 
 	"alpinevm"
 	"alpinevm/fs9p/oci/store"
+	"alpinevm/kernel"
 	"alpinevm/launch"
 )
 
@@ -76,6 +77,8 @@ func (f *runFlags) explain(err error) error {
 	switch {
 	case errors.Is(err, launch.ErrNoBusybox):
 		return fmt.Errorf("%w, or give one with --busybox", err)
+	case errors.Is(err, kernel.ErrBIOS):
+		return fmt.Errorf("--kernel %s: %w%s", f.kernel, kernel.ErrBIOS, giveBIOS)
 	case errors.As(err, &s):
 		return fmt.Errorf("%s %s: %w", specFlags[s.Field], s.Name, s.Err)
 	case errors.As(err, &c):
@@ -85,6 +88,9 @@ func (f *runFlags) explain(err error) error {
 	}
 	return err
 }
+
+// giveBIOS is what to do where there is no BIOS.
+const giveBIOS = "; --firmware FILE gives one, such as SeaBIOS"
 
 // given is what the fields of an alpinevm.ConfigError come from.
 func (f *runFlags) given() map[string]string {

@@ -108,7 +108,7 @@ func newRun() *cobra.Command {
 	fl.StringVar(&f.modules, "modules", "", "folder or tarball `DIR` with the kernel's modules: one version's, or what holds lib/modules")
 	fl.StringVar(&f.rootfs, "rootfs", "", "root file system `ROOT`: an OCI layout, an archive of docker save, a tarball or a folder")
 	fl.StringVar(&f.busybox, "busybox", "", "static i386 busybox `FILE`, for roots other than Alpine's")
-	fl.StringVar(&f.firmware, "firmware", "", "start the ROM image `FILE` at the reset vector, in place of a kernel")
+	fl.StringVar(&f.firmware, "firmware", "", "start the ROM image `FILE` at the reset vector, in place of a kernel; SeaBIOS starts one that is given as well, in real mode")
 	fl.StringVar(&f.initrd, "initrd", "", "initial root file system `FILE`, in place of ours; the serial port is the console then")
 	fl.StringArrayVar(&f.module, "module", nil, "give a multiboot kernel a module: `FILE[ ARGS]`")
 	fl.StringVarP(&f.memory, "memory", "m", "512M", "memory of the guest: `SIZE` from 64M to 3G")
@@ -157,8 +157,10 @@ func (f *runFlags) check(args []string) error {
 		return errors.New("--name keeps a machine, which alpinevm rm removes: leave out --rm, or --name")
 	case f.kernel == "" && f.modules != "":
 		return errors.New("--modules needs --kernel: the kernel that Alpine has brings its own")
-	case f.kernel != "" && f.firmware != "":
-		return errors.New("--kernel and --firmware exclude each other")
+	case f.firmware != "" && f.kernel != "" && launch.IsAlpineKernel(f.kernel):
+		return errors.New("--firmware starts a kernel that is a file: leave out --kernel " + f.kernel + ", or --firmware")
+	case f.firmware != "" && f.hasRoot():
+		return errors.New("--firmware starts a ROM, or a kernel in real mode, without a root file system: leave out the image, --rootfs and --name, or --firmware")
 	case f.init && len(args) > 0:
 		return fmt.Errorf("--init runs the root's /sbin/init: leave out %q, or --init", args[0])
 	case !f.hasRoot() && len(args) > 0:

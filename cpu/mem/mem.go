@@ -20,7 +20,7 @@ const (
 	PageSize  = 4096
 	LineSize  = 64 // granularity of code marks
 	MaxRAM    = 3 << 30
-	romSpace  = 1 << 20 // arena bytes kept for ROM images, behind RAM
+	romSpace  = 4 << 20 // arena bytes kept for ROM images, behind RAM
 	pageShift = 12
 )
 
@@ -106,6 +106,9 @@ func (m *Memory) Close() error {
 
 // Size is the amount of RAM in bytes.
 func (m *Memory) Size() uint32 { return m.size }
+
+// Pages is how many pages offsets of RAM and ROM lie in.
+func (m *Memory) Pages() int { return len(m.arena) >> pageShift }
 
 // Watch adds a watcher.
 func (m *Memory) Watch(w Watcher) { m.watch = append(m.watch, w) }
@@ -195,7 +198,7 @@ func (m *Memory) AddROM(base uint64, image []byte) error {
 	case base < uint64(m.size):
 		return fmt.Errorf("mem: ROM at %#x lies inside RAM", base)
 	case uint64(m.romUsed)+n > romSpace:
-		return errors.New("mem: ROM images exceed 1 MiB")
+		return errors.New("mem: ROM images exceed 4 MiB")
 	}
 	off := m.size + m.romUsed
 	copy(m.arena[off:], image)

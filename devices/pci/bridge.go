@@ -13,9 +13,10 @@ const (
 // bridge is the function at 00:00.0.
 type bridge struct{ regs *[256]uint8 }
 
-// Header implements devices.PCIFunction.
+// Header implements devices.PCIFunction. The subsystem is that of QEMU's, by
+// which SeaBIOS knows that there may be a configuration device.
 func (b bridge) Header() devices.PCIHeader {
-	return devices.PCIHeader{Vendor: 0x8086, Device: 0x1237, Class: 0x060000, Revision: 2}
+	return devices.PCIHeader{Vendor: 0x8086, Device: 0x1237, SubVendor: 0x1AF4, Subsystem: 0x1100, Class: 0x060000, Revision: 2}
 }
 
 // Connect implements devices.PCIFunction.

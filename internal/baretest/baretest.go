@@ -77,6 +77,37 @@ const (
 	multibootHeader    = 32
 )
 
+// BIOSCall goes to real mode and calls interrupt 15h: it copies itself, behind
+// which is a GDT of one 16-bit code segment, to 7C00h.
+const BIOSCall = `bc00780000 e800000000 5d 8d751e bf007c0000 b940000000 f3a4 0f0115287c0000 ea007c00000800
+	0f20c0 24fe 0f22c0 ea0d7c0000 31c0 8ed8 8ed0 bc007c cd15 00000000000000000000000000000000
+	0f00307c0000 0000 0000000000000000 ffff0000009b0000`
+
+// Programs for the setup code of a bzImage, which runs in real mode with the
+// command line at the offset in DS that the header's low half has.
+const (
+	// PrintLine prints the command line by interrupt 10h and ends with the
+	// difference of CS and DS.
+	PrintLine = `8b362802 ac 84c0 7409 b40e bb0700 cd10 ebf2
+		8cc8 8cdb 29d8 baf400 ee ebfe` // mov si,[228h]; l: lodsb; test al,al; jz; mov ah,0Eh; mov bx,7; int 10h; jmp l; mov ax,cs; mov bx,ds; sub ax,bx; out F4h,al
+	// PrintTwice is that behind a reset.
+	PrintTwice = "B0 40 E6 70 E4 71 84 C0 75 0E B0 40 E6 70 B0 07 E6 71 BA F9 0C B0 06 EE " + PrintLine // if cmos[40h] == 0 {cmos[40h] = 7; reset}
+)
+
+// Real is a bzImage that has nothing but setup code.
+func Real(program string) []byte {
+	b := make([]byte, 1024)
+	le := binary.LittleEndian
+	b[0x1F1] = 1
+	le.PutUint16(b[0x1FE:], 0xAA55)
+	copy(b[0x200:], "\xEB\x66HdrS\x0F\x02")
+	b[0x211] = 1
+	le.PutUint32(b[0x22C:], 0x7FFFFFFF)
+	le.PutUint32(b[0x238:], 2047)
+	copy(b[0x268:], Code(program))
+	return append(b, make([]byte, 512)...)
+}
+
 // Flat is a multiboot kernel that states its own addresses.
 func Flat(program string) []byte {
 	b, text := &bytes.Buffer{}, Code(program)

@@ -13,6 +13,7 @@ import (
 	"alpinevm/devices"
 	"alpinevm/devices/acpi"
 	"alpinevm/devices/debugport"
+	"alpinevm/devices/fwcfg"
 	"alpinevm/devices/i8042"
 	"alpinevm/devices/pci"
 	"alpinevm/devices/pic"
@@ -67,6 +68,7 @@ type Hooks struct {
 	PowerOff    func()
 	TripleFault func()
 	DebugExit   func(v uint32)
+	NoBIOS      func(interrupt uint8) // was called in real mode, and is not there
 	Failed      func(err error)
 
 	// Line gets each line that COM1 has sent, without its end, before the end
@@ -104,6 +106,7 @@ type Board struct {
 	acpi   *acpi.ACPI
 	pci    *pci.Host
 	post   *debugport.POST
+	fwcfg  *fwcfg.Device // nil without firmware
 
 	plugged int // functions in slots
 	entropy *virtio.RNG
@@ -123,8 +126,7 @@ type Board struct {
 	yielded  bool    // the processor was told to stop at the next instruction
 
 	image     Image // what was booted
-	romMapped bool
-	resetting bool // the RESET line was pulled
+	resetting bool  // the RESET line was pulled
 	off       bool
 	waited    time.Duration
 }

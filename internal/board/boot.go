@@ -2,7 +2,6 @@ package board
 
 import (
 	"errors"
-	"fmt"
 
 	"alpinevm/bios"
 	"alpinevm/cpu"
@@ -32,15 +31,16 @@ func (b *Board) firmware() bios.Config {
 	return cfg
 }
 
-// Image is what a board starts: a kernel, or firmware in its place.
+// Image is what a board starts: a kernel, firmware, or a kernel by firmware.
 type Image struct {
 	Kernel  *kernel.Image
 	Cmdline string
 	Initrd  []byte
 	Modules []kernel.Module // of a multiboot kernel
 	Cache   kernel.Cache    // of unpacked kernels; nil: unpacked each time
-	// Firmware is a ROM image of 64 to 256 KiB that is entered at the reset
-	// vector in real mode.
+	// Firmware is a ROM image of 64 KiB to 4 MiB that is entered at the reset
+	// vector in real mode. With a Kernel it is one that reads QEMU's
+	// configuration device, as SeaBIOS does.
 	Firmware []byte
 }
 
@@ -100,7 +100,7 @@ func (b *Board) enterProtected(e kernel.Entry, info bios.Info) {
 	s := &b.cpu.State
 	s.CR0 |= 1
 	s.GDTR = cpu.TableReg{Base: info.GDT, Limit: info.GDTLimit}
-	s.IDTR = cpu.TableReg{}
+	s.IDTR = cpu.TableReg{Limit: info.IVTLimit} // as real mode has left it
 	const data = cpu.AttrP | cpu.AttrS | cpu.AttrWritable | cpu.AttrAccessed | cpu.AttrDB | cpu.AttrG
 	for i := range 6 {
 		s.Seg[i] = cpu.Seg{Sel: bios.DataSelector, Limit: 0xffffffff, Attr: data}
@@ -109,31 +109,6 @@ func (b *Board) enterProtected(e kernel.Entry, info bios.Info) {
 	s.R = [16]uint32{x86.EAX: e.EAX, x86.EBX: e.EBX, x86.ESI: e.ESI}
 	s.EIP = e.EIP
 	b.cpu.Reload()
-}
-
-// bootFirmware maps a ROM image and starts at the reset vector.
-func (b *Board) bootFirmware() error {
-	rom, err := bios.PlaceROM(b.image.Firmware)
-	if err != nil {
-		return err
-	}
-	if err := b.mapFirmware(); err != nil {
-		return err
-	}
-	if _, err := b.mem.WriteAt(rom.Tail, int64(rom.Low)); err != nil {
-		return fmt.Errorf("firmware: %w", err)
-	}
-	return nil
-}
-
-// mapFirmware maps the ROM image, once.
-func (b *Board) mapFirmware() error {
-	rom, err := bios.PlaceROM(b.image.Firmware)
-	if err != nil || b.romMapped {
-		return err
-	}
-	b.romMapped = true
-	return b.mem.AddROM(rom.High, b.image.Firmware)
 }
 
 // restart is what a guest's reset does: everything starts from the loader.
@@ -148,6 +123,9 @@ func (b *Board) restart() error {
 	b.post.Reset()
 	b.i8042.Reset()
 	b.pci.Reset()
+	if b.fwcfg != nil {
+		b.fwcfg.Reset()
+	}
 	if f := b.cfg.Hooks.Restart; f != nil {
 		f()
 	}

@@ -1,5 +1,10 @@
 package board
 
+import (
+	"alpinevm/bios"
+	"alpinevm/cpu/x86"
+)
+
 // yield makes the processor stop at the next instruction.
 func (b *Board) yield() {
 	b.yielded = true
@@ -22,6 +27,18 @@ func (b *Board) end(hook func()) {
 
 // powerOff is the guest's wish.
 func (b *Board) powerOff() { b.end(b.cfg.Hooks.PowerOff) }
+
+// halted is a halt that no interrupt ends: Linux's, or what is in the place of a
+// BIOS.
+func (b *Board) halted() {
+	s := &b.cpu.State
+	interrupt, called := bios.CalledBIOS(s.Seg[x86.CS].Sel, uint16(s.EIP))
+	if !called || s.CR0&1 != 0 || b.cfg.Hooks.NoBIOS == nil {
+		b.powerOff()
+		return
+	}
+	b.end(func() { b.cfg.Hooks.NoBIOS(interrupt) })
+}
 
 // tripleFault is the shutdown cycle on the bus.
 func (b *Board) tripleFault() { b.end(b.cfg.Hooks.TripleFault) }

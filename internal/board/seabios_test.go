@@ -28,14 +28,14 @@ func TestSeaBIOS(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := newRig(t, Config{Memory: tt.memory, Deterministic: true}, Image{Firmware: image})
-			r.stepUntil(500e6, func() bool { return strings.Count(r.debug.String(), "\nRamSize") == 2 })
+			r.stepUntil(500e6, func() bool { return strings.Count(r.debug.String(), "\nRamSize: ") == 2 })
 			if r.end != "" {
 				t.Fatalf("ended: %s\n%s", r.end, r.debug.String())
 			}
 			log := r.debug.String()
 			rest := log
 			for _, want := range []string{
-				"SeaBIOS (version ", "RamSize: " + tt.ram + " [cmos]\n", "Relocating init from ", "PCI: map device bdf=00:01.0  bar 0, addr ",
+				"SeaBIOS (version ", "Running on QEMU (i440fx)\n", "Found QEMU fw_cfg\n", "RamSize: " + tt.ram + " [cmos]\n", "Relocating init from ", "PCI: map device bdf=00:01.0  bar 0, addr ",
 				"PCI: init bdf=00:00.0 id=8086:1237\n", "Found 2 serial ports\n", " = 1 RAM\n",
 				"No bootable device.  Retrying in 60 seconds.\n", "Rebooting.\n", "SeaBIOS (version ",
 			} {

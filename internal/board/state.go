@@ -9,6 +9,7 @@ import (
 	"alpinevm/cpu"
 	"alpinevm/devices/acpi"
 	"alpinevm/devices/debugport"
+	"alpinevm/devices/fwcfg"
 	"alpinevm/devices/i8042"
 	"alpinevm/devices/pci"
 	"alpinevm/devices/pic"
@@ -37,6 +38,7 @@ type State struct {
 	ACPI  acpi.State
 	POST  debugport.State
 	PCI   pci.State
+	FwCfg fwcfg.State // zero without firmware
 
 	Entropy  virtio.RNGState
 	Consoles []virtio.ConsoleState // one, or none
@@ -76,6 +78,9 @@ func (b *Board) Save() (*State, error) {
 		PIC: b.pic.Save(), PIT: b.pit.Save(), RTC: b.rtc.Save(), I8042: b.i8042.Save(), COM1: b.com1.Save(), COM2: b.com2.Save(),
 		ACPI: b.acpi.Save(), POST: b.post.Save(), PCI: b.pci.Save(), Entropy: b.entropy.Save(),
 		Log: b.log, Serial: b.serial.save(), Debug: b.debug.save(),
+	}
+	if b.fwcfg != nil {
+		s.FwCfg = b.fwcfg.Save()
 	}
 	if b.rdrand != nil {
 		s.RDRAND, s.Drawn = b.rdrand.x, b.drawn.x
@@ -125,6 +130,7 @@ func (b *Board) Restore(image Image, s *State) error {
 		{"post", func() error { return b.post.Restore(s.POST) }},
 		{"pci", func() error { return b.pci.Restore(s.PCI) }},
 		{"entropy", func() error { return b.entropy.Restore(s.Entropy) }},
+		{"fwcfg", func() error { return b.restoreFwCfg(s.FwCfg) }},
 		{"random numbers", func() error { return b.restoreRandom(s) }},
 		{"console", func() error { return b.restoreConsole(s) }},
 		{"network", func() error { return b.restoreCards(s) }},
@@ -136,6 +142,14 @@ func (b *Board) Restore(image Image, s *State) error {
 		}
 	}
 	return nil
+}
+
+// restoreFwCfg goes on with what firmware reads.
+func (b *Board) restoreFwCfg(s fwcfg.State) error {
+	if b.fwcfg == nil {
+		return nil
+	}
+	return b.fwcfg.Restore(s)
 }
 
 // lastTime is far from where sums of times overflow.

@@ -70,7 +70,7 @@ func (b *Board) StepTo(count uint64) (s Status, wakeAt time.Duration) {
 		return Running, 0
 	case cpu.Halt:
 		if b.cpu.Flags&x86.FlagIF == 0 {
-			b.powerOff() // nothing wakes it any more: Linux's halt
+			b.halted()
 			return Running, 0
 		}
 		if at, armed = b.timers.Next(); !armed {
