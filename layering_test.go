@@ -89,7 +89,7 @@ var outside = []row{
 	{"devices/...", slices.Concat(plain, []string{"time"})},
 	{"bios", plain},
 	{"kernel", slices.Concat(plain, codecs, []string{"os", "path/filepath",
-		"github.com/klauspost/compress/...", "github.com/therootcompany/xz", "github.com/ulikunitz/xz/..."})},
+		"github.com/klauspost/compress/...", "github.com/mikelolasagasti/xz", "github.com/pierrec/lz4/v4", "github.com/ulikunitz/xz/..."})},
 	{"kernel/apk", slices.Concat(plain, codecs, shared, hosts, network, []string{"github.com/klauspost/compress/..."})},
 	{"fs9p/...", slices.Concat(plain, shared)},
 	{"fs9p", slices.Concat(plain, shared, []string{"runtime/debug"})},

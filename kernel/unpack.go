@@ -12,7 +12,8 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/therootcompany/xz"
+	"github.com/mikelolasagasti/xz"
+	"github.com/pierrec/lz4/v4"
 	"github.com/ulikunitz/xz/lzma"
 )
 
@@ -81,7 +82,7 @@ var (
 // -1. More than limit bytes are an error.
 func unpack(data []byte, exact, limit int64) ([]byte, error) {
 	f := detectFormat(data)
-	r, err := decompressor(f, data, limit)
+	r, err := decompressor(f, data)
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", f, err)
 	}
@@ -107,7 +108,7 @@ func unpack(data []byte, exact, limit int64) ([]byte, error) {
 }
 
 // decompressor makes a reader of the uncompressed stream.
-func decompressor(f format, data []byte, limit int64) (io.Reader, error) {
+func decompressor(f format, data []byte) (io.Reader, error) {
 	src := bytes.NewReader(data)
 	switch f {
 	case formatGzip:
@@ -136,8 +137,7 @@ func decompressor(f format, data []byte, limit int64) (io.Reader, error) {
 		}
 		return &oneFrame{r}, nil
 	case formatLZ4:
-		out, err := unpackLZ4(data, limit)
-		return bytes.NewReader(out), err
+		return lz4.NewReader(src), nil
 	case formatBzip2:
 		return bzip2.NewReader(src), nil
 	}

@@ -13,12 +13,20 @@ import (
 // firmwareKeeps is what firmware may use at the end of RAM, in bytes.
 const firmwareKeeps = 16 << 20
 
+// FirmwareError is the error of a ROM image that is none.
+type FirmwareError struct{ Err error }
+
+func (e *FirmwareError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *FirmwareError) Unwrap() error { return e.Err }
+
 // bootFirmware maps a ROM image and starts at the reset vector. A kernel that
 // firmware is to start is in memory already, and in an option ROM.
 func (b *Board) bootFirmware() error {
 	rom, err := bios.PlaceROM(b.image.Firmware)
 	if err != nil {
-		return err
+		return &FirmwareError{err}
 	}
 	if err := b.mapFirmware(); err != nil {
 		return err
