@@ -26,7 +26,7 @@ func program(root fs.FS, cfg *Config) (kernel.Program, error) {
 	if err != nil {
 		return kernel.Program{}, &ConfigError{"User", err}
 	}
-	p := kernel.Program{Args: s.Args, Dir: s.Dir, UID: u.uid, GID: u.gid}
+	p := kernel.Program{Args: s.Args, Dir: s.Dir, UID: u.uid, GID: u.gid, Groups: u.groups}
 	if len(p.Args) == 0 {
 		p.Args = []string{"/bin/sh"}
 	}

@@ -74,12 +74,14 @@ func (r *Initramfs) Build(root fs.FS) ([]byte, error) {
 		c.File(fmt.Sprint(replaced, "/", i), f.Mode, f.Data)
 	}
 	c.File("/config", 0o644, []byte(r.config()))
-	c.File("/program", 0o755, []byte(r.program(root)))
 	if r.Init {
 		for _, tty := range strings.Fields(terminals) {
 			c.File("/inittab."+tty, 0o644, []byte(inittab(r.Inittab, tty, r.Term)))
 		}
 		c.File("/autologin", 0o755, []byte(autologin))
+	} else {
+		c.File("/program", 0o755, []byte(program))
+		c.File("/enter", 0o755, r.Program.enter(r.workDir(root)))
 	}
 	return c.Bytes()
 }
@@ -99,6 +101,9 @@ func (r *Initramfs) validate() error {
 	}
 	if len(r.Program.Args) == 0 && !r.Init {
 		return fmt.Errorf("no program to run")
+	}
+	if len(r.Program.Groups) > MaxGroups {
+		return fmt.Errorf("%d groups: a program has at most %d", len(r.Program.Groups), MaxGroups)
 	}
 	for _, e := range r.Program.Env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
@@ -276,24 +281,14 @@ func (r *Initramfs) addMounts(c *CPIO, root fs.FS) {
 }
 
 // program is the script that becomes the session's program: in its own mount namespace the real root becomes the root.
-func (r *Initramfs) program(root fs.FS) string {
-	words := []string{"exec", "/bin/env", "-i"}
-	for _, e := range r.Program.Env {
-		words = append(words, quote(e))
+const program = "#!/bin/sh\n" +
+	"cd " + sysroot + " && /bin/mount -o move " + sysroot + " / || exit 125\n" +
+	"exec /enter\n"
+
+// workDir is the working folder of the session's program, as the guest has it.
+func (r *Initramfs) workDir(root fs.FS) string {
+	if r.Program.Dir == "" {
+		return "/"
 	}
-	dir := "."
-	if r.Program.Dir != "" {
-		dir = "." + strings.TrimPrefix(inRoot(root, r.Program.Dir), sysroot)
-	}
-	words = append(words, "/bin/nsenter", "-r.", quote("-w"+dir))
-	if r.Program.UID != 0 || r.Program.GID != 0 {
-		words = append(words, fmt.Sprintf("-S%d -G%d", r.Program.UID, r.Program.GID))
-	}
-	words = append(words, "--")
-	for _, a := range r.Program.Args {
-		words = append(words, quote(a))
-	}
-	return "#!/bin/sh\n" +
-		"cd " + sysroot + " && /bin/mount -o move " + sysroot + " / || exit 125\n" +
-		strings.Join(words, " ") + "\n"
+	return "/" + strings.TrimPrefix(strings.TrimPrefix(inRoot(root, r.Program.Dir), sysroot), "/")
 }

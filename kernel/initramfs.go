@@ -77,7 +77,11 @@ type Program struct {
 	Env      []string // "NAME=value"; the program gets these alone
 	Dir      string   // absolute name of the working folder, made where it is missing; empty: /
 	UID, GID uint32
+	Groups   []uint32 // supplementary ones
 }
+
+// MaxGroups is how many supplementary groups Linux lets a process have.
+const MaxGroups = 65536
 
 // Initramfs describes a guest's initial root file system and with it all that happens in the guest between the kernel's start and the
 // session's program: modules are loaded, the real root and all else is mounted, and a busybox init, which stays outside the real root,

@@ -22,7 +22,7 @@ var ErrTools = errors.New("busybox is not usable")
 
 // applets are what the scripts of the initramfs call.
 var applets = [...]string{
-	"cat", "chroot", "cp", "dd", "env", "ifconfig", "init", "mkdir", "mkfifo", "modprobe", "mount", "nsenter", "poweroff", "route", "sh",
+	"cat", "chroot", "cp", "dd", "ifconfig", "init", "mkdir", "mkfifo", "modprobe", "mount", "poweroff", "route", "sh",
 	"sleep", "switch_root", "sync", "umount", "unshare",
 }
 

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"alpinevm/internal/guesttest"
 )
 
 // run runs the program without a terminal, to its end.
@@ -119,6 +121,27 @@ func TestPrograms(t *testing.T) {
 				t.Errorf("stdout %q, stderr %q, exit code %d; want %q, %q, %d", &stdout, &stderr, code, p.stdout, p.stderr, p.code)
 			}
 		})
+	}
+}
+
+// TestProgramOfRoot: with tools from elsewhere too, what is run is the root's, in
+// the groups that the root says; and what is not there is named.
+func TestProgramOfRoot(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		flags, program []string
+		stdout, stderr string
+		code           int
+	}{
+		{nil, []string{"id"}, "uid=0(root) gid=0(root) groups=0(root),1(bin),2(daemon),3(sys),4(adm),6(disk),10(wheel),11(floppy),20(dialout),26(tape),27(video)\n", "", 0},
+		{[]string{"-u", "1234:"}, []string{"sh", "-c", "id; readlink /proc/$$/exe"}, "uid=1234 gid=0(root) groups=0(root)\n/bin/busybox\n", "", 0},
+		{nil, []string{"nsenter-of-nobody"}, "", `alpinevm: "nsenter-of-nobody" is not there: no folder of PATH ("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin") has it` + "\n", 127},
+	} {
+		args := append(runArgs(t, "--busybox", guesttest.File(t, "busybox")), tt.flags...)
+		stdout, stderr, code := run(t, nil, append(append(args, "--"), tt.program...)...)
+		if stdout != tt.stdout || stderr != tt.stderr || code != tt.code {
+			t.Errorf("%q: stdout %q, stderr %q, exit code %d; want %q, %q, %d", tt.program, stdout, stderr, code, tt.stdout, tt.stderr, tt.code)
+		}
 	}
 }
 
