@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"alpinevm/fs9p"
 	"alpinevm/internal/board"
 	"alpinevm/kernel"
 	"alpinevm/net/usernet"
@@ -22,7 +21,7 @@ type Machine struct {
 	board   *board.Board
 	image   board.Image      // what it starts
 	network *usernet.Network // nil without one
-	servers []*fs9p.Server   // of the 9P devices
+	servers []server         // of the 9P devices
 	session *session         // nil for a bare kernel or firmware
 	end     *End             // not nil once the machine is off
 

@@ -40,6 +40,7 @@ type session struct {
 	up       bool // the guest is ready for the session's program
 	status   int
 	exited   bool
+	control  *ctl.FS
 	failure  *ctl.Note
 	shutdown *ctl.Signal
 	drains   []*ctl.Drain
@@ -49,7 +50,7 @@ type session struct {
 // newSession adds the devices of a session.
 func newSession(m *Machine) (*session, error) {
 	s := &session{m: m}
-	if err := m.serve(kernel.CtlTag, fs9p.Config{FS: s.control(), Msize: ctlMsize, MaxFids: ctlFids}); err != nil {
+	if err := m.serve(kernel.CtlTag, fs9p.Config{FS: s.makeControl(), Msize: ctlMsize, MaxFids: ctlFids}); err != nil {
 		return nil, err
 	}
 	if err := m.serve(tagRoot, fs9p.Config{FS: m.cfg.Session.Root, Msize: dataMsize, NoDefaultACL: m.aclFault(cacheOwned)}); err != nil {
@@ -58,10 +59,11 @@ func newSession(m *Machine) (*session, error) {
 	return s, s.openModules()
 }
 
-// control makes the control file system, by which the guest talks to us.
-func (s *session) control() *ctl.FS {
+// makeControl makes the control file system, by which the guest talks to us.
+func (s *session) makeControl() *ctl.FS {
 	cfg := s.m.cfg.Session
 	c := ctl.New(ctl.Config{Post: s.m.Kick, Now: s.m.board.Date, Wait: s.m.cfg.Deterministic})
+	s.control = c
 	c.Sink(kernel.CtlExit, 0o200, func(p []byte) error {
 		n, err := strconv.Atoi(strings.TrimSpace(string(p)))
 		if err != nil {
@@ -73,8 +75,10 @@ func (s *session) control() *ctl.FS {
 	s.failure = c.Note(kernel.CtlError, 0o200)
 	s.shutdown = c.Signal(kernel.CtlShutdown, 0o400, kernel.ShutdownRequest)
 	s.shutdown.Asked = func() {
-		s.up = true
-		s.m.board.Announce()
+		if !s.up { // else a restored guest asks again
+			s.up = true
+			s.m.board.Announce()
+		}
 	}
 	in := cfg.Stdin
 	if in == nil {

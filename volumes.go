@@ -28,6 +28,12 @@ func (m *Machine) plugVolumes() error {
 	return nil
 }
 
+// server is the one behind the 9P device of that tag.
+type server struct {
+	tag string
+	*fs9p.Server
+}
+
 // serve adds a 9P device and its server.
 func (m *Machine) serve(tag string, cfg fs9p.Config) error {
 	if !m.cfg.Deterministic {
@@ -36,7 +42,7 @@ func (m *Machine) serve(tag string, cfg fs9p.Config) error {
 	if m.cfg.Debug.Trace&Trace9P != 0 {
 		cfg.Trace = m.traced(tag)
 	}
-	srv := fs9p.New(cfg)
+	srv := server{tag, fs9p.New(cfg)}
 	m.servers = append(m.servers, srv)
 	return m.board.PlugP9(tag, srv)
 }

@@ -3,6 +3,7 @@ package board
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -55,6 +56,16 @@ type State struct {
 	Serial, Debug, Terminal []byte
 	Keys, Received          []byte
 }
+
+// RAM is a board's memory, for whoever saves or restores it between two steps.
+type RAM interface {
+	io.ReaderAt
+	io.WriterAt
+	Size() uint32 // in bytes
+}
+
+// RAM gives the memory.
+func (b *Board) RAM() RAM { return b.mem }
 
 // FilesState is the state of the 9P device with that mount tag. Its server's is
 // its own.
