@@ -89,3 +89,19 @@ func TestChainAcrossSpaces(t *testing.T) {
 		}
 	})
 }
+
+// TestShiftByZero: a shift by CL = 0 keeps the AF that a shift before it has
+// cleared, also where the host's processor leaves it set.
+func TestShiftByZero(t *testing.T) {
+	c := newFlat(t, 4<<20, []byte{
+		0xb9, 0, 0, 0, 0, // MOV ECX, 0
+		0xb8, 0x10, 0, 0, 0x80, // MOV EAX, 80000010h
+		0xc1, 0xe8, 4, // SHR EAX, 4
+		0xd2, 0xf8, // SAR AL, CL
+		0x9c, // PUSHF
+	})
+	c.Run(5)
+	if f := c.ram.Load32(c.R[esp]); f&flagAF != 0 || c.Arith()&flagAF != 0 {
+		t.Errorf("PUSHF pushed %#x, EFLAGS is %#x", f, c.EFLAGS())
+	}
+}

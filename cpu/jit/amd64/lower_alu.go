@@ -134,9 +134,11 @@ func (e *emitter) shifted() {
 	if !e.in.Mem {
 		count = r10
 	}
-	a.op(0, w8, 0xf6, 0, direct(count)) // TEST count, 31
-	a.bytes(31)
-	a.bytes(0x74, 3) // JZ over what follows
+	if !e.wrongAF { // else AF is clear, whatever the count: a shift before has left it so
+		a.op(0, w8, 0xf6, 0, direct(count)) // TEST count, 31
+		a.bytes(31)
+		a.bytes(0x74, 3) // JZ over what follows
+	}
 	andAH(a, 0xef)
 	a.store(w16, at(r15, ctxFlags), rax)
 	e.inContext()
