@@ -1,10 +1,6 @@
 package cpu
 
-import (
-	"unsafe"
-
-	"alpinevm/cpu/x86"
-)
+import "unsafe"
 
 // What generated code may rely on, all of it; a test pins sizes and offsets. A
 // change here is a change of every back end.
@@ -103,7 +99,8 @@ const (
 //	           bit 0 flips SF, bits 8 to 15 are xored into the byte PF counts
 //
 // The flips exist because POPF, SAHF and rotates may set combinations that no
-// result has (ZF with SF). State.Flags holds the other bits of EFLAGS.
+// result has (ZF with SF). State.Flags holds the other bits of EFLAGS. Arith and
+// SetArith convert.
 const (
 	AuxCF = 1 << 31
 	AuxPO = 1 << 30
@@ -111,53 +108,3 @@ const (
 	AuxSF = 1 << 0
 	AuxPF = 0xff << 8
 )
-
-// Arith gives the six arithmetic flags as EFLAGS bits.
-func (s *State) Arith() uint32 {
-	f := s.Aux >> 31 // CF is bit 0
-	if s.pf() {
-		f |= x86.FlagPF
-	}
-	if s.af() {
-		f |= x86.FlagAF
-	}
-	if s.zf() {
-		f |= x86.FlagZF
-	}
-	if s.sf() {
-		f |= x86.FlagSF
-	}
-	if s.of() {
-		f |= x86.FlagOF
-	}
-	return f
-}
-
-// SetArith sets the six arithmetic flags from EFLAGS bits.
-func (s *State) SetArith(f uint32) {
-	var aux uint32
-	if f&x86.FlagCF != 0 {
-		aux = AuxCF | AuxPO
-	}
-	if f&x86.FlagOF != 0 {
-		aux ^= AuxPO
-	}
-	if f&x86.FlagAF != 0 {
-		aux |= AuxAF
-	}
-	if f&x86.FlagSF != 0 {
-		aux |= AuxSF
-	}
-	if f&x86.FlagZF != 0 {
-		s.Res = 0
-		if f&x86.FlagPF == 0 {
-			aux |= 1 << 8 // odd
-		}
-	} else {
-		s.Res = 1
-		if f&x86.FlagPF != 0 {
-			aux |= 1 << 8 // odd
-		}
-	}
-	s.Aux = aux
-}

@@ -226,15 +226,8 @@ func (c *CPU) storeSlow(lin uint32, size uint8, v uint32, half uint8) status {
 		}
 		c.mem.WriteMMIO(p.pa, int(size), v)
 	case mem.RAM:
-		c.mem.WillWrite(p.off, uint32(size))
-		switch size {
-		case 1:
-			c.ram.Store8(p.off, uint8(v))
-		case 2:
-			c.ram.Store16(p.off, uint16(v))
-		default:
-			c.ram.Store32(p.off, v)
-		}
+		b := [4]byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)}
+		c.mem.Store(p.off, b[:size])
 	}
 	return next
 }
@@ -336,8 +329,7 @@ func (c *CPU) readPlace(p place, b []byte) {
 func (c *CPU) writePlace(p place, b []byte) {
 	switch p.kind {
 	case mem.RAM:
-		c.mem.WillWrite(p.off, uint32(len(b)))
-		copy(c.ram.Bytes(p.off, uint32(len(b))), b)
+		c.mem.Store(p.off, b)
 	case mem.MMIO:
 		for len(b) > 0 {
 			n := deviceStep(p.pa, len(b))

@@ -33,6 +33,10 @@ type Config struct {
 	// Random fills RDRAND and RDSEED; nil: CPUID does not show them.
 	Random func() uint32
 	Model  Model
+	// Core is zeroed memory for the CPU's Core, which stays there as long as the
+	// CPU is used: outside the Go heap, where generated code wants it so. nil:
+	// the CPU makes one.
+	Core *Core
 }
 
 // Model is what CPUID tells beyond the fixed identity.

@@ -22,12 +22,12 @@ func effectOf(in *x86.Inst, quiet handler) effect {
 // dropDeadFlags gives the instructions of a block whose flags are overwritten
 // before anything can see them their quiet handlers. Behind the block's end
 // everything is seen.
-func (k *blockCache) dropDeadFlags(n int) (any bool) {
+func dropDeadFlags(ops []op, effects []effect) (any bool) {
 	seen := uint32(arithFlags)
-	for i := n - 1; i >= 0; i-- {
-		e := &k.effects[i]
+	for i := len(ops) - 1; i >= 0; i-- {
+		e := &effects[i]
 		if e.quiet != nil && seen == 0 {
-			k.building[i].fn = e.quiet
+			ops[i].fn = e.quiet
 			any = true
 		}
 		seen = seen&^e.kills&arithFlags | e.reads&arithFlags

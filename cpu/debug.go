@@ -38,14 +38,6 @@ func (c *CPU) breakpoint(i uint) (on bool, kind, base, n uint32) {
 	return dr7>>(2*i)&3 != 0, dr7 >> (16 + 4*i) & 3, c.DR[i] &^ (n - 1), n
 }
 
-// debugTrap delivers the trap #DB with the given bits of DR6 (SDM vol. 3B
-// 17.2.3).
-func (c *CPU) debugTrap(bits uint32) {
-	c.noteDebug(bits)
-	c.raise(vecDB)
-	c.deliver()
-}
-
 // noteDebug adds bits to DR6. What B0 to B3 said before is gone.
 func (c *CPU) noteDebug(bits uint32) { c.DR[6] = c.DR[6]&^0xf | bits }
 

@@ -81,7 +81,7 @@ func (c *CPU) decode(off uint32) *block {
 	if n == 0 {
 		return c.uncached()
 	}
-	quiet := k.dropDeadFlags(n)
+	quiet := dropDeadFlags(k.building[:n], k.effects[:n])
 	b := k.alloc(k.building[:n])
 	b.off, b.size, b.mode, b.quiet = off, uint16(max(size, 1)), c.Mode, quiet
 	c.insert(b)

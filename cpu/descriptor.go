@@ -141,3 +141,12 @@ func (c *CPU) access(d *descriptor) bool {
 	d.hi |= uint32(AttrAccessed) << 8
 	return c.sysStore(d.lin+5, 1, d.hi>>8)
 }
+
+// farDescriptor reads the descriptor that a far transfer refers to.
+func (c *CPU) farDescriptor(sel uint16) (d descriptor, ok bool) {
+	if null(sel) {
+		c.raiseCode(vecGP, 0)
+		return d, false
+	}
+	return c.descriptor(sel, vecGP, 0)
+}

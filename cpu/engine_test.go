@@ -2,8 +2,12 @@ package cpu
 
 import "testing"
 
-// attachEngine makes a new CPU of a test use the engine under test.
-var attachEngine = func(testing.TB, *CPU) {}
+// attachEngine makes a new CPU of a test use the engine under test: the
+// interpreter alone, or the one that SetTestEngine has set.
+var (
+	attachEngine = func(testing.TB, *CPU) {}
+	otherEngine  bool
+)
 
 // newCPU is New with that engine.
 func newCPU(t testing.TB, cfg Config) (*CPU, error) {
@@ -15,4 +19,4 @@ func newCPU(t testing.TB, cfg Config) (*CPU, error) {
 }
 
 // SetTestEngine is for the external test package, which may import back ends.
-func SetTestEngine(f func(testing.TB, *CPU)) { attachEngine = f }
+func SetTestEngine(f func(testing.TB, *CPU)) { attachEngine, otherEngine = f, true }

@@ -1,19 +1,5 @@
 package cpu
 
-// The protocol of leaving a block. An op says by its status how execution goes
-// on: next runs the op behind it, the others end the block. Whoever changes what
-// the rest of the block, or a link out of it, was made under (code, translations,
-// mode), or brings up an event, calls stop: the current op is the last one of
-// its block, and what follows it is looked for anew. An op that cannot do its
-// work without an exact count asks for retry and is executed again, alone.
-
-// stop makes the current block end behind the current op. It may be called at
-// any time.
-func (c *CPU) stop() { c.n = 0 }
-
-// stopped says whether stop was called since the current block was entered.
-func (c *CPU) stopped() bool { return c.n == 0 }
-
 // execute runs blocks, chained to each other, until something needs the
 // attention of Run. The loop over ops stands in it, since a call a block costs
 // a tenth of the speed.

@@ -114,15 +114,6 @@ func (c *CPU) realJump(sel uint16, off uint32, f *frame) status {
 	return elsewhere
 }
 
-// farDescriptor reads the descriptor that a far transfer refers to.
-func (c *CPU) farDescriptor(sel uint16) (d descriptor, ok bool) {
-	if null(sel) {
-		c.raiseCode(vecGP, 0)
-		return d, false
-	}
-	return c.descriptor(sel, vecGP, 0)
-}
-
 // mayEnter checks a code segment as the target of a transfer that keeps CPL.
 func (c *CPU) mayEnter(d *descriptor, sel uint16, rpl uint8) bool {
 	if d.conforming() && d.dpl() > c.CPL || !d.conforming() && (rpl > c.CPL || d.dpl() != c.CPL) {
@@ -258,5 +249,17 @@ func (c *CPU) callGate(o *op, gate *descriptor) status {
 	c.Seg[segCS] = code.seg(sel&^3 | uint16(cpl))
 	c.EIP = gate.entry()
 	c.modeChanged()
+	return elsewhere
+}
+
+// farTask ends a far transfer or IRET that switches tasks.
+func (c *CPU) farTask(t taskSwitch) status {
+	switch c.switchTask(t) {
+	case refused:
+		return faulted
+	case inNewTask:
+		c.deliver()
+	}
+	c.stepLost = true
 	return elsewhere
 }

@@ -6,7 +6,12 @@ import (
 	"alpinevm/cpu/x86"
 )
 
-const arithFlags = x86.FlagsArith
+const (
+	arithFlags = x86.FlagsArith
+	// reservedFlags are the bits of EFLAGS that State.Flags never has: reserved
+	// ones and those that Res and Aux keep.
+	reservedFlags = arithFlags | 0xffc08028
+)
 
 func (s *State) cf() bool { return int32(s.Aux) < 0 }
 func (s *State) zf() bool { return s.Res == 0 }
@@ -17,6 +22,56 @@ func (s *State) af() bool { return s.Aux&AuxAF != 0 }
 
 // carry is CF as a number.
 func (s *State) carry() uint32 { return s.Aux >> 31 }
+
+// Arith gives the six arithmetic flags as EFLAGS bits.
+func (s *State) Arith() uint32 {
+	f := s.Aux >> 31 // CF is bit 0
+	if s.pf() {
+		f |= x86.FlagPF
+	}
+	if s.af() {
+		f |= x86.FlagAF
+	}
+	if s.zf() {
+		f |= x86.FlagZF
+	}
+	if s.sf() {
+		f |= x86.FlagSF
+	}
+	if s.of() {
+		f |= x86.FlagOF
+	}
+	return f
+}
+
+// SetArith sets the six arithmetic flags from EFLAGS bits.
+func (s *State) SetArith(f uint32) {
+	var aux uint32
+	if f&x86.FlagCF != 0 {
+		aux = AuxCF | AuxPO
+	}
+	if f&x86.FlagOF != 0 {
+		aux ^= AuxPO
+	}
+	if f&x86.FlagAF != 0 {
+		aux |= AuxAF
+	}
+	if f&x86.FlagSF != 0 {
+		aux |= AuxSF
+	}
+	if f&x86.FlagZF != 0 {
+		s.Res = 0
+		if f&x86.FlagPF == 0 {
+			aux |= 1 << 8 // odd
+		}
+	} else {
+		s.Res = 1
+		if f&x86.FlagPF != 0 {
+			aux |= 1 << 8 // odd
+		}
+	}
+	s.Aux = aux
+}
 
 // setCF changes CF alone.
 func (s *State) setCF(on bool) {
@@ -50,7 +105,7 @@ func (s *State) EFLAGS() uint32 { return s.Flags | s.Arith() | 2 }
 // SetEFLAGS sets the whole register, with no check of privilege. The caller
 // updates what hangs on IF, TF, VM and AC: see CPU.flagsChanged.
 func (s *State) SetEFLAGS(f uint32) {
-	s.Flags = f&^(arithFlags|0xffc08028) | 2
+	s.Flags = f&^reservedFlags | 2
 	s.SetArith(f)
 }
 

@@ -32,15 +32,6 @@ func (d *delivery) ext() uint32 {
 	return 1
 }
 
-// outcome is how an attempt to deliver ended.
-type outcome uint8
-
-const (
-	delivered outcome = iota
-	refused           // Fault tells why; nothing has changed
-	inNewTask         // Fault tells why; the task switch has passed its commit point
-)
-
 // deliver delivers c.Fault for the instruction at c.EIP, or what its delivery
 // leads to in turn: another fault, a double fault, shutdown (SDM vol. 3A 6.15,
 // interrupt 8).
@@ -322,3 +313,11 @@ func (c *CPU) taskInterrupt(d *delivery, gate *descriptor) outcome {
 // OnFault installs a trace of exceptions and interrupts as they are delivered;
 // nil removes it.
 func (c *CPU) OnFault(f func(*CPU, *Fault)) { c.trace = f }
+
+// debugTrap delivers the trap #DB with the given bits of DR6 (SDM vol. 3B
+// 17.2.3).
+func (c *CPU) debugTrap(bits uint32) {
+	c.noteDebug(bits)
+	c.raise(vecDB)
+	c.deliver()
+}

@@ -308,8 +308,7 @@ func (c *CPU) physWrite32(pa uint64, v uint32) {
 	}
 	switch off, k := c.mem.Lookup(pa); k {
 	case mem.RAM:
-		c.mem.WillWrite(off, 4)
-		c.ram.Store32(off, v)
+		c.mem.Store(off, []byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)})
 	case mem.MMIO:
 		c.mem.WriteMMIO(pa, 4, v)
 	}

@@ -12,7 +12,10 @@ func New(cfg Config) (*CPU, error) {
 		return nil, errors.New("cpu: Config.Mem is nil")
 	}
 	c := &new(apart).cpu
-	c.Core, c.mem, c.ram = new(Core), cfg.Mem, cfg.Mem.Arena
+	c.mem, c.ram = cfg.Mem, cfg.Mem.Attach(c)
+	if c.Core = cfg.Core; c.Core == nil {
+		c.Core = new(Core)
+	}
 	c.ports, c.ack, c.tsc, c.overdue = cfg.Ports, cfg.AckIRQ, cfg.TSC, cfg.Overdue
 	c.random, c.model = cfg.Random, cfg.Model
 	if c.ack == nil {
@@ -23,7 +26,6 @@ func New(cfg Config) (*CPU, error) {
 	}
 	c.features = c.shown()
 	c.blocks.init(cfg.Mem)
-	cfg.Mem.Watch(c)
 	c.Reset()
 	return c, nil
 }

@@ -154,46 +154,6 @@ func selectMovToSegment(*translation) handler { return movToSeg }
 
 func selectMovFromSegment(*translation) handler { return movFromSeg }
 
-// pushSeg pushes a segment register. A 32-bit push writes 16 bits and leaves the
-// upper half of the slot, as Core processors do (SDM vol. 2B, PUSH).
-func pushSeg(c *CPU, o *op) status {
-	lin, ok := c.segWrite(segSS, (c.R[esp]-uint32(o.size))&c.stackMask(), 2)
-	if !ok {
-		return faulted
-	}
-	if st := c.store16(lin, uint32(c.Seg[o.reg].Sel)); st != next {
-		return st
-	}
-	c.setESP(c.R[esp] - uint32(o.size))
-	return next
-}
-
-// popSeg pops a segment register. A 32-bit pop reads 16 bits.
-func popSeg(c *CPU, o *op) status {
-	mask := c.stackMask()
-	lin, ok := c.segRead(segSS, c.R[esp]&mask, 2)
-	if !ok {
-		return faulted
-	}
-	v, ok := c.load16(lin)
-	if !ok {
-		return faulted
-	}
-	if st := c.loadSeg(o.reg, uint16(v)); st != next {
-		return st
-	}
-	c.R[esp] = c.R[esp]&^mask | (c.R[esp]+uint32(o.size))&mask
-	if o.reg == segSS {
-		c.shadowStack()
-	}
-	return c.loaded(o, o.reg)
-}
-
-// The selectors of the PUSH and POP forms with a segment register.
-func selectPushSegment(*translation) handler { return pushSeg }
-
-func selectPopSegment(*translation) handler { return popSeg }
-
 // loadsFar makes the selector of LDS and its kin for segment register s.
 func loadsFar(s uint8) selector {
 	return always(func(c *CPU, o *op) status { return c.loadFar(o, s) })

@@ -65,7 +65,7 @@ var stackFamily = family{
 	x86.LEAVE: always(leave),
 }
 
-// selectPush serves all but PUSH of a segment register, which segment.go does.
+// selectPush serves PUSH in all forms.
 func selectPush(t *translation) handler {
 	flat := t.mode&(ModeFlat|ModeStack32) == ModeFlat|ModeStack32 && t.size == 4
 	switch t.args[0] {
@@ -89,7 +89,7 @@ func selectPush(t *translation) handler {
 		}
 		return pushMem
 	}
-	return selectPushSegment(t)
+	return pushSeg
 }
 
 func push32Reg(c *CPU, o *op) status {
@@ -127,7 +127,7 @@ func pushMem(c *CPU, o *op) status {
 	return c.push(v, o.size)
 }
 
-// selectPop serves all but POP of a segment register.
+// selectPop serves POP in all forms.
 func selectPop(t *translation) handler {
 	switch t.args[0] {
 	case x86.Zv:
@@ -142,7 +142,7 @@ func selectPop(t *translation) handler {
 		}
 		return popMem
 	}
-	return selectPopSegment(t)
+	return popSeg
 }
 
 func pop32Reg(c *CPU, o *op) status {
@@ -181,6 +181,41 @@ func popMem(c *CPU, o *op) status {
 	}
 	c.R[esp] = old
 	return faulted
+}
+
+// pushSeg pushes a segment register. A 32-bit push writes 16 bits and leaves the
+// upper half of the slot, as Core processors do (SDM vol. 2B, PUSH).
+func pushSeg(c *CPU, o *op) status {
+	lin, ok := c.segWrite(segSS, (c.R[esp]-uint32(o.size))&c.stackMask(), 2)
+	if !ok {
+		return faulted
+	}
+	if st := c.store16(lin, uint32(c.Seg[o.reg].Sel)); st != next {
+		return st
+	}
+	c.setESP(c.R[esp] - uint32(o.size))
+	return next
+}
+
+// popSeg pops a segment register. A 32-bit pop reads 16 bits.
+func popSeg(c *CPU, o *op) status {
+	mask := c.stackMask()
+	lin, ok := c.segRead(segSS, c.R[esp]&mask, 2)
+	if !ok {
+		return faulted
+	}
+	v, ok := c.load16(lin)
+	if !ok {
+		return faulted
+	}
+	if st := c.loadSeg(o.reg, uint16(v)); st != next {
+		return st
+	}
+	c.R[esp] = c.R[esp]&^mask | (c.R[esp]+uint32(o.size))&mask
+	if o.reg == segSS {
+		c.shadowStack()
+	}
+	return c.loaded(o, o.reg)
 }
 
 func pusha(c *CPU, o *op) status {

@@ -30,6 +30,15 @@ const (
 
 func layoutOf(typ uint8) *tssLayout { return &tssLayouts[typ>>3&1] }
 
+// outcome is how a task switch, or the delivery of an event, ended.
+type outcome uint8
+
+const (
+	delivered outcome = iota
+	refused           // Fault tells why; nothing has changed
+	inNewTask         // Fault tells why; the task switch has passed its commit point
+)
+
 // taskSwitch is what leads to one.
 type taskSwitch struct {
 	sel    uint16 // of the new TSS
@@ -60,18 +69,6 @@ func (c *CPU) gateTSS(gate *descriptor, ext uint32) (sel uint16, tss descriptor,
 		return 0, tss, false
 	}
 	return sel, tss, true
-}
-
-// farTask ends a far transfer or IRET that switches tasks.
-func (c *CPU) farTask(t taskSwitch) status {
-	switch c.switchTask(t) {
-	case refused:
-		return faulted
-	case inNewTask:
-		c.deliver()
-	}
-	c.stepLost = true
-	return elsewhere
 }
 
 // sysReach makes sure that the processor can access n bytes, at most a page, at

@@ -24,10 +24,8 @@ const (
 	opConst  = iota // acc = arg
 	opLoad          // acc = var[arg]
 	opStore         // var[arg] = acc
-	opAdd           // acc += var[arg]
 	opHalf          // acc >>= 1
-	opTriple        // acc = 3*acc + 1
-	opOdd           // skip the next instruction if acc is even
+	opOdd           // acc = 3*acc + 1 if acc is odd, else skip the next instruction
 	opEqual         // skip the next instruction if acc != arg
 	opLess          // skip the next instruction if acc >= var[arg]
 	opJump          // go to arg
@@ -72,12 +70,8 @@ func interpreter() uint32 {
 			acc = v[in.arg&7]
 		case opStore:
 			v[in.arg&7] = acc
-		case opAdd:
-			acc += v[in.arg&7]
 		case opHalf:
 			acc >>= 1
-		case opTriple:
-			acc = 3*acc + 1
 		case opOdd:
 			if acc&1 != 0 {
 				acc = 3*acc + 1

@@ -6,8 +6,8 @@ import "unsafe"
 
 // Arena gives unchecked access to RAM and ROM by arena offset. Whoever calls
 // it has a translation whose page lies in the arena; values are little-endian
-// and need no alignment. Stores do not look at code marks: call WillWrite
-// first where the page has any.
+// and need no alignment. Stores do not look at code marks: Memory.Store is for
+// pages that have any.
 type Arena struct{ base unsafe.Pointer }
 
 func newArena(b []byte) Arena { return Arena{unsafe.Pointer(unsafe.SliceData(b))} }

@@ -11,7 +11,6 @@ package mem
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"unsafe"
 )
 
@@ -64,9 +63,9 @@ type deviceRange struct {
 }
 
 // Memory is the guest-physical address space of one machine. It belongs to the
-// machine goroutine.
+// machine goroutine. Its methods stay inside RAM and tell the watchers of code
+// that is written; only a watcher gets the Arena, which does neither.
 type Memory struct {
-	Arena
 	arena   []byte
 	size    uint32 // bytes of RAM
 	romUsed uint32
@@ -90,7 +89,7 @@ func New(size uint64) (*Memory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mem: allocate %d MiB of guest RAM: %w", size>>20, err)
 	}
-	m := &Memory{Arena: newArena(arena), arena: arena, size: uint32(size), free: free}
+	m := &Memory{arena: arena, size: uint32(size), free: free}
 	m.code = make([]uint64, size>>pageShift)
 	return m, nil
 }
@@ -110,8 +109,11 @@ func (m *Memory) Size() uint32 { return m.size }
 // Pages is how many pages offsets of RAM and ROM lie in.
 func (m *Memory) Pages() int { return len(m.arena) >> pageShift }
 
-// Watch adds a watcher.
-func (m *Memory) Watch(w Watcher) { m.watch = append(m.watch, w) }
+// Attach adds a watcher, a processor, and gives it the arena.
+func (m *Memory) Attach(w Watcher) Arena {
+	m.watch = append(m.watch, w)
+	return newArena(m.arena)
+}
 
 // Lookup tells what lies at guest-physical address pa and, for RAM and ROM,
 // its offset in the arena. A page is of one kind throughout.
@@ -237,9 +239,16 @@ func Lines(off, n uint32) uint64 {
 	return ^uint64(0) << first & (^uint64(0) >> (63 - min(last, 63)))
 }
 
-// WillWrite tells the watchers that n bytes at off are about to change, if any
-// of them is code. Stores through the Arena call it first.
-func (m *Memory) WillWrite(off, n uint32) {
+// Store stores b at off in RAM. It is how a processor stores where the Arena will
+// not do, as the page holds code.
+func (m *Memory) Store(off uint32, b []byte) {
+	m.willWrite(off, uint32(len(b)))
+	copy(m.arena[off:m.size], b)
+}
+
+// willWrite tells the watchers that n bytes at off are about to change, if any
+// of them is code.
+func (m *Memory) willWrite(off, n uint32) {
 	for n > 0 {
 		k := min(n, PageSize-off%PageSize)
 		if m.Code(off)&Lines(off, k) != 0 {
@@ -260,7 +269,7 @@ func (m *Memory) View(gpa uint64, n int, write bool) ([]byte, bool) {
 		return nil, false
 	}
 	if write {
-		m.WillWrite(uint32(gpa), uint32(n))
+		m.willWrite(uint32(gpa), uint32(n))
 	}
 	return m.arena[gpa : gpa+uint64(n) : gpa+uint64(n)], true
 }
@@ -284,16 +293,6 @@ func (m *Memory) ReadAt(p []byte, off int64) (int, error) {
 		return 0, fmt.Errorf("mem: read %d bytes at %#x: %w", len(p), off, ErrOutside)
 	}
 	return copy(p, b), nil
-}
-
-// CodeLines counts the lines marked as code in the whole RAM; for tests and
-// statistics.
-func (m *Memory) CodeLines() int {
-	n := 0
-	for _, v := range m.code {
-		n += bits.OnesCount64(v)
-	}
-	return n
 }
 
 // Rising says whether copying src to dst byte by byte in rising order gives what

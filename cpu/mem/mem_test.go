@@ -59,7 +59,7 @@ func TestLinesMask(t *testing.T) {
 func TestCodeMarksReachWatcher(t *testing.T) {
 	m := newMemory(t)
 	w := &fakeWatcher{}
-	m.Watch(w)
+	m.Attach(w)
 	m.SetCode(0x2000, Lines(0x2040, 4))
 	if _, ok := m.View(0x2000, 64, true); !ok || len(w.written) != 0 {
 		t.Fatalf("a write beside the code told the watcher %v", w.written)
@@ -69,6 +69,23 @@ func TestCodeMarksReachWatcher(t *testing.T) {
 	}
 	if _, ok := m.View(0x2040, 4, false); !ok || len(w.written) != 1 {
 		t.Fatalf("a read told the watcher %v", w.written)
+	}
+}
+
+// TestStore: a processor's store is told before it is done, and only where it
+// touches code.
+func TestStore(t *testing.T) {
+	m := newMemory(t)
+	w := &fakeWatcher{}
+	a := m.Attach(w)
+	m.SetCode(0x2000, Lines(0x2040, 4))
+	m.Store(0x2000, []byte{1, 2, 3, 4})
+	if len(w.written) != 0 || a.Load32(0x2000) != 0x04030201 {
+		t.Fatalf("told %v of a store beside the code; %#x is there", w.written, a.Load32(0x2000))
+	}
+	m.Store(0x203e, []byte{5, 6, 7, 8})
+	if len(w.written) != 1 || w.written[0] != [2]uint32{0x203e, 4} || a.Load32(0x203e) != 0x08070605 {
+		t.Fatalf("told %x of a store into the code; %#x is there", w.written, a.Load32(0x203e))
 	}
 }
 
@@ -91,7 +108,7 @@ func TestViewBounds(t *testing.T) {
 func TestDevicesAndROM(t *testing.T) {
 	m := newMemory(t)
 	w := &fakeWatcher{}
-	m.Watch(w)
+	arena := m.Attach(w)
 	d := &fakeDevice{}
 	if err := m.Map(0xfe000000, 0x2000, d); err != nil {
 		t.Fatal(err)
@@ -106,8 +123,8 @@ func TestDevicesAndROM(t *testing.T) {
 		t.Errorf("remapped %d times, want 2", w.remapped)
 	}
 	off, k := m.Lookup(0xfffffff0)
-	if k != ROM || m.Load8(off) != 0xea {
-		t.Errorf("reset vector: kind %v, byte %#x", k, m.Load8(off))
+	if k != ROM || arena.Load8(off) != 0xea {
+		t.Errorf("reset vector: kind %v, byte %#x", k, arena.Load8(off))
 	}
 	if _, k := m.Lookup(0xfe000004); k != MMIO || m.ReadMMIO(0xfe000004, 4) != 0x11223344 || d.reads[0] != 4 {
 		t.Errorf("device read: kind %v, offsets %v", k, d.reads)
@@ -123,12 +140,12 @@ func TestDevicesAndROM(t *testing.T) {
 }
 
 func TestArenaIsLittleEndian(t *testing.T) {
-	m := newMemory(t)
-	m.Store32(0x101, 0x04030201)
-	if got := m.Bytes(0x101, 4); !bytes.Equal(got, []byte{1, 2, 3, 4}) {
+	a := newMemory(t).Attach(&fakeWatcher{})
+	a.Store32(0x101, 0x04030201)
+	if got := a.Bytes(0x101, 4); !bytes.Equal(got, []byte{1, 2, 3, 4}) {
 		t.Errorf("bytes %v", got)
 	}
-	if m.Load16(0x102) != 0x0302 || m.Load64(0x101) != 0x04030201 || m.Load8(0x104) != 4 {
+	if a.Load16(0x102) != 0x0302 || a.Load64(0x101) != 0x04030201 || a.Load8(0x104) != 4 {
 		t.Error("unaligned loads differ from the bytes stored")
 	}
 }

@@ -110,7 +110,9 @@ func TestFirmwareSizes(t *testing.T) {
 		rom := append(make([]byte, size-64<<10), baretest.ROM(baretest.Exit)...)
 		rom[0x8000] = 0xA5
 		r := newRig(t, Config{}, Image{Firmware: rom})
-		if off, kind := r.mem.Lookup(uint64(1<<32 - size + 0x8000)); kind != mem.ROM || r.mem.Load8(off) != 0xA5 {
+		var first [1]byte
+		at := 1<<32 - size + 0x8000
+		if _, kind := r.mem.Lookup(uint64(at)); kind != mem.ROM || r.cpu.Peek(uint32(at), first[:]) != 1 || first[0] != 0xA5 {
 			t.Errorf("%d bytes: they do not begin at %#x", size, 1<<32-size)
 		}
 		r.stepUntil(1e6, nil)

@@ -85,7 +85,7 @@ func (b *Board) Save() (*State, error) {
 	}
 	s := &State{
 		Now: b.clock.Now(), Start: b.start.UnixNano(),
-		CPU: b.cpu.State,
+		CPU: b.cpu.Save(),
 		PIC: b.pic.Save(), PIT: b.pit.Save(), RTC: b.rtc.Save(), I8042: b.i8042.Save(), COM1: b.com1.Save(), COM2: b.com2.Save(),
 		ACPI: b.acpi.Save(), POST: b.post.Save(), PCI: b.pci.Save(), Entropy: b.entropy.Save(),
 		Log: b.log, Serial: b.serial.save(), Debug: b.debug.save(),
@@ -129,7 +129,7 @@ func (b *Board) Restore(image Image, s *State) error {
 		name    string
 		restore func() error
 	}{
-		{"processor", func() error { b.cpu.State = s.CPU; b.cpu.Reload(); return nil }},
+		{"processor", func() error { return b.cpu.Restore(s.CPU) }},
 		{"clock", func() error { return b.restoreClock(s) }},
 		{"pic", func() error { return b.pic.Restore(s.PIC) }},
 		{"pit", func() error { return b.pit.Restore(s.PIT) }},
