@@ -4,6 +4,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"alpinevm/fs9p"
+	"alpinevm/fs9p/memfs"
 )
 
 // TestShutdown asks guests to end before they have started: they do once they
@@ -101,6 +104,54 @@ func TestEnds(t *testing.T) {
 			if s, _ := g.Step(); s != Ended {
 				t.Errorf("a step of an ended machine gives %d", s)
 			}
+		})
+	}
+}
+
+// stopper is an init that stops every process before it ends them, as systemd
+// and sysvinit do, and waits until they are gone.
+const stopper = `#!/bin/sh
+export PATH=/bin:/sbin
+sleep 1 # by now the guest's wait for the host has begun
+kill -STOP -1
+kill -TERM -1
+kill -CONT -1
+tenths=0
+while [ $tenths -lt 300 ]; do
+	left=
+	for p in /proc/[0-9]*; do
+		[ $p = /proc/1 ] || ! [ -e $p/exe ] || left="$left $(cat $p/comm)"
+	done
+	[ -n "$left" ] || break
+	tenths=$((tenths + 1))
+	sleep 0.1
+done
+echo "gone after $tenths tenths of a second, but for:$left" >/dev/ttyS0
+poweroff -f
+`
+
+// TestStoppingInit: nothing of ours keeps such an init waiting, with either kernel.
+func TestStoppingInit(t *testing.T) {
+	for _, flavour := range []string{"686", "686-pae"} {
+		t.Run(flavour, func(t *testing.T) {
+			t.Parallel()
+			cfg := sessionConfig(t, flavour, "")
+			root := cfg.Session.Root.(*memfs.FS)
+			if err := root.Add("sbin/init", memfs.Entry{Mode: fs9p.ModeRegular | 0o755, Data: strings.NewReader(stopper)}); err != nil {
+				t.Fatal(err)
+			}
+			cfg.Session.Init, cfg.Session.Args, cfg.Deterministic = true, nil, false
+			g := newGuest(t, cfg)
+			if end := g.run(); end.Cause != PowerOff {
+				t.Errorf("ended by %s with %d; %s", end.Cause, end.Code, end.Detail)
+			}
+			said := g.serial.String()
+			_, after, _ := strings.Cut(said, "gone after ")
+			after, _, _ = strings.Cut(strings.ReplaceAll(after, "\r", ""), "\n")
+			if !strings.HasSuffix(after, "but for:") {
+				t.Errorf("the init was kept waiting: %s", said)
+			}
+			t.Log("gone after", after)
 		})
 	}
 }

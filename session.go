@@ -4,6 +4,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/ctl"
@@ -80,6 +81,9 @@ func (s *session) makeControl() *ctl.FS {
 			s.m.board.Announce()
 		}
 	}
+	if cfg.Init && !s.m.cfg.Deterministic {
+		s.shutdown.Patience = initPatience
+	}
 	in := cfg.Stdin
 	if in == nil {
 		in = strings.NewReader("")
@@ -97,6 +101,10 @@ func (s *session) makeControl() *ctl.FS {
 	}
 	return c
 }
+
+// initPatience is how often an image's own init lets the guest's wait for the
+// host be seen to end: it may want to stop the process that waits.
+const initPatience = 2 * time.Second
 
 // startLines is how much of the log a failed start shows.
 const startLines = 10

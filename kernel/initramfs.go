@@ -14,7 +14,8 @@ const (
 	// CtlError is written when there can be no session: a line that says why. The guest then switches the machine off.
 	CtlError = "error"
 	// CtlShutdown is read from when the guest is up, byte by byte. The first read blocks until the host wants the guest to end; the file
-	// then says ShutdownRequest, and its size is always the length of that. The read is abandoned when the session ends otherwise.
+	// then says ShutdownRequest, and its size is always the length of that. The read is abandoned when the session ends otherwise. An
+	// image's own init may want the process that reads to end: its reads are answered by nothing every few seconds, and made again.
 	CtlShutdown = "shutdown"
 	// CtlStdinNext and CtlStdin carry the input of a session without a terminal. The guest opens CtlStdinNext and reads it byte by byte:
 	// the first read blocks until there is input or none will follow and makes what is there the current chunk; the file then says the

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/fstest"
@@ -147,4 +148,30 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
+}
+
+// TestSignalPatience: a read is answered by nothing when it has waited long
+// enough, and the next one waits again.
+func TestSignalPatience(t *testing.T) {
+	var s *Signal
+	c := serve(t, func(fs *FS) {
+		s = fs.Signal("shutdown", 0o400, "poweroff\n")
+		s.Patience = time.Millisecond
+	})
+	fid := c.MustOpen(c.Root, "shutdown", fs9p.ORdonly)
+	for range 3 {
+		if r := c.Await(c.Send(1, &fs9p.Tread{Fid: fid, Count: 1})).(*fs9p.Rread); len(r.Data) != 0 {
+			t.Errorf("read %q", r.Data)
+		}
+	}
+	s.Patience = time.Hour
+	flushed, read := c.Send(2, &fs9p.Tread{Fid: fid, Count: 1}), c.Send(3, &fs9p.Tread{Fid: fid, Count: 9})
+	c.Send(4, &fs9p.Tflush{OldTag: 2})
+	if !flushed.Done || flushed.Message != nil || read.Done {
+		t.Errorf("flushed %+v, the other %+v", flushed, read)
+	}
+	s.Fire()
+	if r, ok := read.Message.(*fs9p.Rread); !ok || string(r.Data) != "poweroff\n" || s.Awaited() {
+		t.Errorf("%+v", read.Message)
+	}
 }
