@@ -15,8 +15,9 @@ import (
 // maxUnit is how many blocks are laid out behind each other.
 const maxUnit = 60
 
-// maxBudget is how many instructions one entry may execute.
-const maxBudget = 1 << 30
+// maxBudget is how many instructions one entry may execute until the clock is
+// looked at: they may take from 0.1 to several nanoseconds each.
+const maxBudget = 1 << 16
 
 // Translator is a cpu.Backend.
 type Translator struct {

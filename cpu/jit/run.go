@@ -100,7 +100,11 @@ func (t *Translator) enter(index uint32, i int) (uint32, int) {
 		t.Stats.Budget++
 		b = &t.store.Blocks[value>>instBits]
 		c.Advance(uint64(ran)-uint64(b.N), b.EIP)
-		return 0, leave
+		if c.Left() < uint64(b.N) {
+			return 0, leave
+		}
+		c.Pause()
+		return 0, again
 	case ExitEdge:
 		t.Stats.Edge++
 		c.Advance(uint64(ran), t.store.Edges[value].EIP)
