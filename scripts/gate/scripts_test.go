@@ -37,8 +37,8 @@ depends) echo "  Depends: linux-image-1.2.3" ;;
 esac`,
 	"dpkg": `echo amd64`,
 	"dpkg-deb": `
-mkdir -p "$3/boot" "$3/lib/modules/1.2.3" "$3/bin" "$3/usr/bin" "$3/usr/share/seabios"
-touch "$3/boot/vmlinuz-1.2.3" "$3/bin/busybox" "$3/usr/bin/iasl" "$3/usr/share/seabios/bios.bin" "$3/usr/share/seabios/bios-256k.bin"`,
+mkdir -p "$3/boot" "$3/lib/modules/1.2.3" "$3/bin" "$3/usr/bin" "$3/usr/share/seabios" "$3/usr/lib/syslinux"
+touch "$3/boot/vmlinuz-1.2.3" "$3/boot/memtest86+ia32.bin" "$3/boot/ipxe.lkrn" "$3/usr/lib/syslinux/memdisk" "$3/bin/busybox" "$3/usr/bin/iasl" "$3/usr/share/seabios/bios.bin" "$3/usr/share/seabios/bios-256k.bin"`,
 	"id":    `echo "${ID:-0}"`,
 	"go":    `exit 1`, // Alpine's server cannot be reached
 	"uname": `echo Linux x86_64`,
@@ -67,7 +67,7 @@ func TestFetchScripts(t *testing.T) {
 		{"lists are old", "guest.sh", []string{"KNOWN=before", "DOWNLOAD_FAILS=3"}, true, "apt-get update"},
 		{"no download", "guest.sh", []string{"KNOWN=before", "DOWNLOAD_FAILS=99"}, false, "apt-get download linux-image-1.2.3:i386 succeeds"},
 		{"what make run needs", "guest.sh run", []string{"KNOWN=before"}, true, ""},
-		{"offline", "guest.sh", []string{"KNOWN=before", "ALPINEVM_OFFLINE=1"}, false, "no 686-pae 686 busybox seabios iasl, and ALPINEVM_OFFLINE=1"},
+		{"offline", "guest.sh", []string{"KNOWN=before", "ALPINEVM_OFFLINE=1"}, false, "no 686-pae 686 busybox seabios bios iasl, and ALPINEVM_OFFLINE=1"},
 		{"tools", "tools.sh", []string{"KNOWN=after", "INSTALL_FAILS=1"}, true, "installing gcc libc6-dev zstd"},
 		{"tools, no root", "tools.sh", []string{"KNOWN=before", "ID=1000"}, false, "apt-get install gcc libc6-dev zstd"},
 		{"tools, no install", "tools.sh", []string{"KNOWN=before", "INSTALL_FAILS=99"}, false, "apt-get install gcc libc6-dev zstd"},
