@@ -13,19 +13,20 @@ import (
 	"alpinevm/fs9p/memfs"
 	"alpinevm/fs9p/overlay"
 	"alpinevm/internal/guesttest"
+	"alpinevm/internal/linux"
 )
 
 // clientFaults names the checks of fs9p/fstest/guest that v9fs of Linux 6.1
 // does not pass, by cache mode, whatever the server does: it fails the same
 // ones against QEMU's.
 var clientFaults = map[string][]string{
-	cacheOwned: {
+	linux.CacheOwned: {
 		"blocks of a sparse file",      // v9fs_write_end counts a hole as written
 		"times to the nanosecond",      // the superblock's granularity is left at a second
 		"changes have a time",          // setxattr(2) leaves the attributes that are cached
-		"default access control lists", // mkdir below one takes a null pointer, so the server refuses them (aclFault)
+		"default access control lists", // mkdir below one takes a null pointer, so the server refuses them (linux.ACLFault)
 	},
-	cacheShared: {
+	linux.CacheShared: {
 		"reads without msync",       // a read does not look for dirty pages
 		"writes beside mapped ones", // a write has dirty pages written over it
 		"times to the nanosecond",
@@ -70,9 +71,9 @@ func TestFiles(t *testing.T) {
 // folder's mount.
 func checkFiles(t *testing.T, dir string, report []string) {
 	t.Helper()
-	mode := cacheOwned
+	mode := linux.CacheOwned
 	if dir == "/shared" {
-		mode = cacheShared
+		mode = linux.CacheShared
 	}
 	if f := strings.Fields(report[0]); len(f) < 4 || f[2] != "9p" || !slices.Contains(strings.Split(f[3], ","), mode) {
 		t.Errorf("%s is on %q, want cache mode %s", dir, report[0], mode)

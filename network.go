@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"alpinevm/devices/virtio"
+	"alpinevm/internal/linux"
 	"alpinevm/kernel"
 	"alpinevm/net/usernet"
 )
@@ -111,13 +112,13 @@ func (m *Machine) Forwarded() []net.Addr {
 
 // configure has the guest's init set the network up, so that no time is lost
 // to DHCP, and gives the guest its resolver's files.
-func (n *Network) configure(ram *kernel.Initramfs) {
+func (n *Network) configure(l *linux.Session) {
 	mask := net.CIDRMask(usernet.Subnet.Bits(), 32)
-	ram.Network = &kernel.Network{
+	l.Network = &kernel.Network{
 		Address: usernet.GuestIP.String(), Netmask: net.IP(mask).String(), Gateway: usernet.GatewayIP.String(),
 	}
 	if !n.FilesInRoot {
-		ram.Files = append(ram.Files, n.Files(ram.Hostname)...)
+		l.Files = n.Files(l.Program.Hostname)
 	}
 }
 

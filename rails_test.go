@@ -177,7 +177,7 @@ func railTestsOnly(s *source) (wrong []string) {
 
 // timeless rooms do not ask the host for the time, and do not wait: a Clock is given to
 // what needs one.
-var timeless = []string{"cpu/...", "devices/...", "bios", "kernel", "fs9p", "internal/imageconfig", "internal/printable"}
+var timeless = []string{"cpu/...", "devices/...", "bios", "kernel", "fs9p", "internal/imageconfig", "internal/linux", "internal/printable"}
 
 var hostTime = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
 

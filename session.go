@@ -1,38 +1,22 @@
 package alpinevm
 
 import (
+	"errors"
 	"io"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
 
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/ctl"
+	"alpinevm/internal/linux"
 	"alpinevm/internal/printable"
 	"alpinevm/kernel"
 )
 
-// Mount tags of the 9P devices.
-const (
-	tagRoot    = "root"
-	tagModules = "modules"
-	tagVolume  = "volume" // and a number
-)
-
-// Sizes of 9P messages in bytes: the most that Linux's transport takes, and
-// what suffices for control files.
-const (
-	dataMsize = 512000
-	ctlMsize  = 128 << 10
-	ctlFids   = 4096 // its files are a dozen
-)
-
-// Cache modes of v9fs. The root and the modules change only through the guest,
-// so everything may be cached; a volume's files may change on the host.
-const (
-	cacheOwned  = "loose"
-	cacheShared = "mmap"
-)
+// ctlFids bounds the fids of the control file system, whose files are a dozen.
+const ctlFids = 4096
 
 // session is the guest's work on a root file system, as far as the host sees
 // it. It lives on the machine goroutine.
@@ -45,19 +29,62 @@ type session struct {
 	failure  *ctl.Note
 	shutdown *ctl.Signal
 	drains   []*ctl.Drain
-	modules  *kernel.Modules // nil: the drivers are built in
+	modules  *linux.Modules // nil: the drivers are built in
 }
 
 // newSession adds the devices of a session.
 func newSession(m *Machine) (*session, error) {
 	s := &session{m: m}
-	if err := m.serve(kernel.CtlTag, fs9p.Config{FS: s.makeControl(), Msize: ctlMsize, MaxFids: ctlFids}); err != nil {
+	if err := m.serve(kernel.CtlTag, fs9p.Config{FS: s.makeControl(), Msize: linux.CtlMsize, MaxFids: ctlFids}); err != nil {
 		return nil, err
 	}
-	if err := m.serve(tagRoot, fs9p.Config{FS: m.cfg.Session.Root, Msize: dataMsize, NoDefaultACL: m.aclFault(cacheOwned)}); err != nil {
+	if err := m.serve(linux.RootTag, fs9p.Config{FS: m.cfg.Session.Root, Msize: linux.DataMsize, NoDefaultACL: m.aclFault(linux.CacheOwned)}); err != nil {
 		return nil, err
 	}
 	return s, s.openModules()
+}
+
+// openModules adds the device of the kernel's modules.
+func (s *session) openModules() error {
+	cfg := &s.m.cfg.Boot
+	if cfg.Modules == nil {
+		return nil
+	}
+	var err error
+	if s.modules, err = linux.OpenModules(cfg.Modules, s.m.image.Kernel.Release, cfg.Cache, s.m.board.Date); err != nil {
+		return &ConfigError{"Modules", err}
+	}
+	return s.m.serve(linux.ModulesTag, fs9p.Config{FS: s.modules.FS, Msize: linux.DataMsize, ReadOnly: true})
+}
+
+// initramfs makes the session's initial root file system.
+func (s *session) initramfs() ([]byte, error) {
+	cfg, config := &s.m.cfg, s.m.cfg.Session
+	l := linux.Session{
+		Root: config.Root, Busybox: config.Busybox, Spare: cfg.Memory - MinMemory, Init: config.Init,
+		Merged: same(config.Stdout, config.Stderr), Modules: s.modules,
+		Program: linux.Program{Args: config.Args, Env: config.Env, Dir: config.Dir, User: config.User, Hostname: s.m.hostname()},
+	}
+	if t := cfg.Consoles.Terminal; t != nil {
+		l.TTY, l.Program.Terminal, l.Program.Term = true, true, t.Term
+	}
+	if cfg.Network != nil {
+		cfg.Network.configure(&l)
+	}
+	for _, v := range cfg.Volumes {
+		l.Volumes = append(l.Volumes, linux.Volume(v))
+	}
+	initrd, err := l.Initramfs()
+	var field *linux.FieldError
+	if errors.As(err, &field) {
+		return nil, (*ConfigError)(field)
+	}
+	return initrd, err
+}
+
+// same says that two writers are one.
+func same(a, b io.Writer) bool {
+	return a != nil && reflect.ValueOf(a).Comparable() && a == b
 }
 
 // makeControl makes the control file system, by which the guest talks to us.

@@ -1,31 +1,30 @@
 package alpinevm
 
 import (
-	"strconv"
-
 	"alpinevm/fs9p"
+	"alpinevm/internal/linux"
 	"alpinevm/kernel"
 )
 
 // VolumeMount is how a guest mounts volume i of Config.Volumes. A session does
 // so by itself; the program of a bare kernel passes the fields to mount(2).
-func VolumeMount(i int, v Volume) kernel.Mount {
-	options := options9P(cacheShared)
-	if v.ReadOnly {
-		options += ",ro"
-	}
-	return kernel.Mount{Type: "9p", Source: tagVolume + strconv.Itoa(i), Target: v.Target, Options: options, File: v.File}
-}
+func VolumeMount(i int, v Volume) kernel.Mount { return linux.Volume(v).Mount(i) }
 
 // plugVolumes adds a 9P device for each volume.
 func (m *Machine) plugVolumes() error {
 	for i, v := range m.cfg.Volumes {
-		cfg := fs9p.Config{FS: v.FS, Msize: dataMsize, ReadOnly: v.ReadOnly, NoDefaultACL: m.aclFault(cacheShared)}
+		cfg := fs9p.Config{FS: v.FS, Msize: linux.DataMsize, ReadOnly: v.ReadOnly, NoDefaultACL: m.aclFault(linux.CacheShared)}
 		if err := m.serve(VolumeMount(i, v).Source, cfg); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// aclFault tells whether the guest's kernel crashes where a folder is made in one
+// with a default access control list. Without a kernel of ours nobody knows.
+func (m *Machine) aclFault(cache string) bool {
+	return m.image.Kernel == nil || linux.ACLFault(m.image.Kernel.Release, cache)
 }
 
 // server is the one behind the 9P device of that tag.

@@ -1,4 +1,4 @@
-package alpinevm
+package linux
 
 import (
 	"errors"
@@ -11,24 +11,24 @@ import (
 	"alpinevm/kernel"
 )
 
-// user is who a session runs as.
-type user struct {
-	uid, gid uint32
-	groups   []uint32 // supplementary ones; the first one is gid
-	home     string
+// User is who a program runs as.
+type User struct {
+	UID, GID uint32
+	Groups   []uint32 // supplementary ones; the first one is GID
+	Home     string
 }
 
-// lookupUser resolves "name", "uid", "name:group" and so on against the root's
+// LookupUser resolves "name", "uid", "name:group" and so on against the root's
 // /etc/passwd and /etc/group, as docker does; empty is root, and a group that is
 // empty is not given. A number is never a name, and needs no entry, nor files
 // that can be read: root can always have a look. Who comes without a group is in
 // all that list him.
-func lookupUser(root fs.FS, s string) (user, error) {
+func LookupUser(root fs.FS, s string) (User, error) {
 	who, group, _ := strings.Cut(s, ":")
 	if who == "" {
 		who = "0"
 	}
-	u := user{home: "/"}
+	u := User{Home: "/"}
 	n, numErr := strconv.ParseUint(who, 10, 32)
 	entry, err := findEntry(root, "etc/passwd", who, 7)
 	if err != nil && numErr != nil {
@@ -42,21 +42,21 @@ func lookupUser(root fs.FS, s string) (user, error) {
 		if err1 != nil || err2 != nil {
 			return u, fmt.Errorf("the line of %q in the image's /etc/passwd is malformed", who)
 		}
-		u.uid, u.gid, u.home, name = uint32(uid), uint32(gid), entry[5], entry[0]
+		u.UID, u.GID, u.Home, name = uint32(uid), uint32(gid), entry[5], entry[0]
 	case numErr == nil:
-		u.uid = uint32(n)
+		u.UID = uint32(n)
 		if n == 0 {
-			u.home = "/root"
+			u.Home = "/root"
 		}
 	default:
 		return u, fmt.Errorf("%q is not in the image's /etc/passwd", who)
 	}
 	if group != "" {
-		u.gid, err = lookupGroup(root, group)
-		u.groups = []uint32{u.gid}
+		u.GID, err = lookupGroup(root, group)
+		u.Groups = []uint32{u.GID}
 		return u, err
 	}
-	u.groups, err = groupsOf(root, name, u.gid)
+	u.Groups, err = groupsOf(root, name, u.GID)
 	if numErr == nil {
 		err = nil
 	}

@@ -1,4 +1,4 @@
-package alpinevm
+package linux
 
 import (
 	"cmp"
@@ -7,11 +7,31 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"alpinevm/fs9p"
 	"alpinevm/kernel"
 )
+
+// Volume is a file system that the guest finds mounted at Target, an absolute
+// name.
+type Volume struct {
+	FS       fs9p.FS
+	Target   string
+	ReadOnly bool
+	// File mounts just this file of the top folder, at Target.
+	File string
+}
+
+// Mount is how a guest mounts a session's volume i.
+func (v Volume) Mount(i int) kernel.Mount {
+	options := options9P(CacheShared)
+	if v.ReadOnly {
+		options += ",ro"
+	}
+	return kernel.Mount{Type: "9p", Source: volumeTag + strconv.Itoa(i), Target: v.Target, Options: options, File: v.File}
+}
 
 // placeVolumes gives the mounts of volumes, each at the place that its target
 // leads to through symbolic links of the root and of the other volumes, in an
@@ -40,12 +60,12 @@ func placeVolumes(root fs.ReadLinkFS, volumes []Volume) ([]kernel.Mount, fs.Read
 			break
 		}
 		if round > len(volumes) {
-			return nil, nil, &ConfigError{"Volumes", errors.New("the symbolic links in volumes lead each to where another one is mounted")}
+			return nil, nil, &FieldError{"Volumes", errors.New("the symbolic links in volumes lead each to where another one is mounted")}
 		}
 	}
 	var mounts []kernel.Mount
 	for i, v := range volumes {
-		m := VolumeMount(i, v)
+		m := v.Mount(i)
 		m.Target = "/" + places[i]
 		mounts = append(mounts, m)
 	}
@@ -56,7 +76,7 @@ func placeVolumes(root fs.ReadLinkFS, volumes []Volume) ([]kernel.Mount, fs.Read
 }
 
 func fault(v Volume, format string, args ...any) error {
-	return &ConfigError{"Volumes", fmt.Errorf("%s: "+format, append([]any{v.Target}, args...)...)}
+	return &FieldError{"Volumes", fmt.Errorf("%s: "+format, append([]any{v.Target}, args...)...)}
 }
 
 // mounted is a root file system and what is mounted in it, by place.

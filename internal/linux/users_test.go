@@ -1,4 +1,4 @@
-package alpinevm
+package linux
 
 import (
 	"errors"
@@ -22,7 +22,7 @@ func TestHostileUsers(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if u, err := lookupUser(fs9p.IOFS(m), "u:g"); err != nil || u.uid != 5 || u.gid != 7 {
+		if u, err := LookupUser(fs9p.IOFS(m), "u:g"); err != nil || u.UID != 5 || u.GID != 7 {
 			t.Fatalf("%+v, %v", u, err)
 		}
 		root, err := m.Attach(file[:3])
@@ -39,7 +39,7 @@ func TestHostileUsers(t *testing.T) {
 		for who, refused := range map[string]bool{
 			"": false, "0": false, "5:7": false, "nobody": file == "etc/passwd", "5:nobody": file == "etc/group",
 		} {
-			_, err := lookupUser(fs9p.IOFS(m), who)
+			_, err := LookupUser(fs9p.IOFS(m), who)
 			if found := errors.Is(err, fs9p.ErrTooLarge) && strings.Contains(err.Error(), file); refused && !found {
 				t.Errorf("%s, %q: %v", file, who, err)
 			} else if !refused && errors.Is(err, fs9p.ErrTooLarge) {
@@ -96,13 +96,13 @@ func TestUsers(t *testing.T) {
 		{"u:badgid", 0, 0, nil, "", `the line of "badgid" in the image's /etc/group is malformed`},
 		{"busy", 0, 0, nil, "", `"busy" is in more than 65536 groups of the image's /etc/group`},
 	} {
-		u, err := lookupUser(fs9p.IOFS(m), tt.who)
+		u, err := LookupUser(fs9p.IOFS(m), tt.who)
 		switch {
 		case tt.err != "":
 			if err == nil || err.Error() != tt.err {
 				t.Errorf("%q: %v, want %s", tt.who, err, tt.err)
 			}
-		case err != nil || u.uid != tt.uid || u.gid != tt.gid || u.home != tt.home || !slices.Equal(u.groups, tt.groups):
+		case err != nil || u.UID != tt.uid || u.GID != tt.gid || u.Home != tt.home || !slices.Equal(u.Groups, tt.groups):
 			t.Errorf("%q: %+v, %v; want %+v", tt.who, u, err, tt)
 		}
 	}

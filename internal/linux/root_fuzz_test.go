@@ -1,4 +1,4 @@
-package alpinevm
+package linux
 
 import (
 	"bytes"
@@ -86,7 +86,7 @@ func FuzzRoot(f *testing.F) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		for _, name := range []string{"", "root", "user:user", "1000", "no:body"} {
-			lookupUser(root, name)
+			LookupUser(root, name)
 		}
 		fs9p.ReadFile(root, "etc/inittab", maxInittab)
 		kernel.RootTools(root)

@@ -1,4 +1,4 @@
-package alpinevm
+package linux
 
 import (
 	"errors"
@@ -72,51 +72,17 @@ func TestPlaceVolumes(t *testing.T) {
 				volumes = append(volumes, Volume{Target: v.target, FS: tree(t, v.holds...), File: v.file})
 			}
 			mounts, _, err := placeVolumes(fs9p.IOFS(tree(t, tt.root...)), volumes)
-			var fault *ConfigError
+			var fault *FieldError
 			if errors.As(err, &fault) != (tt.err != "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 				t.Fatalf("%v, want %q", err, tt.err)
 			}
 			var got []string
 			for _, m := range mounts {
-				got = append(got, strings.TrimPrefix(m.Source, tagVolume)+" "+m.Target)
+				got = append(got, strings.TrimPrefix(m.Source, volumeTag)+" "+m.Target)
 			}
 			if got := strings.Join(got, ", "); got != tt.want {
 				t.Errorf("%s, want %s", got, tt.want)
 			}
 		})
-	}
-}
-
-// TestVolumesThroughLinks looks at them in a guest.
-func TestVolumesThroughLinks(t *testing.T) {
-	cfg := sessionConfig(t, "686-pae", `cat /a/link/sub/one /data/sub/one /srv/deep/two /link/two; pwd`)
-	cfg.Session.Root = rootWithGuest(t)
-	if err := fs9p.WriteFile(cfg.Session.Root, "data/keep", nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	root, err := cfg.Session.Root.Attach("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := root.Symlink("link", "/srv/deep", fs9p.Owner{}); err != nil {
-		t.Fatal(err)
-	}
-	root.Release()
-	cfg.Session.Dir = "/a/link/sub"
-	cfg.Volumes = []Volume{
-		{Target: "/link", FS: tree(t, "two")},
-		{Target: "/a/link/sub", FS: tree(t, "one")},
-		{Target: "/a", FS: tree(t, "link -> /data")},
-		{Target: "/srv", FS: tree(t, "deep/")},
-	}
-	for i, text := range map[int]string{0: "two\n", 1: "one\n"} {
-		if err := fs9p.WriteFile(cfg.Volumes[i].FS, strings.TrimSpace(text), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	g := newGuest(t, cfg)
-	g.want(g.run(), Exited, 0)
-	if got, want := g.stdout.String(), "one\none\ntwo\ntwo\n/data/sub\n"; got != want {
-		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -1,4 +1,4 @@
-package alpinevm
+package linux
 
 import "testing"
 
@@ -13,7 +13,7 @@ func TestACLFault(t *testing.T) {
 		{"6.14.1-0-virt", true, true}, {"6.14.2", false, false}, {"6.15.0", false, false}, {"7.1.3", false, false},
 		{"", true, true}, {"mine", true, true},
 	} {
-		if owned, shared := aclFault(tt.release, cacheOwned), aclFault(tt.release, cacheShared); owned != tt.owned || shared != tt.shared {
+		if owned, shared := ACLFault(tt.release, CacheOwned), ACLFault(tt.release, CacheShared); owned != tt.owned || shared != tt.shared {
 			t.Errorf("%q: %v on the root, %v on volumes; want %v, %v", tt.release, owned, shared, tt.owned, tt.shared)
 		}
 	}

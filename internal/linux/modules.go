@@ -1,0 +1,82 @@
+package linux
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"time"
+
+	"alpinevm/fs9p"
+	"alpinevm/fs9p/memfs"
+	"alpinevm/fs9p/overlay"
+	"alpinevm/kernel"
+)
+
+// Modules are a kernel's modules.
+type Modules struct {
+	*kernel.Modules
+	FS fs9p.FS // what the guest sees: the tree, and the indexes that it lacks
+}
+
+// OpenModules looks for the modules of a release in a tree: a folder that holds
+// lib/modules/RELEASE, RELEASE or the contents of RELEASE. Indexes that have to
+// be made are kept in the cache, and are made now.
+func OpenModules(tree fs9p.FS, release string, cache kernel.Cache, now func() time.Time) (*Modules, error) {
+	mods, err := kernel.OpenModules(fs9p.IOFS(tree), release)
+	if err != nil {
+		return nil, err
+	}
+	index, err := mods.Index(cache)
+	if err != nil {
+		return nil, err
+	}
+	if tree, err = withFiles(tree, mods.Dir, index, now); err != nil {
+		return nil, err
+	}
+	return &Modules{mods, tree}, nil
+}
+
+// addModules adds those that mount the root to the initial root file system, and
+// has all of them mounted at /lib/modules.
+func (s *Session) addModules(ram *kernel.Initramfs) error {
+	if s.Modules == nil {
+		return nil
+	}
+	drivers := []string{"virtio_pci", "9pnet_virtio", "9p"}
+	if s.TTY {
+		drivers = append(drivers, "virtio_console")
+	}
+	if s.Network != nil {
+		drivers = append(drivers, "virtio_net")
+	}
+	var err error
+	if ram.Modules, err = s.Modules.Load(drivers...); err != nil {
+		return &FieldError{"Modules", err}
+	}
+	ram.Release = s.Modules.Release
+	options := kernel.Options9P(DataMsize, CacheOwned) + ",ro"
+	if s.Modules.Dir != "." {
+		options += ",aname=/" + s.Modules.Dir
+	}
+	ram.Mounts = append(ram.Mounts, kernel.Mount{Type: "9p", Source: ModulesTag, Target: "/lib/modules/" + ram.Release, Options: options})
+	return nil
+}
+
+// withFiles is tree with files besides in its folder dir, made now; tree itself
+// stays as it is.
+func withFiles(tree fs9p.FS, dir string, files map[string][]byte, now func() time.Time) (fs9p.FS, error) {
+	if len(files) == 0 {
+		return tree, nil
+	}
+	union, err := overlay.New(overlay.Config{Upper: memfs.New(memfs.Config{Now: now}), Lower: tree})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := fs9p.WriteFile(union, path.Join(dir, name), files[name], 0o644); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return union, nil
+}
