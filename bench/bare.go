@@ -24,7 +24,7 @@ type bare struct {
 	args    []string // what the program does
 }
 
-// run does the work in a place: Guest or QEMU.
+// run does the work in a place: Guest, an engine or QEMU.
 func (b *bare) run(ctx context.Context, where string, r *Result, report func(string)) error {
 	cfg, closeAll, err := b.machine()
 	if err != nil {
@@ -49,14 +49,14 @@ func (b *bare) run(ctx context.Context, where string, r *Result, report func(str
 			return err
 		}
 	}
-	return runBare(ctx, bare, r, report)
+	return runBare(ctx, where, bare, r, report)
 }
 
 // bareConfig makes of a machine with a session one that boots from an initial
 // root file system, whose program gets args.
 func bareConfig(cfg alpinevm.Config, ram []byte, args []string) alpinevm.Config {
 	return alpinevm.Config{
-		Memory: cfg.Memory,
+		Memory: cfg.Memory, Engine: cfg.Engine,
 		Boot: alpinevm.Boot{
 			Kernel: cfg.Boot.Kernel, Cache: cfg.Boot.Cache, Initrd: ram, Cmdline: cfg.Boot.Cmdline,
 			Append: strings.TrimSpace(cfg.Boot.Append + " -- " + strings.Join(args, " ")),

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Places where work is done.
+// Places where work is done, beside the Engines.
 const (
 	Guest  = "alpinevm"
 	Native = "native" // the host's own processor and kernel, running the same 32-bit program

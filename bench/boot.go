@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,14 +16,14 @@ import (
 )
 
 // Boot measures the way from the start of alpinevm to a shell's prompt, part by
-// part. With peers, guest and peer boot the same kernel to the first line of a
+// part. With QEMU guest and peer boot the same kernel to the first line of a
 // program in the same initial root file system instead.
 type Boot struct {
-	// Machine makes the configuration of the guest: kernel and root, with Vs
-	// the kernel alone.
+	// Machine makes the configuration of the guest: kernel and root, with QEMU
+	// among Vs the kernel alone.
 	Machine func() (alpinevm.Config, func(), error)
 	Exec    string // this program's file: how long it takes to start is measured
-	Program string // with Vs: the guest's program
+	Program string // with QEMU: the guest's program
 	Vs      []string
 	Runs    int
 	Report  func(string)
@@ -37,7 +38,7 @@ const bootLog = "loglevel=7 earlycon=uart8250,io,0x3f8"
 func (b *Boot) Run(ctx context.Context) (*Result, error) {
 	r := &Result{Workload: "Boot"}
 	var ram []byte
-	if len(b.Vs) > 0 {
+	if slices.Contains(b.Vs, QEMU) {
 		r.Workload = "BootBare"
 		var err error
 		if ram, err = initrd(b.Program); err != nil {
@@ -52,7 +53,7 @@ func (b *Boot) Run(ctx context.Context) (*Result, error) {
 func (b *Boot) run(ctx context.Context, where string, ram []byte, r *Result) error {
 	p := &phases{where: where, r: r, report: b.Report, left: bootPhases()}
 	p.begin(time.Now())
-	if where == Guest && b.Exec != "" {
+	if where != QEMU && b.Exec != "" {
 		if err := exec.CommandContext(ctx, b.Exec, "version").Run(); err != nil {
 			return fmt.Errorf("%s version: %w", b.Exec, err)
 		}
@@ -85,6 +86,7 @@ func (b *Boot) guest(ctx context.Context, cfg alpinevm.Config, p *phases) error 
 	if cfg.Session != nil {
 		cfg.Consoles.Terminal = &alpinevm.Terminal{Out: &prompt{seen: func() { io.WriteString(pw, markReady+"\n") }}, Cols: 80, Rows: 24}
 	}
+	engineFor(p.where, &cfg)
 	m, err := alpinevm.New(cfg)
 	if err != nil {
 		return err
@@ -93,7 +95,7 @@ func (b *Boot) guest(ctx context.Context, cfg alpinevm.Config, p *phases) error 
 	p.step("machine", time.Now())
 	n := newCounter(m)
 	p.count = n.retired
-	marks := &marker{where: Guest, r: p.r, report: b.Report, other: p}
+	marks := &marker{where: p.where, r: p.r, report: b.Report, other: p}
 	var done sync.WaitGroup
 	done.Go(func() {
 		marks.read(pr, func() bool {

@@ -59,5 +59,5 @@ func (b *CPU) run(ctx context.Context, where string, ram []byte, args []string, 
 	if where == QEMU {
 		return runQEMU(ctx, cfg, r, b.Report, io.Discard)
 	}
-	return runBare(ctx, cfg, r, b.Report)
+	return runBare(ctx, where, cfg, r, b.Report)
 }

@@ -110,7 +110,7 @@ func (g *GoBuild) Run(ctx context.Context) (*Result, error) {
 		case qemu:
 			return g.bare(ctx, where, src, r)
 		}
-		return g.guest(ctx, src, r)
+		return g.guest(ctx, where, src, r)
 	})
 }
 
@@ -139,7 +139,7 @@ func (g *GoBuild) source() (dir string, cleanup func(), err error) {
 }
 
 // guest runs the script in a machine.
-func (g *GoBuild) guest(ctx context.Context, src string, r *Result) error {
+func (g *GoBuild) guest(ctx context.Context, where, src string, r *Result) error {
 	cfg, closeAll, err := g.Machine()
 	if err != nil {
 		return err
@@ -159,7 +159,7 @@ func (g *GoBuild) guest(ctx context.Context, src string, r *Result) error {
 		return err
 	}
 	cfg.Session.Args = []string{"/bin/sh", "-c", g.script(prepare)}
-	return runSession(ctx, cfg, r, g.Report)
+	return runSession(ctx, where, cfg, r, g.Report)
 }
 
 // native runs the same toolchain and script on the host.

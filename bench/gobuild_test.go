@@ -173,7 +173,7 @@ func TestBareBuild(t *testing.T) {
 	r := &Result{Workload: "Test"}
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	err = runBare(ctx, bare, r, g.Report)
+	err = runBare(ctx, Guest, bare, r, g.Report)
 	if err == nil || !strings.Contains(err.Error(), "cold exit status 7") || !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("%v", err)
 	}

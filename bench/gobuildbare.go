@@ -36,7 +36,7 @@ func (g *GoBuild) script(prepare string) string {
 	return head + fmt.Sprintf("export GOROOT=%s PATH=%s/bin:$PATH\n", guestRoot, guestRoot) + buildScript
 }
 
-// bare runs the script in the guest or under QEMU, from an initial root file
+// bare runs the script in a guest or under QEMU, from an initial root file
 // system that holds all it needs.
 func (g *GoBuild) bare(ctx context.Context, where, src string, r *Result) error {
 	cfg, closeAll, err := g.Machine()
@@ -51,7 +51,7 @@ func (g *GoBuild) bare(ctx context.Context, where, src string, r *Result) error 
 	if where == QEMU {
 		return runQEMU(ctx, bare, r, g.Report, io.Discard)
 	}
-	return runBare(ctx, bare, r, g.Report)
+	return runBare(ctx, where, bare, r, g.Report)
 }
 
 // bareConfig makes a machine without a session of one with a root.

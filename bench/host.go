@@ -19,6 +19,7 @@ type Host struct {
 	Date   time.Time
 	// Kernel is the guest's release, Memory the guest's, as far as known.
 	Kernel, Memory string
+	Engine         string // that executes the guest's instructions
 }
 
 // DescribeHost looks at the host, now.
@@ -58,6 +59,9 @@ func (h Host) String() string {
 	if h.Memory != "" {
 		parts = append(parts, h.Memory+" of guest memory")
 	}
+	if h.Engine != "" {
+		parts = append(parts, h.Engine)
+	}
 	return strings.Join(append(parts, h.Date.Format("2006-01-02 15:04")), ", ")
 }
 
@@ -68,7 +72,7 @@ func (h Host) Format() string {
 	var b strings.Builder
 	system, arch, _ := strings.Cut(h.System, "/")
 	fmt.Fprintf(&b, "# %s\n", h)
-	for _, l := range [][2]string{{"goos", system}, {"goarch", arch}, {"cpu", h.CPU}, {"kernel", h.Kernel}, {"memory", h.Memory}} {
+	for _, l := range [][2]string{{"goos", system}, {"goarch", arch}, {"cpu", h.CPU}, {"kernel", h.Kernel}, {"memory", h.Memory}, {"engine", h.Engine}} {
 		if l[1] != "" {
 			fmt.Fprintf(&b, "%s: %s\n", l[0], l[1])
 		}

@@ -55,7 +55,7 @@ func (b *Network) Run(ctx context.Context) (*Result, error) {
 		case qemu:
 			return b.bare(work).run(ctx, where, r, b.Report)
 		}
-		return session(ctx, b.Machine, b.Program, WorkRoot, work, r, b.Report)
+		return session(ctx, where, b.Machine, b.Program, WorkRoot, work, r, b.Report)
 	})
 	return r, errors.Join(err, s.problem())
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,15 +17,17 @@ import (
 )
 
 // CheckPeers refuses peers that are unknown, or not to be had here, or that the
-// workload does not know.
+// workload does not know. Engines are peers of every workload.
 func CheckPeers(list []string, known ...string) error {
 	for _, p := range list {
-		ok := false
-		for _, k := range known {
-			ok = ok || k == p
+		if slices.Contains(Engines(), p) {
+			if _, err := Engine(p); err != nil {
+				return fmt.Errorf("--vs %w", err)
+			}
+			continue
 		}
-		if !ok {
-			return fmt.Errorf("--vs %q: want %s", p, strings.Join(known, " or "))
+		if !slices.Contains(known, p) {
+			return fmt.Errorf("--vs %q: want %s", p, strings.Join(slices.Concat(known, Engines()), ", "))
 		}
 		switch p {
 		case Native:

@@ -10,14 +10,14 @@ import (
 )
 
 // runSession runs the program cfg.Session.Args in a machine made of cfg and adds its
-// steps to r. What the guest prints otherwise is in the error of a step that
+// steps to r, as those of a place. What the guest prints otherwise is in the error of a step that
 // fails.
-func runSession(ctx context.Context, cfg alpinevm.Config, r *Result, report func(string)) error {
+func runSession(ctx context.Context, where string, cfg alpinevm.Config, r *Result, report func(string)) error {
 	pr, pw := io.Pipe()
 	var said tail
 	s := cfg.Session
 	s.Stdin, s.Stdout, s.Stderr, cfg.Consoles.Terminal = nil, pw, &said, nil
-	end, marks, err := drive(ctx, cfg, r, report, pr, pw, &said)
+	end, marks, err := drive(ctx, where, cfg, r, report, pr, pw, &said)
 	switch {
 	case err != nil:
 		return err
@@ -31,11 +31,11 @@ func runSession(ctx context.Context, cfg alpinevm.Config, r *Result, report func
 
 // runBare boots cfg with an initial root file system alone, whose program
 // speaks on the serial port.
-func runBare(ctx context.Context, cfg alpinevm.Config, r *Result, report func(string)) error {
+func runBare(ctx context.Context, where string, cfg alpinevm.Config, r *Result, report func(string)) error {
 	pr, pw := io.Pipe()
 	var said tail
 	cfg.Consoles.Serial = pw
-	end, marks, err := drive(ctx, cfg, r, report, pr, pw, &said)
+	end, marks, err := drive(ctx, where, cfg, r, report, pr, pw, &said)
 	if err != nil {
 		return err
 	}
@@ -53,15 +53,16 @@ func (k *marker) bareEnd(said *tail, how string) error {
 	return nil
 }
 
-// drive runs a machine whose output comes out of pr.
-func drive(ctx context.Context, cfg alpinevm.Config, r *Result, report func(string), pr *io.PipeReader, pw *io.PipeWriter, said *tail) (alpinevm.End, *marker, error) {
+// drive runs the machine of a place, whose output comes out of pr.
+func drive(ctx context.Context, where string, cfg alpinevm.Config, r *Result, report func(string), pr *io.PipeReader, pw *io.PipeWriter, said *tail) (alpinevm.End, *marker, error) {
+	engineFor(where, &cfg)
 	m, err := alpinevm.New(cfg)
 	if err != nil {
 		return alpinevm.End{}, nil, err
 	}
 	defer m.Close()
 	n := newCounter(m)
-	marks := &marker{where: Guest, r: r, report: report, count: n.retired, other: said}
+	marks := &marker{where: where, r: r, report: report, count: n.retired, other: said}
 	var done sync.WaitGroup
 	done.Go(func() { marks.read(pr, nil) })
 	end, err := m.Run(ctx)

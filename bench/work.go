@@ -149,7 +149,7 @@ func (b *Files) run(ctx context.Context, where string, r *Result) error {
 	case slices.Contains(b.Vs, QEMU):
 		return b.bare(work, part).run(ctx, where, r, b.Report)
 	}
-	return session(ctx, b.Machine, b.Program, work, []string{"fs", "-part", part, workDir}, r, b.Report)
+	return session(ctx, where, b.Machine, b.Program, work, []string{"fs", "-part", part, workDir}, r, b.Report)
 }
 
 // bare is the work in a machine without a root.
@@ -165,7 +165,7 @@ func (b *Files) bare(work, part string) *bare {
 }
 
 // session runs the guest's program with its arguments in a session.
-func session(ctx context.Context, machine func() (alpinevm.Config, func(), error), program, work string, args []string, r *Result, report func(string)) error {
+func session(ctx context.Context, where string, machine func() (alpinevm.Config, func(), error), program, work string, args []string, r *Result, report func(string)) error {
 	cfg, closeAll, err := machine()
 	if err != nil {
 		return err
@@ -178,5 +178,5 @@ func session(ctx context.Context, machine func() (alpinevm.Config, func(), error
 		return err
 	}
 	cfg.Session.Args = []string{"/bin/sh", "-c", fmt.Sprintf("set -e\n%sexec %s %s", prepare, guestFile, strings.Join(args, " "))}
-	return runSession(ctx, cfg, r, report)
+	return runSession(ctx, where, cfg, r, report)
 }

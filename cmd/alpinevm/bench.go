@@ -31,7 +31,11 @@ benchmark format, which benchstat reads: benchstat -col /where FILE.
 Peers (--vs):
   native   the host's own processor and kernel run the same 32-bit program
   qemu     qemu-system-i386 without KVM boots the same kernel, initial root file
-           system and command line with the same memory and devices`
+           system and command line with the same memory and devices
+  interpreter, translator, translator-strict
+           the same machine, with that engine
+
+--engine says which engine the machine itself has.`
 
 func newBench() *cobra.Command {
 	c := &cobra.Command{
@@ -67,13 +71,13 @@ func (f *benchFlags) add(c *cobra.Command, memory string, root bool, peers ...st
 		fl.StringVar(&f.run.image.pull, "pull", string(store.Missing), "fetch image and kernel: always, missing or never (`WHEN`)")
 	}
 	fl.StringVarP(&f.run.memory, "memory", "m", memory, "memory of the guest: `SIZE` from 64M to 3G")
+	addEngine(c, &f.run.engine)
 	fl.StringVar(&f.run.appendLine, "append", "", "add `TEXT` to the kernel's command line")
 	fl.StringVarP(&f.out, "output", "o", "", "add every measurement to `FILE` in the Go benchmark format")
 	fl.IntVar(&f.runs, "runs", 0, "measure this `NUMBER` of times, the places in turn; the table shows medians (default 1, with --vs 3)")
 	f.run.alpine.add(fl)
-	if len(peers) > 0 {
-		fl.StringSliceVar(&f.vs, "vs", nil, "measure `PEERS` beside it: "+strings.Join(peers, ", "))
-	}
+	peers = append(peers, bench.Engines()...)
+	fl.StringSliceVar(&f.vs, "vs", nil, "measure `PEERS` beside it: "+strings.Join(peers, ", "))
 	values := map[string][]string{"memory": {"256M", "512M", "1G", "2G", "3G"}, "vs": peers, "append": nil, "runs": nil, "mirror": nil, "pull": {"always", "missing", "never"}}
 	for flag, v := range values {
 		if c.Flags().Lookup(flag) != nil {
@@ -109,10 +113,14 @@ func (f *benchFlags) measure(c *cobra.Command, peers []string, work func(*task) 
 			f.runs = 3
 		}
 	}
+	engine, err := bench.Engine(f.run.engine)
+	if err != nil {
+		return fmt.Errorf("--engine %w", err)
+	}
 	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	t := &task{benchFlags: f, ctx: ctx, host: bench.DescribeHost(), report: func(s string) { fmt.Fprintln(os.Stderr, s) }}
-	t.host.Memory = f.run.memory
+	t.host.Memory, t.host.Engine = f.run.memory, engine
 	r, err := work(t)
 	if err != nil {
 		err = f.run.explain(err)

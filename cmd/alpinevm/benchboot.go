@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +34,7 @@ func newBenchBoot() *cobra.Command {
 				if b.Exec, err = os.Executable(); err != nil {
 					return nil, err
 				}
-				if len(f.vs) > 0 {
+				if slices.Contains(f.vs, bench.QEMU) {
 					b.Machine = t.bare
 					if b.Program, err = t.guestProgram(); err != nil {
 						return nil, err

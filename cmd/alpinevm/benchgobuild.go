@@ -70,18 +70,18 @@ func (f *goBuildFlags) build(t *task) (*bench.Result, error) {
 	if err := b.Check(); err != nil {
 		return nil, err
 	}
-	toolchain := f.toolchain
+	toolchain, others := f.toolchain, bench.Others(f.vs)
 	if toolchain == "" {
 		toolchain = toolchainHost
-		if len(f.vs) == 0 && f.alpineAnswers(t.ctx) {
+		if len(others) == 0 && f.alpineAnswers(t.ctx) {
 			toolchain = toolchainAPK
 		}
 	}
 	var err error
 	switch toolchain {
 	case toolchainAPK:
-		if len(f.vs) > 0 {
-			return nil, fmt.Errorf("--vs %s: Alpine's toolchain is in the guest alone; give --toolchain host", strings.Join(f.vs, ","))
+		if len(others) > 0 {
+			return nil, fmt.Errorf("--vs %s: Alpine's toolchain is in the guest alone; give --toolchain host", strings.Join(others, ","))
 		}
 		b.Install, err = f.install()
 		f.run.network.kind = networkUser

@@ -131,7 +131,7 @@ func newRun() *cobra.Command {
 	fl.BoolVar(&f.init, "init", false, "run the root's own /sbin/init, with a login on the terminal")
 	fl.Uint16Var(&f.debugExit, "debug-exit", 0, "end the machine with the value that is written to this `PORT`")
 	fl.BoolVar(&f.debugConsole, "debug-console", false, "show on standard error what is written to ports E9h and 402h")
-	fl.StringVar(&f.engine, "engine", "", "what executes the guest's instructions: `NAME` is interpreter or translator; default: the translator where the host can have it")
+	addEngine(c, &f.engine)
 	fl.BoolVar(&f.deterministic, "deterministic", false, "derive time from the instruction count: two runs are the same")
 	f.network.add(fl)
 	f.image.add(fl)
