@@ -1,0 +1,51 @@
+package snapshot
+
+import (
+	"io"
+)
+
+// Sparse is a file that is written anywhere, as *os.File is; what is not written
+// is zero and takes no room.
+type Sparse interface {
+	io.WriterAt
+	Truncate(size int64) error
+}
+
+// rawMemory is where memory lies in a raw file.
+const rawMemory = PageSize
+
+// WriteRaw writes a snapshot whose memory is raw to an empty file.
+func WriteRaw(f Sparse, h Header, sections []Section, memory Memory) error {
+	h.Layout = Raw
+	var runs []run
+	for page, data := range memory {
+		if _, err := f.WriteAt(data, rawMemory+int64(page)*PageSize); err != nil {
+			return err
+		}
+		runs = append(runs, run{page, uint32(len(data) / PageSize), sum(data)})
+	}
+	header, err := head(h, sections, runs)
+	if err != nil {
+		return err
+	}
+	// The header comes behind the memory, since it has what is learnt of that.
+	at := rawMemory + h.Memory
+	if _, err := f.WriteAt(prelude(header, at, rawMemory), 0); err != nil {
+		return err
+	}
+	for _, part := range append([][]byte{header}, parts(sections)...) {
+		if _, err := f.WriteAt(part, at); err != nil {
+			return err
+		}
+		at += int64(len(part))
+	}
+	return f.Truncate(at)
+}
+
+func parts(sections []Section) [][]byte {
+	var list [][]byte
+	for _, s := range sections {
+		list = append(list, s.data)
+	}
+	return list
+}
