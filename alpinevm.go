@@ -11,7 +11,7 @@
 //	defer m.Close()
 //	end, err := m.Run(ctx)
 //
-// A Machine belongs to the goroutine that runs it; only Kick, Shutdown and
+// A Machine belongs to the goroutine that runs it; only Kick, Shutdown, Signal and
 // Resize may be called from others.
 package alpinevm
 
@@ -114,6 +114,11 @@ type Consoles struct {
 	// not nil, is what COM1 receives, as fast as the guest takes it.
 	Serial   io.Writer
 	SerialIn io.Reader
+	// Listening, where not nil, is told on the machine goroutine whether somebody
+	// in the guest heeds what is typed: the session's program, or, without a
+	// session, whoever opens or reads COM1. It is told of changes; at first nobody
+	// does. A guest that is no Linux always does.
+	Listening func(bool)
 }
 
 // Debug is for who looks for faults.

@@ -62,7 +62,13 @@ func (m *Machine) hooks() board.Hooks {
 		Failed: func(err error) { m.finish(End{Cause: Failure, Detail: err.Error()}) },
 		Line:   m.logged,
 		Reset:  m.resets,
+		Listens: func() {
+			if m.session == nil {
+				m.listens(true)
+			}
+		},
 		Restart: func() {
+			m.listens(m.alwaysListens())
 			if m.session != nil {
 				m.session.restart()
 			}

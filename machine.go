@@ -25,6 +25,8 @@ type Machine struct {
 	session *session         // nil for a bare kernel or firmware
 	end     *End             // not nil once the machine is off
 
+	listening bool // as Consoles.Listening was told last
+
 	closeWait time.Duration
 }
 
@@ -120,6 +122,7 @@ func (m *Machine) start() error {
 			return err
 		}
 	}
+	m.listens(m.alwaysListens())
 	err := m.board.Boot(m.image)
 	var firmware *board.FirmwareError
 	if errors.As(err, &firmware) {
@@ -191,6 +194,21 @@ func (m *Machine) Shutdown() {
 			m.session.shutdown.Fire()
 		}
 		m.board.PowerButton()
+	})
+}
+
+// lastSignal is the highest number of a signal in Linux.
+const lastSignal = 64
+
+// Signal sends the session's program a signal, by its number in Linux; one that
+// comes before the program has started waits for it. A number that is none, and a
+// machine without a session or whose session is the root's own init, are left
+// alone. It may be called from any goroutine.
+func (m *Machine) Signal(number int) {
+	m.Kick(func() {
+		if m.session != nil && 0 < number && number <= lastSignal {
+			m.session.signals.Tell(number)
+		}
 	})
 }
 

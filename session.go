@@ -29,6 +29,7 @@ type session struct {
 	failure  *ctl.Note
 	shutdown *ctl.Signal
 	drains   []*ctl.Drain
+	signals  *ctl.Lines
 	modules  *linux.Modules // nil: the drivers are built in
 }
 
@@ -106,11 +107,13 @@ func (s *session) makeControl() *ctl.FS {
 		if !s.up { // else a restored guest asks again
 			s.up = true
 			s.m.board.Announce()
+			s.m.listens(true)
 		}
 	}
 	if cfg.Init && !s.m.cfg.Deterministic {
 		s.shutdown.Patience = initPatience
 	}
+	s.signals = c.Lines(kernel.CtlSignal, 0o400, kernel.CtlSignalSize-1)
 	in := cfg.Stdin
 	if in == nil {
 		in = strings.NewReader("")
@@ -163,4 +166,5 @@ func (s *session) drained() bool {
 func (s *session) restart() {
 	s.exited, s.up = false, false
 	s.failure.Clear()
+	s.signals.Clear()
 }

@@ -73,6 +73,7 @@ func (m *Machine) restore(s *state) error {
 	if had != has {
 		return fmt.Errorf("restore: there are %d sessions, and were %d", has, had)
 	}
+	m.listens(m.alwaysListens())
 	// The devices ask again for what their servers have not answered, so that
 	// these come before them.
 	if m.session != nil {
@@ -98,5 +99,6 @@ func (s *session) save() sessionState {
 
 func (s *session) restore(old *sessionState) error {
 	s.up, s.exited, s.status = old.Up, old.Exited, old.Status
+	s.m.listens(old.Up)
 	return s.control.Restore(old.Control)
 }

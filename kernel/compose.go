@@ -282,6 +282,7 @@ func (r *Initramfs) addMounts(c *CPIO, root fs.FS) {
 
 // program is the script that becomes the session's program: in its own mount namespace the real root becomes the root.
 const program = "#!/bin/sh\n" +
+	"echo $$ >/pid\n" +
 	"cd " + sysroot + " && /bin/mount -o move " + sysroot + " / || exit 125\n" +
 	"exec /enter\n"
 

@@ -17,6 +17,9 @@ const (
 	// then says ShutdownRequest, and its size is always the length of that. The read is abandoned when the session ends otherwise. An
 	// image's own init may want the process that reads to end: its reads are answered by nothing every few seconds, and made again.
 	CtlShutdown = "shutdown"
+	// CtlSignal is read from while the session's program runs, byte by byte: a read blocks until the host has a signal for the program, and
+	// the opening then says its number in CtlSignalSize-1 decimal digits and a line feed. The next one is another opening's.
+	CtlSignal = "signal"
 	// CtlStdinNext and CtlStdin carry the input of a session without a terminal. The guest opens CtlStdinNext and reads it byte by byte:
 	// the first read blocks until there is input or none will follow and makes what is there the current chunk; the file then says the
 	// chunk's length in CtlNextSize-1 decimal digits and a line feed, zero for the end of the input. The guest then opens CtlStdin, which
@@ -31,6 +34,7 @@ const (
 const (
 	ShutdownRequest = "poweroff\n" // content of CtlShutdown
 	CtlNextSize     = 9            // size of CtlStdinNext in bytes
+	CtlSignalSize   = 3            // size of CtlSignal in bytes
 )
 
 // Mount is a file system that the guest finds mounted.

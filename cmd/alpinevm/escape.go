@@ -1,11 +1,10 @@
 package main
 
-import (
-	"io"
+// Keys that mean something to us.
+const (
+	escapeKey    = 1 // Ctrl-A, as in qemu: starts a command to alpinevm itself
+	interruptKey = 3 // Ctrl-C
 )
-
-// escapeKey starts a command to alpinevm itself: Ctrl-A, as in qemu.
-const escapeKey = 1
 
 const escapeHelp = "\r\n" +
 	"Ctrl-A h      this help\r\n" +
@@ -14,20 +13,22 @@ const escapeHelp = "\r\n" +
 
 // escapes takes the commands to alpinevm out of what is typed.
 type escapes struct {
-	r    io.Reader
-	help io.Writer
+	help func()
 	quit func()
-	seen bool // the last byte was the escape key
+	// interrupted says that Ctrl-C is for us and not for the guest.
+	interrupted func() bool
+	seen        bool // the last byte was the escape key
 }
 
-// Read gives what is for the guest. It may give no bytes and no error.
-func (e *escapes) Read(p []byte) (int, error) {
-	n, err := e.r.Read(p)
+// filter gives what of p is for the guest, in its place.
+func (e *escapes) filter(p []byte) []byte {
 	kept := p[:0]
-	for _, b := range p[:n] {
+	for _, b := range p {
 		switch {
 		case !e.seen && b == escapeKey:
 			e.seen = true
+			continue
+		case !e.seen && b == interruptKey && e.interrupted():
 			continue
 		case !e.seen:
 			kept = append(kept, b)
@@ -40,8 +41,8 @@ func (e *escapes) Read(p []byte) (int, error) {
 		case 'x', 'X':
 			e.quit()
 		case 'h', 'H', '?':
-			io.WriteString(e.help, escapeHelp)
+			e.help()
 		}
 	}
-	return len(kept), err
+	return kept
 }

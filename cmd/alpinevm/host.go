@@ -43,11 +43,12 @@ func (f *runFlags) host() (*host, error) {
 
 // connect connects the machine to its host. A guest without a session has its
 // console at its first serial port.
-func (f *runFlags) connect(cfg *alpinevm.Config, h *host, quit func()) {
+func (f *runFlags) connect(cfg *alpinevm.Config, h *host, w *watch) {
 	if f.kernelLog {
 		cfg.Consoles.Serial = h.messages
 	}
-	switch keys := h.tty.keys(quit); {
+	cfg.Consoles.Listening = w.listens
+	switch keys := h.tty.keys(escapes{quit: func() { w.cut(errQuit) }, interrupted: w.interrupt}); {
 	case cfg.Session == nil && h.tty != nil:
 		cfg.Consoles.Serial, cfg.Consoles.SerialIn = h.tty, keys
 	case cfg.Session == nil:

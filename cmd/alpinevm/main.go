@@ -17,6 +17,7 @@ import (
 const (
 	exitFailure = 125 // alpinevm itself failed, or the guest crashed
 	exitTimeout = 124
+	exitKilled  = 128 + 9
 )
 
 // exitCode is an error that sets the exit code and prints nothing.

@@ -23,7 +23,7 @@ type runFlags struct {
 	kernelLog, quiet                 bool
 	timeout                          time.Duration
 	trace                            []string
-	init                             bool
+	init, sigProxy                   bool
 	debugExit                        uint16
 	debugConsole                     bool
 	engine                           string
@@ -59,8 +59,14 @@ On a terminal the command gets a terminal. Otherwise its standard input,
 output and error are ours, byte for byte. A machine without a root file system
 of ours (--initrd, --firmware, a multiboot kernel) has them at its first serial
 port. Ctrl-A x switches the machine off,
-Ctrl-A h lists the other escapes. SIGTERM, SIGINT, SIGHUP and --timeout end
-the guest in an orderly way; a second signal switches it off.
+Ctrl-A h lists the other escapes. While the guest boots, Ctrl-C ends it.
+
+SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are passed on to the command, with
+a terminal the last two. A command that has not ended ten seconds after SIGTERM is
+ended, with all else in the guest; a second SIGTERM, or a third SIGINT in a row,
+switches the machine off. SIGQUIT, --timeout, and the other signals where there is
+no command that gets them, end the guest in an orderly way; a second one switches
+it off.
 
 Exit codes:
   N      the command's; 128 and N where signal N ended it
@@ -125,6 +131,7 @@ func newRun() *cobra.Command {
 	fl.StringVar(&f.appendLine, "append", "", "add `TEXT` to the kernel's command line")
 	fl.StringVar(&f.cmdline, "cmdline", "", "replace the kernel's command line by `TEXT`")
 	fl.BoolVar(&f.kernelLog, "kernel-log", false, "show the kernel's log on standard error")
+	fl.BoolVar(&f.sigProxy, "sig-proxy", true, "pass signals on to the command; else SIGINT, SIGTERM and SIGHUP end the guest")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing of our own but errors")
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the guest after this `TIME` (90s, 5m), with exit code 124")
 	fl.StringSliceVar(&f.trace, "trace", nil, "report to standard error: exceptions, interrupts, io, post, 9p, code (`KINDS`, comma-separated)")

@@ -50,11 +50,13 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	}()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	w := &watch{cancel: cancel, note: note(host.messages, f.quiet), abandon: abandon(host.tty), grace: f.grace()}
+	w := newWatch(cancel, f.grace())
+	w.note, w.abandon = note(host.messages, f.quiet), abandon(host.tty)
+	w.program, w.proxy = cfg.Session != nil && !f.init, f.proxied(host)
 	if f.machine != nil {
 		w.disk = f.machine.Failed()
 	}
-	f.connect(cfg, host, func() { w.cut(errQuit) })
+	f.connect(cfg, host, w)
 
 	m, err := alpinevm.New(*cfg)
 	if err != nil {

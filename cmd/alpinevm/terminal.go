@@ -48,13 +48,12 @@ func (t *terminal) raw() error {
 	return nil
 }
 
-// keys is what is typed, without the escapes, of which one calls quit; nil where
-// nobody types.
-func (t *terminal) keys(quit func()) io.Reader {
+// keys is what is typed for the guest; nil where nobody types.
+func (t *terminal) keys(e escapes) io.Reader {
 	if t == nil || !t.input {
 		return nil
 	}
-	return &escapes{r: t, help: t, quit: quit}
+	return newKeys(t, t, e)
 }
 
 // Read reads what is typed.

@@ -53,6 +53,13 @@ func onResize(f func()) (stop func()) {
 // endSignals ask for an orderly end.
 var endSignals = []os.Signal{syscall.SIGTERM, os.Interrupt}
 
+// userSignals mean to a program what it likes: there are none.
+var userSignals []os.Signal
+
+// linuxSignals are the numbers that a guest knows signals by, of those that may be
+// passed on.
+var linuxSignals = map[os.Signal]int{os.Interrupt: 2, syscall.SIGTERM: 15}
+
 // keepBrokenPipes has nothing to do: there is no SIGPIPE.
 func keepBrokenPipes() {}
 

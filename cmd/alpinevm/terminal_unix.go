@@ -56,6 +56,13 @@ func onResize(f func()) (stop func()) {
 // endSignals ask for an orderly end.
 var endSignals = []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, os.Interrupt}
 
+// userSignals mean to a program what it likes.
+var userSignals = []os.Signal{syscall.SIGUSR1, syscall.SIGUSR2}
+
+// linuxSignals are the numbers that a guest knows signals by, of those that may be
+// passed on.
+var linuxSignals = map[os.Signal]int{syscall.SIGHUP: 1, os.Interrupt: 2, syscall.SIGUSR1: 10, syscall.SIGUSR2: 12, syscall.SIGTERM: 15}
+
 // keepBrokenPipes has a write to a pipe that nobody reads fail, in place of
 // ending us by SIGPIPE: it is the guest's program that is to end by that.
 func keepBrokenPipes() { signal.Ignore(syscall.SIGPIPE) }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -59,8 +62,20 @@ type signalled struct{ os.Signal }
 
 func (s signalled) Error() string { return "signal: " + s.String() }
 
-// watch turns --timeout, signals and the failure of a machine's disk into an
-// orderly end of the guest, and, when that takes too long, into the machine's.
+// programGrace is what a command gets that SIGTERM was passed on to, in time of
+// its own, as docker stop gives it.
+const programGrace = 10 * time.Second
+
+// A third SIGINT in a row ends a machine whose command does not heed it, as with
+// docker. In a row are those that come within inARow of each other.
+const (
+	interruptsInARow = 3
+	inARow           = 2 * time.Second
+)
+
+// watch passes signals on to the guest's command. Those that are not, --timeout and
+// the failure of a machine's disk it turns into an orderly end of the guest, and,
+// when that takes too long, into the machine's.
 type watch struct {
 	m       *alpinevm.Machine
 	cancel  context.CancelCauseFunc
@@ -68,48 +83,143 @@ type watch struct {
 	abandon func(code int)
 	grace   time.Duration
 	disk    <-chan error // of a machine that is kept: gets what ends it
+	program bool         // there is a command
+	proxy   []os.Signal  // what is passed on to it
+	signals chan os.Signal
+
+	listening atomic.Bool // the command has begun, or the guest's own programs
 
 	mu    sync.Mutex
 	cause error // why the guest was asked to end
 }
 
+func newWatch(cancel context.CancelCauseFunc, grace time.Duration) *watch {
+	return &watch{cancel: cancel, grace: grace, signals: make(chan os.Signal, 8)}
+}
+
+// proxied are the signals that the command gets. One at a terminal is interrupted
+// by a key, and ends, with all in the guest, when the terminal goes.
+func (f *runFlags) proxied(h *host) []os.Signal {
+	switch {
+	case !f.sigProxy:
+		return nil
+	case h.tty != nil:
+		return userSignals
+	}
+	return slices.Collect(maps.Keys(linuxSignals))
+}
+
+// listens is an alpinevm.Consoles.Listening.
+func (w *watch) listens(on bool) { w.listening.Store(on) }
+
+// interrupt says whether Ctrl-C is typed for us: in the guest nobody listens yet.
+func (w *watch) interrupt() bool {
+	if w.listening.Load() {
+		return false
+	}
+	select {
+	case w.signals <- os.Interrupt:
+	default: // there are enough
+	}
+	return true
+}
+
 // start begins to watch, until stop is called.
 func (w *watch) start(timeout time.Duration) (stop func()) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, endSignals...)
+	signal.Notify(w.signals, append(slices.Clone(endSignals), userSignals...)...)
 	done := make(chan struct{})
 	var late <-chan time.Time
 	if timeout > 0 {
 		late = time.After(timeout)
 	}
 	go func() {
-		var cause error
+		if cause := w.follow(late, done); cause != nil {
+			w.mu.Lock()
+			w.cause = cause
+			w.mu.Unlock()
+			w.end(cause, done)
+		}
+	}()
+	return func() { signal.Stop(w.signals); close(done) }
+}
+
+// follow passes signals on until the guest is to end, for the cause that it gives;
+// nil after done.
+func (w *watch) follow(late <-chan time.Time, done <-chan struct{}) (cause error) {
+	var told signalled // SIGTERM, once it was passed on
+	var since time.Time
+	var over <-chan struct{}
+	interrupts, last := 0, time.Time{}
+	for {
 		select {
 		case <-late:
-			cause = errTimeout
-		case s := <-signals:
-			cause = signalled{s}
-		case cause = <-w.disk:
+			return errTimeout
+		case cause := <-w.disk:
+			return cause
+		case <-over:
+			return told
 		case <-done:
-			return
+			return nil
+		case s := <-w.signals:
+			if interrupts++; s != os.Interrupt || time.Since(last) > inARow {
+				interrupts = 1
+			}
+			last = time.Now()
+			switch ends := !slices.Contains(userSignals, s); {
+			case ends && (!w.program || !w.listening.Load() || !slices.Contains(w.proxy, s)):
+				return signalled{s}
+			case s == syscall.SIGTERM && over != nil && time.Since(since) < sameSignal:
+				// The same one.
+			case s == syscall.SIGTERM && over != nil, s == os.Interrupt && interrupts == interruptsInARow:
+				w.cut(signalled{s})
+				return nil
+			case s == syscall.SIGTERM:
+				told, since, over = signalled{s}, time.Now(), w.after(programGrace, done)
+				fallthrough
+			default:
+				w.pass(s)
+			}
 		}
-		w.mu.Lock()
-		w.cause = cause
-		w.mu.Unlock()
-		w.end(cause, signals, done)
-	}()
-	return func() { signal.Stop(signals); close(done) }
+	}
+}
+
+// pass passes a signal on, if the command gets it.
+func (w *watch) pass(s os.Signal) {
+	if w.program && slices.Contains(w.proxy, s) {
+		w.m.Signal(linuxSignals[s])
+	}
 }
 
 // end asks the guest to end, and ends the machine when that takes too long or
 // another signal comes.
-func (w *watch) end(cause error, signals <-chan os.Signal, done <-chan struct{}) {
+func (w *watch) end(cause error, done <-chan struct{}) {
 	if w.grace == 0 {
 		w.cut(cause)
 		return
 	}
 	w.m.Shutdown()
-	used := make(chan usage, 1)
+	start, over := time.Now(), w.after(w.grace, done)
+	for {
+		select {
+		case <-over:
+			w.note("the guest did not end within %s of %s and was switched off", w.grace, cause)
+			w.cut(cause)
+			return
+		case s := <-w.signals:
+			if time.Since(start) >= sameSignal && !slices.Contains(userSignals, s) {
+				w.cut(cause)
+				return
+			}
+		case <-done:
+			return
+		}
+	}
+}
+
+// after gives a channel that is closed once the guest has had d of its own time,
+// or graceStretch times as much has passed.
+func (w *watch) after(d time.Duration, done <-chan struct{}) <-chan struct{} {
+	over, used := make(chan struct{}), make(chan usage, 1)
 	ask := func() {
 		w.m.Kick(func() {
 			select {
@@ -119,32 +229,29 @@ func (w *watch) end(cause error, signals <-chan os.Signal, done <-chan struct{})
 		})
 	}
 	ask()
-	first, own := usage{}, time.Duration(0)
-	start, tick := time.Now(), time.NewTicker(graceTick)
-	defer tick.Stop()
-	for {
-		select {
-		case u := <-used:
-			if first == (usage{}) {
-				first = u
-			}
-			own = u.since(first)
-		case <-tick.C:
-			if d := time.Since(start); d >= w.grace && own >= w.grace || d >= graceStretch*w.grace {
-				w.note("the guest did not end within %s of %s and was switched off", w.grace, cause)
-				w.cut(cause)
+	go func() {
+		first, own := usage{}, time.Duration(0)
+		start, tick := time.Now(), time.NewTicker(graceTick)
+		defer tick.Stop()
+		for {
+			select {
+			case u := <-used:
+				if first == (usage{}) {
+					first = u
+				}
+				own = u.since(first)
+			case <-tick.C:
+				if p := time.Since(start); p >= d && own >= d || p >= graceStretch*d {
+					close(over)
+					return
+				}
+				ask()
+			case <-done:
 				return
 			}
-			ask()
-		case <-signals:
-			if time.Since(start) >= sameSignal {
-				w.cut(cause)
-				return
-			}
-		case <-done:
-			return
 		}
-	}
+	}()
+	return over
 }
 
 // cutWait is how long this process has to end once the machine was cut off.
@@ -179,8 +286,13 @@ func (u usage) since(from usage) time.Duration {
 	return u.waited - from.waited + time.Duration(float64(u.instructions-from.instructions)/graceRate*float64(time.Second))
 }
 
+// endedByGuest are the exit codes of commands that died of what a guest sends all
+// its processes at its end: SIGHUP, SIGKILL and SIGTERM.
+var endedByGuest = []int{128 + 1, 128 + 9, 128 + 15}
+
 // report turns the machine's end into the command's. A guest that ended because
-// it was asked to ends with the code of what asked.
+// it was asked to ends with the code of what asked, unless its command has
+// answered a signal.
 func (w *watch) report(end alpinevm.End, err error) error {
 	w.mu.Lock()
 	cause := w.cause
@@ -197,12 +309,16 @@ func (w *watch) report(end alpinevm.End, err error) error {
 		return errors.New(end.Detail + giveBIOS)
 	case err == nil && end.Cause == alpinevm.Failure:
 		return errors.New(end.Detail)
+	case errors.Is(cause, errQuit) && w.program:
+		return exitCode(exitKilled)
 	case errors.Is(cause, errQuit):
 		return exitCode(0)
 	case errors.Is(cause, errTimeout):
 		return exitCode(exitTimeout)
 	case errors.As(cause, &disk):
 		return exitCode(exitFailure)
+	case err == nil && errors.As(cause, &sig) && end.Cause == alpinevm.Exited && !slices.Contains(endedByGuest, end.Code):
+		return exitCode(end.Code)
 	case errors.As(cause, &sig):
 		n, _ := sig.Signal.(syscall.Signal)
 		return exitCode(128 + int(n))

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -40,15 +39,16 @@ func TestPatience(t *testing.T) {
 			defer cancel(nil)
 			noted := false
 			abandoned := make(chan int, 1)
-			w := &watch{m: m, cancel: cancel, grace: tt.grace, note: func(string, ...any) { noted = true }, abandon: func(code int) { abandoned <- code }}
-			signals, done := make(chan os.Signal, 1), make(chan struct{})
+			w := newWatch(cancel, tt.grace)
+			w.m, w.note, w.abandon = m, func(string, ...any) { noted = true }, func(code int) { abandoned <- code }
+			done := make(chan struct{})
 			start := time.Now()
 			if tt.signal > 0 {
-				defer time.AfterFunc(tt.signal, func() { signals <- syscall.SIGTERM }).Stop()
+				defer time.AfterFunc(tt.signal, func() { w.signals <- syscall.SIGTERM }).Stop()
 			}
 			go func() {
 				defer close(done)
-				w.end(errTimeout, signals, nil)
+				w.end(errTimeout, nil)
 			}()
 			if _, err := m.Run(ctx); !errors.Is(err, errTimeout) {
 				t.Error(err)

@@ -69,6 +69,9 @@ type Config struct {
 	// Room, if not nil, is called when the receiver is empty after Receive
 	// had to leave bytes behind.
 	Room func()
+	// Listens, if not nil, is called whenever there is a sign that the guest heeds
+	// what it receives: it takes a byte of it, or wants an interrupt for one.
+	Listens func()
 }
 
 // State is the state of a UART.
@@ -109,6 +112,9 @@ func New(timers devices.Timers, irq devices.IRQ, cfg Config) *UART {
 	if cfg.Room == nil {
 		cfg.Room = func() {}
 	}
+	if cfg.Listens == nil {
+		cfg.Listens = func() {}
+	}
 	u := &UART{cfg: cfg, clock: timers, irq: irq}
 	u.timer = timers.New("uart", u.timeout)
 	u.s.Divisor = 1
@@ -142,6 +148,9 @@ func (u *UART) Restore(s State) error {
 		u.timer.Set(s.TimeoutAt)
 	}
 	u.update()
+	if s.IER&ierRDA != 0 {
+		u.cfg.Listens()
+	}
 	return nil
 }
 
@@ -205,6 +214,9 @@ func (u *UART) write(off uint16, v uint8) {
 			s.Emptied = true
 		}
 		s.IER = v & 0x0F
+		if v&ierRDA != 0 {
+			u.cfg.Listens()
+		}
 	case regFCR:
 		u.control(v)
 	case regLCR:
@@ -342,6 +354,9 @@ func (u *UART) pop() uint8 {
 	v := s.RX[0]
 	if s.RXCount == 0 {
 		return v
+	}
+	if s.MCR&mcrLoop == 0 {
+		u.cfg.Listens()
 	}
 	s.RXCount--
 	if s.RXCount > 0 {

@@ -3,6 +3,7 @@ package ctl
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand"
 	"runtime"
@@ -110,6 +111,51 @@ func TestSignal(t *testing.T) {
 	asked = 0
 	if got := c.Cat(c.Root, "shutdown"); got != "poweroff\n" || asked == 0 {
 		t.Errorf("read %q, asked %d times", got, asked)
+	}
+}
+
+// TestLines: each opening reads one number, in the order in which they were told,
+// and waits for it; what is told when many wait is lost.
+func TestLines(t *testing.T) {
+	var l *Lines
+	c := serve(t, func(fs *FS) { l = fs.Lines("signal", 0o400, 2) })
+	if a := c.StatAt(c.Root, "signal"); a.Attr.Size != 3 {
+		t.Errorf("size %d", a.Attr.Size)
+	}
+	fid := c.MustOpen(c.Root, "signal", fs9p.ORdonly)
+	flushed := c.Send(1, &fs9p.Tread{Fid: fid, Count: 1})
+	c.Send(2, &fs9p.Tflush{OldTag: 1})
+	read, second := c.Send(3, &fs9p.Tread{Fid: fid, Count: 1}), c.Send(4, &fs9p.Tread{Fid: fid, Offset: 1, Count: 9})
+	l.Tell(15)
+	l.Tell(2)
+	l.Tell(9)
+	if r, ok := read.Message.(*fs9p.Rread); !ok || string(r.Data) != "1" || flushed.Message != nil {
+		t.Errorf("read %+v, flushed %+v", read.Message, flushed.Message)
+	}
+	if r, ok := second.Message.(*fs9p.Rread); !ok || string(r.Data) != "5\n" {
+		t.Errorf("the rest is %+v", second.Message)
+	}
+	for _, want := range []string{"02\n", "09\n"} {
+		if got := c.Cat(c.Root, "signal"); got != want {
+			t.Errorf("read %q, want %q", got, want)
+		}
+	}
+	for n := range linesRoom + 1 {
+		l.Tell(n)
+	}
+	for n := range linesRoom {
+		if got := c.Cat(c.Root, "signal"); got != fmt.Sprintf("%02d\n", n) {
+			t.Errorf("read %q, want %d", got, n)
+		}
+	}
+	if len(l.queue) != 0 {
+		t.Errorf("%q waits", l.queue)
+	}
+	l.Tell(1)
+	l.Clear()
+	waits := c.Send(5, &fs9p.Tread{Fid: c.MustOpen(c.Root, "signal", fs9p.ORdonly), Count: 3})
+	if waits.Done {
+		t.Error("what was cleared is read")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 
 	"alpinevm/fs9p"
 )
@@ -19,8 +20,8 @@ type State struct{ Files []FileState }
 // FileState is what a file remembers.
 type FileState struct {
 	Name string
-	// Text is of a Note what was said, of Chunks the current chunk, and of a
-	// Drain what the host has yet to take.
+	// Text is of a Note what was said, of Lines what the guest has yet to take, of
+	// Chunks the current chunk, and of a Drain what the host has yet to take.
 	Text []byte
 	// Ahead is of a Source or Chunks what the guest has yet to take, Number that
 	// of the chunk.
@@ -83,6 +84,19 @@ func (n *Note) restore(s *FileState)      { n.text, n.more = string(s.Text), s.D
 func (s *Signal) save(f *FileState)       { f.Done = s.fired }
 func (s *Signal) check(f *FileState) bool { return true }
 func (s *Signal) restore(f *FileState)    { s.fired = f.Done }
+
+func (l *Lines) save(s *FileState) { s.Text = []byte(strings.Join(l.queue, "")) }
+
+func (l *Lines) check(s *FileState) bool {
+	return len(s.Text)%(l.width+1) == 0 && len(s.Text) <= linesRoom*(l.width+1)
+}
+
+func (l *Lines) restore(s *FileState) {
+	l.queue = nil
+	for line := range slices.Chunk(s.Text, l.width+1) {
+		l.queue = append(l.queue, string(line))
+	}
+}
 
 func (s *source) save(f *FileState) {
 	f.Ahead, f.Done = bytes.Join(s.ready, nil), s.ended
@@ -155,6 +169,18 @@ func (f *nextFile) Saved() []byte { return []byte(f.line) }
 // Resume is part of fs9p.Resumable.
 func (f *nextFile) Resume(saved []byte) error {
 	if n := len(saved); n != 0 && n != len(fmt.Sprintf(chunkLine, 0)) {
+		return fs9p.EINVAL
+	}
+	f.line = string(saved)
+	return nil
+}
+
+// Saved is part of fs9p.Resumable.
+func (f *linesFile) Saved() []byte { return []byte(f.line) }
+
+// Resume is part of fs9p.Resumable.
+func (f *linesFile) Resume(saved []byte) error {
+	if n := len(saved); n != 0 && n != f.l.width+1 {
 		return fs9p.EINVAL
 	}
 	f.line = string(saved)

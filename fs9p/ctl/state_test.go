@@ -38,6 +38,7 @@ type rig struct {
 	srv      *fs9p.Server
 	note     *Note
 	signal   *Signal
+	lines    *Lines
 	stdin    *stream
 	input    *stream
 	out      bytes.Buffer
@@ -50,7 +51,7 @@ type request struct {
 	done bool
 }
 
-var rigFiles = []string{"exit", "error", "shutdown", "next", "data", "input", "out"}
+var rigFiles = []string{"exit", "error", "shutdown", "next", "data", "input", "out", "lines"}
 
 func newRig(tb testing.TB, stdin, input stream) *rig {
 	r := &rig{tb: tb, stdin: &stdin, input: &input}
@@ -61,6 +62,7 @@ func newRig(tb testing.TB, stdin, input stream) *rig {
 	r.fs.Chunks("next", "data", 0o400, r.stdin)
 	r.fs.Source("input", 0o400, r.input)
 	r.fs.Drain("out", 0o200, &r.out)
+	r.lines = r.fs.Lines("lines", 0o400, 2)
 	r.srv = fs9p.New(fs9p.Config{FS: r.fs})
 	tb.Cleanup(func() { r.srv.Close() })
 	return r
@@ -109,6 +111,10 @@ func (r *rig) Step(rnd *rand.Rand) string {
 		r.signal.Fire()
 	case n < 4:
 		r.note.Clear()
+	case n < 14:
+		r.lines.Tell(rnd.Intn(100))
+	case n == 14:
+		r.lines.Clear()
 	case n < 60: // what belongs together is rare enough as it is
 		if r.waits(fid) {
 			break

@@ -74,6 +74,9 @@ type Hooks struct {
 	// Line gets each line that COM1 has sent, without its end, before the end
 	// is in Log. It is good until the hook returns.
 	Line func(line []byte)
+	// Listens is told, as often as there is a sign of it, that the guest heeds
+	// what COM1 receives.
+	Listens func()
 	// Reset is asked when the guest resets the board: false switches it off.
 	Reset func() bool
 	// Restart is told before the board is reset.
@@ -195,7 +198,7 @@ func (b *Board) makeChips() {
 	b.pit = pit.New(b.timers, b.pic.Line(irqPIT))
 	b.rtc = rtc.New(b.timers, b.pic.Line(irqRTC), rtc.Config{Start: b.start, Memory: uint64(b.cfg.Memory)})
 	b.i8042 = i8042.New(i8042.Config{A20: b.cpu.SetA20, Reset: b.reset})
-	b.com1 = uart.New(b.timers, b.pic.Line(irqCOM1), uart.Config{Transmit: b.printed, Room: func() { b.received.pump() }})
+	b.com1 = uart.New(b.timers, b.pic.Line(irqCOM1), uart.Config{Transmit: b.printed, Room: func() { b.received.pump() }, Listens: b.cfg.Hooks.Listens})
 	if b.cfg.SerialIn != nil {
 		b.received = newInlet(b.cfg.SerialIn, b.Kick, b.com1.Receive, func(error) {})
 	}
