@@ -115,6 +115,16 @@ func (p *typist) resize(cols, rows uint16) {
 	}
 }
 
+// awaitRaw waits until the terminal is in raw mode.
+func (p *typist) awaitRaw() {
+	p.t.Helper()
+	for late := time.Now().Add(patience); p.termios().Lflag&unix.ICANON != 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(late) {
+			p.t.Fatal("the terminal does not become raw")
+		}
+	}
+}
+
 // send types.
 func (p *typist) send(keys string) {
 	p.t.Helper()

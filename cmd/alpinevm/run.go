@@ -59,7 +59,7 @@ On a terminal the command gets a terminal. Otherwise its standard input,
 output and error are ours, byte for byte. A machine without a root file system
 of ours (--initrd, --firmware, a multiboot kernel) has them at its first serial
 port. Ctrl-A x switches the machine off,
-Ctrl-A h lists the other escapes. While the guest boots, Ctrl-C ends it.
+Ctrl-A h lists the other escapes. While the guest boots, Ctrl-C switches it off.
 
 SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are passed on to the command, with
 a terminal the last two. A command that has not ended ten seconds after SIGTERM is

@@ -28,6 +28,12 @@ busybox poweroff -f
 // serialArgs are the arguments that run serialInit.
 func serialArgs(t *testing.T) []string {
 	t.Helper()
+	return serialArgsOf(t, serialInit)
+}
+
+// serialArgsOf are the arguments that run init alone in a guest.
+func serialArgsOf(t *testing.T, init string) []string {
+	t.Helper()
 	busybox, err := os.ReadFile(guesttest.File(t, "busybox"))
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +41,7 @@ func serialArgs(t *testing.T) []string {
 	var c kernel.CPIO
 	c.CharDevice("/dev/console", 0o600, 5, 1)
 	c.File("/bin/busybox", 0o755, busybox)
-	c.File("/init", 0o755, []byte(serialInit))
+	c.File("/init", 0o755, []byte(init))
 	ram, err := c.Bytes()
 	if err != nil {
 		t.Fatal(err)

@@ -109,7 +109,54 @@ func TestQuit(t *testing.T) {
 	p.expect(`reboot\r\n`)
 	p.expect(prompt)
 	p.send("\x01x")
-	p.leave(0)
+	p.leave(exitKilled)
+}
+
+// TestQuitUnread: the escape key is seen although the guest takes nothing of what
+// was typed, however much; so is Ctrl-C, as long as nobody in the guest listens.
+func TestQuitUnread(t *testing.T) {
+	serial := func(t *testing.T, init string) []string { return serialArgsOf(t, init) }
+	for _, tt := range []struct {
+		name string
+		args func(t *testing.T) []string
+		up   string // what the guest prints first; "": it is still booting
+		keys string
+		code int
+	}{
+		{"serial, nobody reads", func(t *testing.T) []string {
+			return serial(t, "#!/bin/busybox sh\nexec <&-\necho up\nexec busybox sleep 1000\n")
+		}, `up\r\n`, "ab\x01x", 0},
+		{"serial, much is typed", func(t *testing.T) []string { return serial(t, "#!/bin/busybox sh\necho up\nexec busybox sleep 1000\n") }, `up\r\n`, strings.Repeat("k", 40_000) + "\x01x", 0},
+		{"serial, Ctrl-C at boot", serialArgs, "", "\x03", 128 + int(syscall.SIGINT)},
+		{"session, much is typed", func(t *testing.T) []string { return runArgs(t, "--", "sh", "-c", "stty raw; echo up; sleep 1000") }, `up`, strings.Repeat("k", 100_000) + "\x01x", exitKilled},
+		{"session at boot", func(t *testing.T) []string { return runArgs(t) }, "", "ab\x01x", exitKilled},
+		{"session, Ctrl-C at boot", func(t *testing.T) []string { return runArgs(t) }, "", "ab\x03", 128 + int(syscall.SIGINT)},
+		{"firmware that never reads", func(t *testing.T) []string { return []string{"run", "--firmware", romFile(t, 0xeb, 0xfe)} }, "", "\x03\x03ab\x01x", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := sitDown(t, 80, 24, "alpinevm", tt.args(t)...)
+			if tt.up != "" {
+				p.expect(tt.up)
+			} else {
+				p.awaitRaw()
+			}
+			p.send(tt.keys)
+			p.leave(tt.code)
+		})
+	}
+}
+
+// romFile is a ROM image that begins with the code at the reset vector.
+func romFile(t *testing.T, code ...byte) string {
+	t.Helper()
+	rom := make([]byte, 64<<10)
+	copy(rom[0xfff0:], code)
+	name := filepath.Join(t.TempDir(), "rom")
+	if err := os.WriteFile(name, rom, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 // TestHangup ends a session by closing the window: what was written is on the

@@ -166,6 +166,9 @@ func (w *watch) follow(late <-chan time.Time, done <-chan struct{}) (cause error
 			}
 			last = time.Now()
 			switch ends := !slices.Contains(userSignals, s); {
+			case s == os.Interrupt && !w.listening.Load(): // nothing has begun yet
+				w.cut(signalled{s})
+				return nil
 			case ends && (!w.program || !w.listening.Load() || !slices.Contains(w.proxy, s)):
 				return signalled{s}
 			case s == syscall.SIGTERM && over != nil && time.Since(since) < sameSignal:
