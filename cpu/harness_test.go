@@ -70,10 +70,12 @@ type rig struct {
 	at State
 }
 
-// rigPorts answers reads with the low bits of a constant and records accesses.
+// rigPorts answers reads with the low bits of a constant and records accesses; a
+// write may do more.
 type rigPorts struct {
-	log []string
-	val uint32
+	log   []string
+	val   uint32
+	onOut func(v uint32)
 }
 
 func (p *rigPorts) In(port uint16, size int) uint32 {
@@ -83,6 +85,9 @@ func (p *rigPorts) In(port uint16, size int) uint32 {
 
 func (p *rigPorts) Out(port uint16, size int, v uint32) {
 	p.log = append(p.log, fmt.Sprintf("out%d %x=%x", size, port, v))
+	if p.onOut != nil {
+		p.onOut(v)
+	}
 }
 
 func newRig(t testing.TB) *rig {

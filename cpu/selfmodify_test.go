@@ -1,0 +1,217 @@
+package cpu
+
+import (
+	"fmt"
+	"testing"
+
+	"alpinevm/cpu/x86"
+)
+
+// A program that changes itself, at rigCode. Each round it increments ECX, makes
+// some MOV EDX, imm32 load the new count, executes that and adds EDX to EAX: so
+// EAX is the sum of the counts where each change is seen.
+type selfModifying struct {
+	name  string
+	n     int // instructions of a round
+	code  func(r *rig) []byte
+	paged bool // it needs the alias that paging gives
+}
+
+const (
+	smcAlias = 0x3f0000 // another linear address of rigCode's page
+	smcOther = rigCode + 0x1000
+	smcAtEnd = rigCode + 0xfff
+	smcData  = rigData + 0x40
+	fsBase   = 0x1000
+)
+
+// around puts the common parts of a round around the change and what executes
+// it; the code begins at rigCode+1.
+func around(change ...[]byte) []byte {
+	b := cat([]byte{0x41}, cat(change...), []byte{0x01, 0xd0}) // inc ecx; ...; add eax, edx
+	return cat(b, jumpTo(uint32(len(b)), 0))
+}
+
+// jumpTo is JMP at an address to another, callTo CALL.
+func jumpTo(at, to uint32) []byte { return cat([]byte{0xe9}, imm32(to-at-5)) }
+func callTo(at, to uint32) []byte { return cat([]byte{0xe8}, imm32(to-at-5)) }
+
+// storeCL is MOV [to], CL, loadEDX MOV EDX, n.
+func storeCL(to uint32) []byte { return cat([]byte{0x88, 0x0d}, imm32(to)) }
+func loadEDX(n uint32) []byte  { return cat([]byte{0xba}, imm32(n)) }
+
+// onCode is an instruction with a 32-bit address, of the immediate behind itself.
+func onCode(at uint32, opcode ...byte) []byte {
+	end := at + uint32(len(opcode)) + 4
+	return cat(opcode, imm32(end+1), loadEDX(0))
+}
+
+const c1 = rigCode + 1 // where the code that around takes begins
+
+var selfModifyings = []selfModifying{
+	{name: "next instruction", n: 5, code: func(*rig) []byte { return around(onCode(c1, 0x88, 0x0d)) }},
+	{name: "instruction before, in the next round", n: 6, code: func(*rig) []byte {
+		return around(loadEDX(1), []byte{0x8d, 0x59, 0x01, 0x88, 0x1d}, imm32(c1+1)) // lea ebx, [ecx+1]; mov [], bl
+	}},
+	{name: "undefined opcode made one and back", n: 6, code: func(*rig) []byte {
+		at := imm32(c1 + 9)
+		return around([]byte{0x66, 0xc7, 0x05}, at, []byte{0x89, 0xca, 0x0f, 0x0b, 0x66, 0xc7, 0x05}, at, []byte{0x0f, 0x0b}) // mov edx, ecx; ud2
+	}},
+	{name: "next page", n: 7, code: func(r *rig) []byte { return called(r, smcOther, smcOther+1) }},
+	{name: "page before", n: 7, code: func(r *rig) []byte { return called(r, rigCode-0x800, rigCode-0x7ff) }},
+	{name: "second half of an instruction across pages", n: 7, code: func(r *rig) []byte { return called(r, smcAtEnd, smcOther) }},
+	{name: "first half of one", n: 7, code: func(r *rig) []byte { return called(r, smcAtEnd-1, smcAtEnd) }},
+	{name: "by an alias", n: 5, paged: true, code: func(*rig) []byte { return around(storeCL(smcAlias+8), loadEDX(0)) }},
+	{name: "of an alias", n: 7, paged: true, code: func(r *rig) []byte {
+		r.put(rigCode+0x200, cat(loadEDX(0), []byte{0xc3})...)
+		return around(storeCL(rigCode+0x201), callTo(c1+6, smcAlias+0x200))
+	}},
+	{name: "by the alias of what runs in another alias", n: 7, paged: true, code: func(r *rig) []byte {
+		r.put(rigCode+0x200, cat(loadEDX(0), []byte{0xc3})...)
+		return around(storeCL(smcAlias+0x1201), callTo(c1+6, smcAlias+0x200))
+	}},
+	{name: "by MOVS", n: 8, code: func(*rig) []byte {
+		return around(storeCL(smcData), []byte{0xbe}, imm32(smcData), []byte{0xbf}, imm32(c1+18), []byte{0xa4}, loadEDX(0))
+	}},
+	{name: "by REP MOVS", n: 11, code: func(*rig) []byte {
+		return around(storeCL(smcData), []byte{0xbe}, imm32(smcData), []byte{0xbf}, imm32(c1+26),
+			[]byte{0x51, 0xb9, 1, 0, 0, 0, 0xf3, 0xa4, 0x59}, loadEDX(0)) // push ecx; mov ecx, 1; rep movsb; pop ecx
+	}},
+	{name: "by PUSH", n: 6, code: func(*rig) []byte {
+		return around([]byte{0xbc}, imm32(c1+11), []byte{0x51}, loadEDX(0)) // mov esp, ...; push ecx
+	}},
+	{name: "by INC", n: 5, code: func(*rig) []byte { return around(onCode(c1, 0xfe, 0x05)) }},
+	{name: "by SHL and ADD", n: 8, code: func(*rig) []byte {
+		at := imm32(c1 + 21)
+		return around([]byte{0xd0, 0x25}, at, []byte{0x80, 0x25}, at, []byte{0, 0x00, 0x0d}, at, []byte{0x90}, loadEDX(0)) // shl; and 0; add cl; nop
+	}},
+	{name: "by XCHG", n: 6, code: func(*rig) []byte {
+		return around([]byte{0x89, 0xca}, onCode(c1+2, 0x87, 0x15)) // mov edx, ecx; xchg
+	}},
+	{name: "by XADD", n: 6, code: func(*rig) []byte {
+		return around([]byte{0xba, 1, 0, 0, 0}, onCode(c1+5, 0x0f, 0xc1, 0x15)) // mov edx, 1; xadd
+	}},
+	{name: "by CMPXCHG", n: 8, code: func(*rig) []byte {
+		// mov ebx, eax; lea eax, [ecx-1]; cmpxchg; mov eax, ebx in front of the changed one
+		return around([]byte{0x89, 0xc3, 0x8d, 0x41, 0xff, 0x0f, 0xb1, 0x0d}, imm32(c1+15), []byte{0x89, 0xd8}, loadEDX(0))
+	}},
+	{name: "by MOVD of MMX", n: 6, code: func(*rig) []byte {
+		return around([]byte{0x0f, 0x6e, 0xc1}, onCode(c1+3, 0x0f, 0x7e, 0x05))
+	}},
+	{name: "by MOVD of SSE", n: 6, code: func(*rig) []byte {
+		return around([]byte{0x66, 0x0f, 0x6e, 0xc1}, onCode(c1+4, 0x66, 0x0f, 0x7e, 0x05))
+	}},
+	{name: "by FISTP", n: 7, code: func(*rig) []byte {
+		return around([]byte{0x89, 0x0d}, imm32(smcData), []byte{0xdb, 0x05}, imm32(smcData), onCode(c1+12, 0xdb, 0x1d))
+	}},
+	{name: "by a store from the page before", n: 10, code: func(r *rig) []byte {
+		r.put(smcOther, cat(loadEDX(0), []byte{0xc3})...)
+		// mov ebx, ecx; shl ebx, 24; or ebx, 0ba0000h; mov [], ebx
+		return around([]byte{0x89, 0xcb, 0xc1, 0xe3, 0x18, 0x81, 0xcb, 0, 0, 0xba, 0, 0x89, 0x1d}, imm32(smcOther-2), callTo(c1+17, smcOther))
+	}},
+	{name: "by FS", n: 5, code: func(*rig) []byte {
+		return around([]byte{0x64, 0x88, 0x0d}, imm32(c1+8-fsBase), loadEDX(0))
+	}},
+	{name: "what it falls through to", n: 45, code: func(*rig) []byte {
+		nops := make([]byte, 40)
+		for i := range nops {
+			nops[i] = 0x90
+		}
+		return around(storeCL(c1+47), nops, loadEDX(0))
+	}},
+	{name: "where a branch leads", n: 7, code: func(*rig) []byte {
+		return around(storeCL(c1+13), []byte{0x85, 0xc9, 0x75, 2, 0x0f, 0x0b}, loadEDX(0)) // test ecx, ecx; jnz; ud2
+	}},
+	{name: "where an indirect jump leads", n: 7, code: func(r *rig) []byte {
+		r.R[ebx] = smcOther
+		r.put(smcOther, cat(loadEDX(0), jumpTo(smcOther+5, c1+8))...)
+		return around(storeCL(smcOther+1), []byte{0xff, 0xe3})
+	}},
+	{name: "where RET leads", n: 8, code: func(r *rig) []byte {
+		r.put(smcOther, cat(loadEDX(0), jumpTo(smcOther+5, c1+12))...)
+		return around(storeCL(smcOther+1), []byte{0x68}, imm32(smcOther), []byte{0xc3})
+	}},
+	{name: "by DMA into the next instruction", n: 5, code: func(r *rig) []byte {
+		r.dma(c1 + 3)
+		return around([]byte{0xe6, 0x80}, loadEDX(0)) // out 80h, al
+	}},
+	{name: "by DMA into another page", n: 7, code: func(r *rig) []byte {
+		r.dma(smcOther + 1)
+		r.put(smcOther, cat(loadEDX(0), []byte{0xc3})...)
+		return around([]byte{0xe6, 0x80}, callTo(c1+2, smcOther))
+	}},
+	{name: "by DMA over the page", n: 7, code: func(r *rig) []byte {
+		r.ports.onOut = func(uint32) {
+			page := make([]byte, 0x1000)
+			copy(page, cat(loadEDX(r.R[ecx]), []byte{0xc3}))
+			r.put(smcOther, page...)
+		}
+		return around([]byte{0xe6, 0x80}, callTo(c1+2, smcOther))
+	}},
+}
+
+// called makes a function at f, of which the byte at changed becomes CL before
+// each call.
+func called(r *rig, f, changed uint32) []byte {
+	r.put(f, cat(loadEDX(0), []byte{0xc3})...)
+	return around(storeCL(changed), callTo(c1+6, f))
+}
+
+// dma makes OUT write CL to RAM as a device does.
+func (r *rig) dma(to uint32) {
+	r.ports.onOut = func(uint32) {
+		b, ok := r.mem.View(uint64(to), 1, true)
+		if !ok {
+			r.t.Fatal("no view")
+		}
+		b[0] = byte(r.R[ecx])
+	}
+}
+
+// TestSelfModifyingWays: each change of code is seen by the very next
+// instruction that executes it, by whatever way it was made.
+func TestSelfModifyingWays(t *testing.T) {
+	const rounds = 50
+	for _, row := range selfModifyings {
+		for _, mode := range []string{"no paging", "paging", "paging, ring 3", "PAE, ring 3"} {
+			if row.paged && mode == "no paging" {
+				continue
+			}
+			for _, slice := range []int{1 << 30, 7, 1} {
+				t.Run(fmt.Sprintf("%s/%s/%d", row.name, mode, slice), func(t *testing.T) {
+					w := newTwins(t, func(r *rig) { r.setSelfModifying(row, mode) })
+					w.run(rounds*row.n, slice)
+					w.compareRAM()
+					if got := w.tested.R[eax]; got != rounds*(rounds+1)/2 {
+						t.Errorf("EAX is %d after %d rounds, want %d", got, rounds, rounds*(rounds+1)/2)
+					}
+				})
+			}
+		}
+	}
+}
+
+func (r *rig) setSelfModifying(row selfModifying, mode string) {
+	var p *pages
+	switch mode {
+	case "paging", "paging, ring 3":
+		p = r.paging32()
+	case "PAE, ring 3":
+		p = r.pagingPAE()
+	}
+	if p != nil {
+		p.put(smcAlias, rigCode|7)
+		p.put(smcAlias+0x1000, rigCode|7)
+	}
+	if mode != "no paging" && mode != "paging" {
+		r.ring(3)
+		r.flags(flagIOPL, 0)
+	}
+	fs := r.Seg[segDS]
+	fs.Base = fsBase
+	r.Seg[x86.FS] = fs
+	r.CR4 |= cr4OSFXSR
+	r.FPU.CW, r.FPU.Used = 0x37f, 0
+	r.put(rigCode, row.code(r)...)
+	r.Reload()
+}
