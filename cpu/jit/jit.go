@@ -47,9 +47,10 @@ type Stats struct {
 
 // Config says how to translate.
 type Config struct {
-	// Strict makes the flags exact wherever a fault may push them. Otherwise
-	// flags that are overwritten before any instruction reads them may be
-	// stale in the EFLAGS that a fault in between pushes.
+	// Strict makes the flags exact wherever a fault or an interrupt may push
+	// them. Otherwise flags that are overwritten before any instruction reads
+	// them may be stale in the EFLAGS that a fault in between pushes, or an
+	// interrupt at the beginning of a block, where Run may end as well.
 	Strict bool
 }
 
