@@ -28,7 +28,7 @@ const (
 )
 
 // hotness is how often the interpreter executes a block before it is translated.
-const hotness = 32
+const hotness = 16
 
 // TranslatorMissing says why this host has no translator; nil: it has.
 func TranslatorMissing() error { return amd64.Supported() }

@@ -39,32 +39,15 @@ const (
 	Untranslatable             // it was hot, and will never be translated
 )
 
-// cold is the heat of a block that no back end translates.
-const cold = 0xff
-
 // Attach gives the processor a back end, nil for none. A block is hot when the
 // interpreter has executed it threshold times, at most 254; with 0 each block is
 // hot at once.
 func (c *CPU) Attach(b Backend, threshold uint8) {
 	c.backend, c.threshold, c.hot = b, min(threshold, cold-1), false
-	c.blocks.opChunks = maxOpChunks
+	c.blocks.opChunks, c.blocks.heats = maxOpChunks, nil
 	if b != nil {
-		c.blocks.opChunks = fewOpChunks
+		c.blocks.opChunks, c.blocks.heats = fewOpChunks, make([]uint8, 1<<heatBits)
 	}
-}
-
-// heat counts an execution of b, which is about to be entered. It says true
-// where the back end is to be asked about it instead.
-func (c *CPU) heat(b *block) bool {
-	if b.heat == cold {
-		return false
-	}
-	if b.heat < c.threshold {
-		b.heat++
-		return false
-	}
-	c.hot = true
-	return true
 }
 
 // delegate lets the back end execute what it can. It says whether the block at
@@ -127,17 +110,6 @@ func (c *CPU) Interpret() { c.single() }
 func (c *CPU) Translatable() (user, ok bool) {
 	const served = ModeCode32 | ModeStack32 | ModeFlat | ModeFlatCode | ModeProtected
 	return c.Mode&ModeUser != 0, c.Mode&served == served && c.Data < HalfLifted
-}
-
-// Heat is how often the interpreter has executed the block at arena offset off
-// in the current mode, as far as it counts.
-func (c *CPU) Heat(off uint32) uint8 {
-	for b := c.blocks.buckets[bucket(off, c.Mode)]; b != nil; b = b.chain {
-		if b.off == off && b.mode == c.Mode && b.valid {
-			return b.heat
-		}
-	}
-	return 0
 }
 
 // MarkCode marks n bytes at arena offset off, in one page, as code: whoever

@@ -67,6 +67,7 @@ type blockCache struct {
 	single   block
 	opChunks int // the bound of opsUsed
 	flushes  uint64
+	heats    []uint8 // see heatIndex; nil without a back end
 	building [maxBlockOps]op
 	effects  [maxBlockOps]effect
 	part     block
@@ -117,6 +118,7 @@ func (k *blockCache) alloc(ops []op) *block {
 // insert puts b into the hash and page lists and marks its lines as code.
 func (c *CPU) insert(b *block) {
 	k := &c.blocks
+	k.warm(b)
 	h := &k.buckets[bucket(b.off, b.mode)]
 	b.chain, *h = *h, b
 	pg := &k.pages[b.off>>12]

@@ -36,7 +36,46 @@ func (c *CPU) blockAt(lin, off uint32) *block {
 			return b
 		}
 	}
-	return c.decode(off)
+	return c.decode(off, c.Mode, maxBlockOps)
+}
+
+// alone, in the mode of a block, says that it is cut behind its first
+// instruction.
+const alone Mode = 1 << 7
+
+// findOne is find for who executes no more than the first instruction of the
+// block: where there is no other, it gets one that is no longer.
+func (c *CPU) findOne() *block {
+	s := c.Core
+	lin := s.Seg[segCS].Base + s.EIP
+	e := &c.code[lin>>12&tlbMask]
+	if e.X != lin&^0xfff {
+		c.locate(lin, fetch, c.Half)
+	}
+	if e.X != lin&^0xfff || c.Mode&ModeFlatCode == 0 {
+		return c.find()
+	}
+	off := e.Off + lin
+	if b := c.blocks.lookup(off, c.Mode|alone); b != nil {
+		return b
+	}
+	if b := c.blocks.lookup(off, c.Mode); b != nil && !b.quiet && !b.cross {
+		return b
+	}
+	if off&0xfff+x86.MaxLen > mem.PageSize {
+		return c.find() // it may reach into the next page
+	}
+	return c.decode(off, c.Mode|alone, 1)
+}
+
+// lookup gives the valid block at an arena offset.
+func (k *blockCache) lookup(off uint32, m Mode) *block {
+	for b := k.buckets[bucket(off, m)]; b != nil; b = b.chain {
+		if b.off == off && b.mode == m && b.valid {
+			return b
+		}
+	}
+	return nil
 }
 
 // sameSecondPage says whether the page behind lin's is the one that b crosses
@@ -71,19 +110,20 @@ func (m Mode) decoding() x86.Mode {
 	return x86.Mode16
 }
 
-// decode makes the block at CS:EIP, which lies at arena offset off.
-func (c *CPU) decode(off uint32) *block {
+// decode makes the block at CS:EIP, which lies at arena offset off, of at most
+// most instructions.
+func (c *CPU) decode(off uint32, m Mode, most int) *block {
 	k := &c.blocks
 	if k.full() {
 		c.flushBlocks()
 	}
-	n, size := c.build(c.ram.Bytes(off, mem.PageSize-off%mem.PageSize), maxBlockOps)
+	n, size := c.build(c.ram.Bytes(off, mem.PageSize-off%mem.PageSize), most)
 	if n == 0 {
 		return c.uncached()
 	}
 	quiet := dropDeadFlags(k.building[:n], k.effects[:n])
 	b := k.alloc(k.building[:n])
-	b.off, b.size, b.mode, b.quiet = off, uint16(max(size, 1)), c.Mode, quiet
+	b.off, b.size, b.mode, b.quiet = off, uint16(max(size, 1)), m, quiet
 	c.insert(b)
 	return b
 }

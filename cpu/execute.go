@@ -93,7 +93,7 @@ func (c *CPU) redo() {
 // single executes one instruction with an exact count. It says false where it
 // has delivered an exception of it.
 func (c *CPU) single() bool {
-	b := c.find()
+	b := c.findOne()
 	if b != nil && b.quiet {
 		b = c.partOf(b, 1)
 	}

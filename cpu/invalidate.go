@@ -5,6 +5,7 @@ import "alpinevm/cpu/mem"
 // flushBlocks empties the cache.
 func (c *CPU) flushBlocks() {
 	k := &c.blocks
+	k.keepHeat()
 	clear(k.buckets[:])
 	for p, b := range k.pages {
 		if b != nil {
@@ -35,6 +36,7 @@ func (c *CPU) CodeWritten(off, n uint32) {
 			b.valid = false
 			*p = b.page
 			c.unhash(b)
+			k.cool(b)
 			continue
 		}
 		left |= lines
@@ -48,6 +50,7 @@ func (c *CPU) CodeWritten(off, n uint32) {
 				b.valid = false
 				c.unlist(b)
 				c.unhash(b)
+				k.cool(b)
 			} else {
 				left |= lines
 			}
