@@ -67,10 +67,13 @@ func (c *CPU) locate(lin uint32, acc access, half uint8) (place, bool) {
 
 // fill enters a translation into the TLB.
 func (c *CPU) fill(w *walk, p place) {
-	s := c.Core
+	s, half := c.Core, w.half
 	page := w.lin &^ 0xfff
 	i := w.lin >> 12 & tlbMask
-	e := &s.TLB[w.half][i]
+	s.TLBValid[half].put(i, true) // the sets are fewer than the TLBs: one bounds check is for all
+	s.TLBGlobal[half].put(i, w.global)
+	s.TLBLarge[half].put(i, w.large)
+	e := &s.TLB[half][i]
 	e.R, e.W, e.X = NoTag, NoTag, NoTag
 	if w.readable {
 		e.R = page
@@ -82,9 +85,6 @@ func (c *CPU) fill(w *walk, p place) {
 	if w.executable {
 		e.X = page
 	}
-	s.TLBValid[w.half].put(i, true)
-	s.TLBGlobal[w.half].put(i, w.global)
-	s.TLBLarge[w.half].put(i, w.large)
 }
 
 // walk is one translation under way.
