@@ -14,7 +14,6 @@ const (
 	opZero, opOne                 = 0x00, 0x01
 	opName                        = 0x08
 	opByte, opWord, opDWord, opQW = 0x0A, 0x0B, 0x0C, 0x0E
-	opString                      = 0x0D
 	opScope                       = 0x10
 	opBuffer                      = 0x11
 	opPackage                     = 0x12
@@ -79,11 +78,6 @@ func amlInteger(v uint64) []byte {
 		return le.AppendUint32([]byte{opDWord}, uint32(v))
 	}
 	return le.AppendUint64([]byte{opQW}, v)
-}
-
-// amlString encodes an ASCII string.
-func amlString(s string) []byte {
-	return append(append([]byte{opString}, s...), 0)
 }
 
 // amlEISA encodes an identifier such as PNP0A03 (ACPI 6.5, 19.3.4).

@@ -235,7 +235,6 @@ func TestAML(t *testing.T) {
 		{"word", amlInteger(0x100), "0b0001"},
 		{"doubleword", amlInteger(0x10000), "0c00000100"},
 		{"quadword", amlInteger(1 << 32), "0e0000000001000000"},
-		{"string", amlString("ab"), "0d616200"},
 		{"EISA", amlEISA("PNP0A03"), "0c41d00a03"},
 		{"package", amlPackage(amlInteger(5), amlInteger(0)), "1205020a0500"},
 		{"resources", amlResources(resourceIRQ(8)), "11080a05220001" + "7900"},
