@@ -25,6 +25,9 @@ var DefaultMAC = [6]byte{0x52, 0x54, 0x00, 0x12, 0x34, 0x56}
 type Network struct {
 	// Dialer makes the host's side of the guest's connections.
 	Dialer usernet.Dialer
+	// Datagrams opens sockets for the guest's datagrams; nil: Dialer makes a
+	// connection for each address, which alone can answer.
+	Datagrams usernet.Datagrams
 	// Listener opens the ports of Forwards; nil where there are none.
 	Listener usernet.Listener
 	Forwards []usernet.Forward
@@ -80,7 +83,7 @@ func (m *Machine) plugNetwork(cfg *Network) error {
 		return fmt.Errorf("%s is the address of a group, not of a network card", net.HardwareAddr(mac[:]))
 	}
 	n, err := usernet.New(usernet.Config{
-		Kick: m.Kick, Dialer: cfg.Dialer, Listener: cfg.Listener, Forwards: cfg.Forwards, Ping: cfg.Ping,
+		Kick: m.Kick, Dialer: cfg.Dialer, Datagrams: cfg.Datagrams, Listener: cfg.Listener, Forwards: cfg.Forwards, Ping: cfg.Ping,
 		HostNetworks: cfg.HostNetworks, HostLoopback: cfg.HostLoopback, PrivateNetworks: cfg.PrivateNetworks,
 		DNS: cfg.DNS, Hostname: m.hostname(),
 	})

@@ -26,7 +26,8 @@ func HostNetwork(names bool) (*alpinevm.Network, error) {
 		dns.Hosts, dns.Search = nil, nil
 	}
 	return &alpinevm.Network{
-		Dialer: &net.Dialer{}, Listener: &net.ListenConfig{}, Ping: usernet.HostPing, DNS: dns, HostNetworks: hostNetworks,
+		Dialer: &net.Dialer{}, Datagrams: usernet.HostDatagrams{}, Listener: &net.ListenConfig{}, Ping: usernet.HostPing,
+		DNS: dns, HostNetworks: hostNetworks,
 	}, nil
 }
 

@@ -15,29 +15,32 @@ const (
 	dnsPort        = 53
 )
 
-// admit decides whether the stack gets to see a frame from the guest, which it
-// does only with addresses that are the guest's to use and with checksums that
-// are right; partial says that the transport checksum is not completed yet.
-// Echo requests to the world outside are answered from here.
-func (n *Network) admit(b []byte, partial bool) bool {
+// admit gives what the stack gets to see for a frame from the guest, nil for
+// nothing: addresses have to be the guest's to use, and checksums right; partial
+// says that the transport checksum is not completed yet. Fragments come out as
+// the frame that the last of them completes. Echo requests to the world outside
+// are answered from here.
+func (n *Network) admit(b []byte, partial bool) []byte {
 	if len(b) <= etherSize {
-		return false
+		return nil
 	}
 	eth := header.Ethernet(b)
 	dst, src := eth.DestinationAddress(), eth.SourceAddress()
 	if dst != n.link.LinkAddress() && dst != header.EthernetBroadcastAddress {
-		return false
+		return nil
 	}
 	if src == n.link.LinkAddress() || header.IsMulticastEthernetAddress(src) {
-		return false
+		return nil
 	}
 	switch eth.Type() {
 	case header.ARPProtocolNumber:
-		return admitARP(b)
+		if admitARP(b) {
+			return b
+		}
 	case header.IPv4ProtocolNumber:
 		return n.admitIPv4(b, partial)
 	}
-	return false
+	return nil
 }
 
 // guestMayUse reports whether ip can be an address of the guest's.
@@ -60,43 +63,51 @@ func admitARP(b []byte) bool {
 }
 
 // admitIPv4 checks an IPv4 packet (RFC 791, RFC 1122 3.2.1).
-func (n *Network) admitIPv4(b []byte, partial bool) bool {
+func (n *Network) admitIPv4(b []byte, partial bool) []byte {
 	ip := header.IPv4(b[etherSize:])
 	if !ip.IsValid(len(ip)) || header.IPVersion(ip) != header.IPv4Version || !ip.IsChecksumValid() {
-		return false
+		return nil
 	}
-	ip = ip[:ip.TotalLength()]
 	src, dst := hostAddr(ip.SourceAddress()), hostAddr(ip.DestinationAddress())
-	fragment := ip.More() || ip.FragmentOffset() != 0
-	payload := ip[ip.HeaderLength():]
-
-	toAll := dst == allOnes || dst == broadcast
-	if toAll || src.IsUnspecified() {
-		// Only DHCP is spoken by broadcast, or without an address.
-		u := header.UDP(payload)
-		return ip.TransportProtocol() == header.UDPProtocolNumber && !fragment &&
-			len(u) >= header.UDPMinimumSize && u.DestinationPort() == dhcpServerPort &&
-			(guestMayUse(src) || src.IsUnspecified()) && (toAll || dst == GatewayIP) &&
-			transportSumValid(ip, payload, partial)
+	if dst == allOnes || dst == broadcast || src.IsUnspecified() {
+		if admitDHCP(ip[:ip.TotalLength()], partial) {
+			return b
+		}
+		return nil
 	}
 	if !guestMayUse(src) || !unicast(dst) {
-		return false
+		return nil
 	}
-	if !fragment && !transportSumValid(ip, payload, partial) {
-		return false
+	b, assembled := n.whole(b)
+	if b == nil {
+		return nil
+	}
+	ip = header.IPv4(b[etherSize:])
+	ip = ip[:ip.TotalLength()]
+	if !transportSumValid(ip, ip.Payload(), partial && !assembled) {
+		return nil
 	}
 	switch ip.TransportProtocol() {
 	case header.TCPProtocolNumber, header.UDPProtocolNumber:
-		return true
+		return b
 	case header.ICMPv4ProtocolNumber:
 		if dst == GatewayIP || dst == DNSIP {
-			return true
+			return b
 		}
-		if !fragment {
-			n.echo(b[:etherSize+len(ip)], payload, dst)
-		}
+		n.echo(src, dst, ip.Payload())
 	}
-	return false
+	return nil
+}
+
+// admitDHCP checks an IPv4 packet that is sent to all, or without an address:
+// only DHCP is spoken so.
+func admitDHCP(ip header.IPv4, partial bool) bool {
+	src, dst := hostAddr(ip.SourceAddress()), hostAddr(ip.DestinationAddress())
+	u := header.UDP(ip.Payload())
+	return ip.TransportProtocol() == header.UDPProtocolNumber && !ip.More() && ip.FragmentOffset() == 0 &&
+		len(u) >= header.UDPMinimumSize && u.DestinationPort() == dhcpServerPort &&
+		(guestMayUse(src) || src.IsUnspecified()) && (dst == allOnes || dst == broadcast || dst == GatewayIP) &&
+		transportSumValid(ip, ip.Payload(), partial)
 }
 
 // unicast reports whether dst is an address of one host (RFC 6890: not "this

@@ -1,6 +1,7 @@
 package usernet
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+	"gvisor.dev/gvisor/pkg/waiter"
 )
 
 // Forward is a port of the host's that leads to one of the guest's.
@@ -107,7 +110,7 @@ func (n *Network) forwardTCP(l net.Listener, port uint16) {
 // gateway's for each sender.
 func (n *Network) forwardUDP(p net.PacketConn, port uint16) {
 	var mu sync.Mutex
-	peers := map[string]*udpPeer{}
+	peers := map[string]*sender{}
 	buf := make([]byte, 64<<10)
 	for {
 		k, from, err := p.ReadFrom(buf)
@@ -134,7 +137,7 @@ func (n *Network) forwardUDP(p net.PacketConn, port uint16) {
 			if full {
 				continue // datagrams may be lost
 			}
-			peer = n.newUDPPeer(port)
+			peer = n.newSender(port)
 			if peer == nil {
 				continue
 			}
@@ -159,8 +162,8 @@ func (n *Network) forwardUDP(p net.PacketConn, port uint16) {
 const forwardShare = 4
 
 // oldest is the peer that has been quiet for longest.
-func oldest(peers map[string]*udpPeer) *udpPeer {
-	var o *udpPeer
+func oldest(peers map[string]*sender) *sender {
+	var o *sender
 	for _, p := range peers {
 		if o == nil || p.flow.last.Load() < o.flow.last.Load() {
 			o = p
@@ -169,44 +172,58 @@ func oldest(peers map[string]*udpPeer) *udpPeer {
 	return o
 }
 
-// udpPeer is one sender to a forwarded UDP port.
-type udpPeer struct {
+// sender is one who sends to a forwarded UDP port.
+type sender struct {
 	flow  *flow
-	guest *gonet.UDPConn
+	ep    tcpip.Endpoint
+	queue *waiter.Queue
+	guest *gonet.UDPConn // the same endpoint
 }
 
-func (n *Network) newUDPPeer(port uint16) *udpPeer {
+func (n *Network) newSender(port uint16) *sender {
 	f := n.flows.reserve(n.cfg.Limits.IdleUDP)
 	if f == nil {
 		return nil
 	}
-	guest, err := gonet.DialUDP(n.stack,
-		&tcpip.FullAddress{NIC: nicID, Addr: stackAddr(GatewayIP)},
-		&tcpip.FullAddress{NIC: nicID, Addr: stackAddr(GuestIP), Port: port}, ipv4.ProtocolNumber)
-	if err != nil {
+	s := &sender{flow: f, queue: new(waiter.Queue)}
+	var err tcpip.Error
+	if s.ep, err = n.stack.NewEndpoint(udp.ProtocolNumber, ipv4.ProtocolNumber, s.queue); err != nil {
 		f.release()
 		return nil
 	}
-	if !f.onEnd(func() { guest.Close() }) {
-		guest.Close()
+	s.ep.SocketOptions().SetReceiveBufferSize(smallReceive, false)
+	s.ep.SocketOptions().SetSendBufferSize(2*largestUDP, false)
+	s.guest = gonet.NewUDPConn(s.queue, s.ep)
+	at, to := tcpip.FullAddress{NIC: nicID, Addr: stackAddr(GatewayIP)}, tcpip.FullAddress{NIC: nicID, Addr: stackAddr(GuestIP), Port: port}
+	if s.ep.Bind(at) != nil || s.ep.Connect(to) != nil || !f.onEnd(func() { s.guest.Close() }) {
+		s.guest.Close()
 		f.release()
 		return nil
 	}
-	return &udpPeer{f, guest}
+	return s
 }
 
+// smallReceive is what the stack may keep of the guest's datagrams for one sender,
+// and one more.
+const smallReceive = 16 << 10
+
 // pump passes the guest's datagrams to the sender until the flow ends.
-func (u *udpPeer) pump(p net.PacketConn, to net.Addr) {
-	defer u.guest.Close()
-	buf := make([]byte, udpDatagram(u.flow))
+func (s *sender) pump(p net.PacketConn, to net.Addr) {
+	defer s.guest.Close()
+	entry, arrived := waiter.NewChannelEntry(waiter.ReadableEvents | waiter.EventErr | waiter.EventHUp)
+	s.queue.EventRegister(&entry)
+	defer s.queue.EventUnregister(&entry)
 	for {
-		k, err := u.guest.Read(buf)
-		if err != nil {
+		var b bytes.Buffer // as large as the datagram, and not there while none has come
+		_, err := s.ep.Read(&b, tcpip.ReadOptions{})
+		switch err.(type) {
+		case nil:
+			s.flow.touch()
+			p.WriteTo(b.Bytes(), to)
+		case *tcpip.ErrWouldBlock:
+			<-arrived
+		default: // the flow has ended, or the guest has closed the port
 			return
-		}
-		u.flow.touch()
-		if k < len(buf) {
-			p.WriteTo(buf[:k], to)
 		}
 	}
 }

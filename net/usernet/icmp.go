@@ -5,9 +5,11 @@ import (
 	"net/netip"
 	"time"
 
+	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
@@ -18,56 +20,58 @@ const (
 	ttl         = 64
 )
 
-// quote copies the headers of a packet from the guest, Ethernet included, for
-// an ICMP error.
+// quote copies the headers of a packet from the guest for an ICMP error.
 func quote(pkt *stack.PacketBuffer) []byte {
-	b := append([]byte(nil), pkt.LinkHeader().Slice()...)
-	b = append(b, pkt.NetworkHeader().Slice()...)
+	b := append([]byte(nil), pkt.NetworkHeader().Slice()...)
 	t := pkt.TransportHeader().Slice()
 	return append(b, t[:min(len(t), quoted)]...)
+}
+
+// quoteUDP makes the headers of a datagram for an ICMP error: what is left of it
+// is its addresses.
+func quoteUDP(src, dst netip.AddrPort) []byte {
+	b := make([]byte, header.IPv4MinimumSize+header.UDPMinimumSize)
+	ip := header.IPv4(b)
+	ip.Encode(&header.IPv4Fields{
+		TotalLength: uint16(len(b)), TTL: ttl, Protocol: uint8(header.UDPProtocolNumber),
+		SrcAddr: stackAddr(src.Addr()), DstAddr: stackAddr(dst.Addr()),
+	})
+	ip.SetChecksum(^ip.CalculateChecksum())
+	header.UDP(ip.Payload()).Encode(&header.UDPFields{SrcPort: src.Port(), DstPort: dst.Port(), Length: header.UDPMinimumSize})
+	return b
 }
 
 // sendUnreachable answers the packet that starts with headers with ICMP
 // destination unreachable (RFC 792), which comes from the gateway.
 func (n *Network) sendUnreachable(headers []byte, code header.ICMPv4Code) {
-	quote := headers[etherSize:]
-	icmp := make([]byte, header.ICMPv4MinimumSize+len(quote))
+	icmp := make([]byte, header.ICMPv4MinimumSize+len(headers))
 	h := header.ICMPv4(icmp)
 	h.SetType(header.ICMPv4DstUnreachable)
 	h.SetCode(code)
-	copy(icmp[header.ICMPv4MinimumSize:], quote)
+	copy(icmp[header.ICMPv4MinimumSize:], headers)
 	h.SetChecksum(^checksum.Checksum(icmp, 0))
-	n.answer(headers, stackAddr(GatewayIP), icmp)
+	n.send(header.ICMPv4ProtocolNumber, GatewayIP, hostAddr(header.IPv4(headers).SourceAddress()), icmp)
 }
 
-// answer sends an ICMP message from src to the sender of a frame of the guest's.
-func (n *Network) answer(request []byte, src tcpip.Address, icmp []byte) {
-	const headers = etherSize + header.IPv4MinimumSize
-	b := make([]byte, headers+len(icmp))
-	header.Ethernet(b).Encode(&header.EthernetFields{
-		SrcAddr: n.link.LinkAddress(),
-		DstAddr: header.Ethernet(request).SourceAddress(),
-		Type:    header.IPv4ProtocolNumber,
+// send sends the guest a packet from any address, in fragments where it is
+// larger than the card's MTU.
+func (n *Network) send(proto tcpip.TransportProtocolNumber, src, dst netip.Addr, transport []byte) {
+	r, err := n.stack.FindRoute(nicID, stackAddr(src), stackAddr(dst), ipv4.ProtocolNumber, false)
+	if err != nil {
+		return // the network is closed
+	}
+	defer r.Release()
+	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
+		ReserveHeaderBytes: int(r.MaxHeaderLength()), Payload: buffer.MakeWithData(transport),
 	})
-	ip := header.IPv4(b[etherSize:])
-	ip.Encode(&header.IPv4Fields{
-		TotalLength: uint16(len(ip)),
-		TTL:         ttl,
-		Protocol:    uint8(header.ICMPv4ProtocolNumber),
-		SrcAddr:     src,
-		DstAddr:     header.IPv4(request[etherSize:]).SourceAddress(),
-	})
-	ip.SetChecksum(^ip.CalculateChecksum())
-	copy(b[headers:], icmp)
-	n.link.write(b)
+	defer pkt.DecRef()
+	r.WritePacket(stack.NetworkHeaderParams{Protocol: proto, TTL: ttl}, pkt) // lost where there is no room
 }
 
-// echo answers an echo request for dst, whose frame is request, if dst answers
-// the host (RFC 792). What is larger than the card's MTU gets no answer.
-func (n *Network) echo(request, icmp []byte, dst netip.Addr) {
+// echo answers an echo request from src if dst answers the host (RFC 792).
+func (n *Network) echo(src, dst netip.Addr, icmp []byte) {
 	ip, ok := n.target(dst)
-	if !ok || n.cfg.Ping == nil || header.ICMPv4(icmp).Type() != header.ICMPv4Echo ||
-		len(request) > etherSize+n.cfg.MTU {
+	if !ok || n.cfg.Ping == nil || header.ICMPv4(icmp).Type() != header.ICMPv4Echo {
 		return
 	}
 	select {
@@ -75,7 +79,6 @@ func (n *Network) echo(request, icmp []byte, dst netip.Addr) {
 	default:
 		return
 	}
-	frame := append([]byte(nil), request...)
 	reply := append([]byte(nil), icmp...)
 	n.wg.Go(func() {
 		defer func() { <-n.pings }()
@@ -88,6 +91,6 @@ func (n *Network) echo(request, icmp []byte, dst netip.Addr) {
 		h.SetType(header.ICMPv4EchoReply)
 		h.SetChecksum(0)
 		h.SetChecksum(^checksum.Checksum(reply, 0))
-		n.answer(frame, stackAddr(dst), reply)
+		n.send(header.ICMPv4ProtocolNumber, dst, src, reply)
 	})
 }

@@ -116,11 +116,22 @@ func (l *link) deliver() {
 
 func (l *link) deliverOne(v inbound) {
 	d := l.dispatcher.Load()
-	if d == nil || !l.n.admit(v.view.AsSlice(), v.partial) {
+	if d == nil {
 		v.view.Release()
 		return
 	}
-	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithView(v.view)})
+	frame := v.view.AsSlice()
+	admitted := l.n.admit(frame, v.partial)
+	if admitted == nil {
+		v.view.Release()
+		return
+	}
+	payload := buffer.MakeWithView(v.view)
+	if &admitted[0] != &frame[0] { // put together of fragments
+		payload.Release()
+		payload = buffer.MakeWithData(admitted)
+	}
+	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: payload})
 	defer pkt.DecRef()
 	if !l.ParseHeader(pkt) {
 		return
@@ -156,15 +167,6 @@ func (l *link) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 		return 0, &tcpip.ErrNoBufferSpace{}
 	}
 	return n, nil
-}
-
-// write queues a complete frame for the guest.
-func (l *link) write(frame []byte) {
-	var pkts stack.PacketBufferList
-	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(frame)})
-	pkts.PushBack(pkt)
-	l.WritePackets(pkts)
-	pkt.DecRef()
 }
 
 // ready tries the frame again that was refused.

@@ -1,117 +1,289 @@
 package usernet
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
-	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
-	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
-	"gvisor.dev/gvisor/pkg/waiter"
 )
 
-// udpDatagram is the buffer for one datagram; a longer one is lost.
-func udpDatagram(f *flow) int {
-	if f.big {
-		return 64 << 10
-	}
-	return 8 << 10
+// Datagrams opens the host's sockets for the guest's datagrams; HostDatagrams is
+// one. A socket serves one port of the guest's and talks to many addresses, so
+// that each sees the guest at one port of the host's (RFC 4787, 4.1), and an
+// address that was asked may answer from any port, as TFTP servers do (5).
+type Datagrams interface {
+	// OpenUDP opens a socket with a port of its own, for IPv4 or IPv6. failed is
+	// told of datagrams that did not arrive, on any goroutine; a socket that
+	// never hears of that never calls it.
+	OpenUDP(ctx context.Context, v6 bool, failed func(to netip.AddrPort, err error)) (DatagramSocket, error)
 }
 
-// handleUDP takes the datagrams for which the stack has no flow. A false result
-// has the stack answer with ICMP port unreachable.
+// DatagramSocket is a socket that is not connected; *net.UDPConn is one.
+type DatagramSocket interface {
+	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
+	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+	Close() error
+}
+
+const (
+	maxUDPFlows = 256       // each has a buffer of largestUDP
+	largestUDP  = 65535 - 8 // bytes of data (RFC 768; IPv4's header leaves room for less)
+	udpQueue    = 64        // datagrams of a flow that wait for the host
+	udpWaiting  = 2 << 20   // bytes that wait for the host in all
+)
+
+// udpKey names a flow: a port of the guest's, and where it sends to if sockets are
+// connected ones.
+type udpKey struct{ guest, to netip.AddrPort }
+
+// udpFlow is what a port of the guest's has to do with the host.
+type udpFlow struct {
+	n      *Network
+	key    udpKey
+	flow   *flow
+	queue  chan datagram
+	cancel context.CancelFunc
+	peers  *udpPeers
+}
+
+// datagram is one of the guest's, for an address of the host's side.
+type datagram struct {
+	to   netip.AddrPort
+	data []byte
+}
+
+// udpTable finds the flow of a datagram.
+type udpTable struct {
+	mu      sync.Mutex
+	flows   map[udpKey]*udpFlow
+	waiting atomic.Int64 // bytes in the queues
+}
+
+// handleUDP takes the datagrams for which the stack has no endpoint. A false result
+// has the stack answer with ICMP port unreachable. It is called by the goroutine
+// that delivers frames.
 func (n *Network) handleUDP(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
-	ip, ok := n.target(hostAddr(id.LocalAddress))
-	if !ok || hostAddr(id.LocalAddress) == DNSIP {
+	guest := netip.AddrPortFrom(hostAddr(id.RemoteAddress), id.RemotePort)
+	to := netip.AddrPortFrom(hostAddr(id.LocalAddress), id.LocalPort)
+	if to.Addr() == DNSIP || guest.Port() == 0 || to.Port() == 0 {
 		return false
 	}
-	f := n.flows.reserve(n.cfg.Limits.IdleUDP)
-	if f == nil {
-		return true // lost, as datagrams may be
+	key := udpKey{guest: guest}
+	if n.cfg.Datagrams == nil {
+		key.to = to
 	}
-	wq := new(waiter.Queue)
-	// The endpoint has the first datagram already.
-	ep, terr := udp.NewForwarderRequest(n.stack, id, pkt.Clone()).CreateEndpoint(wq)
-	if terr != nil {
-		f.release()
+	f := n.udp.find(key)
+	var target netip.AddrPort
+	if f != nil {
+		target = f.peers.sendTo(to)
+	}
+	if !target.IsValid() {
+		ip, ok := n.target(to.Addr())
+		if !ok {
+			return false
+		}
+		target = netip.AddrPortFrom(ip, to.Port())
+		if f == nil {
+			if f = n.newUDPFlow(key, target); f == nil {
+				return true // lost, as datagrams may be
+			}
+		}
+		f.peers.ask(to, target)
+	}
+	f.flow.touch()
+	size := int64(pkt.Data().Size())
+	if n.udp.waiting.Add(size) > udpWaiting {
+		n.udp.waiting.Add(-size)
 		return true
 	}
-	ep.SocketOptions().SetReceiveBufferSize(int64(f.buffers().receive), false)
-	guest := gonet.NewUDPConn(wq, ep)
-	headers := quote(pkt)
-	go func() {
-		defer f.release()
-		defer guest.Close()
-		host, err := n.dial("udp", netip.AddrPortFrom(ip, id.LocalPort))
-		if err != nil {
-			n.sendUDPError(headers, err)
-			return
-		}
-		n.joinUDP(f, guest, host, func(err error) { n.sendUDPError(headers, err) })
-	}()
+	select {
+	case f.queue <- datagram{target, pkt.Data().AsRange().ToSlice()}:
+	default:
+		n.udp.waiting.Add(-size)
+	}
 	return true
 }
 
-// joinUDP passes datagrams between two sockets until the flow is idle or one of
-// them is closed. report is told of errors that the host got for datagrams of
-// the guest's.
-func (n *Network) joinUDP(f *flow, guest, host net.Conn, report func(error)) {
-	end := sync.OnceFunc(func() {
-		guest.Close()
-		host.Close()
-	})
-	defer end()
-	if !f.onEnd(end) {
+func (t *udpTable) find(key udpKey) *udpFlow {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.flows[key]
+}
+
+// newUDPFlow makes a flow and its socket; nil if there is no room. Where there are
+// as many UDP flows as there may be, the one that was quiet for longest ends.
+func (n *Network) newUDPFlow(key udpKey, target netip.AddrPort) *udpFlow {
+	n.udp.mu.Lock()
+	var oldest *udpFlow
+	if len(n.udp.flows) >= min(maxUDPFlows, n.cfg.Limits.Flows) {
+		for _, f := range n.udp.flows {
+			if oldest == nil || f.flow.last.Load() < oldest.flow.last.Load() {
+				oldest = f
+			}
+		}
+	}
+	n.udp.mu.Unlock()
+	if oldest != nil {
+		oldest.end()
+	}
+	f := &udpFlow{n: n, key: key, queue: make(chan datagram, udpQueue), flow: n.flows.reserve(n.cfg.Limits.IdleUDP)}
+	if f.flow == nil {
+		return nil
+	}
+	f.peers = newUDPPeers(f.flow.big, n.cfg.Limits.IdleUDP)
+	ctx, cancel := context.WithCancel(n.ctx)
+	f.cancel = cancel
+	n.udp.mu.Lock()
+	n.udp.flows[key] = f
+	n.udp.mu.Unlock()
+	if !f.flow.onEnd(f.end) {
+		f.end()
+		return nil
+	}
+	go f.run(ctx, target)
+	return f
+}
+
+// end takes the flow out of the tables, and has its goroutines end.
+func (f *udpFlow) end() {
+	f.n.udp.mu.Lock()
+	if f.n.udp.flows[f.key] == f {
+		delete(f.n.udp.flows, f.key)
+	}
+	f.n.udp.mu.Unlock()
+	f.flow.release()
+	f.cancel()
+}
+
+// run opens the flow's socket, and passes datagrams until the flow ends.
+func (f *udpFlow) run(ctx context.Context, target netip.AddrPort) {
+	defer f.drain()
+	defer f.end()
+	s, err := f.open(ctx, target)
+	if err != nil {
+		f.failed(target, err)
 		return
 	}
-	go func() {
-		defer end()
-		buf := make([]byte, udpDatagram(f))
-		for {
-			k, err := guest.Read(buf)
-			if err != nil {
-				return
-			}
-			f.touch()
-			if k == len(buf) {
-				continue
-			}
-			if _, err := host.Write(buf[:k]); err != nil {
+	stop := context.AfterFunc(ctx, func() { s.Close() })
+	defer stop()
+	defer s.Close()
+	go f.receive(s)
+	for {
+		select {
+		case d := <-f.queue:
+			f.n.udp.waiting.Add(-int64(len(d.data)))
+			if _, err := s.WriteToUDPAddrPort(d.data, d.to); err != nil {
 				if errors.Is(err, net.ErrClosed) {
 					return
 				}
-				report(err)
+				f.failed(d.to, err)
 			}
-		}
-	}()
-	buf := make([]byte, udpDatagram(f))
-	for {
-		k, err := host.Read(buf)
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			report(err)
-			continue
-		}
-		if err != nil {
+		case <-ctx.Done():
 			return
-		}
-		f.touch()
-		if k < len(buf) {
-			guest.Write(buf[:k]) // lost if the guest has no room, as datagrams may be
 		}
 	}
 }
 
-// sendUDPError tells the guest what became of a datagram, if that is known.
-func (n *Network) sendUDPError(headers []byte, err error) {
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		n.sendUnreachable(headers, header.ICMPv4PortUnreachable)
+// drain forgets the datagrams that still wait.
+func (f *udpFlow) drain() {
+	for {
+		select {
+		case d := <-f.queue:
+			f.n.udp.waiting.Add(-int64(len(d.data)))
+		default:
+			return
+		}
+	}
+}
+
+// receive passes what the socket gets from those that the guest has asked.
+func (f *udpFlow) receive(s DatagramSocket) {
+	defer f.end()
+	buf := make([]byte, largestUDP)
+	for {
+		k, from, err := s.ReadFromUDPAddrPort(buf)
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			f.failed(from, err)
+			continue
+		}
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) || !f.n.pause() {
+				return
+			}
+			continue
+		}
+		src := f.peers.answer(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+		if !src.IsValid() {
+			continue // nobody has asked it
+		}
+		f.flow.touch()
+		f.n.sendUDP(src, f.key.guest, buf[:k])
+	}
+}
+
+// sendUDP sends the guest a datagram from any address.
+func (n *Network) sendUDP(src, dst netip.AddrPort, data []byte) {
+	size := header.UDPMinimumSize + len(data)
+	if size > largestIPv4-header.IPv4MinimumSize {
 		return
 	}
-	if code, ok := unreachable(err); ok {
-		n.sendUnreachable(headers, code)
+	b := make([]byte, size)
+	copy(b[header.UDPMinimumSize:], data)
+	u := header.UDP(b)
+	u.Encode(&header.UDPFields{SrcPort: src.Port(), DstPort: dst.Port(), Length: uint16(size)})
+	sum := header.PseudoHeaderChecksum(header.UDPProtocolNumber, stackAddr(src.Addr()), stackAddr(dst.Addr()), uint16(size))
+	sum = ^checksum.Checksum(b, sum)
+	if sum == 0 {
+		sum = 0xffff // 0 is for none (RFC 768)
 	}
+	u.SetChecksum(sum)
+	n.send(header.UDPProtocolNumber, src.Addr(), dst.Addr(), b)
+}
+
+// failed tells the guest what became of a datagram, if that is known.
+func (f *udpFlow) failed(to netip.AddrPort, err error) {
+	code, ok := unreachable(err)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		code, ok = header.ICMPv4PortUnreachable, true
+	}
+	if dst := f.peers.asked(to); ok && dst.IsValid() {
+		f.n.sendUnreachable(quoteUDP(f.key.guest, dst), code)
+	}
+}
+
+// open opens the flow's socket, a connected one if there is no other way.
+func (f *udpFlow) open(ctx context.Context, target netip.AddrPort) (DatagramSocket, error) {
+	if f.n.cfg.Datagrams != nil {
+		return f.n.cfg.Datagrams.OpenUDP(ctx, target.Addr().Is6(), f.failed)
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.n.cfg.Limits.Dial)
+	defer cancel()
+	c, err := f.n.cfg.Dialer.DialContext(ctx, "udp", target.String())
+	if err != nil {
+		return nil, err
+	}
+	return connected{c, target}, nil
+}
+
+// connected is a connection as a socket that knows one address.
+type connected struct {
+	net.Conn
+	peer netip.AddrPort
+}
+
+func (c connected) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error) { return c.Write(b) }
+
+func (c connected) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	n, err := c.Read(b)
+	if err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
+		err = errors.Join(net.ErrClosed, err) // nothing more will come
+	}
+	return n, c.peer, err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -37,8 +38,18 @@ func TestUDPRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Close()
-	g := newGuest(t, Config{HostLoopback: true})
-	for _, addr := range []string{viaGateway(p.LocalAddr()), "10.9.9.9:99"} { // closed, and not allowed
+	for _, datagrams := range []Datagrams{nil, HostDatagrams{}} {
+		if datagrams != nil && runtime.GOOS != "linux" {
+			continue // the system does not tell
+		}
+		refusedUDP(t, datagrams, p.LocalAddr())
+	}
+}
+
+func refusedUDP(t *testing.T, datagrams Datagrams, closed net.Addr) {
+	t.Helper()
+	g := newGuest(t, Config{HostLoopback: true, Datagrams: datagrams})
+	for _, addr := range []string{viaGateway(closed), "10.9.9.9:99"} { // closed, and not allowed
 		c := g.dialUDP(addr)
 		eventually(t, addr+" is refused", func() bool {
 			_, err := c.Write([]byte("x")) // tells what became of the one before

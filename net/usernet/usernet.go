@@ -74,6 +74,9 @@ type Config struct {
 	// Dialer makes outgoing connections. It is asked only for addresses that
 	// the guest may reach.
 	Dialer Dialer
+	// Datagrams opens sockets for the guest's datagrams. nil: Dialer is asked for
+	// each address and port, and only that one can answer.
+	Datagrams Datagrams
 	// Listener opens the ports in Forwards. It may be nil if there are none.
 	Listener Listener
 	Forwards []Forward
@@ -152,6 +155,9 @@ type Network struct {
 	dialing map[stack.TransportEndpointID]*dialing
 	bound   []net.Addr // of the forwards
 	pings   chan struct{}
+
+	udp       udpTable
+	fragments assembler
 }
 
 // New starts a network. Its error is that of a port that cannot be forwarded.
@@ -165,6 +171,7 @@ func New(cfg Config) (*Network, error) {
 		flows:   newFlowTable(cfg.Limits.Flows),
 		dialing: map[stack.TransportEndpointID]*dialing{},
 		pings:   make(chan struct{}, maxPings),
+		udp:     udpTable{flows: map[udpKey]*udpFlow{}}, fragments: assembler{now: time.Now},
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.link = newLink(n, cfg.Kick, uint32(cfg.MTU))
