@@ -148,7 +148,7 @@ type Terminal struct {
 	In         io.Reader
 	Out        io.Writer
 	Cols, Rows uint16 // characters
-	Term       string // TERM in the guest; default "linux"
+	Term       string // the type, by TERM; one that the root does not know becomes xterm-256color, and so does ""
 }
 
 // ConfigError is New's error about a field of its Config.

@@ -55,6 +55,9 @@ func (r *Initramfs) Build(root fs.FS) ([]byte, error) {
 	for _, a := range applets {
 		c.Symlink("/bin/"+a, "busybox")
 	}
+	for _, w := range wishes {
+		c.Symlink("/bin/"+w, "busybox")
+	}
 	for name, data := range r.Tools.Loader {
 		c.File(name, 0o755, data)
 	}

@@ -8,7 +8,7 @@ import (
 
 const (
 	autologinPath = "/run/alpinevm/autologin"
-	autologin     = "#!/bin/sh\necho \"$(hostname) login: root (automatic login)\"\nexec login -f root\n"
+	autologin     = "#!/bin/sh\necho \"$(hostname) login: root (automatic login)\"\nstty iutf8 2>/dev/null\nexec login -f root\n"
 )
 
 // terminalEntry matches the inittab lines of busybox init and of sysvinit that run something on a terminal.

@@ -26,6 +26,9 @@ var applets = [...]string{
 	"sleep", "switch_root", "sync", "umount", "unshare",
 }
 
+// wishes are what they call and can do without.
+var wishes = [...]string{"stty"}
+
 // RootTools takes the tools from a root file system: its busybox and, where that is linked against musl, the loader, which is all
 // of musl. An error that wraps ErrTools or fs.ErrNotExist means that tools from elsewhere are needed.
 func RootTools(root fs.FS) (Tools, error) {

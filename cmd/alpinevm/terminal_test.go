@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"alpinevm/internal/guesttest"
 )
 
 const prompt = `/ # `
@@ -54,8 +56,8 @@ func TestTerminal(t *testing.T) {
 	p.expect(`Ctrl-A x +switch the machine off`)
 	p.send("\x01\x01\x05echo -\r")
 	p.expect(`\n-\r\n`)
-	p.send("echo $TERM; dmesg -n 8; exit 7\r")
-	p.expect(`\nvt100\r\n`)
+	p.send("echo $TERM; stty -a | grep -c ' iutf8'; dmesg -n 8; exit 7\r")
+	p.expect(`\nvt100\r\n1\r\n`)
 	p.leave(7)
 	for _, bad := range []string{"can't access tty", "[  ", "\n\r\n\r\n"} {
 		if strings.Contains(p.screen(), bad) {
@@ -157,6 +159,33 @@ func romFile(t *testing.T, code ...byte) string {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// TestRubOut: a letter of several bytes that is rubbed out is gone, all of it.
+func TestRubOut(t *testing.T) {
+	const script = "echo u''p; cat | od -An -tx1"
+	for _, tt := range []struct {
+		name string
+		args []string
+		ask  string // the prompt at which the script is typed; "": it is the command
+	}{
+		{"session", []string{"--", "sh", "-c", script}, ""},
+		{"session, a static busybox", []string{"--busybox", guesttest.File(t, "busybox"), "--", "sh", "-c", script}, ""},
+		{"the image's init", []string{"--init"}, `:~# `},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := sitDown(t, 80, 24, "alpinevm", runArgs(t, tt.args...)...)
+			if tt.ask != "" {
+				p.expect(tt.ask)
+				p.send(script + "; poweroff\r")
+			}
+			p.expect(`up\r\n`)
+			p.send("é\x7f€\x7f😀\x7fa\x7f\r\x04")
+			p.expect(`\n *0a\r\n`)
+			p.leave(0)
+		})
+	}
 }
 
 // TestHangup ends a session by closing the window: what was written is on the

@@ -80,7 +80,7 @@ func (s *Session) addInit(ram *kernel.Initramfs, root fs.FS) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	ram.Inittab, ram.Term = string(inittab), s.Program.term()
+	ram.Inittab, ram.Term = string(inittab), s.Program.term(root)
 	// The image's init sets the host name from this file.
 	ram.Files = append(ram.Files, kernel.GuestFile{Name: "/etc/hostname", Mode: 0o644, Data: []byte(ram.Hostname + "\n")})
 	return nil

@@ -20,13 +20,11 @@ type Program struct {
 	User string   // as LookupUser has it
 
 	Hostname string // of the guest
-	// Terminal says that the program has a terminal. Term is its type; "" is
-	// "linux".
+	// Terminal says that the program has a terminal. Term is its type, in whose
+	// place comes one that the root knows.
 	Terminal bool
 	Term     string
 }
-
-func (p *Program) term() string { return cmp.Or(p.Term, "linux") }
 
 // In gives the program as the guest's init runs it on a root, with the
 // environment that docker would give it. A FieldError is about "User" or "Dir".
@@ -47,7 +45,7 @@ func (p *Program) In(root fs.FS) (kernel.Program, error) {
 	}
 	env := []string{defaultPath, "HOSTNAME=" + p.Hostname, "HOME=" + u.Home}
 	if p.Terminal {
-		env = append(env, "TERM="+p.term())
+		env = append(env, "TERM="+p.term(root))
 	}
 	k.Env = mergeEnv(env, p.Env)
 	return k, nil
