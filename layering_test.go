@@ -87,7 +87,7 @@ var outside = []row{
 	{"cpu/...", slices.Concat(plain, []string{"unsafe"})},
 	{"cpu/gen", slices.Concat(plain, []string{"go/...", "os", "text/template"})},
 	{"cpu/jit/...", slices.Concat(plain, []string{"syscall", "unsafe", "golang.org/x/sys/..."})},
-	{"cpu/mem", slices.Concat(plain, []string{"syscall", "unsafe"})},
+	{"cpu/mem", slices.Concat(plain, []string{"unsafe", "golang.org/x/sys/..."})},
 	{"devices/...", slices.Concat(plain, []string{"time"})},
 	{"bios", plain},
 	{"kernel", slices.Concat(plain, codecs, []string{"os", "path/filepath",

@@ -1,5 +1,14 @@
-//go:build !unix
+//go:build !unix || aix
 
 package mem
 
-func allocate(n int) ([]byte, func(), error) { return make([]byte, n), nil, nil }
+import "errors"
+
+func allocate(n int, from *mapping) ([]byte, func(), error) {
+	if from != nil {
+		return nil, nil, errors.ErrUnsupported
+	}
+	return make([]byte, n), nil, nil
+}
+
+func fileBank(uintptr, int64, int) (bank, error) { return nil, errors.ErrUnsupported }

@@ -1,14 +1,73 @@
-//go:build unix
+//go:build unix && !aix
 
 package mem
 
-import "syscall"
+import (
+	"errors"
+	"unsafe"
 
-// allocate maps zeroed memory outside the Go heap.
-func allocate(n int) ([]byte, func(), error) {
-	b, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	"golang.org/x/sys/unix"
+)
+
+// allocate maps n bytes outside the Go heap: zeroed memory, but for a private
+// copy of a file's part at its beginning.
+func allocate(n int, from *mapping) ([]byte, func(), error) {
+	b, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return nil, nil, err
 	}
-	return b, func() { _ = syscall.Munmap(b) }, nil
+	free := func() { _ = unix.Munmap(b) }
+	if from == nil {
+		return b, free, nil
+	}
+	// SAFETY: the range lies inside b, which is ours, and nobody has used it yet.
+	at := unsafe.Pointer(unsafe.SliceData(b))
+	if _, err := unix.MmapPtr(from.fd, from.off, at, uintptr(from.n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED); err != nil {
+		free()
+		return nil, nil, err
+	}
+	return b, free, nil
+}
+
+// file is a bank in a file of the host.
+type file struct {
+	mapping
+	seen []byte
+}
+
+// fileBank keeps a copy of the descriptor.
+func fileBank(fd uintptr, off int64, n int) (bank, error) {
+	own, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &file{mapping: mapping{own, off, n}}, nil
+}
+
+// WriteAt implements bank.
+func (f *file) WriteAt(p []byte, off int64) (n int, err error) {
+	for n < len(p) && err == nil {
+		var k int
+		if k, err = unix.Pwrite(f.fd, p[n:], f.off+off+int64(n)); errors.Is(err, unix.EINTR) {
+			err = nil
+		}
+		n += max(k, 0)
+	}
+	return n, err
+}
+
+func (f *file) view(n int) (_ []byte, err error) {
+	if f.seen == nil {
+		f.seen, err = unix.Mmap(f.fd, f.off, n, unix.PROT_READ, unix.MAP_SHARED)
+	}
+	return f.seen, err
+}
+
+func (f *file) part() *mapping { return &f.mapping }
+
+func (f *file) close() error {
+	if f.seen != nil {
+		_ = unix.Munmap(f.seen)
+	}
+	return unix.Close(f.fd)
 }

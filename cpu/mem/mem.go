@@ -74,22 +74,33 @@ type Memory struct {
 	devices []deviceRange
 	watch   []Watcher
 	free    func()
+	backed  bool // by a file
 }
 
 // New makes a memory with size bytes of RAM at address 0. size must be a
 // multiple of 1 MiB, at least 1 MiB and at most MaxRAM. The host commits a page
 // only when the guest first touches it, where the host can do that.
-func New(size uint64) (*Memory, error) {
+func New(size uint64) (*Memory, error) { return newFrom(size, nil) }
+
+func checkSize(size uint64) error {
 	if size == 0 || size > MaxRAM || size%(1<<20) != 0 {
-		return nil, fmt.Errorf("mem: RAM of %d bytes: want a multiple of 1 MiB from 1 MiB to %d MiB", size, MaxRAM>>20)
+		return fmt.Errorf("mem: RAM of %d bytes: want a multiple of 1 MiB from 1 MiB to %d MiB", size, MaxRAM>>20)
+	}
+	return nil
+}
+
+// newFrom makes a memory whose RAM is from a file, or zero.
+func newFrom(size uint64, from *mapping) (*Memory, error) {
+	if err := checkSize(size); err != nil {
+		return nil, err
 	}
 	// The slack behind the last range lets a 64-bit host access start at
 	// the last byte.
-	arena, free, err := allocate(int(size) + romSpace + PageSize)
+	arena, free, err := allocate(int(size)+romSpace+PageSize, from)
 	if err != nil {
 		return nil, fmt.Errorf("mem: allocate %d MiB of guest RAM: %w", size>>20, err)
 	}
-	m := &Memory{arena: arena, size: uint32(size), free: free}
+	m := &Memory{arena: arena, size: uint32(size), free: free, backed: from != nil}
 	m.code = make([]uint64, size>>pageShift)
 	return m, nil
 }

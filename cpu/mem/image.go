@@ -1,0 +1,158 @@
+package mem
+
+import (
+	"fmt"
+	"iter"
+)
+
+// Image is RAM at rest. Memories that are made of one share its pages until they
+// write to them, on hosts that map files. It is used by one goroutine at a time,
+// but for Thaw, and closed behind the last Thaw: memories do not need it.
+type Image struct {
+	size  uint32
+	pages []uint64 // bit i%64 of word i/64 stands for page i: it may be other than zero
+	bank  bank
+}
+
+// bank holds an image's bytes.
+type bank interface {
+	// WriteAt may be called on several goroutines at a time.
+	WriteAt(p []byte, off int64) (int, error)
+	// view gives the bytes, n of them, until close.
+	view(n int) ([]byte, error)
+	// part is what an arena is made from; nil: the bytes are copied.
+	part() *mapping
+	close() error
+}
+
+// mapping is a part of a file of the host.
+type mapping struct {
+	fd  int
+	off int64
+	n   int
+}
+
+// NewImage makes an image of zeros. size is as for New.
+func NewImage(size uint64) (*Image, error) {
+	if err := checkSize(size); err != nil {
+		return nil, err
+	}
+	b, err := newBank(int(size))
+	if err != nil {
+		return nil, fmt.Errorf("mem: keep %d MiB of guest RAM: %w", size>>20, err)
+	}
+	return &Image{uint32(size), make([]uint64, size>>pageShift/64), b}, nil
+}
+
+// MapImage makes an image of a file, of which a copy of the descriptor is kept.
+// RAM is in it from off on, a multiple of the page size, and must stay as it is.
+// Pages tells nothing of it. The error is errors.ErrUnsupported where the host
+// cannot.
+func MapImage(fd uintptr, off int64, size uint64) (*Image, error) {
+	if err := checkSize(size); err != nil {
+		return nil, err
+	}
+	b, err := fileBank(fd, off, int(size))
+	if err != nil {
+		return nil, err
+	}
+	return &Image{size: uint32(size), bank: b}, nil
+}
+
+// Freeze gives an image of the RAM as it is.
+func (m *Memory) Freeze() (*Image, error) {
+	i, err := NewImage(uint64(m.size))
+	if err != nil {
+		return nil, err
+	}
+	ram := m.arena[:m.size]
+	may := func(uint32) bool { return true }
+	if !m.backed {
+		may = touched(ram)
+	}
+	for first, data := range runs(ram, may) {
+		if err := i.Put(first, data); err != nil {
+			i.Close()
+			return nil, err
+		}
+	}
+	return i, nil
+}
+
+// Put puts whole pages into the image, from page first on. Before Thaw.
+func (i *Image) Put(first uint32, data []byte) error {
+	if n := len(data); n%PageSize != 0 || uint64(first)<<pageShift+uint64(n) > uint64(i.size) {
+		return fmt.Errorf("mem: %d bytes at page %d: %w", n, first, ErrOutside)
+	}
+	if _, err := i.bank.WriteAt(data, int64(first)<<pageShift); err != nil {
+		return fmt.Errorf("mem: keep guest RAM: %w", err)
+	}
+	for p := first; p < first+uint32(len(data)>>pageShift); p++ {
+		i.pages[p/64] |= 1 << (p % 64)
+	}
+	return nil
+}
+
+// Size is that of the RAM in bytes.
+func (i *Image) Size() uint32 { return i.size }
+
+// Pages gives what was put, in rising order: the number of the first page, and
+// the bytes, which are valid during the call.
+func (i *Image) Pages() (iter.Seq2[uint32, []byte], error) {
+	b, err := i.bank.view(int(i.size))
+	if err != nil {
+		return nil, err
+	}
+	return runs(b, func(p uint32) bool { return i.pages[p/64]&(1<<(p%64)) != 0 }), nil
+}
+
+// Thaw makes a memory of the image. It may be called on several goroutines at a
+// time.
+func (i *Image) Thaw() (*Memory, error) {
+	if m := i.bank.part(); m != nil {
+		return newFrom(uint64(i.size), m)
+	}
+	m, err := New(uint64(i.size))
+	if err != nil {
+		return nil, err
+	}
+	b, err := i.bank.view(int(i.size))
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	for first, data := range runs(b, func(p uint32) bool { return i.pages[p/64]&(1<<(p%64)) != 0 }) {
+		copy(m.arena[first<<pageShift:], data)
+	}
+	return m, nil
+}
+
+// Close gives the image back to the host.
+func (i *Image) Close() error { return i.bank.close() }
+
+// maxRun is how many pages come in one piece.
+const maxRun = 256
+
+// runs gives the pages of b that may be other than zero and are.
+func runs(b []byte, may func(page uint32) bool) iter.Seq2[uint32, []byte] {
+	return func(yield func(uint32, []byte) bool) {
+		start, pages := -1, len(b)>>pageShift
+		for p := 0; p <= pages; p++ {
+			full := p < pages && may(uint32(p)) && !zero(b[p<<pageShift:(p+1)<<pageShift])
+			if start >= 0 && (!full || p-start == maxRun) {
+				if !yield(uint32(start), b[start<<pageShift:p<<pageShift]) {
+					return
+				}
+				start = -1
+			}
+			if full && start < 0 {
+				start = p
+			}
+		}
+	}
+}
+
+var zeros [PageSize]byte
+
+// zero says that a page is.
+func zero(page []byte) bool { return string(page) == string(zeros[:]) }
