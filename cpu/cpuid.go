@@ -1,6 +1,11 @@
 package cpu
 
-import "alpinevm/cpu/x86"
+import (
+	"fmt"
+	"hash/fnv"
+
+	"alpinevm/cpu/x86"
+)
 
 var cpuidFamily = family{x86.CPUID: always(cpuid)}
 
@@ -152,6 +157,26 @@ func (m Model) frequency() leaf {
 	hz := m.hertz()
 	k := hz>>32 + 1
 	return leaf{1, uint32(k), uint32(hz / k), 0}
+}
+
+// Model names what CPUID shows, which a processor has to show alike to go on from
+// another one's State: its signature, and a checksum of all leaves.
+func (c *CPU) Model() string {
+	h := fnv.New32a()
+	show := func(n, sub uint32) {
+		for _, v := range c.identify(n, sub) {
+			h.Write([]byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)})
+		}
+	}
+	for _, last := range []uint32{maxBasic, hypervisor, maxExtended} {
+		for n := last &^ 0xffff; n <= last; n++ {
+			show(n, 0)
+		}
+	}
+	for sub := range uint32(len(caches)) {
+		show(4, sub)
+	}
+	return fmt.Sprintf("%03x-%08x", c.model.signature(), h.Sum32())
 }
 
 func cpuid(c *CPU, o *op) status {

@@ -128,10 +128,11 @@ type State struct {
 	SysenterCS, SysenterESP, SysenterEIP uint32
 	TSCAux                               uint32
 
-	TLB       [numTLBs]TLB  // by Context.Half; that of NoTLB is empty for ever
-	TLBValid  [NoTLB]TLBSet // entries that may match something
-	TLBGlobal [NoTLB]TLBSet // entries that are global
-	TLBLarge  [NoTLB]TLBSet // entries that are part of a large page
+	// Translations are cached, and no part of a snapshot.
+	TLB       [numTLBs]TLB  `snapshot:"-"` // by Context.Half; that of NoTLB is empty for ever
+	TLBValid  [NoTLB]TLBSet `snapshot:"-"` // entries that may match something
+	TLBGlobal [NoTLB]TLBSet `snapshot:"-"` // entries that are global
+	TLBLarge  [NoTLB]TLBSet `snapshot:"-"` // entries that are part of a large page
 
 	GDTR, IDTR TableReg
 	Fault      Fault

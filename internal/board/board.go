@@ -5,7 +5,9 @@
 package board
 
 import (
+	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"alpinevm/cpu"
@@ -26,6 +28,8 @@ import (
 // Config describes a board and what is connected to it.
 type Config struct {
 	Memory int64 // bytes of RAM, whole MiB
+	// RAM, where not nil, is what the memory begins as, Memory bytes.
+	RAM *mem.Image
 	// Deterministic derives time from the count of instructions and fixes
 	// date and random numbers.
 	Deterministic bool
@@ -92,7 +96,8 @@ type Board struct {
 	cfg    Config
 	clock  timebase
 	timers *devices.Scheduler
-	start  time.Time // what the guest's calendar shows at time 0
+	start  time.Time     // what the guest's calendar shows at time 0
+	rested time.Duration // between a restored board's Save and its Restore
 	kicks  *kicks
 	quiet  quiet
 
@@ -111,7 +116,7 @@ type Board struct {
 	post   *debugport.POST
 	fwcfg  *fwcfg.Device // nil without firmware
 
-	plugged int // functions in slots
+	plugged []string // functions in slots, from slot 1 on
 	entropy *virtio.RNG
 	console *virtio.Console // nil without a terminal
 	cards   []*virtio.Net
@@ -138,7 +143,7 @@ type Board struct {
 func New(cfg Config) (*Board, error) {
 	b := &Board{cfg: cfg, kicks: newKicks(), quiet: newQuiet()}
 	var err error
-	if b.mem, err = mem.New(uint64(cfg.Memory)); err != nil {
+	if b.mem, err = b.memory(); err != nil {
 		return nil, err
 	}
 	if err := b.assemble(); err != nil {
@@ -146,6 +151,18 @@ func New(cfg Config) (*Board, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// memory makes RAM.
+func (b *Board) memory() (*mem.Memory, error) {
+	switch image := b.cfg.RAM; {
+	case image == nil:
+		return mem.New(uint64(b.cfg.Memory))
+	case int64(image.Size()) != b.cfg.Memory:
+		return nil, fmt.Errorf("a memory of %d MiB is restored, and there are to be %d", image.Size()>>20, b.cfg.Memory>>20)
+	default:
+		return image.Thaw()
+	}
 }
 
 func (b *Board) assemble() error {
@@ -189,7 +206,7 @@ func (b *Board) assemble() error {
 		}
 	}
 	b.entropy = virtio.NewRNG(b.mem, b.randomBytes())
-	return b.plug(b.entropy)
+	return b.plug("entropy", b.entropy)
 }
 
 // makeChips makes what is soldered to the board.
@@ -275,23 +292,31 @@ type share struct {
 }
 
 // plug puts a function into the next free slot.
-func (b *Board) plug(f devices.PCIFunction) error {
-	b.plugged++
-	return b.pci.Plug(b.plugged, f)
+func (b *Board) plug(name string, f devices.PCIFunction) error {
+	b.plugged = append(b.plugged, name)
+	return b.pci.Plug(len(b.plugged), f)
 }
+
+// Devices are the names of what is in the slots, which a board has to have alike
+// to go on from another one's State.
+func (b *Board) Devices() []string { return slices.Clone(b.plugged) }
+
+// Processor names the processor's model: its signature, frequency and features
+// (CPUID).
+func (b *Board) Processor() string { return b.cpu.Model() }
 
 // PlugNet adds a network card.
 func (b *Board) PlugNet(mac [6]byte, link virtio.Link) error {
 	card := virtio.NewNet(b.mem, mac, 0, link)
 	b.cards = append(b.cards, card)
-	return b.plug(card)
+	return b.plug("network", card)
 }
 
 // PlugP9 adds a 9P device of that mount tag.
 func (b *Board) PlugP9(tag string, s virtio.Server9P) error {
 	files := share{tag, virtio.NewP9(b.mem, tag, s)}
 	b.files = append(b.files, files)
-	return b.plug(files.P9)
+	return b.plug("files "+tag, files.P9)
 }
 
 // Date is the guest's.

@@ -28,7 +28,7 @@ func (b *Board) plugConsole(c *Console) error {
 	if c.In != nil {
 		b.keys = newInlet(c.In, b.Kick, b.console.Input, func(error) {})
 	}
-	return b.plug(b.console)
+	return b.plug("console", b.console)
 }
 
 // Resize tells the guest the console's size in characters.

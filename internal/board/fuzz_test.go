@@ -110,8 +110,8 @@ func newDriver(t *testing.T, in []byte) *driver {
 	if err := b.PlugP9("held", held); err != nil {
 		t.Fatal(err)
 	}
-	if b.plugged != fuzzSlots-1 {
-		t.Fatalf("%d devices", b.plugged)
+	if len(b.plugged) != fuzzSlots-1 {
+		t.Fatalf("%d devices", len(b.plugged))
 	}
 	if err := bios.AssignPCI(b.bus, b.firmware()); err != nil {
 		t.Fatal(err)
@@ -273,8 +273,8 @@ func FuzzBoard(f *testing.F) {
 				at := ring(b.pick(fuzzSlots), b.pick(fuzzQueues))
 				b.store(uint64(at+0xa00+b.take(1)), 4, b.take(4))
 			case 9:
-				before := b.used(b.plugged)
-				if b.held.reply(int(b.take(1)), int(b.take(2))) && b.used(b.plugged) != before {
+				before := b.used(len(b.plugged))
+				if b.held.reply(int(b.take(1)), int(b.take(2))) && b.used(len(b.plugged)) != before {
 					t.Fatal("9p: an answer to what was asked before a reset")
 				}
 			}

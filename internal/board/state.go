@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"alpinevm/cpu"
+	"alpinevm/cpu/mem"
 	"alpinevm/devices/acpi"
 	"alpinevm/devices/debugport"
 	"alpinevm/devices/fwcfg"
@@ -66,6 +67,9 @@ type RAM interface {
 
 // RAM gives the memory.
 func (b *Board) RAM() RAM { return b.mem }
+
+// Freeze gives a copy of the memory, between two steps.
+func (b *Board) Freeze() (*mem.Image, error) { return b.mem.Freeze() }
 
 // FilesState is the state of the 9P device with that mount tag. Its server's is
 // its own.
@@ -133,7 +137,7 @@ func (b *Board) Restore(image Image, s *State) error {
 		{"clock", func() error { return b.restoreClock(s) }},
 		{"pic", func() error { return b.pic.Restore(s.PIC) }},
 		{"pit", func() error { return b.pit.Restore(s.PIT) }},
-		{"rtc", func() error { return b.rtc.Restore(s.RTC) }},
+		{"rtc", func() error { return b.restoreRTC(s.RTC) }},
 		{"i8042", func() error { return b.i8042.Restore(s.I8042) }},
 		{"com1", func() error { return b.com1.Restore(s.COM1) }},
 		{"com2", func() error { return b.com2.Restore(s.COM2) }},
@@ -173,7 +177,21 @@ func (b *Board) restoreClock(s *State) error {
 		return fmt.Errorf("guest time %v", s.Now)
 	}
 	b.clock.begin(s.Now)
-	b.start = time.Unix(0, s.Start).UTC()
+	if old := time.Unix(0, s.Start).UTC(); b.cfg.Deterministic {
+		b.start = old
+	} else {
+		b.start = time.Now().Add(-s.Now)
+		b.rested = b.start.Sub(old)
+	}
+	return nil
+}
+
+// restoreRTC goes on with a calendar that shows the date as it is now.
+func (b *Board) restoreRTC(s rtc.State) error {
+	if err := b.rtc.Restore(s); err != nil {
+		return err
+	}
+	b.rtc.Advance(int64(b.rested.Round(time.Second) / time.Second))
 	return nil
 }
 

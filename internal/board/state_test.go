@@ -220,3 +220,50 @@ func TestRestoreStreams(t *testing.T) {
 		}
 	}
 }
+
+// TestDateAnew: a board that was at rest goes on with the date that it is now, and
+// with time where it was.
+func TestDateAnew(t *testing.T) {
+	image := flat(t, "FA F4") // cli, hlt: it never runs
+	before := newRig(t, Config{}, image)
+	s, err := before.Save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const rest = 3*24*time.Hour + 5*time.Hour
+	s.Start -= int64(rest) // as if it had been saved then
+	s.RTC.Seconds -= int64(rest / time.Second)
+	after := assemble(t, Config{})
+	if err := after.Restore(image, s); err != nil {
+		t.Fatal(err)
+	}
+	if off := time.Since(after.Date()).Abs(); off > time.Second {
+		t.Errorf("its date is off by %v", off)
+	}
+	if now := after.clock.Now(); now < s.Now || now > s.Now+time.Minute {
+		t.Errorf("its time was %v and is %v", s.Now, now)
+	}
+	restored := time.Unix(after.rtc.Save().Seconds, 0)
+	if off := time.Since(restored).Abs(); off > 2*time.Second {
+		t.Errorf("its calendar is off by %v", off)
+	}
+}
+
+// TestFromImage: a board's memory can begin as another's was.
+func TestFromImage(t *testing.T) {
+	before := newRig(t, Config{}, flat(t, "FA F4"))
+	ram, err := before.Freeze()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ram.Close()
+	after := assemble(t, Config{RAM: ram})
+	want, got := make([]byte, minMemory), make([]byte, minMemory)
+	before.RAM().ReadAt(want, 0)
+	if after.RAM().ReadAt(got, 0); !bytes.Equal(got, want) {
+		t.Error("the memory differs")
+	}
+	if _, err := New(Config{Memory: 2 * minMemory, RAM: ram}); err == nil {
+		t.Error("a memory of another size was taken")
+	}
+}
