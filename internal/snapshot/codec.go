@@ -103,8 +103,12 @@ var (
 	errLong  = errors.New("there is more in it than belongs there")
 )
 
-// decode fills v from b and gives what is behind it. Slices are new.
-func decode(b []byte, v reflect.Value) (rest []byte, err error) {
+// A decoder fills values. With share, bytes in what it fills are those that it has
+// read from, and not copies.
+type decoder struct{ share bool }
+
+// decode fills v from b and gives what is behind it.
+func (d decoder) decode(b []byte, v reflect.Value) (rest []byte, err error) {
 	switch v.Kind() {
 	case reflect.Bool, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Int,
 		reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uint, reflect.Float32, reflect.Float64:
@@ -114,12 +118,12 @@ func decode(b []byte, v reflect.Value) (rest []byte, err error) {
 			return nil, errShort
 		}
 		n := int64(le.Uint32(b))
-		return sequence(b[4:], n, v)
+		return d.sequence(b[4:], n, v)
 	case reflect.Array:
-		return each(b, v)
+		return d.each(b, v)
 	case reflect.Struct:
 		for _, i := range kept(v.Type()) {
-			if b, err = decode(b, v.Field(i)); err != nil {
+			if b, err = d.decode(b, v.Field(i)); err != nil {
 				return nil, err
 			}
 		}
@@ -128,9 +132,9 @@ func decode(b []byte, v reflect.Value) (rest []byte, err error) {
 	panic("BUG: snapshot: " + v.Type().String() + " is no plain data")
 }
 
-func each(b []byte, v reflect.Value) (_ []byte, err error) {
+func (d decoder) each(b []byte, v reflect.Value) (_ []byte, err error) {
 	for i := range v.Len() {
-		if b, err = decode(b, v.Index(i)); err != nil {
+		if b, err = d.decode(b, v.Index(i)); err != nil {
 			return nil, err
 		}
 	}
@@ -138,7 +142,7 @@ func each(b []byte, v reflect.Value) (_ []byte, err error) {
 }
 
 // sequence fills a text or a slice of n elements; none make it nil.
-func sequence(b []byte, n int64, v reflect.Value) ([]byte, error) {
+func (d decoder) sequence(b []byte, n int64, v reflect.Value) ([]byte, error) {
 	if v.Kind() == reflect.String || v.Type().Elem().Kind() == reflect.Uint8 {
 		if n > int64(len(b)) {
 			return nil, errShort
@@ -146,6 +150,8 @@ func sequence(b []byte, n int64, v reflect.Value) ([]byte, error) {
 		switch {
 		case v.Kind() == reflect.String:
 			v.SetString(string(b[:n]))
+		case n > 0 && d.share:
+			v.SetBytes(b[:n:n])
 		case n > 0:
 			v.SetBytes(append([]byte(nil), b[:n]...))
 		}
@@ -159,7 +165,7 @@ func sequence(b []byte, n int64, v reflect.Value) ([]byte, error) {
 		return b, nil
 	}
 	v.Set(reflect.MakeSlice(v.Type(), int(n), int(n)))
-	return each(b, v)
+	return d.each(b, v)
 }
 
 // smallest is the least that a value takes, in bytes.

@@ -47,7 +47,7 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 		return nil, fault("the checksum of the header is wrong")
 	}
 	var t table
-	if rest, err := decode(header, reflect.ValueOf(&t).Elem()); err != nil {
+	if rest, err := (decoder{}).decode(header, reflect.ValueOf(&t).Elem()); err != nil {
 		return nil, fault("the header: %w", err)
 	} else if len(rest) > 0 {
 		return nil, fault("the header: %w", errLong)

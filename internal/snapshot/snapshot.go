@@ -85,12 +85,18 @@ func Encode(name string, state any) (Section, error) {
 func (s *Section) Size() int { return len(s.data) }
 
 // Decode fills the state that a pointer leads to.
-func (s *Section) Decode(state any) error {
+func (s *Section) Decode(state any) error { return s.fill(state, decoder{}) }
+
+// DecodeShared is Decode, but the bytes in the state are the section's own, and are
+// not to be changed.
+func (s *Section) DecodeShared(state any) error { return s.fill(state, decoder{share: true}) }
+
+func (s *Section) fill(state any, d decoder) error {
 	v := reflect.ValueOf(state).Elem()
 	if want := form(v.Type()); s.Form != want {
 		return fault("section %s has another form than ours: %s", s.Name, difference(s.Form, want))
 	}
-	rest, err := decode(s.data, v)
+	rest, err := d.decode(s.data, v)
 	if err == nil && len(rest) > 0 {
 		err = errLong
 	}

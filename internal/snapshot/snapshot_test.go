@@ -169,7 +169,7 @@ func rewrite(t testing.TB, b []byte, change func(*table)) []byte {
 	b = bytes.Clone(b)
 	at, n := le.Uint64(b[24:]), le.Uint32(b[32:])
 	var tab table
-	if _, err := decode(b[at:at+uint64(n)], reflect.ValueOf(&tab).Elem()); err != nil {
+	if _, err := (decoder{}).decode(b[at:at+uint64(n)], reflect.ValueOf(&tab).Elem()); err != nil {
 		t.Fatal(err)
 	}
 	change(&tab)
