@@ -55,6 +55,8 @@ type Config struct {
 	Network  *Network
 	Consoles Consoles
 	Debug    Debug
+	// Kept is what a snapshot holds besides the machine itself.
+	Kept []Kept
 }
 
 // Boot is what a machine starts.

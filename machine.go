@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"alpinevm/cpu/mem"
 	"alpinevm/internal/board"
 	"alpinevm/kernel"
 	"alpinevm/net/usernet"
@@ -61,14 +62,18 @@ const (
 
 // assemble makes a machine with all that its Config asks for; nothing is loaded
 // yet.
-func assemble(cfg Config) (*Machine, error) {
+func assemble(cfg Config) (*Machine, error) { return assembleFrom(cfg, nil) }
+
+// assembleFrom is assemble for a machine whose memory begins as ram, if that is not
+// nil.
+func assembleFrom(cfg Config, ram *mem.Image) (*Machine, error) {
 	cfg.Memory = cmp.Or(cfg.Memory, DefaultMemory)
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
 	m := &Machine{cfg: cfg, closeWait: closeWait}
 	hardware := board.Config{
-		Memory: cfg.Memory, Deterministic: cfg.Deterministic, Serial: cfg.Consoles.Serial, SerialIn: cfg.Consoles.SerialIn,
+		Memory: cfg.Memory, RAM: ram, Deterministic: cfg.Deterministic, Serial: cfg.Consoles.Serial, SerialIn: cfg.Consoles.SerialIn,
 		Debug: cfg.Debug.Console, DebugExit: cfg.Debug.Exit, Trace: cfg.Debug.Trace, TraceTo: cfg.Debug.TraceTo, Hooks: m.hooks(),
 	}
 	if t := cfg.Consoles.Terminal; t != nil {

@@ -1,7 +1,6 @@
 package alpinevm
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -37,9 +36,6 @@ type sessionState struct {
 	Control    ctl.State
 }
 
-// errNotQuiet is of a machine that waits for the host's files. It is to step on.
-var errNotQuiet = errors.New("the host's files are being asked")
-
 // save gives a copy of the state, between two steps.
 func (m *Machine) save() (*state, error) {
 	b, err := m.board.Save() // which does what was kicked first
@@ -49,7 +45,7 @@ func (m *Machine) save() (*state, error) {
 	s := &state{Board: *b}
 	for _, srv := range m.servers {
 		if !srv.Quiet() {
-			return nil, errNotQuiet
+			return nil, ErrNotQuiet
 		}
 		s.Servers = append(s.Servers, serverState{srv.tag, srv.Save()})
 	}

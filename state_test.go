@@ -111,6 +111,17 @@ type traveller struct {
 // newTraveller makes the machine of cfg, for which nothing is loaded yet.
 func newTraveller(t *testing.T, cfg Config, terminal bool) *traveller {
 	t.Helper()
+	return travellerOf(t, cfg, terminal, assemble)
+}
+
+// newTravellerFrom makes one that goes on from a snapshot.
+func newTravellerFrom(t *testing.T, cfg Config, terminal bool, s *Snapshot) *traveller {
+	t.Helper()
+	return travellerOf(t, cfg, terminal, s.Clone)
+}
+
+func travellerOf(t *testing.T, cfg Config, terminal bool, make func(Config) (*Machine, error)) *traveller {
+	t.Helper()
 	g := &traveller{guest: &guest{t: t}}
 	session := *cfg.Session // whose input goes on where the machine before has read to
 	cfg.Session = &session
@@ -121,7 +132,7 @@ func newTraveller(t *testing.T, cfg Config, terminal bool) *traveller {
 	}
 	cfg.Consoles.Serial = &g.serial
 	var err error
-	if g.Machine, err = assemble(cfg); err != nil {
+	if g.Machine, err = make(cfg); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { g.Close() })
@@ -151,7 +162,7 @@ func (g *traveller) runTo(n uint64) {
 	}
 	for !g.board.Drained() {
 		time.Sleep(20 * time.Microsecond)
-		if _, err := g.save(); err != nil && err != errNotQuiet { // does what was kicked
+		if _, err := g.save(); err != nil && err != ErrNotQuiet { // does what was kicked
 			g.t.Fatal(err)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 // but for Thaw, and closed behind the last Thaw: memories do not need it.
 type Image struct {
 	size  uint32
-	pages []uint64 // bit i%64 of word i/64 stands for page i: it may be other than zero
+	pages []bool // which may be other than zero; nil: all
 	bank  bank
 }
 
@@ -41,12 +41,12 @@ func NewImage(size uint64) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mem: keep %d MiB of guest RAM: %w", size>>20, err)
 	}
-	return &Image{uint32(size), make([]uint64, size>>pageShift/64), b}, nil
+	return &Image{uint32(size), make([]bool, size>>pageShift), b}, nil
 }
 
 // MapImage makes an image of a file, of which a copy of the descriptor is kept.
-// RAM is in it from off on, a multiple of the page size, and must stay as it is.
-// Pages tells nothing of it. The error is errors.ErrUnsupported where the host
+// RAM is in it from off on, a multiple of the page size, and must stay as it is. The
+// image takes nothing more. The error is errors.ErrUnsupported where the host
 // cannot.
 func MapImage(fd uintptr, off int64, size uint64) (*Image, error) {
 	if err := checkSize(size); err != nil {
@@ -79,7 +79,8 @@ func (m *Memory) Freeze() (*Image, error) {
 	return i, nil
 }
 
-// Put puts whole pages into the image, from page first on. Before Thaw.
+// Put puts whole pages into the image, from page first on, before Thaw. It may be
+// called on several goroutines at a time for pages of their own.
 func (i *Image) Put(first uint32, data []byte) error {
 	if n := len(data); n%PageSize != 0 || uint64(first)<<pageShift+uint64(n) > uint64(i.size) {
 		return fmt.Errorf("mem: %d bytes at page %d: %w", n, first, ErrOutside)
@@ -88,7 +89,7 @@ func (i *Image) Put(first uint32, data []byte) error {
 		return fmt.Errorf("mem: keep guest RAM: %w", err)
 	}
 	for p := first; p < first+uint32(len(data)>>pageShift); p++ {
-		i.pages[p/64] |= 1 << (p % 64)
+		i.pages[p] = true
 	}
 	return nil
 }
@@ -103,8 +104,10 @@ func (i *Image) Pages() (iter.Seq2[uint32, []byte], error) {
 	if err != nil {
 		return nil, err
 	}
-	return runs(b, func(p uint32) bool { return i.pages[p/64]&(1<<(p%64)) != 0 }), nil
+	return runs(b, i.may), nil
 }
+
+func (i *Image) may(page uint32) bool { return i.pages == nil || i.pages[page] }
 
 // Thaw makes a memory of the image. It may be called on several goroutines at a
 // time.
@@ -121,7 +124,7 @@ func (i *Image) Thaw() (*Memory, error) {
 		m.Close()
 		return nil, err
 	}
-	for first, data := range runs(b, func(p uint32) bool { return i.pages[p/64]&(1<<(p%64)) != 0 }) {
+	for first, data := range runs(b, i.may) {
 		copy(m.arena[first<<pageShift:], data)
 	}
 	return m, nil

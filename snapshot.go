@@ -1,0 +1,384 @@
+package alpinevm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"alpinevm/cpu/mem"
+	"alpinevm/internal/snapshot"
+)
+
+// ErrNotQuiet is the error of a Capture while the host's files are being asked. The
+// machine is to step on.
+var ErrNotQuiet = errors.New("the host's files are being asked")
+
+// ErrSnapshot is the error of a file that is no snapshot, or one that this version
+// cannot read.
+var ErrSnapshot = snapshot.ErrFormat
+
+// Kept is what a Config holds and a snapshot keeps, such as the files that are in
+// memory.
+type Kept struct {
+	Name string // another one for each
+	// Save gives its state as plain data, which stays as it is. It is called on
+	// the machine goroutine, between two steps.
+	Save func() (any, error)
+	// Settle, where not nil, is called when a machine has been restored, and has
+	// found its files again.
+	Settle func()
+}
+
+// Snapshot is a machine at rest. Machines that are made of it share its memory
+// until they write to it, where the host can do that.
+type Snapshot struct {
+	header   snapshot.Header
+	sections []snapshot.Section
+	ram      *mem.Image
+
+	once sync.Once // encodes
+	kept []keptState
+	bad  error
+}
+
+// keptState is the state of a Kept that has yet to be encoded.
+type keptState struct {
+	name  string
+	state any
+}
+
+// Capture gives a snapshot of the machine, which goes on. It is to be called on
+// the machine goroutine, between two steps or in a function that was kicked. The
+// host's files may be in the way (ErrNotQuiet).
+func (m *Machine) Capture() (*Snapshot, error) {
+	state, err := m.save()
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{header: snapshot.Header{
+		Program: version(), Model: m.board.Processor(), Memory: m.cfg.Memory, Devices: m.board.Devices(), Made: time.Now().Unix(),
+	}}
+	if s.sections, err = state.sections(); err != nil {
+		return nil, err
+	}
+	for _, k := range m.cfg.Kept {
+		state, err := k.Save()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", k.Name, err)
+		}
+		s.kept = append(s.kept, keptState{k.Name, state})
+	}
+	if s.ram, err = m.board.Freeze(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Snapshot writes a snapshot of the machine to w, packed. It is to be called
+// between two steps, on the goroutine that runs the machine.
+func (m *Machine) Snapshot(w io.Writer) error {
+	s, err := m.Capture()
+	for late := time.Now().Add(m.closeWait); errors.Is(err, ErrNotQuiet); s, err = m.Capture() {
+		if time.Now().After(late) {
+			return ErrBusy
+		}
+		time.Sleep(50 * time.Microsecond) // what the files answer comes by Kick
+	}
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.Write(w)
+}
+
+// Names of the sections.
+const (
+	boardSection   = "board." // and the name of a field of board.State
+	serverSection  = "9p."    // and a mount tag
+	sessionSection = "session"
+	initrdSection  = "initrd"
+	keptSection    = "kept." // and a name
+)
+
+// initrd is a section.
+type initrd struct{ Data []byte }
+
+// sections encodes the state.
+func (s *state) sections() (list []snapshot.Section, err error) {
+	add := func(name string, state any) {
+		if err == nil {
+			var one snapshot.Section
+			one, err = snapshot.Encode(name, state)
+			list = append(list, one)
+		}
+	}
+	parts := reflect.ValueOf(s.Board)
+	for i := range parts.NumField() {
+		add(boardSection+parts.Type().Field(i).Name, parts.Field(i).Interface())
+	}
+	for _, srv := range s.Servers {
+		add(serverSection+srv.Tag, srv.State)
+	}
+	for _, one := range s.Session {
+		add(sessionSection, one)
+		add(initrdSection, initrd{s.Initrd})
+	}
+	return list, err
+}
+
+// state decodes the sections of a machine with these 9P devices.
+func (s *Snapshot) state(tags []string) (*state, error) {
+	st := &state{}
+	parts := reflect.ValueOf(&st.Board).Elem()
+	for i := range parts.NumField() {
+		if err := s.decode(boardSection+parts.Type().Field(i).Name, parts.Field(i).Addr().Interface()); err != nil {
+			return nil, err
+		}
+	}
+	for _, tag := range tags {
+		one := serverState{Tag: tag}
+		if err := s.decode(serverSection+tag, &one.State); err != nil {
+			return nil, err
+		}
+		st.Servers = append(st.Servers, one)
+	}
+	if !s.hasSection(sessionSection) {
+		return st, nil
+	}
+	st.Session = make([]sessionState, 1)
+	if err := s.decode(sessionSection, &st.Session[0]); err != nil {
+		return nil, err
+	}
+	var rd initrd
+	err := s.decodeShared(initrdSection, &rd)
+	st.Initrd = rd.Data
+	return st, err
+}
+
+// section finds a section.
+func (s *Snapshot) section(name string) (*snapshot.Section, error) {
+	i := slices.IndexFunc(s.sections, func(x snapshot.Section) bool { return x.Name == name })
+	if i < 0 {
+		return nil, fmt.Errorf("%w: there is no section %s", ErrSnapshot, name)
+	}
+	return &s.sections[i], nil
+}
+
+func (s *Snapshot) hasSection(name string) bool {
+	_, err := s.section(name)
+	return err == nil
+}
+
+func (s *Snapshot) decode(name string, state any) error {
+	x, err := s.section(name)
+	if err != nil {
+		return err
+	}
+	return x.Decode(state)
+}
+
+func (s *Snapshot) decodeShared(name string, state any) error {
+	x, err := s.section(name)
+	if err != nil {
+		return err
+	}
+	return x.DecodeShared(state)
+}
+
+// Has tells whether the snapshot keeps something of that name.
+func (s *Snapshot) Has(name string) bool { return s.encode() == nil && s.hasSection(keptSection+name) }
+
+// Decode fills the state that a pointer leads to with what a Kept of that name has
+// saved. What is in it is shared by all who decode it, and is not to be changed.
+func (s *Snapshot) Decode(name string, state any) error {
+	if err := s.encode(); err != nil {
+		return err
+	}
+	return s.decodeShared(keptSection+name, state)
+}
+
+// Clone makes a machine that goes on from the snapshot. cfg is as for New, but for
+// what belongs to the host and what Decode has given; Memory may be 0. Several
+// clones may be made, also at a time.
+func (s *Snapshot) Clone(cfg Config) (*Machine, error) {
+	if err := s.encode(); err != nil {
+		return nil, err
+	}
+	if cfg.Memory == 0 {
+		cfg.Memory = s.header.Memory
+	}
+	m, err := assembleFrom(cfg, s.ram)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.revive(m); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// revive has a machine that has just been assembled go on from the snapshot.
+func (s *Snapshot) revive(m *Machine) error {
+	if model := m.board.Processor(); model != s.header.Model {
+		return fmt.Errorf("restore: the processor is %s, and was %s", model, s.header.Model)
+	}
+	if err := sameDevices(m.board.Devices(), s.header.Devices); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	var tags []string
+	for _, srv := range m.servers {
+		tags = append(tags, srv.tag)
+	}
+	state, err := s.state(tags)
+	if err != nil {
+		return err
+	}
+	if err := m.restore(state); err != nil {
+		return err
+	}
+	for _, k := range m.cfg.Kept {
+		if k.Settle != nil {
+			k.Settle()
+		}
+	}
+	if t := m.cfg.Consoles.Terminal; t != nil {
+		m.board.Resize(t.Cols, t.Rows)
+	}
+	return nil
+}
+
+// sameDevices names the first device in which a machine differs from what it was.
+func sameDevices(have, had []string) error {
+	for i := range max(len(have), len(had)) {
+		switch {
+		case i >= len(have):
+			return fmt.Errorf("the device %q is missing", had[i])
+		case i >= len(had):
+			return fmt.Errorf("the device %q was not there", have[i])
+		case have[i] != had[i]:
+			return fmt.Errorf("the device %q is where %q was", have[i], had[i])
+		}
+	}
+	return nil
+}
+
+// encode encodes, once, what Capture had no time for.
+func (s *Snapshot) encode() error {
+	s.once.Do(func() {
+		for _, k := range s.kept {
+			one, err := snapshot.Encode(keptSection+k.name, k.state)
+			if err != nil {
+				s.bad = err
+				return
+			}
+			s.sections = append(s.sections, one)
+		}
+		s.kept = nil
+	})
+	return s.bad
+}
+
+// Write writes the snapshot as a file that is small, to be sent around.
+func (s *Snapshot) Write(w io.Writer) error {
+	return s.write(func(pages snapshot.Memory) error { return snapshot.WritePacked(w, s.header, s.sections, pages) })
+}
+
+// WriteRaw writes the snapshot to an empty file, such as an *os.File, of which
+// OpenSnapshot makes machines at once.
+func (s *Snapshot) WriteRaw(f interface {
+	io.WriterAt
+	Truncate(size int64) error
+}) error {
+	return s.write(func(pages snapshot.Memory) error { return snapshot.WriteRaw(f, s.header, s.sections, pages) })
+}
+
+func (s *Snapshot) write(to func(snapshot.Memory) error) error {
+	if err := s.encode(); err != nil {
+		return err
+	}
+	pages, err := s.ram.Pages()
+	if err != nil {
+		return err
+	}
+	return to(pages)
+}
+
+// OpenSnapshot reads a snapshot of size bytes. Where r has a descriptor, as an
+// *os.File has, and its layout allows it, memory stays in the file, which must not
+// change as long as machines that were made of it run.
+func OpenSnapshot(r io.ReaderAt, size int64) (*Snapshot, error) {
+	f, err := snapshot.Open(r, size)
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{header: f.Header}
+	if s.sections, err = f.All(); err != nil {
+		return nil, err
+	}
+	if s.ram, err = openMemory(f, r); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openMemory maps memory, or loads it.
+func openMemory(f *snapshot.File, r io.ReaderAt) (*mem.Image, error) {
+	file, has := r.(interface{ Fd() uintptr })
+	if at, ok := f.Mapped(); ok && has {
+		if image, err := mem.MapImage(file.Fd(), at, uint64(f.Memory)); !errors.Is(err, errors.ErrUnsupported) {
+			return image, err
+		}
+	}
+	image, err := mem.NewImage(uint64(f.Memory))
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Load(image.Put); err != nil {
+		image.Close()
+		return nil, err
+	}
+	return image, nil
+}
+
+// maxSnapshot bounds what Restore reads, in bytes.
+const maxSnapshot = 2 * MaxMemory
+
+// Restore makes a machine of a snapshot that is read from r to its end. cfg is as
+// for Snapshot.Clone.
+func Restore(r io.Reader, cfg Config) (*Machine, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxSnapshot))
+	if err != nil {
+		return nil, err
+	}
+	s, err := OpenSnapshot(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	return s.Clone(cfg)
+}
+
+// Close gives the memory back to the host. Machines that were made of the snapshot
+// do not need it.
+func (s *Snapshot) Close() error { return s.ram.Close() }
+
+// version names the version that writes snapshots.
+func version() string {
+	name := "alpinevm"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		name += " " + info.Main.Version
+		for _, x := range info.Settings {
+			if x.Key == "vcs.revision" {
+				name += " " + x.Value
+			}
+		}
+	}
+	return name
+}
