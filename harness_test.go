@@ -71,10 +71,18 @@ func newGuest(t testing.TB, cfg Config) *guest {
 func (g *guest) stepUntil(budget uint64, done func() bool) *End {
 	g.t.Helper()
 	for last := g.Instructions() + budget; g.Instructions() < last; {
-		switch s, _ := g.Step(); s {
+		s, _ := g.Step()
+		if e, ok := g.End(); ok && s != Ended {
+			g.t.Fatalf("ended by %s, and Step says %v", e.Cause, s)
+		}
+		switch s {
 		case Ended:
 			if g.board.Drained() {
-				return g.end
+				e, ok := g.End()
+				if !ok {
+					g.t.Fatal("Step says that the machine has ended, End that it has not")
+				}
+				return &e
 			}
 			time.Sleep(20 * time.Microsecond)
 		case Idle, Blocked:
