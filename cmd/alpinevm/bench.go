@@ -35,7 +35,9 @@ Peers (--vs):
   interpreter, translator, translator-strict
            the same machine, with that engine
 
---engine says which engine the machine itself has.`
+--engine says which engine the machine itself has.
+
+Since it starts programs beside the guest, it is not confined as alpinevm run is.`
 
 func newBench() *cobra.Command {
 	c := &cobra.Command{

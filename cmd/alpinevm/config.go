@@ -60,6 +60,9 @@ func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 	if s.Config.Network, err = f.network.config(f.deterministic); err != nil {
 		return nil, err
 	}
+	if moreVolumes != nil {
+		s.Config.Volumes = moreVolumes()
+	}
 	s.Volumes, err = parseVolumes(f.volumes)
 	return s, err
 }

@@ -22,6 +22,7 @@ import (
 
 	"alpinevm"
 	"alpinevm/fs9p/statefs"
+	"alpinevm/internal/confine"
 	"alpinevm/kernel/apk"
 	"alpinevm/net/usernet"
 )
@@ -93,6 +94,7 @@ func (d doctor) checks() []check {
 			return checkServer(ctx, strings.TrimRight(d.mirror, "/")+"/", "kernels come from the cache and --kernel FILE only; behind a proxy set HTTPS_PROXY, or give another server by --mirror URL")
 		}},
 		{"icmp", checkPing},
+		{"confine", func(context.Context) finding { return checkConfinement(confine.Probe(), os.Geteuid() == 0) }},
 		{"go", checkGo},
 		{"qemu", checkQEMU},
 		{"32-bit", check32Bit},
@@ -242,6 +244,32 @@ func reason(err error) string {
 		err = of.Err
 	}
 	return err.Error()
+}
+
+// checkConfinement says what holds us while a guest runs.
+func checkConfinement(layers []confine.Layer, root bool) finding {
+	var holds, lacks []string
+	for _, l := range layers {
+		if l.Err == nil {
+			holds = append(holds, l.Name)
+		} else {
+			lacks = append(lacks, l.Name+": "+l.Err.Error())
+		}
+	}
+	var f finding
+	switch {
+	case len(holds) == 0:
+		f = lack(strings.Join(lacks, ", "), "the emulator alone keeps a guest in")
+	case len(lacks) > 0:
+		f = lack(strings.Join(lacks, ", "), "what holds a guest that gets out of the emulator is "+strings.Join(holds, ", "))
+	default:
+		f = have("%s hold a guest that gets out of the emulator", strings.Join(holds, ", "))
+	}
+	if root {
+		f.text += "; you are root"
+		f.advice = strings.TrimPrefix(f.advice+"; run it as another user", "; ")
+	}
+	return f
 }
 
 func checkPing(ctx context.Context) finding {

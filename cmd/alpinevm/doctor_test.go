@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"alpinevm/internal/confine"
 )
 
 // TestDoctor looks at this host with servers that answer, refuse and hang.
@@ -89,6 +91,30 @@ func TestDoctorPrograms(t *testing.T) {
 	for _, look := range []func(context.Context) finding{checkGo, checkQEMU} {
 		if f := look(t.Context()); !f.missing || f.fatal || f.advice == "" {
 			t.Errorf("%+v", f)
+		}
+	}
+}
+
+func TestDoctorConfinement(t *testing.T) {
+	none := errors.New("the kernel has none")
+	for _, tt := range []struct {
+		layers  []confine.Layer
+		root    bool
+		missing bool
+		want    string
+	}{
+		{[]confine.Layer{{Name: "a"}, {Name: "b"}}, false, false, "a, b hold a guest that gets out of the emulator"},
+		{[]confine.Layer{{Name: "a"}, {Name: "b"}}, true, false, "a, b hold a guest that gets out of the emulator; you are root; run it as another user"},
+		{[]confine.Layer{{Name: "a"}, {Name: "b", Err: none}}, false, true, "b: the kernel has none; what holds a guest that gets out of the emulator is a"},
+		{[]confine.Layer{{Name: "b", Err: none}}, true, true, "b: the kernel has none; you are root; the emulator alone keeps a guest in; run it as another user"},
+	} {
+		f := checkConfinement(tt.layers, tt.root)
+		got := f.text
+		if f.advice != "" {
+			got += "; " + f.advice
+		}
+		if f.missing != tt.missing || f.fatal || got != tt.want {
+			t.Errorf("%+v, want %q", f, tt.want)
 		}
 	}
 }

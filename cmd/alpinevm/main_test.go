@@ -11,13 +11,34 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"alpinevm"
+	"alpinevm/fs9p/hostfs"
 	"alpinevm/internal/guesttest"
 )
 
 // TestMain makes the test binary the program itself, under its name, so that
 // tests drive what users run.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"alpinevm": main, "crash-in-raw-mode": crashInRawMode, "genrom": makeROM})
+	testscript.Main(m, map[string]func(){"alpinevm": func() { dig(); main() }, "crash-in-raw-mode": crashInRawMode, "genrom": makeROM})
+}
+
+// holeVariable names, in the environment, a folder that a guest is to have at
+// /hole although nobody shares it: a hole in the emulator.
+const holeVariable = "ALPINEVM_TEST_HOLE"
+
+// dig makes the hole.
+func dig() {
+	folder := os.Getenv(holeVariable)
+	if folder == "" {
+		return
+	}
+	moreVolumes = func() []alpinevm.Volume {
+		fs, err := hostfs.New(folder)
+		if err != nil {
+			panic(err)
+		}
+		return []alpinevm.Volume{{Target: "/hole", FS: fs}}
+	}
 }
 
 // makeROM writes a ROM image of 64 KiB: "genrom FILE CODE". The reset vector

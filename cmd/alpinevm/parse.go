@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -11,9 +12,9 @@ import (
 	"alpinevm/launch"
 )
 
-// parseMemory reads a size as docker writes it: 512m, 1g, 524288k, or bytes.
-// A plain number below 1,048,576 counts MiB, as qemu's -m does.
-func parseMemory(s string) (int64, error) {
+// parseSize reads a size as docker writes it: 512m, 1g, 524288k, or bytes. A
+// plain number below 1,048,576 counts MiB, as qemu's -m does.
+func parseSize(what, s string) (int64, error) {
 	num := strings.TrimRight(strings.ToLower(s), "ib")
 	shift := 0
 	if num != "" {
@@ -30,13 +31,21 @@ func parseMemory(s string) (int64, error) {
 		num = num[:len(num)-1]
 	}
 	n, err := strconv.ParseInt(num, 10, 40)
-	if err != nil || n <= 0 {
-		return 0, fmt.Errorf("memory %q: want a size such as 512M or 1G", s)
+	if err != nil || n <= 0 || n > math.MaxInt64>>shift {
+		return 0, fmt.Errorf("%s %q: want a size such as 512M or 1G", what, s)
 	}
 	if shift == 0 && n < 1<<20 {
 		shift = 20
 	}
-	n <<= shift
+	return n << shift, nil
+}
+
+// parseMemory reads the size of a guest's memory.
+func parseMemory(s string) (int64, error) {
+	n, err := parseSize("memory", s)
+	if err != nil {
+		return 0, err
+	}
 	if n < alpinevm.MinMemory || n > alpinevm.MaxMemory {
 		return 0, fmt.Errorf("memory %q: want %dM to %dG", s, alpinevm.MinMemory>>20, alpinevm.MaxMemory>>30)
 	}

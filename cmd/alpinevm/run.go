@@ -28,6 +28,8 @@ type runFlags struct {
 	debugConsole                     bool
 	engine                           string
 	deterministic                    bool
+	noConfine                        bool
+	hostMemory                       string
 	network                          networkFlags
 	image                            imageFlags
 	name                             string
@@ -67,6 +69,11 @@ ended, with all else in the guest; a second SIGTERM, or a third SIGINT in a row,
 switches the machine off. SIGQUIT, --timeout, and the other signals where there is
 no command that gets them, end the guest in an orderly way; a second one switches
 it off.
+
+On Linux, while a guest runs, this process reaches the host's files that are
+shared with it and those that keep it, can start no program, and cannot get more
+rights (alpinevm doctor says what of it this host has). As root it is better run
+by another user.
 
 Exit codes:
   N      the command's; 128 and N where signal N ended it
@@ -139,6 +146,8 @@ func newRun() *cobra.Command {
 	fl.Uint16Var(&f.debugExit, "debug-exit", 0, "end the machine with the value that is written to this `PORT`")
 	fl.BoolVar(&f.debugConsole, "debug-console", false, "show on standard error what is written to ports E9h and 402h")
 	addEngine(c, &f.engine)
+	fl.StringVar(&f.hostMemory, "host-memory", "6G", "switch the guest off when we take more than `SIZE` of the host's memory beside the guest's, or nine tenths of all that the host has")
+	fl.BoolVar(&f.noConfine, "no-confine", false, "do without what confines us on Linux while the guest runs: Landlock, a filter of system calls, no core files")
 	fl.BoolVar(&f.deterministic, "deterministic", false, "derive time from the instruction count: two runs are the same")
 	f.network.add(fl)
 	f.image.add(fl)

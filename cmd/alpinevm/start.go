@@ -28,6 +28,10 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if err := f.image.fetch.check(f.quiet); err != nil {
 		return err
 	}
+	beside, err := parseSize("--host-memory", f.hostMemory)
+	if err != nil {
+		return err
+	}
 	keepBrokenPipes()
 	host, err := f.host()
 	if err != nil {
@@ -69,7 +73,7 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		}
 	}()
 	tidy()
-	w.m = m
+	w.m, w.limit = m, newMemoryLimit(cfg.Memory, beside)
 	defer w.start(f.timeout)()
 	f.tell(m, cfg, w.note)
 	leave, err := host.enter(m)
@@ -87,6 +91,7 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 			}
 		}()
 	}
+	f.confine(cfg.Network != nil, host.tty != nil, w.note)
 	end, err := m.Run(ctx)
 	if errors.Is(err, errQuit) {
 		if host.tty != nil && !f.quiet {

@@ -86,6 +86,8 @@ type watch struct {
 	program bool         // there is a command
 	proxy   []os.Signal  // what is passed on to it
 	signals chan os.Signal
+	limit   *memoryLimit // of this process
+	full    <-chan error // gets how it was exceeded
 
 	listening atomic.Bool // the command has begun, or the guest's own programs
 
@@ -128,6 +130,7 @@ func (w *watch) interrupt() bool {
 func (w *watch) start(timeout time.Duration) (stop func()) {
 	signal.Notify(w.signals, append(slices.Clone(endSignals), userSignals...)...)
 	done := make(chan struct{})
+	w.full = w.limit.watch(done)
 	var late <-chan time.Time
 	if timeout > 0 {
 		late = time.After(timeout)
@@ -156,6 +159,9 @@ func (w *watch) follow(late <-chan time.Time, done <-chan struct{}) (cause error
 			return errTimeout
 		case cause := <-w.disk:
 			return cause
+		case cause := <-w.full:
+			w.cut(cause)
+			return nil
 		case <-over:
 			return told
 		case <-done:
@@ -206,6 +212,9 @@ func (w *watch) end(cause error, done <-chan struct{}) {
 		select {
 		case <-over:
 			w.note("the guest did not end within %s of %s and was switched off", w.grace, cause)
+			w.cut(cause)
+			return
+		case cause := <-w.full:
 			w.cut(cause)
 			return
 		case s := <-w.signals:

@@ -8,6 +8,15 @@ import (
 	"kernel.org/pub/linux/libs/security/libcap/psx"
 )
 
+// noNewPrivs has no program that a thread might start give it more rights.
+func noNewPrivs() error {
+	_, _, e := psx.Syscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
+	if e != 0 {
+		return fmt.Errorf("prctl: %w", e)
+	}
+	return nil
+}
+
 // keptCapabilities are what root keeps: the rights over files that are another's,
 // which a shared folder is full of, low ports and echo requests.
 var keptCapabilities = []uint{

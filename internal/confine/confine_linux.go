@@ -18,6 +18,7 @@ type step struct {
 
 // steps in their order: the filter of system calls would refuse the others.
 var steps = []step{
+	{"no_new_privs", func(Config) error { return noNewPrivs() }, func() error { return nil }},
 	{"no core files", func(Config) error { return unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) }, func() error { return nil }},
 	{"capabilities", func(Config) error { return dropCapabilities() }, func() error { return nil }},
 	{"Landlock", restrictFiles, probeLandlock},

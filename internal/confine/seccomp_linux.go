@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 
 	"github.com/elastic/go-seccomp-bpf"
@@ -102,7 +101,7 @@ func probeSeccomp() error {
 	return nil
 }
 
-// filterCalls leaves the calls above, in all threads. It sets no_new_privs.
+// filterCalls leaves the calls above, in all threads, which have no_new_privs.
 //
 // Each bound is a filter of its own, of which the strictest counts: in one that
 // holds several, go-seccomp-bpf 1.6.0 goes on to compare an argument with the
@@ -133,11 +132,6 @@ func filterCalls(c Config) error {
 	if c.Network {
 		allow("socketcall") // which stands for all that are about connections, on 386
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("no_new_privs: %w", err)
-	}
 	for _, b := range limited {
 		if _, ok := here.SyscallNames[b.name]; ok {
 			refused := seccomp.SyscallGroup{Action: seccomp.ActionErrno, NamesWithCondtions: []seccomp.NameWithConditions{b.refusal()}}
@@ -151,7 +145,7 @@ func filterCalls(c Config) error {
 	return load(seccomp.ActionErrno, allowed, absent)
 }
 
-// load adds a filter for all threads, which get this one's no_new_privs with it.
+// load adds a filter for all threads.
 func load(otherwise seccomp.Action, groups ...seccomp.SyscallGroup) error {
 	return seccomp.LoadFilter(seccomp.Filter{
 		Flag: seccomp.FilterFlagTSync, Policy: seccomp.Policy{DefaultAction: otherwise, Syscalls: groups},

@@ -167,6 +167,9 @@ func lock(ctx context.Context, name string) (m *Machine, err error) {
 	return m, nil
 }
 
+// Dir is the machine's folder: nothing else is written to while it runs.
+func (m *Machine) Dir() string { return m.dir }
+
 // Close lets others use the machine. One that has not come to run is as if it had
 // never been made.
 func (m *Machine) Close() error {
