@@ -15,9 +15,12 @@ var moreVolumes func() []alpinevm.Volume
 // resolverFiles are what names are looked up by.
 var resolverFiles = []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"}
 
+// asRoot is for who sits at the terminal; others ask doctor.
+const asRoot = "as root: better run it as another user, who has less that a guest could get at"
+
 // confine takes from this process what the machine, which is about to run, has
 // no use for. What the host has not got is left out; doctor names it.
-func (f *runFlags) confine(network, terminal bool, note func(format string, args ...any)) {
+func (f *runFlags) confine(network bool, note func(format string, args ...any)) {
 	if f.noConfine {
 		if os.Geteuid() == 0 {
 			note("as root and with --no-confine: whoever gets out of the guest is root on the host")
@@ -35,8 +38,8 @@ func (f *runFlags) confine(network, terminal bool, note func(format string, args
 	case os.Geteuid() != 0:
 	case !confine.Holds(layers):
 		note("as root, and this host does not hold us as it could (alpinevm doctor): better run it as another user")
-	case terminal:
-		note("as root: better run it as another user, who has less that a guest could get at")
+	case interactive():
+		note(asRoot)
 	}
 }
 

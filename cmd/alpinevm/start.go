@@ -91,7 +91,7 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 			}
 		}()
 	}
-	f.confine(cfg.Network != nil, host.tty != nil, w.note)
+	f.confine(cfg.Network != nil, w.note)
 	end, err := m.Run(ctx)
 	if errors.Is(err, errQuit) {
 		if host.tty != nil && !f.quiet {
