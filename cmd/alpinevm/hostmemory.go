@@ -14,10 +14,6 @@ import (
 	"github.com/docker/go-units"
 )
 
-// What we may take of the host's memory beside the guest's own, if no flag says
-// otherwise: what a guest's files in memory can be, and as much again.
-const defaultHostMemory = 6 << 30
-
 // hostShare is the part of the host's memory, or of what a control group has of
 // it, that we and the guest take at most, in tenths: behind it the kernel would
 // choose which process to end.

@@ -29,7 +29,7 @@ var steps = []step{
 func Apply(c Config) []Layer {
 	// What the standard library would read of the host later is read now, or in
 	// a way that needs no more.
-	time.Now().Local().Zone()
+	_, _ = time.Now().Local().Zone()
 	net.DefaultResolver.PreferGo = true
 	var layers []Layer
 	for _, s := range steps {
