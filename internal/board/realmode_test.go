@@ -78,6 +78,9 @@ func TestNoBIOS(t *testing.T) {
 // TestKernelsOfOthers boots what Debian has that is no Linux: memtest86+ as a
 // Linux kernel is booted, and iPXE and memdisk, with a disk, by SeaBIOS.
 func TestKernelsOfOthers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("boots a guest")
+	}
 	for _, tt := range []struct {
 		name, cmdline string
 		bios          bool
