@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"alpinevm/cpu/softfloat"
 	"alpinevm/cpu/x86"
 )
 
@@ -556,28 +555,4 @@ func FuzzX87(f *testing.F) {
 			}
 		}
 	})
-}
-
-// BenchmarkX87 is a loop of loads, arithmetic and stores as a compiler for the
-// 387 writes them.
-func BenchmarkX87(b *testing.B) {
-	c := newFlat(b, 4<<20, []byte{
-		0xdd, 0x05, 0, 0, 0x20, 0, // fld qword [200000h]
-		0xdc, 0x0d, 8, 0, 0x20, 0, // fmul qword [200008h]
-		0xdd, 0x05, 0x10, 0, 0x20, 0, // fld qword [200010h]
-		0xd8, 0xc1, // fadd st,st1
-		0xde, 0xc1, // faddp
-		0xdd, 0x1d, 0x18, 0, 0x20, 0, // fstp qword [200018h]
-		0xeb, 0xe2, // jmp start
-	})
-	c.setX87(0x37f)
-	for i, v := range []float64{1.1, 2.7, 3.9} {
-		c.ram.Store64(scratch+8*uint32(i), binary.LittleEndian.Uint64(mem64(v)))
-	}
-	c.Run(7)
-	b.ResetTimer()
-	c.Run(b.N)
-	if c.FPU.SW&fpuSF != 0 || softfloat.Flags(c.FPU.SW)&softfloat.IE != 0 {
-		b.Fatalf("SW %04x", c.FPU.SW)
-	}
 }

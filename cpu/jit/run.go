@@ -84,18 +84,23 @@ func (t *Translator) enter(index uint32, i int) (uint32, int) {
 	}
 	t.setHalf(b.User)
 	t.Stats.Entries++
-	load(m.Context, &c.State)
+	load(m.Context, &c.State, i > 0)
 	t.target.Enter(code)
 	store(m.Context, &c.State)
 	ran := left - int64(m.Budget) // instructions of all blocks begun
 
 	value := m.Exit &^ ExitKind
 	switch m.Exit & ExitKind {
-	case ExitInst, ExitMiss:
+	case ExitInst, ExitMiss, ExitBarred:
+		kind := m.Exit & ExitKind
 		index, i = value>>instBits, int(value&(1<<instBits-1))
 		b = &t.store.Blocks[index]
 		c.Advance(uint64(ran)-uint64(int(b.N)-i), b.EIP+uint32(t.store.Ops[b.Ops+uint32(i)].Guest))
-		return t.interpret(index, i, m.Exit&ExitKind == ExitMiss)
+		if index, i = t.interpret(index, i, kind == ExitMiss); kind == ExitBarred {
+			// Code behind it counts on its being allowed.
+			return 0, again
+		}
+		return index, i
 	case ExitBudget:
 		t.Stats.Budget++
 		b = &t.store.Blocks[value>>instBits]

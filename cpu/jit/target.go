@@ -82,9 +82,15 @@ type Context struct {
 	Mask   [4]uint32
 	MXCSR  uint32 // the guest's, with all exceptions masked
 	Host   uint32 // MXCSR as Go wants it
-	// NoSSE and NoMMX are not 0 where instructions of these may raise an
-	// exception: the interpreter executes them.
-	NoSSE, NoMMX uint32
+	HostCW uint32 // the x87 control word as Go wants it
+	// NoSSE, NoMMX and NoX87 are not 0 where instructions of these may raise
+	// an exception: the interpreter executes them. NoMMX is not 0 as well
+	// while HeldX87 says that the registers are not in the State.
+	NoSSE, NoMMX, NoX87 uint32
+	// HeldSSE and HeldX87 are not 0 where XMM registers and MXCSR, or the
+	// x87 state without its pointers, are in the host's own while code runs.
+	// Leaving puts them into the State, and entering takes them again.
+	HeldSSE, HeldX87 uint32
 }
 
 // Kinds of exits, the upper bits of Context.Exit.
@@ -95,6 +101,7 @@ const (
 	ExitEdge                       // an edge is not linked
 	ExitJump                       // an indirect jump to EIP is not in the table
 	ExitPage                       // the second page of a block that crosses pages has changed
+	ExitBarred                     // the instruction is to be interpreted, and so may others of its family in the block
 
 	ExitKind  uint32 = 7 << 29
 	exitValue        = ^ExitKind

@@ -108,14 +108,14 @@ var flagUses = [numOps]FlagUse{
 	PCMPISTRI: {0, FlagsArith, FlagsArith},
 	RDRAND:    {0, FlagsArith, FlagsArith},
 	RDSEED:    {0, FlagsArith, FlagsArith},
-	FCOMI:     {0, FlagsArith, 0}, // an unmasked exception leaves them
-	FCOMIP:    {0, FlagsArith, 0},
-	FUCOMI:    {0, FlagsArith, 0},
-	FUCOMIP:   {0, FlagsArith, 0},
-	UCOMISS:   {0, FlagsArith, 0},
-	UCOMISD:   {0, FlagsArith, 0},
-	COMISS:    {0, FlagsArith, 0},
-	COMISD:    {0, FlagsArith, 0},
+	FCOMI:     {0, FlagsArith, FlagsArith},
+	FCOMIP:    {0, FlagsArith, FlagsArith},
+	FUCOMI:    {0, FlagsArith, FlagsArith},
+	FUCOMIP:   {0, FlagsArith, FlagsArith},
+	UCOMISS:   {0, FlagsArith, FlagsArith},
+	UCOMISD:   {0, FlagsArith, FlagsArith},
+	COMISS:    {0, FlagsArith, FlagsArith},
+	COMISD:    {0, FlagsArith, FlagsArith},
 }
 
 // Flags returns what the instruction does with EFLAGS. A fault that it raises

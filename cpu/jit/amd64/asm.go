@@ -253,6 +253,9 @@ func (a *asm) movImm(r reg, v uint32) {
 // lea is LEA r32, m: the address modulo 2^32.
 func (a *asm) lea(r reg, m loc) { a.op(0, w32, 0x8d, uint8(r), m) }
 
+// lea64 is LEA r64, m: the host's address.
+func (a *asm) lea64(r reg, m loc) { a.op(0, w64, 0x8d, uint8(r), m) }
+
 // jmp and jcc append a jump to a code offset.
 func (a *asm) jmp(to uint32) {
 	a.bytes(0xe9)

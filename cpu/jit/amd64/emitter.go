@@ -28,9 +28,11 @@ type emitter struct {
 	// wrongAF says that AF in the host's register is what its shifts leave.
 	wrongAF bool
 	merged  bool // see inContext
-	// sseChecked and mmxChecked say that the block has looked whether such
-	// instructions may be executed; inMMX that the x87 state is MMX's.
-	sseChecked, mmxChecked, inMMX bool
+	// inSSE and inX87 say that XMM registers, or the x87 state, are held in the
+	// host's; mmxAllowed that those of MMX are in the State and may be used,
+	// inMMX that the x87 state is MMX's.
+	inSSE, inX87, mmxAllowed, inMMX bool
+	x87                             x87Notes
 }
 
 func (e *emitter) begin(t *Target, s *jit.Store) {
@@ -41,6 +43,7 @@ func (e *emitter) begin(t *Target, s *jit.Store) {
 
 // leave appends what leaves with an exit's number: 11 bytes.
 func (e *emitter) leave(a *asm, id uint32) {
+	e.tellX87(a)
 	a.movImm(r10, id)
 	a.jmp(e.t.stubs.exit)
 }
@@ -67,6 +70,9 @@ func (e *emitter) block(u *jit.Unit, i int) {
 	for k := range b.Insts {
 		e.i, e.in = k, &b.Insts[k]
 		ops[k] = jit.Op{Code: uint16(e.hot.pos() - b.Code), Guest: uint16(e.in.EIP - b.EIP)}
+		if e.in.Ends() {
+			e.settleX87()
+		}
 		if e.in.Native {
 			e.inst()
 		} else {
@@ -76,6 +82,7 @@ func (e *emitter) block(u *jit.Unit, i int) {
 	if b.Ends {
 		return
 	}
+	e.settleX87()
 	e.next()
 }
 
@@ -83,25 +90,16 @@ func (e *emitter) block(u *jit.Unit, i int) {
 // the flags are in both places, since entering restores them.
 func (e *emitter) interpreted() {
 	e.save()
+	e.settleX87()
 	e.leave(&e.hot, jit.ExitID(jit.ExitInst, e.b.Index, e.i))
 	e.inHost, e.inMem, e.wrongAF = true, true, false
 	e.forget()
 }
 
-// forget drops what is known of the state of SSE and MMX.
-func (e *emitter) forget() { e.sseChecked, e.mmxChecked, e.inMMX = false, false, false }
-
-// allowed makes the interpreter execute the instruction where the word of the
-// context at off is not 0, unless that was looked at before.
-func (e *emitter) allowed(checked *bool, off int32) {
-	if *checked {
-		return
-	}
-	e.spoil()
-	e.hot.aluImm(aluCMP, w32, at(r15, off), 0)
-	e.hot.jcc(condNZ, e.cold.pos())
-	e.interpretCold()
-	*checked = true
+// forget drops what is known of floating-point state.
+func (e *emitter) forget() {
+	e.inSSE, e.inX87, e.mmxAllowed, e.inMMX = false, false, false, false
+	e.x87.known = false
 }
 
 // save makes sure that live flags are in the context. rax is lost.
@@ -311,6 +309,7 @@ func (e *emitter) miss(table int, addr reg, size int) {
 	for n := 2; n < size; n *= 2 {
 		k++
 	}
+	e.tellX87(c)
 	c.call(e.t.stubs.unaligned[table][i][k])
 	c.jmp(e.hot.pos())
 	c.u32(id)

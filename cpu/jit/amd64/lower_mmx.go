@@ -34,7 +34,7 @@ func takesMMX(in *x86.Inst) bool {
 func mantAt(n uint8) loc { return at(rbp, stateMant+8*int32(n)) }
 
 func emitMMX(e *emitter) {
-	e.allowed(&e.mmxChecked, ctxNoMMX)
+	e.allowMMX()
 	if e.in.Op == x86.MOVQ || e.in.Op == x86.MOVD {
 		moveMMX(e)
 		return
@@ -105,38 +105,39 @@ func moveMMX(e *emitter) {
 	}
 }
 
-// laneMMX executes on xmm0 and xmm1.
+// laneMMX executes on two registers that hold nothing of the guest's.
 func laneMMX(e *emitter) {
 	in := e.in
 	row := in.Row()
-	dst, ext := in.Reg, uint8(0)
-	m := direct(1)
+	const left, right = 8, 9
+	dst, ext := in.Reg, uint8(left)
+	m := direct(right)
 	switch {
 	case row.Args[0] == x86.Nq: // a shift by a constant
-		dst, ext, m = in.RM, in.ModRM>>3&7, direct(0)
+		dst, ext, m = in.RM, in.ModRM>>3&7, direct(left)
 	case in.Mem:
 		size := row.Args[1].Size(in.OpSize)
 		place := e.memory(read, size)
 		if size == 4 {
-			e.hot.op(0x66, w32, 0x0f6e, 1, place) // MOVD
+			e.hot.op(0x66, w32, 0x0f6e, right, place) // MOVD
 		} else {
-			e.hot.op(0xf3, w32, 0x0f7e, 1, place) // MOVQ
+			e.hot.op(0xf3, w32, 0x0f7e, right, place) // MOVQ
 		}
 	default:
-		e.hot.op(0xf3, w32, 0x0f7e, 1, mantAt(in.RM))
+		e.hot.op(0xf3, w32, 0x0f7e, right, mantAt(in.RM))
 	}
 	e.enterMMX()
-	e.hot.op(0xf3, w32, 0x0f7e, 0, mantAt(dst))
+	e.hot.op(0xf3, w32, 0x0f7e, left, mantAt(dst))
 	e.hot.op(0x66, w32, row.Code, ext, m)
 	if has(&in.Inst, x86.Ib) {
 		e.hot.imm(in.Imm, w8)
 	}
-	e.hot.op(0x66, w32, 0x0fd6, 0, mantAt(dst)) // MOVQ
+	e.hot.op(0x66, w32, 0x0fd6, left, mantAt(dst)) // MOVQ
 	e.setSE(dst)
 }
 
 func emms(e *emitter) {
-	e.allowed(&e.mmxChecked, ctxNoMMX)
+	e.allowMMX()
 	e.spoil()
 	e.clearTOP()
 	e.hot.op(0, w8, 0xc6, 0, at(rbp, stateUsed))

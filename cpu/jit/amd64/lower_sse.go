@@ -8,11 +8,10 @@ import (
 	"alpinevm/cpu/x86"
 )
 
-// The XMM registers stay in cpu.State: an instruction loads its operands into
-// host registers, is executed there, and its result is stored. MXCSR is the
-// guest's all the while, so rounding, flushing and sticky flags are the
-// processor's own. Where the guest has unmasked an exception, the interpreter
-// executes.
+// The guest's XMM registers are the host's of the same numbers while code runs that
+// uses them, and MXCSR is the guest's: rounding, flushing and sticky flags are
+// the processor's own. Where the guest has unmasked an exception, the interpreter
+// executes. XMM8 to XMM15 are free.
 
 // notNative are instructions whose result is an approximation that processors
 // are free in, and those with operands that are not encoded.
@@ -26,7 +25,7 @@ var notNative = map[x86.Op]bool{
 func hostHas(f x86.Feature) bool {
 	h := &cpu.X86
 	switch f {
-	case x86.FeatureSSE, x86.FeatureSSE2, x86.FeatureMMX:
+	case x86.FeatureSSE, x86.FeatureSSE2, x86.FeatureMMX, x86.FeatureFPU, x86.FeatureCMOV:
 		return true
 	case x86.FeatureSSE3:
 		return h.HasSSE3
@@ -63,7 +62,7 @@ func simdArgs(r *x86.FormRow) (rm x86.Arg, xmm, mmx bool) {
 		xmm = xmm || a.XMM()
 		mmx = mmx || a.MMX()
 		switch a {
-		case x86.Vx, x86.Pq, x86.Gd, x86.Ib, x86.None:
+		case x86.Vx, x86.Pq, x86.Gd, x86.Ib, x86.XMM0, x86.None:
 		default:
 			rm = a
 		}
@@ -74,7 +73,7 @@ func simdArgs(r *x86.FormRow) (rm x86.Arg, xmm, mmx bool) {
 func takesSIMD(in *x86.Inst) bool {
 	r := in.Row()
 	rm, xmm, mmx := simdArgs(r)
-	if !hostHas(r.Feat) || r.Args[2] == x86.XMM0 {
+	if !hostHas(r.Feat) {
 		return false
 	}
 	if mmx {
@@ -84,11 +83,6 @@ func takesSIMD(in *x86.Inst) bool {
 }
 
 func xmmAt(n uint8) loc { return at(rbp, stateXMM+16*int32(n)) }
-
-// loadXMM and storeXMM move a guest register, which may be misaligned in the
-// state.
-func (e *emitter) loadXMM(host, n uint8)  { e.hot.op(0, w32, 0x0f10, host, xmmAt(n)) }
-func (e *emitter) storeXMM(n, host uint8) { e.hot.op(0, w32, 0x0f11, host, xmmAt(n)) }
 
 // mandatory is the mandatory prefix of a form, or 0.
 func mandatory(p x86.PrefixSet) uint8 {
@@ -103,8 +97,7 @@ func mandatory(p x86.PrefixSet) uint8 {
 	return 0
 }
 
-// simd executes the guest's instruction with ModRM.reg in xmm0 or a general
-// register, and the r/m operand in memory, xmm1 or a general register.
+// simd is the guest's instruction on the registers that hold the guest's.
 func simd(e *emitter) {
 	in := e.in
 	row := in.Row()
@@ -113,40 +106,28 @@ func simd(e *emitter) {
 		emitMMX(e)
 		return
 	}
-	e.allowed(&e.sseChecked, ctxNoSSE)
-	toRM := row.Args[0] == rm
-	m := direct(1)
-	if in.Mem {
+	e.holdSSE()
+	m := direct(reg(in.RM))
+	switch {
+	case in.Mem:
 		table := read
-		if toRM {
+		if row.Args[0] == rm {
 			table = write
 		}
 		m = e.memoryAligned(table, rm.Size(in.OpSize), rm.Aligned())
-	} else if rm.GPR() {
+	case rm.GPR():
 		m = direct(guest[in.RM])
 	}
 	e.ready()
-	if !in.Mem && rm.XMM() {
-		e.loadXMM(1, in.RM)
-	}
-	n := uint8(0)
+	n := in.Reg
 	switch {
-	case row.Args[0] == x86.Gd:
+	case has(&in.Inst, x86.Gd):
 		n = uint8(guest[in.Reg])
 	case !has(&in.Inst, x86.Vx): // a shift by a constant
 		n = in.ModRM >> 3 & 7
-	case toRM || row.Flags&x86.DstR != 0:
-		e.loadXMM(0, in.Reg)
 	}
 	e.hot.op(mandatory(row.Prefix), w32, row.Code, n, m)
 	if has(&in.Inst, x86.Ib) {
 		e.hot.imm(in.Imm, w8)
-	}
-	switch {
-	case row.Flags&x86.DstW == 0 || row.Args[0] == x86.Gd:
-	case !toRM:
-		e.storeXMM(in.Reg, 0)
-	case !in.Mem && rm.XMM():
-		e.storeXMM(in.RM, 1)
 	}
 }

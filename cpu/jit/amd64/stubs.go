@@ -22,9 +22,14 @@ const (
 	ctxGen    = int32(unsafe.Offsetof(jit.Context{}.Gen))
 	ctxMXCSR  = int32(unsafe.Offsetof(jit.Context{}.MXCSR))
 	ctxHost   = int32(unsafe.Offsetof(jit.Context{}.Host))
+	ctxHostCW = int32(unsafe.Offsetof(jit.Context{}.HostCW))
 	ctxNoSSE  = int32(unsafe.Offsetof(jit.Context{}.NoSSE))
 	ctxNoMMX  = int32(unsafe.Offsetof(jit.Context{}.NoMMX))
+	ctxNoX87  = int32(unsafe.Offsetof(jit.Context{}.NoX87))
 	ctxMask   = int32(unsafe.Offsetof(jit.Context{}.Mask))
+
+	ctxHeldSSE = int32(unsafe.Offsetof(jit.Context{}.HeldSSE))
+	ctxHeldX87 = int32(unsafe.Offsetof(jit.Context{}.HeldX87))
 
 	stateR     = int32(unsafe.Offsetof(cpu.State{}.R))
 	stateFlags = int32(unsafe.Offsetof(cpu.State{}.Flags))
@@ -32,11 +37,18 @@ const (
 	stateFPU   = int32(unsafe.Offsetof(cpu.State{}.FPU))
 	stateMant  = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.Mant))
 	stateSE    = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.SE))
+	stateCW    = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.CW))
 	stateSW    = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.SW))
+	stateFIP   = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.FIP))
+	stateFDP   = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.FDP))
+	stateFOP   = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.FOP))
+	stateFCS   = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.FCS))
+	stateFDS   = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.FDS))
 	stateUsed  = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.Used))
 	stateXMM   = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.XMM))
 	segSize    = int32(unsafe.Sizeof(cpu.Seg{}))
 	segBase    = int32(unsafe.Offsetof(cpu.Seg{}.Base))
+	segSel     = int32(unsafe.Offsetof(cpu.Seg{}.Sel))
 	segFast    = int32(unsafe.Offsetof(cpu.Seg{}.Fast))
 )
 
@@ -49,14 +61,16 @@ type stubs struct {
 	// size (2, 4, 8, 16 bytes). It is called; behind the call stands a jump
 	// back and the number of the exit that is taken where it finds nothing.
 	unaligned [2][2][4]uint32
+	float     floatStubs
 }
 
 func (s *stubs) emit(a *asm, t *Target) {
+	s.float.emitMoves(a)
 	s.enter = a.pos()
 	a.load(w64, rbp, at(r15, ctxState))
 	a.load(w64, r14, at(r15, ctxTable))
 	a.load(w32, r13, at(r15, ctxBudget))
-	a.op(0, w32, 0x0fae, 2, at(r15, ctxMXCSR)) // LDMXCSR
+	s.float.enter(a)
 	restoreFlags(a)
 	for i, r := range guest {
 		a.load(w32, r, at(rbp, stateR+4*int32(i)))
@@ -69,9 +83,9 @@ func (s *stubs) emit(a *asm, t *Target) {
 	for i, r := range guest {
 		a.store(w32, at(rbp, stateR+4*int32(i)), r)
 	}
-	a.op(0, w32, 0x0fae, 3, at(r15, ctxMXCSR)) // STMXCSR
-	a.op(0, w32, 0x0fae, 2, at(r15, ctxHost))
+	s.float.leave(a)
 	a.bytes(0xc3)
+	s.float.emitHolds(a, s.exit)
 
 	for table := range s.unaligned {
 		for i, addr := range []reg{rax, r11} {

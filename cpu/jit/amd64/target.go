@@ -57,7 +57,8 @@ func New(c *cpu.CPU) (*Target, error) {
 	// SAFETY: the State is part of c, which the translator refers to; the Go
 	// heap does not move.
 	t.shared.State = uint64(uintptr(unsafe.Pointer(&c.State)))
-	t.shared.Host = 0x1f80 // as the Go runtime leaves it
+	t.shared.Host, t.shared.HostCW = 0x1f80, 0x37f // as the Go runtime leaves them
+	fillTags(t.region)
 	t.shared.Mask = [4]uint32{mask1, mask2, mask4}
 	t.Clear()
 	return t, nil
