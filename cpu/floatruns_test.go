@@ -294,11 +294,8 @@ func TestFloatPrograms(t *testing.T) {
 	for i := range n {
 		seed := uint64(i)
 		code, insts := floatProgram(rand.New(rand.NewPCG(1, seed)))
-		tested := newFuzz(t, byte(1+i%2), nil)
-		attach := attachEngine
-		attachEngine = func(testing.TB, *CPU) {}
-		plain := newFuzz(t, byte(1+i%2), nil)
-		attachEngine = attach
+		tested := newFuzz(t, byte(1+i%2), nil, newCPU)
+		plain := newFuzz(t, byte(1+i%2), nil, func(_ testing.TB, cfg Config) (*CPU, error) { return New(cfg) })
 		for pass := range uint64(3) {
 			for _, c := range []*CPU{plain, tested} {
 				floatState(c, rand.New(rand.NewPCG(2+pass, seed)), code)
