@@ -11,6 +11,7 @@ package ctl
 import (
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,12 +31,14 @@ type Config struct {
 	Wait bool
 }
 
-// FS is a tree of synthetic files. It is filled before it is served.
+// FS is a tree of synthetic files. It is filled before it is served; later its
+// methods are called on the machine goroutine.
 type FS struct {
 	cfg   Config
 	root  *node
-	nodes []*node // that with the number n is at n-1
-	parts []part  // the files that remember something
+	nodes map[uint64]*node // by their numbers
+	next  uint64           // the number of the next one
+	parts []part           // the files that remember something
 	time  fs9p.Timespec
 }
 
@@ -45,7 +48,7 @@ func New(cfg Config) *FS {
 		cfg.Now = time.Now
 	}
 	now := cfg.Now()
-	fs := &FS{cfg: cfg, time: fs9p.Timespec{Sec: now.Unix(), Nsec: uint32(now.Nanosecond())}}
+	fs := &FS{cfg: cfg, nodes: map[uint64]*node{}, next: 1, time: fs9p.Timespec{Sec: now.Unix(), Nsec: uint32(now.Nanosecond())}}
 	fs.root = fs.node(nil, fs9p.ModeDir|0o755)
 	fs.root.parent = fs.root
 	return fs
@@ -66,6 +69,13 @@ func (fs *FS) Sink(name string, mode uint32, f func(p []byte) error) {
 	n := fs.add(name, mode)
 	n.accepts = true
 	n.open = func(uint32) (fs9p.File, error) { return sink{f: f}, nil }
+}
+
+// Report is Sink with the end of each opening, which ended is told of.
+func (fs *FS) Report(name string, mode uint32, f func(p []byte) error, ended func()) {
+	n := fs.add(name, mode)
+	n.accepts = true
+	n.open = func(uint32) (fs9p.File, error) { return sink{f: f, ended: ended}, nil }
 }
 
 // Source adds a file that is read from r, wherever the guest says it reads: a
@@ -121,10 +131,38 @@ func (fs *FS) add(name string, mode uint32) *node {
 }
 
 func (fs *FS) node(parent *node, mode uint32) *node {
-	n := &node{fs: fs, parent: parent, id: uint64(len(fs.nodes)) + 1, mode: mode}
-	fs.nodes = append(fs.nodes, n)
+	n := &node{fs: fs, parent: parent, id: fs.next, mode: mode}
+	fs.nodes[n.id] = n
+	fs.next++
 	return n
 }
+
+// Remove removes a file or folder of the top, with all that is in it. What the
+// guest has open of it stays as it is.
+func (fs *FS) Remove(name string) {
+	i := slices.IndexFunc(fs.root.entries, func(e entry) bool { return e.name == name })
+	if i < 0 {
+		panic("BUG: ctl: cannot remove the file " + name)
+	}
+	fs.forget(fs.root.entries[i].node)
+	fs.root.entries = slices.Delete(fs.root.entries, i, i+1)
+	fs.parts = slices.DeleteFunc(fs.parts, func(p part) bool { return p.name == name || strings.HasPrefix(p.name, name+"/") })
+}
+
+func (fs *FS) forget(n *node) {
+	delete(fs.nodes, n.id)
+	for _, e := range n.entries {
+		fs.forget(e.node)
+	}
+}
+
+// Number is that of the file or folder that is added next. Numbers are never
+// given twice.
+func (fs *FS) Number() uint64 { return fs.next }
+
+// NumberFrom has what is added from here on be numbered from n, as it was in the
+// tree whose state is to be restored.
+func (fs *FS) NumberFrom(n uint64) { fs.next = n }
 
 // Attach is part of fs9p.FS. There is one tree.
 func (fs *FS) Attach(aname string) (fs9p.Node, error) {
@@ -137,10 +175,11 @@ func (fs *FS) Attach(aname string) (fs9p.Node, error) {
 // Inode is part of fs9p.Numbered: files are numbered in the order in which they
 // were added.
 func (fs *FS) Inode(path uint64) (fs9p.Node, error) {
-	if path == 0 || path > uint64(len(fs.nodes)) {
+	n, ok := fs.nodes[path]
+	if !ok {
 		return nil, fs9p.ENOENT
 	}
-	return fs.nodes[path-1], nil
+	return n, nil
 }
 
 // Statfs is part of fs9p.FS.

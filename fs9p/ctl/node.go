@@ -118,11 +118,13 @@ type dirFile struct {
 }
 
 func (f dirFile) ReadDir(cookie uint64, emit func(fs9p.Dirent) bool) error {
-	for i := max(cookie, fs9p.DirStart) - fs9p.DirStart; i < uint64(len(f.n.entries)); i++ {
-		e := f.n.entries[i]
-		if !emit(fs9p.Dirent{
-			QID: e.node.QID(), Cookie: i + fs9p.DirStart + 1, Type: fs9p.DirentType(e.node.mode), Name: e.name,
-		}) {
+	for _, e := range f.n.entries {
+		// The number of an entry is its place, which stays when others go.
+		at := fs9p.DirStart + e.node.id
+		if at <= cookie {
+			continue
+		}
+		if !emit(fs9p.Dirent{QID: e.node.QID(), Cookie: at, Type: fs9p.DirentType(e.node.mode), Name: e.name}) {
 			break
 		}
 	}
@@ -143,7 +145,15 @@ func (static) Close() error                                 { return nil }
 // sink is an open file that calls a function.
 type sink struct {
 	inert
-	f func(p []byte) error
+	f     func(p []byte) error
+	ended func() // nil: nobody asks
+}
+
+func (s sink) Close() error {
+	if s.ended != nil {
+		s.ended()
+	}
+	return nil
 }
 
 func (sink) writable() {}

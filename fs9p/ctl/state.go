@@ -23,8 +23,8 @@ type FileState struct {
 	// Text is of a Note what was said, of Lines what the guest has yet to take, of
 	// Chunks the current chunk, and of a Drain what the host has yet to take.
 	Text []byte
-	// Ahead is of a Source or Chunks what the guest has yet to take, Number that
-	// of the chunk.
+	// Ahead is of a Source, Chunks or a Queue what the guest has yet to take,
+	// Number that of the chunk.
 	Ahead  []byte
 	Number uint64
 	// Done says that more was said, that the signal was fired, or that the
