@@ -81,6 +81,9 @@ func (m *Machine) hooks() board.Hooks {
 func (m *Machine) finish(e End) {
 	if m.end == nil {
 		m.end = &e
+		if m.session != nil {
+			m.session.jobs.end(ErrEnded)
+		}
 	}
 	m.board.SwitchOff()
 }

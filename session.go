@@ -15,7 +15,8 @@ import (
 	"alpinevm/kernel"
 )
 
-// ctlFids bounds the fids of the control file system, whose files are a dozen.
+// ctlFids bounds the fids of the control file system, whose files are a dozen,
+// and as many for each job.
 const ctlFids = 4096
 
 // session is the guest's work on a root file system, as far as the host sees
@@ -31,11 +32,13 @@ type session struct {
 	drains   []*ctl.Drain
 	signals  *ctl.Lines
 	modules  *linux.Modules // nil: the drivers are built in
+	jobs     jobs
 }
 
 // newSession adds the devices of a session.
 func newSession(m *Machine) (*session, error) {
 	s := &session{m: m}
+	s.jobs.s = s
 	if err := m.serve(kernel.CtlTag, fs9p.Config{FS: s.makeControl(), Msize: linux.CtlMsize, MaxFids: ctlFids}); err != nil {
 		return nil, err
 	}
@@ -91,7 +94,11 @@ func same(a, b io.Writer) bool {
 // makeControl makes the control file system, by which the guest talks to us.
 func (s *session) makeControl() *ctl.FS {
 	cfg := s.m.cfg.Session
-	c := ctl.New(ctl.Config{Post: s.m.Kick, Now: s.m.board.Date, Wait: s.m.cfg.Deterministic})
+	config := ctl.Config{Post: s.m.Kick, Now: s.m.board.Date, Wait: s.m.cfg.Deterministic}
+	if cfg.Init && !config.Wait {
+		config.Patience = initPatience
+	}
+	c := ctl.New(config)
 	s.control = c
 	c.Sink(kernel.CtlExit, 0o200, func(p []byte) error {
 		n, err := strconv.Atoi(strings.TrimSpace(string(p)))
@@ -110,9 +117,6 @@ func (s *session) makeControl() *ctl.FS {
 			s.m.listens(true)
 		}
 	}
-	if cfg.Init && !s.m.cfg.Deterministic {
-		s.shutdown.Patience = initPatience
-	}
 	s.signals = c.Lines(kernel.CtlSignal, 0o400, kernel.CtlSignalSize-1)
 	in := cfg.Stdin
 	if in == nil {
@@ -129,6 +133,9 @@ func (s *session) makeControl() *ctl.FS {
 		}
 		s.drains = append(s.drains, c.Drain(out.name, 0o200, w))
 	}
+	s.jobs.queue = c.Queue(kernel.CtlJobs, 0o400, kernel.JobNameSize)
+	s.jobs.queue.Taken = s.jobs.taken
+	c.Sink(kernel.CtlJobsFailed, 0o200, s.jobs.failed)
 	return c
 }
 
@@ -167,4 +174,5 @@ func (s *session) restart() {
 	s.exited, s.up = false, false
 	s.failure.Clear()
 	s.signals.Clear()
+	s.jobs.end(ErrEnded)
 }

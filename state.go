@@ -33,6 +33,8 @@ type serverState struct {
 type sessionState struct {
 	Up, Exited bool
 	Status     int
+	Jobs       []jobState
+	NextFile   uint64 // the number of the next file of Control
 	Control    ctl.State
 }
 
@@ -90,11 +92,15 @@ func (m *Machine) restore(s *state) error {
 }
 
 func (s *session) save() sessionState {
-	return sessionState{s.up, s.exited, s.status, s.control.Save()}
+	return sessionState{s.up, s.exited, s.status, s.jobs.save(), s.control.Number(), s.control.Save()}
 }
 
 func (s *session) restore(old *sessionState) error {
 	s.up, s.exited, s.status = old.Up, old.Exited, old.Status
 	s.m.listens(old.Up)
+	if err := s.jobs.restore(old.Jobs); err != nil {
+		return err
+	}
+	s.control.NumberFrom(old.NextFile)
 	return s.control.Restore(old.Control)
 }

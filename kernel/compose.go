@@ -77,6 +77,7 @@ func (r *Initramfs) Build(root fs.FS) ([]byte, error) {
 		c.File(fmt.Sprint(replaced, "/", i), f.Mode, f.Data)
 	}
 	c.File("/config", 0o644, []byte(r.config()))
+	c.File("/serve", 0o755, serve())
 	if r.Init {
 		for _, tty := range strings.Fields(terminals) {
 			c.File("/inittab."+tty, 0o644, []byte(inittab(r.Inittab, tty, r.Term)))
@@ -287,6 +288,7 @@ func (r *Initramfs) addMounts(c *CPIO, root fs.FS) {
 const program = "#!/bin/sh\n" +
 	"echo $$ >/pid\n" +
 	"cd " + sysroot + " && /bin/mount -o move " + sysroot + " / || exit 125\n" +
+	"(/serve </dev/null >/dev/null 2>&1 &)\n" +
 	"exec /enter\n"
 
 // workDir is the working folder of the session's program, as the guest has it.

@@ -29,7 +29,8 @@ const (
 	CtlJobsFailed = "jobs.failed"
 
 	// In the folder of a job are its program; CtlStdinNext and so on; JobControl, of which each opening reads one JobControlSize record,
-	// and blocks until there is one (see Control); and JobEnd, which gets one record of JobEndSize bytes (see ParseJobEnd).
+	// and blocks until there is one (see Control); and JobEnd, which gets one record of JobEndSize bytes (see ParseJobEnd) and is closed
+	// when nothing looks after the program any more.
 	JobRun     = "run"
 	JobControl = "control"
 	JobEnd     = "end"

@@ -67,12 +67,14 @@ type jobCalls struct {
 	done           pipe // is closed when the program has ended
 	terminal, peer uint32
 	pid            uint32
+	end            uint32   // JobEnd, which is open as long as the program is looked after
 	later          []func() // add what lies beside the way
 }
 
 // build makes the program.
 func (j *Job) build(dir string) []byte {
 	c := &jobCalls{caller: newCaller(), j: j}
+	c.end = c.room(4)
 	for _, p := range []*pipe{&c.in, &c.out, &c.err, &c.done} {
 		p.r = c.room(8)
 		p.w = p.r + 4
@@ -80,6 +82,7 @@ func (j *Job) build(dir string) []byte {
 	child := c.label()
 	c.later = append(c.later, func() { c.bind(child); c.become(dir) })
 	start := c.here()
+	c.try(callOpen, c.file(JobEnd), openWrite|closeOnExec).to = c.end
 	c.try(callSignal, sigCHLD, sigDefault)
 	for _, s := range deafSignals {
 		c.try(callSignal, s, sigIgnore)
@@ -120,9 +123,7 @@ func (c *jobCalls) fails(k *call, kind uint32, running bool) uint32 {
 
 // report writes the record of how it ended, and ends.
 func (c *jobCalls) report(record uint32) {
-	fd := c.room(4)
-	c.try(callOpen, c.file(JobEnd), openWrite).to = fd
-	c.try(callWrite, at(fd), arg(record), JobEndSize)
+	c.try(callWrite, at(c.end), arg(record), JobEndSize)
 	c.exit(0)
 }
 
@@ -246,7 +247,7 @@ func (c *jobCalls) output(from uint32, name string, others ...uint32) label {
 	c.later = append(c.later, func() {
 		polled, buffer, n, fd := c.words(0, pollIn, 0, pollIn), c.room(pumpSize), c.room(4), c.room(4)
 		c.bind(start)
-		c.close(append(others, c.done.w)...)
+		c.close(append(others, c.end, c.done.w)...)
 		c.try(callDup, at(from)).to = polled
 		c.try(callDup, at(c.done.r)).to = polled + 8
 		c.try(callOpen, c.file(name), openWrite).to = fd
@@ -269,7 +270,7 @@ func (c *jobCalls) input(into uint32) label {
 		next, chunk := c.room(4), c.room(4)
 		line, buffer, n := c.room(CtlNextSize), c.room(pumpSize), c.room(4)
 		c.bind(start)
-		c.close(c.done.r, c.done.w)
+		c.close(c.end, c.done.r, c.done.w)
 		end, again, loop := c.label(), c.label(), c.here()
 		c.add(callOpen, c.file(CtlStdinNext), openRead).fails(end).to = next
 		c.add(callRead, at(next), arg(line), CtlNextSize).fails(end).zero = again
@@ -303,7 +304,7 @@ func (c *jobCalls) control() label {
 	c.later = append(c.later, func() {
 		fd, record := c.room(4), c.room(JobControlSize)
 		c.bind(start)
-		c.close(c.done.r, c.done.w)
+		c.close(c.end, c.done.r, c.done.w)
 		end, again, loop := c.label(), c.label(), c.here()
 		c.add(callOpen, c.file(JobControl), openRead).fails(end).to = fd
 		c.add(callRead, at(fd), arg(record), JobControlSize).fails(end).zero = again

@@ -3,6 +3,7 @@ package ctl
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"alpinevm/fs9p"
 )
@@ -22,7 +23,7 @@ const chunkLine = "%08d\n"
 // current chunk, until the next one is: the guest then has no use for the old
 // one, which gives ESTALE. r is read as Source says.
 func (fs *FS) Chunks(next, data string, mode uint32, r io.Reader) {
-	c := &chunks{s: &source{post: fs.cfg.Post, r: r, wait: fs.cfg.Wait}}
+	c := &chunks{s: &source{post: fs.cfg.Post, r: r, wait: fs.cfg.Wait}, patience: fs.cfg.Patience}
 	n := fs.add(next, mode)
 	n.size = uint64(len(fmt.Sprintf(chunkLine, 0)))
 	n.open = func(uint32) (fs9p.File, error) { return &nextFile{c: c}, nil }
@@ -37,6 +38,8 @@ type chunks struct {
 	data    *node
 	current []byte
 	number  uint64 // of the current chunk
+
+	patience time.Duration // Config's
 }
 
 // advance makes what there is the current chunk and returns the line about it.
@@ -67,9 +70,20 @@ func (f *nextFile) StartRead(p []byte, off uint64, done func(n int, err error)) 
 	s.start()
 	if f.line == "" && len(s.ready) == 0 && !s.ended {
 		// A read of nothing waits its turn and takes nothing.
-		w := &sourceRead{done: func(int, error) { done(f.read(p, off)) }}
+		w := &sourceRead{}
+		timer := late(f.c.patience, s.post, func() {
+			if s.cancel(w) {
+				done(0, nil)
+			}
+		})
+		stop := func() {
+			if timer != nil {
+				timer.Stop()
+			}
+		}
+		w.done = func(int, error) { stop(); done(f.read(p, off)) }
 		s.waiting = append(s.waiting, w)
-		return 0, func() { s.cancel(w) }, nil
+		return 0, func() { stop(); s.cancel(w) }, nil
 	}
 	n, err := f.read(p, off)
 	return n, nil, err

@@ -29,6 +29,13 @@ type Config struct {
 	// for the host meanwhile. What the guest sees then does not depend on the
 	// host's speed: a run can be repeated.
 	Wait bool
+	// Patience, where not 0, is how long a read of Chunks, a Signal or a Queue
+	// waits; it is then answered by nothing, and is to be made again. A process
+	// that waits in a file of v9fs heeds a signal that ends it, but none at all
+	// once it has been sent SIGSTOP, until it has its answer (Linux's
+	// TASK_KILLABLE and wants_signal); some inits stop every process before they
+	// end it, and then wait. Needs a Post.
+	Patience time.Duration
 }
 
 // FS is a tree of synthetic files. It is filled before it is served; later its

@@ -14,7 +14,7 @@ const queueRoom = 64 << 10
 // opening waits until there is a record and takes it; the opening then is that
 // record. What a flushed read would have got, the next one gets.
 func (fs *FS) Queue(name string, mode uint32, size int) *Queue {
-	q := &Queue{size: size, waits: waits{post: fs.cfg.Post}}
+	q := &Queue{size: size, waits: fs.waits()}
 	fs.remember(name, q)
 	n := fs.add(name, mode)
 	n.size = uint64(size)
@@ -72,7 +72,9 @@ func (q *Queue) take() []byte {
 
 func (q *Queue) save(s *FileState) { s.Ahead = bytes.Join(q.ready, nil) }
 
-func (q *Queue) check(s *FileState) bool { return len(s.Ahead)%q.size == 0 && len(s.Ahead) <= queueRoom }
+func (q *Queue) check(s *FileState) bool {
+	return len(s.Ahead)%q.size == 0 && len(s.Ahead) <= queueRoom
+}
 
 func (q *Queue) restore(s *FileState) { q.ready = slices.Collect(slices.Chunk(s.Ahead, q.size)) }
 

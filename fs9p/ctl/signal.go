@@ -5,7 +5,7 @@ import "alpinevm/fs9p"
 // Signal adds a file that holds text, and that cannot be read before Fire has
 // been called: reads wait.
 func (fs *FS) Signal(name string, mode uint32, text string) *Signal {
-	s := &Signal{text: text, waits: waits{post: fs.cfg.Post}}
+	s := &Signal{text: text, waits: fs.waits()}
 	fs.remember(name, s)
 	n := fs.add(name, mode)
 	n.size = uint64(len(text))

@@ -110,14 +110,16 @@ func (s *source) reuse(b []byte) {
 	}
 }
 
-// cancel forgets a read; what it would have got stays.
-func (s *source) cancel(w *sourceRead) {
+// cancel forgets a read; what it would have got stays. It reports false if the
+// read does not wait.
+func (s *source) cancel(w *sourceRead) bool {
 	for i, have := range s.waiting {
 		if have == w {
 			s.waiting = append(s.waiting[:i:i], s.waiting[i+1:]...)
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // A sourceFile is an opening of a source.

@@ -7,16 +7,14 @@ import (
 
 // waits are reads that wait for the host. They belong to the machine goroutine.
 type waits struct {
-	// Patience, where not 0, is how long a read waits; it is then answered by
-	// nothing, and is to be made again. A process that waits in a file of v9fs
-	// heeds a signal that ends it, but none at all once it has been sent SIGSTOP,
-	// until it has its answer (Linux's TASK_KILLABLE and wants_signal); some
-	// inits stop every process before they end it, and then wait. Needs a Post.
+	// Patience is Config's.
 	Patience time.Duration
 
 	post func(func())
 	list []*wait
 }
+
+func (fs *FS) waits() waits { return waits{post: fs.cfg.Post, Patience: fs.cfg.Patience} }
 
 // A wait is a read that waits.
 type wait struct {
@@ -30,9 +28,7 @@ func (l *waits) Awaited() bool { return len(l.list) > 0 }
 // add adds a read.
 func (l *waits) add(answer func(text string)) *wait {
 	w := &wait{answer: answer}
-	if l.Patience > 0 {
-		w.late = time.AfterFunc(l.Patience, func() { l.post(func() { l.end(w, "") }) })
-	}
+	w.late = late(l.Patience, l.post, func() { l.end(w, "") })
 	l.list = append(l.list, w)
 	return w
 }
@@ -55,4 +51,13 @@ func (l *waits) end(w *wait, text string) {
 	if l.forget(w) {
 		w.answer(text)
 	}
+}
+
+// late has f called on the machine goroutine after the time of a Patience; nil
+// where that is 0.
+func late(patience time.Duration, post func(func()), f func()) *time.Timer {
+	if patience == 0 {
+		return nil
+	}
+	return time.AfterFunc(patience, func() { post(f) })
 }
