@@ -211,6 +211,9 @@ func TestRestoreRefuses(t *testing.T) {
 		{"no session", func(s *state) { s.Session = nil }, false},
 		{"two sessions", func(s *state) { s.Session = append(s.Session, s.Session...) }, false},
 		{"another control file", func(s *state) { s.Session[0].Control.Files[0].Name = "another" }, false},
+		{"a job that cannot be", func(s *state) { s.Session[0].Jobs = []jobState{{Folder: "../x", File: 1 << 20}} }, false},
+		{"a job in the place of a file", func(s *state) { s.Session[0].Jobs = []jobState{{Folder: "x00000001", File: 1}} }, false},
+		{"too many jobs", func(s *state) { s.Session[0].Jobs = make([]jobState, maxJobs+1) }, false},
 		{"a session of 9P that cannot be", func(s *state) { s.Servers[1].Msize = 1 }, false},
 		{"another device", func(s *state) { s.Board.Files[0].Tag = "another" }, false},
 		{"no network", func(s *state) { s.Board.Cards = make([]virtio.NetState, 1) }, false},
@@ -225,5 +228,34 @@ func TestRestoreRefuses(t *testing.T) {
 		if err := newTraveller(t, cfg, false).restore(&copied); (err == nil) != tt.ok {
 			t.Errorf("%s: %v", tt.name, err)
 		}
+	}
+}
+
+// TestRestoreJob: a program beside the session's goes on in another machine. Its
+// output there is nobody's.
+func TestRestoreJob(t *testing.T) {
+	cfg := sessionConfig(t, "686-pae", "while ! [ -e /go ]; do sleep 0.1; done; cat /go; exit 4")
+	g, next := newTraveller(t, cfg, false), newTraveller(t, cfg, false)
+	if err := g.start(); err != nil {
+		t.Fatal(err)
+	}
+	var out buffer
+	script := "echo begun; read line; echo $line; sleep 1; echo written >/new; mv /new /go; exec sleep 100"
+	if _, err := g.session.jobs.exec(&Process{Args: []string{"sh", "-c", script}, Stdin: strings.NewReader(""), Stdout: &out}); err != nil {
+		t.Fatal(err)
+	}
+	g.stepUntil(runBudget, func() bool { return strings.HasPrefix(out.String(), "begun") })
+	g.runTo(g.Instructions() + 1)
+	g.moveTo(next)
+	if n := len(next.session.jobs.list); n != 1 {
+		t.Fatalf("%d jobs", n)
+	}
+	j := next.session.jobs.list[0]
+	next.want(next.run(), Exited, 4)
+	if next.stdout.String() != "written\n" {
+		t.Errorf("the session has read %q", next.stdout.String())
+	}
+	if code, err := j.Wait(); err != ErrEnded && (code != 128+15 || err != nil) {
+		t.Errorf("job: code %d, %v", code, err)
 	}
 }

@@ -44,7 +44,13 @@ func (q *Queue) Put(record []byte) bool {
 	}
 	q.ready = append(q.ready, record)
 	if q.Awaited() {
-		q.end(q.list[0], string(q.take()))
+		f := q.list[0].opening.(*queueFile)
+		f.record = q.take()
+		for _, w := range slices.Clone(q.list) {
+			if w.opening == f {
+				q.end(w, string(f.record))
+			}
+		}
 	}
 	return true
 }
@@ -94,14 +100,8 @@ func (f *queueFile) StartRead(p []byte, off uint64, done func(n int, err error))
 		n, err := static(f.record).ReadAt(p, off)
 		return n, nil, err
 	}
-	w := q.add(func(text string) {
-		if text != "" && f.record == nil {
-			f.record = []byte(text)
-		} else if text != "" { // another read of this opening was first
-			q.ready = slices.Insert(q.ready, 0, []byte(text))
-		}
-		done(static(f.record).ReadAt(p, off))
-	})
+	w := q.add(func(text string) { done(static(text).ReadAt(p, off)) })
+	w.opening = f
 	return 0, func() { q.forget(w) }, nil
 }
 

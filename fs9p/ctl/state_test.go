@@ -39,6 +39,7 @@ type rig struct {
 	note     *Note
 	signal   *Signal
 	lines    *Lines
+	queue    *Queue
 	stdin    *stream
 	input    *stream
 	out      bytes.Buffer
@@ -51,7 +52,7 @@ type request struct {
 	done bool
 }
 
-var rigFiles = []string{"exit", "error", "shutdown", "next", "data", "input", "out", "lines"}
+var rigFiles = []string{"exit", "error", "shutdown", "next", "data", "input", "out", "lines", "jobs"}
 
 func newRig(tb testing.TB, stdin, input stream) *rig {
 	r := &rig{tb: tb, stdin: &stdin, input: &input}
@@ -63,6 +64,7 @@ func newRig(tb testing.TB, stdin, input stream) *rig {
 	r.fs.Source("input", 0o400, r.input)
 	r.fs.Drain("out", 0o200, &r.out)
 	r.lines = r.fs.Lines("lines", 0o400, 2)
+	r.queue = r.fs.Queue("jobs", 0o400, 8)
 	r.srv = fs9p.New(fs9p.Config{FS: r.fs})
 	tb.Cleanup(func() { r.srv.Close() })
 	return r
@@ -115,6 +117,8 @@ func (r *rig) Step(rnd *rand.Rand) string {
 		r.lines.Tell(rnd.Intn(100))
 	case n == 14:
 		r.lines.Clear()
+	case n < 20:
+		r.queue.Put(fmt.Appendf(nil, "%08d", rnd.Intn(1e8)))
 	case n < 60: // what belongs together is rare enough as it is
 		if r.waits(fid) {
 			break

@@ -3,6 +3,8 @@ package ctl
 import (
 	"slices"
 	"time"
+
+	"alpinevm/fs9p"
 )
 
 // waits are reads that wait for the host. They belong to the machine goroutine.
@@ -18,8 +20,9 @@ func (fs *FS) waits() waits { return waits{post: fs.cfg.Post, Patience: fs.cfg.P
 
 // A wait is a read that waits.
 type wait struct {
-	answer func(text string)
-	late   *time.Timer // nil: it waits for ever
+	answer  func(text string)
+	late    *time.Timer // nil: it waits for ever
+	opening fs9p.File   // of a Queue
 }
 
 // Awaited tells whether a program of the guest waits.
