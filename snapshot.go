@@ -243,6 +243,11 @@ func (s *Snapshot) revive(m *Machine) error {
 	if err := m.restore(state); err != nil {
 		return err
 	}
+	if !m.cfg.Deterministic {
+		if err := m.board.Renew(); err != nil {
+			return err
+		}
+	}
 	for _, k := range m.cfg.Kept {
 		if k.Settle != nil {
 			k.Settle()

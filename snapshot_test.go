@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -222,4 +223,54 @@ func TestSnapshotRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.Close()
+}
+
+// TestClonesDiffer: what must not be alike in two clones is not.
+func TestClonesDiffer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("boots a guest")
+	}
+	const clones = 20
+	cfg := guestConfig(t, "686-pae", `echo ready; read line; head -c 32 /dev/urandom | md5sum; dmesg | grep -c 'virtual machine fork'`)
+	cfg.Deterministic, cfg.Memory = false, MinMemory
+	cfg.Boot.Modules = guesttest.Modules(t, "686-pae", "vmgenid")
+	root := guesttest.Root(t, guesttest.Epoch)
+	cfg = fileConfig(cfg, root)
+	in, out := io.Pipe()
+	defer out.Close()
+	cfg.Session.Stdin = in
+	g := newTraveller(t, cfg, false)
+	if err := g.start(); err != nil {
+		t.Fatal(err)
+	}
+	g.stepUntil(bootBudget, func() bool { return strings.Contains(g.stdout.String(), "ready") })
+	var s *Snapshot
+	g.stepUntil(bootBudget, func() (done bool) { // it waits for its input
+		status, _ := g.Step()
+		if status != Idle {
+			return false
+		}
+		var err error
+		if s, err = g.Capture(); err != nil && !errors.Is(err, ErrNotQuiet) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+	defer s.Close()
+	drawn := map[string]bool{}
+	for i := range clones {
+		cfg := fileConfig(cfg, savedRoot(t, s))
+		cfg.Session.Stdin = strings.NewReader("go on\n")
+		c := newTravellerFrom(t, cfg, false, s)
+		c.want(c.run(), Exited, 0)
+		got := lines(c.stdout.String())
+		if len(got) != 2 || drawn[got[0]] {
+			t.Fatalf("clone %d printed %q; what it has drawn others have drawn: %v", i, got, drawn)
+		}
+		drawn[got[0]] = true
+		if got[1] != "1" {
+			t.Errorf("clone %d was told %s times that it is one", i, got[1])
+		}
+		c.Close()
+	}
 }

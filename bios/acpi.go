@@ -101,7 +101,8 @@ func fadt(c *Config, facs, dsdt uint32) []byte {
 	le.PutUint32(b[56:], uint32(c.PM1Event))
 	le.PutUint32(b[64:], uint32(c.PM1Control))
 	le.PutUint32(b[76:], uint32(c.PMTimer))
-	b[88], b[89], b[91] = 4, 2, 4 // lengths of the three blocks
+	le.PutUint32(b[80:], uint32(c.GPE))
+	b[88], b[89], b[91], b[92] = 4, 2, 4, 2 // lengths of the four blocks
 	le.PutUint16(b[96:], noDeepIdle)
 	le.PutUint16(b[98:], noDeepIdle)
 	b[108] = cmosCentury
@@ -114,6 +115,7 @@ func fadt(c *Config, facs, dsdt uint32) []byte {
 	portAddress(b[148:], c.PM1Event, 32, accessWord)
 	portAddress(b[172:], c.PM1Control, 16, accessWord)
 	portAddress(b[208:], c.PMTimer, 32, accessDWord)
+	portAddress(b[220:], c.GPE, 16, accessByte)
 	return b[headerSize:]
 }
 

@@ -14,9 +14,11 @@ const (
 	opZero, opOne                 = 0x00, 0x01
 	opName                        = 0x08
 	opByte, opWord, opDWord, opQW = 0x0A, 0x0B, 0x0C, 0x0E
+	opString                      = 0x0D
 	opScope                       = 0x10
 	opBuffer                      = 0x11
 	opPackage                     = 0x12
+	opMethod, opNotify            = 0x14, 0x86
 	opDualName, opMultiName       = 0x2E, 0x2F
 	opExt, opDevice               = 0x5B, 0x82
 )
@@ -80,6 +82,11 @@ func amlInteger(v uint64) []byte {
 	return le.AppendUint64([]byte{opQW}, v)
 }
 
+// amlString encodes an ASCII string.
+func amlString(s string) []byte {
+	return append(append([]byte{opString}, s...), 0)
+}
+
 // amlEISA encodes an identifier such as PNP0A03 (ACPI 6.5, 19.3.4).
 func amlEISA(id string) []byte {
 	var v uint32
@@ -107,6 +114,16 @@ func amlScope(path string, objects ...[]byte) []byte {
 // amlDevice declares a device.
 func amlDevice(path string, objects ...[]byte) []byte {
 	return join([]byte{opExt, opDevice}, amlPackageLength(join(amlPath(path), join(objects...))))
+}
+
+// amlMethod declares a method without arguments.
+func amlMethod(path string, terms ...[]byte) []byte {
+	return join([]byte{opMethod}, amlPackageLength(join(amlPath(path), []byte{0}, join(terms...))))
+}
+
+// amlNotify tells the driver of a device that something has happened.
+func amlNotify(path string, what uint64) []byte {
+	return join([]byte{opNotify}, amlPath(path), amlInteger(what))
 }
 
 // amlPackage encodes a package of up to 255 elements.

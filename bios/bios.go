@@ -50,6 +50,7 @@ type Config struct {
 	// The fixed hardware of ACPI. The timer is 32 bits wide.
 	SCI                           uint8
 	PM1Event, PM1Control, PMTimer uint16
+	GPE                           uint16 // 2 bytes: status and enable of event 0
 	SleepOff                      uint8  // SLP_TYP of S5
 	ResetPort                     uint16 // a byte port
 	ResetValue                    uint8
@@ -57,7 +58,15 @@ type Config struct {
 	RTC    Device
 	Serial []Device // COM1 and so on, at most four
 	UUID   [16]byte // of the machine, in the order of RFC 4122
+	// Generation is another one for each copy of a machine.
+	Generation Generation
 }
+
+// Generation is the ID of package acpi's event 0.
+type Generation [16]byte
+
+// GenerationAt is where it lies in a machine of so many bytes of RAM.
+func GenerationAt(ram uint64) uint64 { return ram - nvsSpace + generationOffset }
 
 // Selectors of the GDT (boot protocol 2.15, "32-bit Boot Protocol").
 const (
@@ -85,8 +94,9 @@ const (
 	topROM     = 0xFFC00000 // the largest firmware image, below 4 GiB
 	fourGiB    = 1 << 32
 
-	tableSpace = 0x10000 // ACPI tables at the end of RAM
-	nvsSpace   = 0x1000  // its last page is the FACS
+	tableSpace       = 0x10000 // ACPI tables at the end of RAM
+	nvsSpace         = 0x1000  // its last page is the FACS, and the generation ID
+	generationOffset = 0x100
 
 	minRAM = 16 << 20
 	maxRAM = 3 << 30
@@ -144,6 +154,7 @@ func Write(w io.WriterAt, cfg Config) (Info, error) {
 		{noBIOS, []byte{opHLT}},
 		{high.base, high.data},
 		{cfg.RAM - nvsSpace, facs()},
+		{GenerationAt(cfg.RAM), cfg.Generation[:]},
 	} {
 		if _, err := w.WriteAt(part.data, int64(part.at)); err != nil {
 			return Info{}, fmt.Errorf("bios: write firmware tables: %w", err)

@@ -56,7 +56,7 @@ func testConfig() Config {
 	return Config{
 		RAM: 512 << 20, PCIBase: 0xC0000000, PCIEnd: 0xFEC00000,
 		Interrupts: []Interrupt{{1, 1, 10}, {2, 1, 11}, {3, 1, 5}},
-		SCI:        9, PM1Event: 0x600, PM1Control: 0x604, PMTimer: 0x608,
+		SCI:        9, PM1Event: 0x600, PM1Control: 0x604, PMTimer: 0x608, GPE: 0x60C,
 		SleepOff: 5, ResetPort: 0xCF9, ResetValue: 6,
 		RTC:    Device{0x70, 2, 8},
 		Serial: []Device{{0x3F8, 8, 4}, {0x2F8, 8, 3}},
@@ -146,7 +146,9 @@ func TestACPITables(t *testing.T) {
 		{"PM1a_EVT_BLK", uint64(le.Uint32(f[56:])), 0x600},
 		{"PM1a_CNT_BLK", uint64(le.Uint32(f[64:])), 0x604},
 		{"PM_TMR_BLK", uint64(le.Uint32(f[76:])), 0x608},
-		{"GPE0_BLK", uint64(le.Uint32(f[80:])), 0},
+		{"GPE0_BLK", uint64(le.Uint32(f[80:])), 0x60C},
+		{"GPE0_BLK_LEN", uint64(f[92]), 2},
+		{"X_GPE0_BLK", le.Uint64(f[220:]), 0x60C<<32 | 0x01001001},
 		{"lengths", uint64(le.Uint32(f[88:])), 0x04000204},
 		{"IAPC_BOOT_ARCH", uint64(le.Uint16(f[109:])), 0x1D},
 		{"flags", uint64(le.Uint32(f[112:])), 0x565},
@@ -184,7 +186,7 @@ func TestTablesByDisassembler(t *testing.T) {
 			`Device (COM2)`, `WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode,`,
 			`0xC0000000,         // Range Minimum`, `0xFEBFFFFF,         // Range Maximum`,
 			`0x3EC00000,         // Length`, `IO (Decode16,`, `0x0002FFFF`, `0x001FFFFF`, `{8}`,
-			`Name (\_S5, Package (0x04)`, `0xF300,             // Length`,
+			`Name (\_S5, Package (0x04)`, `Device (VGEN)`, `"VM_Gen_Counter"`, `Name (ADDR, Package (0x02)`, `Method (_E00, 0, NotSerialized)`, `Notify (\_SB.VGEN, 0x80)`, `0xF300,             // Length`,
 		}},
 		{"facp", table("FACP", 4, fadt(&cfg, 0x1000, 0x2000)), []string{
 			`Oem Revision : 00000001`, `8042 Present on ports 60/64 (V2) : 0`, `VGA Not Present (V4) : 1`,

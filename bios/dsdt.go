@@ -10,7 +10,7 @@ const (
 
 // dsdt gives the definition block: the PCI root bridge with its windows and
 // interrupt routing, the ISA devices that an operating system must be told of,
-// and the sleep state that turns the machine off.
+// the generation ID, and the sleep state that turns the machine off.
 func dsdt(c *Config) []byte {
 	devices := [][]byte{
 		amlDevice("PCI0",
@@ -24,10 +24,28 @@ func dsdt(c *Config) []byte {
 	for i, s := range c.Serial {
 		devices = append(devices, isaDevice(fmt.Sprintf("COM%d", i+1), "PNP0501", i+1, s))
 	}
+	devices = append(devices, generationDevice(GenerationAt(c.RAM)))
 	return join(
 		amlScope(`\_SB`, devices...),
+		// Its one general purpose event, 0, is edge triggered.
+		amlScope(`\_GPE`, amlMethod("_E00", amlNotify(`\_SB.VGEN`, generationChanged))),
 		// PM1a and PM1b values, two reserved (ACPI 6.5, 7.4.2).
 		amlNamed(`\_S5`, amlPackage(amlInteger(uint64(c.SleepOff)), amlInteger(0), amlInteger(0), amlInteger(0))),
+	)
+}
+
+// generationChanged is what the driver of the generation device is told.
+const generationChanged = 0x80
+
+// generationDevice declares where the machine's generation ID is: who finds it
+// changed is a copy of what it was ("Virtual Machine Generation ID", Microsoft,
+// 2012). Linux has known two of the three names in turn; the first is Windows'.
+func generationDevice(at uint64) []byte {
+	return amlDevice("VGEN",
+		amlNamed("_HID", amlString("ALVM0001")),
+		amlNamed("_CID", amlPackage(amlString("VM_Gen_Counter"), amlString("VM_GEN_COUNTER"), amlString("VMGENCTR"))),
+		amlNamed("_DDN", amlString("VM_Gen_Counter")),
+		amlNamed("ADDR", amlPackage(amlInteger(at&0xFFFFFFFF), amlInteger(at>>32))),
 	)
 }
 

@@ -1,7 +1,7 @@
 // Package acpi models the fixed hardware of ACPI 6.5, chapter 4.8: the PM1a
-// event and control registers, the power management timer and the system
-// control interrupt. There is no GPE block and no SMI: ACPI is always enabled,
-// SCI_EN reads as one, and the FADT has an SMI_CMD of 0.
+// event and control registers, the power management timer, a block of one general
+// purpose event and the system control interrupt. There is no SMI: ACPI is always
+// enabled, SCI_EN reads as one, and the FADT has an SMI_CMD of 0.
 //
 // The timer is 32 bits wide, so the FADT must set TMR_VAL_EXT. The power button
 // is a fixed one. The reset register of the FADT is port CF9h of package pci.
@@ -15,10 +15,11 @@ import (
 
 // The register block, by offset from its first port.
 const (
-	EventBlock   = 0 // PM1a_EVT_BLK: status and enable, 2 bytes each
-	ControlBlock = 4 // PM1a_CNT_BLK, 2 bytes
-	TimerBlock   = 8 // PM_TMR_BLK, 4 bytes
-	BlockSize    = 12
+	EventBlock   = 0  // PM1a_EVT_BLK: status and enable, 2 bytes each
+	ControlBlock = 4  // PM1a_CNT_BLK, 2 bytes
+	TimerBlock   = 8  // PM_TMR_BLK, 4 bytes
+	GPEBlock     = 12 // GPE0_BLK: status and enable, 1 byte each
+	BlockSize    = 14
 )
 
 // SleepOff is the SLP_TYP that turns the machine off; the DSDT's \_S5 gives it
@@ -43,6 +44,9 @@ const (
 	sleepEnable  = 1 << 13
 )
 
+// gpe is the only general purpose event: bit 0 of the block's registers.
+const gpe = 1 << 0
+
 // rate is the timer's 3.579545 MHz, exactly a quarter of 14.31818 MHz.
 var rate = devices.Rate{Num: 3579545, Den: 1}
 
@@ -50,6 +54,7 @@ var rate = devices.Rate{Num: 3579545, Den: 1}
 type State struct {
 	Status, Enable, Control uint16
 	Tick                    uint64 // the timer when Status was brought up to date
+	GPEStatus, GPEEnable    uint8
 }
 
 // ACPI is the fixed hardware.
@@ -99,6 +104,12 @@ func (a *ACPI) PowerButton() {
 	a.sync()
 }
 
+// Event is the general purpose event: what the DSDT has behind it has happened.
+func (a *ACPI) Event() {
+	a.s.GPEStatus |= gpe
+	a.sync()
+}
+
 func (a *ACPI) now() uint64 { return rate.Ticks(a.clock.Now()) }
 
 // sync brings TMR_STS up to date, which is set when the highest bit of the
@@ -109,7 +120,7 @@ func (a *ACPI) sync() {
 		a.s.Status |= eventTimer
 	}
 	a.s.Tick = now
-	a.sci.Set(a.s.Status&a.s.Enable != 0)
+	a.sci.Set(a.s.Status&a.s.Enable != 0 || a.s.GPEStatus&a.s.GPEEnable != 0)
 	if a.s.Enable&^a.s.Status&eventTimer != 0 {
 		a.timer.Set(rate.Time((now>>31 + 1) << 31))
 	} else {
@@ -131,6 +142,8 @@ func (p ports) In(off uint16, size int) uint32 {
 		return (uint32(s.Status) | uint32(s.Enable)<<16) >> (8 * (off & 3))
 	case ControlBlock:
 		return uint32(s.Control|controlSCI) >> (8 * (off & 3))
+	case GPEBlock:
+		return (uint32(s.GPEStatus) | uint32(s.GPEEnable)<<8) >> (8 * (off & 3))
 	}
 	return uint32(s.Tick) >> (8 * (off & 3))
 }
@@ -145,6 +158,15 @@ func (p ports) Out(off uint16, size int, v uint32) {
 // write serves one byte of a write.
 func (a *ACPI) write(off, v uint16) {
 	a.sync()
+	defer a.sync()
+	switch off {
+	case GPEBlock:
+		a.s.GPEStatus &^= uint8(v) // a one clears
+		return
+	case GPEBlock + 1:
+		a.s.GPEEnable = uint8(v) & gpe
+		return
+	}
 	shift := off & 1 * 8
 	merge := func(old, mask uint16) uint16 {
 		mask &= 0xFF << shift
@@ -161,5 +183,4 @@ func (a *ACPI) write(off, v uint16) {
 			a.off()
 		}
 	}
-	a.sync()
 }

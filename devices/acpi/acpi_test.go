@@ -36,6 +36,7 @@ func newPC(t testing.TB) *pc {
 //	w2=100  write 0100h to offset 2   d8?5     a read of the timer gives 5
 //	t10s    time passes               i1 i0    the level of SCI
 //	button  the power button          off1     turned off once so far
+//	event   the general purpose event
 func (p *pc) run(script string) error {
 	for k, step := range strings.Fields(script) {
 		var letter rune
@@ -57,6 +58,8 @@ func (p *pc) run(script string) error {
 			}
 		case step == "button":
 			p.PowerButton()
+		case step == "event":
+			p.Event()
 		case scan(step, "off%d", &n):
 			if p.offs != n {
 				return bad(p.offs)
@@ -90,6 +93,7 @@ func TestACPI(t *testing.T) {
 		{"power button", "button i0 w0?100 w2=100 i1 w0=1 i1 w0=100 i0 w0?0"},
 		{"power button, bytes", "b3=1 button i1 b1?1 b1=1 i0"},
 		{"one doubleword for status and enable", "d0=1000000 button i1 d0?1000100 d0=100 i0 d0?0"},
+		{"general purpose event", "event bc?1 i0 bd=ff bd?1 i1 bc=1 i0 bc?0 event i1 bd=0 i0 wc?1"},
 		{"timer status", "t599s w0?0 t1s w0?1 w0=1 w0?0 t600s w0?1 i0"},
 		{"timer interrupt", "w2=1 t599s i0 t1s i1 w0=1 i0 t600s i1"},
 		{"control bits", "w4=ffff off0 w4?1c03"},
@@ -117,11 +121,11 @@ func TestTimerRate(t *testing.T) {
 
 func TestSaveRestoreReset(t *testing.T) {
 	a, b := newPC(t), newPC(t)
-	if err := a.run("button w2=101 w4=400"); err != nil {
+	if err := a.run("button w2=101 w4=400 event"); err != nil {
 		t.Fatal(err)
 	}
 	b.Restore(a.Save())
-	if err := b.run("i1 w0=100 i0 w2?101 w4?401 t600s i1"); err != nil {
+	if err := b.run("i1 w0=100 i0 w2?101 w4?401 bd=1 i1 bc=1 i0 t600s i1"); err != nil {
 		t.Error(err)
 	}
 	b.Reset()

@@ -21,6 +21,9 @@ func (p *pc) Step(rnd *rand.Rand) string {
 		v = p.bus.In(0x600+off, size)
 	case 3:
 		p.PowerButton()
+		if rnd.Intn(2) == 0 {
+			p.Event()
+		}
 	default:
 		p.clock.MoveThrough(p.timed, p.clock.Now()+time.Duration(rnd.Int63n(int64(20*time.Minute))))
 	}

@@ -18,8 +18,9 @@ const resetValue = 6
 func (b *Board) firmware() bios.Config {
 	cfg := bios.Config{
 		RAM: uint64(b.mem.Size()), PCIBase: mmioBase, PCIEnd: mmioEnd,
-		SCI: irqSCI, PM1Event: portACPI + acpi.EventBlock, PM1Control: portACPI + acpi.ControlBlock, PMTimer: portACPI + acpi.TimerBlock,
-		SleepOff: acpi.SleepOff, ResetPort: portReset, ResetValue: resetValue,
+		SCI: irqSCI, PM1Event: portACPI + acpi.EventBlock, PM1Control: portACPI + acpi.ControlBlock, PMTimer: portACPI + acpi.TimerBlock, GPE: portACPI + acpi.GPEBlock,
+		Generation: b.generation(),
+		SleepOff:   acpi.SleepOff, ResetPort: portReset, ResetValue: resetValue,
 		RTC:    bios.Device{Port: portCMOS, Count: 2, IRQ: irqRTC},
 		Serial: []bios.Device{{Port: portCOM1, Count: 8, IRQ: irqCOM1}, {Port: portCOM2, Count: 8, IRQ: irqCOM2}},
 	}

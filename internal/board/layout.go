@@ -21,7 +21,7 @@ const (
 	portDebug   = 0x402 // 1: debug console of SeaBIOS
 	portELCR    = 0x4d0 // 2: edge or level by line
 	portFwCfg   = 0x510 // 2: QEMU's firmware configuration device, with firmware only
-	portACPI    = 0x600 // 12: PM1a event and control block, PM timer
+	portACPI    = 0x600 // 14: PM1a event and control block, PM timer, GPE0 block
 	portPCIAddr = 0xcf8 // 8: configuration address and data
 	portReset   = 0xcf9 // 1: reset register, inside them
 )

@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"io"
+
+	"alpinevm/bios"
 )
 
 // generator makes the random numbers of a repeatable machine, which are no
@@ -50,6 +52,28 @@ func (b *Board) randomBytes() io.Reader {
 		return b.drawn
 	}
 	return rand.Reader
+}
+
+// generation is an ID that no other copy of the machine has.
+func (b *Board) generation() (g bios.Generation) {
+	if !b.cfg.Deterministic {
+		rand.Read(g[:])
+	}
+	return g
+}
+
+// Renew tells the guest that it is a copy of what it was, by another generation ID,
+// if that is where we have put it.
+func (b *Board) Renew() error {
+	if b.image.Firmware != nil {
+		return nil
+	}
+	g := b.generation()
+	if _, err := b.mem.WriteAt(g[:], int64(bios.GenerationAt(uint64(b.mem.Size())))); err != nil {
+		return err
+	}
+	b.acpi.Event()
+	return nil
 }
 
 // seed is what the loader gives the kernel's random number generator.

@@ -37,6 +37,10 @@ func OpenModules(tree fs9p.FS, release string, cache kernel.Cache, now func() ti
 	return &Modules{mods, tree}, nil
 }
 
+// generationDriver draws new random numbers where the guest is a copy. Kernels
+// before 5.18 have none.
+const generationDriver = "vmgenid"
+
 // addModules adds those that mount the root to the initial root file system, and
 // has all of them mounted at /lib/modules.
 func (s *Session) addModules(ram *kernel.Initramfs) error {
@@ -44,6 +48,9 @@ func (s *Session) addModules(ram *kernel.Initramfs) error {
 		return nil
 	}
 	drivers := []string{"virtio_pci", "9pnet_virtio", "9p"}
+	if s.Modules.Has(generationDriver) {
+		drivers = append(drivers, generationDriver)
+	}
 	if s.TTY {
 		drivers = append(drivers, "virtio_console")
 	}
