@@ -27,6 +27,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
+
+	"alpinevm/net/special"
 )
 
 // How long a server may take: to be connected to, to begin an answer, and to
@@ -90,7 +92,7 @@ func New(cfg Config) *Client {
 	}
 	c.guard = guard{
 		home: hostOf(cfg.Host), private: cfg.Private,
-		scope: func(to netip.AddrPort) Scope { return scopeOf(to.Addr()) },
+		scope: func(to netip.AddrPort) special.Scope { return scopeOf(to.Addr()) },
 	}
 	c.inner = cfg.Transport
 	if c.inner == nil {

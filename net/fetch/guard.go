@@ -11,17 +11,19 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"alpinevm/net/special"
 )
 
 // A guard decides which addresses may be connected to.
 type guard struct {
 	home    string // the host that the user has named
 	private bool
-	scope   func(netip.AddrPort) Scope // tests have another one
-	resolve *net.Resolver              // nil: the usual one
+	scope   func(netip.AddrPort) special.Scope // tests have another one
+	resolve *net.Resolver                      // nil: the usual one
 
 	mu   sync.Mutex
-	seen map[Scope]bool // of the addresses of home that were connected to
+	seen map[special.Scope]bool // of the addresses of home that were connected to
 }
 
 // AddressError is the error of a server that sends us where it must not.
@@ -29,7 +31,7 @@ type AddressError struct {
 	Server string // that does
 	Host   string // that it sends us to
 	Addr   string // of that
-	Scope  Scope
+	Scope  special.Scope
 }
 
 func (e *AddressError) Error() string {
@@ -84,14 +86,14 @@ func (g *guard) admit(host string, to netip.AddrPort, connect bool) error {
 	if strings.EqualFold(host, g.home) {
 		if connect {
 			if g.seen == nil {
-				g.seen = map[Scope]bool{}
+				g.seen = map[special.Scope]bool{}
 			}
 			g.seen[scope] = true
 		}
 		return nil
 	}
 	// A server that is also at a public address is not inside.
-	if scope == Public || g.private || g.seen[scope] && !g.seen[Public] {
+	if scope == special.Public || g.private || g.seen[scope] && !g.seen[special.Public] {
 		return nil
 	}
 	return &AddressError{g.home, host, addr.String(), scope}

@@ -199,6 +199,31 @@ func (s *dnsServer) answer(query []byte, network string) []byte {
 	if err != nil {
 		return reply(h, nil, dnsmessage.RCodeFormatError, nil)
 	}
+	if _, err := p.Question(); err != dnsmessage.ErrSectionDone { // a second name, which nobody has looked at
+		return reply(h, nil, dnsmessage.RCodeFormatError, nil)
+	}
+	if h.OpCode != 0 {
+		return reply(h, &q, dnsmessage.RCodeNotImplemented, nil)
+	}
+	name := canonical(q.Name.String())
+	err = s.n.policy.Lookup(name)
+	s.n.lookedUp(name, err)
+	if err != nil {
+		return refuseName(query, h, q)
+	}
+	if s.n.up.wait(s.n.ctx, len(query)) != nil {
+		return nil
+	}
+	resp := s.resolve(h, q, network, query)
+	s.n.pins.learn(resp)
+	if s.n.down.wait(s.n.ctx, len(resp)) != nil {
+		return nil
+	}
+	return resp
+}
+
+// resolve finds the answer to a query.
+func (s *dnsServer) resolve(h dnsmessage.Header, q dnsmessage.Question, network string, query []byte) []byte {
 	if ips, ok := s.hosts[canonical(q.Name.String())]; ok && q.Class == dnsmessage.ClassINET {
 		return reply(h, &q, dnsmessage.RCodeSuccess, addresses(q, ips))
 	}

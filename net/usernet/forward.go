@@ -76,6 +76,15 @@ func (n *Network) closeLater(c interface{ Close() error }) {
 	})
 }
 
+// comer is a flow from somebody who has come to a forwarded port.
+func comer(network string, port uint16, from net.Addr) Flow {
+	f := Flow{Network: network, Inbound: true, Guest: netip.AddrPortFrom(GuestIP, port)}
+	if a, err := netip.ParseAddrPort(from.String()); err == nil {
+		f.Remote = netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+	}
+	return f
+}
+
 // forwardTCP joins each connection to l with one to the guest's port.
 func (n *Network) forwardTCP(l net.Listener, port uint16) {
 	for {
@@ -89,19 +98,27 @@ func (n *Network) forwardTCP(l net.Listener, port uint16) {
 			}
 			continue
 		}
+		what := comer("tcp", port, host.RemoteAddr())
+		if _, err := n.decide(&what); err != nil {
+			n.refuse(what, err)
+			abortConn(host)
+			continue
+		}
 		f := n.flows.reserve(n.cfg.Limits.IdleTCP)
 		if f == nil {
 			abortConn(host)
 			continue
 		}
+		counts := n.open(what)
 		go func() {
 			ep, wq, err := n.dialGuest(f, port)
 			if err != nil {
 				f.release()
+				counts.close(err)
 				abortConn(host)
 				return
 			}
-			n.join(f, ep, wq, host)
+			n.join(f, counts, ep, wq, host)
 		}()
 	}
 }
@@ -128,6 +145,11 @@ func (n *Network) forwardUDP(p net.PacketConn, port uint16) {
 		peer := peers[key]
 		mu.Unlock()
 		if peer == nil {
+			what := comer("udp", port, from)
+			if _, err := n.decide(&what); err != nil {
+				n.refuse(what, err)
+				continue
+			}
 			mu.Lock()
 			if len(peers) >= n.cfg.Limits.Flows/forwardShare {
 				oldest(peers).guest.Close() // its pump takes it out
@@ -137,7 +159,7 @@ func (n *Network) forwardUDP(p net.PacketConn, port uint16) {
 			if full {
 				continue // datagrams may be lost
 			}
-			peer = n.newSender(port)
+			peer = n.newSender(port, what)
 			if peer == nil {
 				continue
 			}
@@ -149,10 +171,15 @@ func (n *Network) forwardUDP(p net.PacketConn, port uint16) {
 				mu.Lock()
 				delete(peers, key)
 				mu.Unlock()
+				peer.counts.close(nil)
 				peer.flow.release()
 			}()
 		}
+		if !n.down.allow(k) {
+			continue // one port waits for no other
+		}
 		peer.flow.touch()
+		peer.counts.received.Add(int64(k))
 		peer.guest.Write(buf[:k])
 	}
 }
@@ -174,18 +201,20 @@ func oldest(peers map[string]*sender) *sender {
 
 // sender is one who sends to a forwarded UDP port.
 type sender struct {
-	flow  *flow
-	ep    tcpip.Endpoint
-	queue *waiter.Queue
-	guest *gonet.UDPConn // the same endpoint
+	n      *Network
+	flow   *flow
+	counts *account
+	ep     tcpip.Endpoint
+	queue  *waiter.Queue
+	guest  *gonet.UDPConn // the same endpoint
 }
 
-func (n *Network) newSender(port uint16) *sender {
+func (n *Network) newSender(port uint16, what Flow) *sender {
 	f := n.flows.reserve(n.cfg.Limits.IdleUDP)
 	if f == nil {
 		return nil
 	}
-	s := &sender{flow: f, queue: new(waiter.Queue)}
+	s := &sender{n: n, flow: f, counts: n.open(what), queue: new(waiter.Queue)}
 	var err tcpip.Error
 	if s.ep, err = n.stack.NewEndpoint(udp.ProtocolNumber, ipv4.ProtocolNumber, s.queue); err != nil {
 		f.release()
@@ -219,6 +248,10 @@ func (s *sender) pump(p net.PacketConn, to net.Addr) {
 		switch err.(type) {
 		case nil:
 			s.flow.touch()
+			s.counts.sent.Add(int64(b.Len()))
+			if s.n.up.wait(s.n.ctx, b.Len()) != nil {
+				return
+			}
 			p.WriteTo(b.Bytes(), to)
 		case *tcpip.ErrWouldBlock:
 			<-arrived

@@ -70,9 +70,18 @@ func (n *Network) send(proto tcpip.TransportProtocolNumber, src, dst netip.Addr,
 
 // echo answers an echo request from src if dst answers the host (RFC 792).
 func (n *Network) echo(src, dst netip.Addr, icmp []byte) {
-	ip, ok := n.target(dst)
-	if !ok || n.cfg.Ping == nil || header.ICMPv4(icmp).Type() != header.ICMPv4Echo {
+	if n.cfg.Ping == nil || header.ICMPv4(icmp).Type() != header.ICMPv4Echo {
 		return
+	}
+	what := Flow{Network: "icmp", Guest: netip.AddrPortFrom(src, 0), Remote: netip.AddrPortFrom(dst, 0)}
+	target, err := n.decide(&what)
+	if err != nil {
+		n.refuse(what, err)
+		return
+	}
+	size := len(icmp) - header.ICMPv4MinimumSize
+	if !n.up.allow(size) {
+		return // lost, as on a wire that is full
 	}
 	select {
 	case n.pings <- struct{}{}:
@@ -84,7 +93,14 @@ func (n *Network) echo(src, dst netip.Addr, icmp []byte) {
 		defer func() { <-n.pings }()
 		ctx, cancel := context.WithTimeout(n.ctx, pingTimeout)
 		defer cancel()
-		if n.cfg.Ping(ctx, ip, reply[header.ICMPv4MinimumSize:]) != nil {
+		counts := n.open(what)
+		counts.sent.Add(int64(size))
+		err := n.cfg.Ping(ctx, target.Addr(), reply[header.ICMPv4MinimumSize:])
+		if err == nil {
+			counts.received.Add(int64(size))
+		}
+		counts.close(err)
+		if err != nil || n.down.wait(ctx, size) != nil {
 			return
 		}
 		h := header.ICMPv4(reply)

@@ -3,6 +3,7 @@ package usernet
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -84,6 +85,7 @@ func newLink(n *Network, kick func(func()), mtu uint32) *link {
 
 // send queues a frame for the stack.
 func (l *link) send(f Frame) {
+	l.capture(f)
 	size := int64(len(f.Data))
 	if size <= etherSize || size > etherSize+largestIPv4 {
 		return
@@ -188,7 +190,11 @@ func (l *link) drain() {
 	for !l.closed && len(l.out) > 0 {
 		pkt := l.out[0].IncRef() // shut may drop the queue's meanwhile
 		l.mu.Unlock()
-		accepted := l.receive == nil || l.receive(l.frame(pkt))
+		frame := l.frame(pkt)
+		accepted := l.receive == nil || l.receive(frame)
+		if accepted {
+			l.capture(frame)
+		}
 		pkt.DecRef()
 		l.mu.Lock()
 		if !accepted {
@@ -207,6 +213,13 @@ func (l *link) drain() {
 		l.out = nil
 	}
 	l.scheduled = false
+}
+
+// capture shows a frame to who wants to see all.
+func (l *link) capture(f Frame) {
+	if l.n != nil && l.n.cfg.Capture != nil && len(f.Data) <= etherSize+largestIPv4 {
+		l.n.cfg.Capture.Frame(time.Now(), f.Data)
+	}
 }
 
 // frame lays pkt out in the scratch buffer.

@@ -1,10 +1,12 @@
 package usernet
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -16,12 +18,16 @@ import (
 // join passes data between a connection of the guest's and one of the host's
 // until both directions have ended, then releases the flow. The end of either
 // side's data is passed on as such, and so is a reset.
-func (n *Network) join(f *flow, ep tcpip.Endpoint, wq *waiter.Queue, host net.Conn) {
+func (n *Network) join(f *flow, counts *account, ep tcpip.Endpoint, wq *waiter.Queue, host net.Conn) {
 	defer f.release()
+	defer counts.close(nil)
+	ctx, cancel := context.WithCancel(n.ctx)
+	defer cancel()
 	b := f.buffers()
 	ep.SocketOptions().SetSendBufferSize(int64(b.send), false)
 	guest := gonet.NewTCPConn(wq, ep)
 	reset := sync.OnceFunc(func() {
+		cancel()
 		ep.Abort()
 		abortConn(host)
 	})
@@ -29,13 +35,15 @@ func (n *Network) join(f *flow, ep tcpip.Endpoint, wq *waiter.Queue, host net.Co
 		reset()
 		return
 	}
+	out := passage{ctx, f, &counts.sent, n.up, make([]byte, b.relay)}
+	in := passage{ctx, f, &counts.received, n.down, make([]byte, b.relay)}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := pass(host, guest, make([]byte, b.relay), f); err != nil || closeWrite(host) != nil {
+		if err := out.pass(host, guest); err != nil || closeWrite(host) != nil {
 			reset()
 		}
 	})
-	if err := pass(guest, host, make([]byte, b.relay), f); err != nil || guest.CloseWrite() != nil {
+	if err := in.pass(guest, host); err != nil || guest.CloseWrite() != nil {
 		reset()
 	}
 	wg.Wait()
@@ -43,12 +51,26 @@ func (n *Network) join(f *flow, ep tcpip.Endpoint, wq *waiter.Queue, host net.Co
 	host.Close()
 }
 
+// passage is one direction of a connection.
+type passage struct {
+	ctx   context.Context
+	flow  *flow
+	bytes *atomic.Int64
+	pace  pace
+	buf   []byte
+}
+
 // pass copies from src to dst until the end of src, which is no error.
-func pass(dst io.Writer, src io.Reader, buf []byte, f *flow) error {
+func (p passage) pass(dst io.Writer, src io.Reader) error {
+	buf := p.pace.cut(p.buf)
 	for {
 		n, err := src.Read(buf)
 		if n > 0 {
-			f.touch()
+			if werr := p.pace.wait(p.ctx, n); werr != nil {
+				return werr
+			}
+			p.flow.touch()
+			p.bytes.Add(int64(n))
 			if _, werr := dst.Write(buf[:n]); werr != nil {
 				return werr
 			}

@@ -208,32 +208,33 @@ func TestUDPStrangers(t *testing.T) {
 // was not asked for long.
 func TestUDPPeers(t *testing.T) {
 	now := time.Unix(0, 0)
-	p := newUDPPeers(false, time.Minute)
+	n, _ := newNetwork(t, Config{Limits: Limits{IdleUDP: time.Minute}})
+	p := newUDPPeers(n, guestPort, false)
 	p.now = func() time.Time { return now }
 	at := func(i int) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{1, 2, byte(i >> 8), byte(i)}), 69)
 	}
 	for i := range 10 * smallPeers {
 		now = now.Add(time.Millisecond)
-		p.ask(at(i), at(i))
+		p.ask(Flow{Network: "udp", Guest: guestPort, Remote: at(i)}, at(i))
 	}
 	if len(p.hosts) != smallPeers || len(p.guests) != smallPeers || len(p.addrs) != smallPeers {
 		t.Errorf("%d, %d, %d are remembered", len(p.hosts), len(p.guests), len(p.addrs))
 	}
 	last := at(10*smallPeers - 1)
 	for port := range 1000 { // a flood from one that was asked moves nobody out
-		p.answer(netip.AddrPortFrom(last.Addr(), uint16(1000+port)))
+		p.answer(netip.AddrPortFrom(last.Addr(), uint16(1000+port)), 1)
 	}
 	for i := 9 * smallPeers; i < 10*smallPeers; i++ {
-		if !p.answer(at(i)).IsValid() {
+		if !p.answer(at(i), 1).IsValid() {
 			t.Fatalf("%v was forgotten", at(i))
 		}
 	}
-	if p.answer(at(0)).IsValid() || p.sendTo(at(0)).IsValid() {
+	if p.answer(at(0), 1).IsValid() || p.sendTo(at(0)).IsValid() {
 		t.Error("the first is remembered")
 	}
 	now = now.Add(time.Minute + time.Millisecond)
-	if p.answer(last).IsValid() || p.sendTo(last).IsValid() {
+	if p.answer(last, 1).IsValid() || p.sendTo(last).IsValid() {
 		t.Error("one that was not asked for a minute may answer")
 	}
 }

@@ -39,6 +39,7 @@ func tuneTCP(s *stack.Stack) error {
 type dialing struct {
 	flow   *flow
 	target netip.AddrPort
+	counts *account
 	syn    []byte // the packet's headers, which an ICMP error quotes
 }
 
@@ -49,15 +50,17 @@ func (n *Network) handleTCP(id stack.TransportEndpointID, pkt *stack.PacketBuffe
 	if flags&(header.TCPFlagSyn|header.TCPFlagAck|header.TCPFlagRst) != header.TCPFlagSyn {
 		return false
 	}
-	ip, ok := n.target(hostAddr(id.LocalAddress))
-	if !ok {
-		return false
-	}
 	n.mu.Lock()
 	_, again := n.dialing[id]
 	n.mu.Unlock()
 	if again {
 		return true
+	}
+	what := flowOf("tcp", id)
+	target, err := n.decide(&what)
+	if err != nil {
+		n.refuse(what, err)
+		return false
 	}
 	f := n.flows.reserve(n.cfg.Limits.IdleTCP)
 	if f == nil {
@@ -68,7 +71,7 @@ func (n *Network) handleTCP(id stack.TransportEndpointID, pkt *stack.PacketBuffe
 		forwarder = n.bigTCP
 	}
 	n.mu.Lock()
-	n.dialing[id] = &dialing{f, netip.AddrPortFrom(ip, id.LocalPort), quote(pkt)}
+	n.dialing[id] = &dialing{f, target, n.open(what), quote(pkt)}
 	n.mu.Unlock()
 	if !forwarder.HandlePacket(id, pkt) {
 		n.dialed(id)
@@ -76,6 +79,15 @@ func (n *Network) handleTCP(id stack.TransportEndpointID, pkt *stack.PacketBuffe
 		return false
 	}
 	return true
+}
+
+// flowOf is a flow of the guest's.
+func flowOf(network string, id stack.TransportEndpointID) Flow {
+	return Flow{
+		Network: network,
+		Guest:   netip.AddrPortFrom(hostAddr(id.RemoteAddress), id.RemotePort),
+		Remote:  netip.AddrPortFrom(hostAddr(id.LocalAddress), id.LocalPort),
+	}
 }
 
 // dialed takes the connection off the list of those being made.
@@ -94,6 +106,7 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	host, err := n.dial("tcp", d.target)
 	if err != nil {
 		d.flow.release()
+		d.counts.close(err)
 		if code, ok := unreachable(err); ok {
 			n.sendUnreachable(d.syn, code)
 			r.Complete(false)
@@ -109,10 +122,11 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	n.dialed(id)
 	if terr != nil {
 		d.flow.release()
+		d.counts.close(errors.New(terr.String()))
 		abortConn(host)
 		return
 	}
-	n.join(d.flow, ep, wq, host)
+	n.join(d.flow, d.counts, ep, wq, host)
 }
 
 // dial makes a connection of the host's.

@@ -70,8 +70,8 @@ type udpTable struct {
 // has the stack answer with ICMP port unreachable. It is called by the goroutine
 // that delivers frames.
 func (n *Network) handleUDP(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
-	guest := netip.AddrPortFrom(hostAddr(id.RemoteAddress), id.RemotePort)
-	to := netip.AddrPortFrom(hostAddr(id.LocalAddress), id.LocalPort)
+	what := flowOf("udp", id)
+	guest, to := what.Guest, what.Remote
 	if to.Addr() == DNSIP || guest.Port() == 0 || to.Port() == 0 {
 		return false
 	}
@@ -85,17 +85,17 @@ func (n *Network) handleUDP(id stack.TransportEndpointID, pkt *stack.PacketBuffe
 		target = f.peers.sendTo(to)
 	}
 	if !target.IsValid() {
-		ip, ok := n.target(to.Addr())
-		if !ok {
+		var err error
+		if target, err = n.decide(&what); err != nil {
+			n.refuse(what, err)
 			return false
 		}
-		target = netip.AddrPortFrom(ip, to.Port())
 		if f == nil {
 			if f = n.newUDPFlow(key, target); f == nil {
 				return true // lost, as datagrams may be
 			}
 		}
-		f.peers.ask(to, target)
+		f.peers.ask(what, target)
 	}
 	f.flow.touch()
 	size := int64(pkt.Data().Size())
@@ -137,7 +137,7 @@ func (n *Network) newUDPFlow(key udpKey, target netip.AddrPort) *udpFlow {
 	if f.flow == nil {
 		return nil
 	}
-	f.peers = newUDPPeers(f.flow.big, n.cfg.Limits.IdleUDP)
+	f.peers = newUDPPeers(n, key.guest, f.flow.big)
 	ctx, cancel := context.WithCancel(n.ctx)
 	f.cancel = cancel
 	n.udp.mu.Lock()
@@ -164,6 +164,7 @@ func (f *udpFlow) end() {
 
 // run opens the flow's socket, and passes datagrams until the flow ends.
 func (f *udpFlow) run(ctx context.Context, target netip.AddrPort) {
+	defer f.peers.close()
 	defer f.drain()
 	defer f.end()
 	s, err := f.open(ctx, target)
@@ -174,11 +175,15 @@ func (f *udpFlow) run(ctx context.Context, target netip.AddrPort) {
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()
 	defer s.Close()
-	go f.receive(s)
+	go f.receive(ctx, s)
 	for {
 		select {
 		case d := <-f.queue:
 			f.n.udp.waiting.Add(-int64(len(d.data)))
+			if f.n.up.wait(ctx, len(d.data)) != nil {
+				return
+			}
+			f.peers.sent(d.to, len(d.data))
 			if _, err := s.WriteToUDPAddrPort(d.data, d.to); err != nil {
 				if errors.Is(err, net.ErrClosed) {
 					return
@@ -204,7 +209,7 @@ func (f *udpFlow) drain() {
 }
 
 // receive passes what the socket gets from those that the guest has asked.
-func (f *udpFlow) receive(s DatagramSocket) {
+func (f *udpFlow) receive(ctx context.Context, s DatagramSocket) {
 	defer f.end()
 	buf := make([]byte, largestUDP)
 	for {
@@ -219,9 +224,12 @@ func (f *udpFlow) receive(s DatagramSocket) {
 			}
 			continue
 		}
-		src := f.peers.answer(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+		src := f.peers.answer(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), k)
 		if !src.IsValid() {
 			continue // nobody has asked it
+		}
+		if f.n.down.wait(ctx, k) != nil {
+			return
 		}
 		f.flow.touch()
 		f.n.sendUDP(src, f.key.guest, buf[:k])

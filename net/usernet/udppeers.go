@@ -7,17 +7,18 @@ import (
 )
 
 // udpPeers are those that a port of the guest's has sent to, and that may answer:
-// from any port, if it was the address's turn within the time that a flow may be
-// idle.
+// from any port that the policy lets the guest send to, if the address was asked
+// within the time that a flow may be idle.
 type udpPeers struct {
-	max  int
-	idle time.Duration
-	now  func() time.Time
+	n     *Network
+	guest netip.AddrPort
+	max   int
+	now   func() time.Time
 
 	mu     sync.Mutex
-	guests map[netip.AddrPort]netip.AddrPort // by the address that the guest knows
-	hosts  map[netip.AddrPort]*udpPeer       // by the one on the host's side
-	addrs  map[netip.Addr]*udpAddr           // of those, by address
+	guests map[netip.AddrPort]*udpPeer // by the address that the guest knows
+	hosts  map[netip.AddrPort]*udpPeer // by the one on the host's side
+	addrs  map[netip.Addr]*udpAddr     // of those, by address
 }
 
 // udpPeer is an address and port that datagrams go to or come from.
@@ -25,6 +26,7 @@ type udpPeer struct {
 	guest, host netip.AddrPort
 	at          *udpAddr
 	last        time.Time // when it was used
+	counts      *account
 }
 
 // udpAddr is an address with at least one peer.
@@ -37,13 +39,13 @@ type udpAddr struct {
 // How many peers a flow remembers; the one not used for longest gives way.
 const (
 	bigPeers   = 2048
-	smallPeers = 128
+	smallPeers = 64
 )
 
-func newUDPPeers(big bool, idle time.Duration) *udpPeers {
+func newUDPPeers(n *Network, guest netip.AddrPort, big bool) *udpPeers {
 	p := &udpPeers{
-		max: smallPeers, idle: idle, now: time.Now,
-		guests: map[netip.AddrPort]netip.AddrPort{}, hosts: map[netip.AddrPort]*udpPeer{}, addrs: map[netip.Addr]*udpAddr{},
+		n: n, guest: guest, max: smallPeers, now: time.Now,
+		guests: map[netip.AddrPort]*udpPeer{}, hosts: map[netip.AddrPort]*udpPeer{}, addrs: map[netip.Addr]*udpAddr{},
 	}
 	if big {
 		p.max = bigPeers
@@ -56,7 +58,7 @@ func newUDPPeers(big bool, idle time.Duration) *udpPeers {
 func (p *udpPeers) sendTo(guest netip.AddrPort) netip.AddrPort {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	peer := p.hosts[p.guests[guest]]
+	peer := p.guests[guest]
 	if peer == nil || p.stale(peer.at) {
 		return netip.AddrPort{}
 	}
@@ -65,15 +67,28 @@ func (p *udpPeers) sendTo(guest netip.AddrPort) netip.AddrPort {
 }
 
 // ask notes that the guest may send to an address, and does.
-func (p *udpPeers) ask(guest, host netip.AddrPort) {
+func (p *udpPeers) ask(what Flow, host netip.AddrPort) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.add(guest, host).at.asked = p.now()
+	if p.hosts[host] == nil {
+		p.add(what, host)
+	}
+	peer := p.hosts[host]
+	peer.last, peer.at.asked = p.now(), p.now()
 }
 
-// answer is the address that the guest knows for one that a datagram has come
-// from; invalid if it was not asked.
-func (p *udpPeers) answer(host netip.AddrPort) netip.AddrPort {
+// sent counts a datagram of the guest's.
+func (p *udpPeers) sent(host netip.AddrPort, size int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if peer := p.hosts[host]; peer != nil {
+		peer.counts.sent.Add(int64(size))
+	}
+}
+
+// answer is the address that the guest knows for one that a datagram of that size
+// has come from; invalid if it may not answer.
+func (p *udpPeers) answer(host netip.AddrPort, size int) netip.AddrPort {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	at := p.addrs[host.Addr()]
@@ -81,9 +96,19 @@ func (p *udpPeers) answer(host netip.AddrPort) netip.AddrPort {
 		return netip.AddrPort{}
 	}
 	guest := netip.AddrPortFrom(at.guest, host.Port())
-	if p.hosts[host] != nil || len(p.hosts) < p.max { // it has no claim to the place of one that was asked
-		p.add(guest, host)
+	if p.hosts[host] == nil {
+		what := Flow{Network: "udp", Guest: p.guest, Remote: guest}
+		if _, err := p.n.decide(&what); err != nil {
+			p.n.refuse(what, err)
+			return netip.AddrPort{}
+		}
+		if len(p.hosts) >= p.max {
+			return guest // it has no claim to the place of one that was asked
+		}
+		p.add(what, host)
 	}
+	p.hosts[host].last = p.now()
+	p.hosts[host].counts.received.Add(int64(size))
 	return guest
 }
 
@@ -97,26 +122,21 @@ func (p *udpPeers) asked(host netip.AddrPort) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-func (p *udpPeers) stale(at *udpAddr) bool { return p.now().Sub(at.asked) > p.idle }
+func (p *udpPeers) stale(at *udpAddr) bool { return p.now().Sub(at.asked) > p.n.cfg.Limits.IdleUDP }
 
-// add finds or makes a peer.
-func (p *udpPeers) add(guest, host netip.AddrPort) *udpPeer {
-	peer := p.hosts[host]
-	if peer == nil {
-		if len(p.hosts) >= p.max {
-			p.forgetOldest()
-		}
-		at := p.addrs[host.Addr()]
-		if at == nil {
-			at = &udpAddr{guest: guest.Addr()}
-			p.addrs[host.Addr()] = at
-		}
-		at.peers++
-		peer = &udpPeer{guest: guest, host: host, at: at}
-		p.hosts[host], p.guests[guest] = peer, host
+// add makes a peer that is not there.
+func (p *udpPeers) add(what Flow, host netip.AddrPort) {
+	if len(p.hosts) >= p.max {
+		p.forgetOldest()
 	}
-	peer.last = p.now()
-	return peer
+	at := p.addrs[host.Addr()]
+	if at == nil {
+		at = &udpAddr{guest: what.Remote.Addr()}
+		p.addrs[host.Addr()] = at
+	}
+	at.peers++
+	peer := &udpPeer{guest: what.Remote, host: host, at: at, counts: p.n.open(what)}
+	p.hosts[host], p.guests[what.Remote] = peer, peer
 }
 
 func (p *udpPeers) forgetOldest() {
@@ -131,4 +151,17 @@ func (p *udpPeers) forgetOldest() {
 	if oldest.at.peers--; oldest.at.peers == 0 {
 		delete(p.addrs, oldest.host.Addr())
 	}
+	oldest.counts.close(nil)
+}
+
+// close tells the log of all of them.
+func (p *udpPeers) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, peer := range p.hosts {
+		peer.counts.close(nil)
+	}
+	clear(p.hosts)
+	clear(p.guests)
+	clear(p.addrs)
 }

@@ -13,8 +13,8 @@
 // the machine goroutine calls.
 //
 // The guest is not trusted. What it can make the host remember is bounded by
-// Limits; where it can connect to is decided by Config.HostLoopback and
-// Config.PrivateNetworks; a frame with an address that is not the guest's own
+// Limits; where it can connect to, and which names it can ask for, is decided by
+// Config.Policy; a frame with an address that is not the guest's own
 // is dropped.
 package usernet
 
@@ -89,12 +89,22 @@ type Config struct {
 	// goroutine; nil: there are none.
 	HostNetworks func() ([]netip.Prefix, error)
 	// HostLoopback lets the guest reach the host: its 127.0.0.1 as GatewayIP, and
-	// its own addresses.
+	// its own addresses. With a Policy it only says what names of the host mean.
 	HostLoopback bool
 	// PrivateNetworks lets the guest reach addresses that are not public, such
 	// as 192.168.0.0/16 and 169.254.0.0/16, and the networks that the host is
-	// connected to.
+	// connected to. With a Policy it says nothing.
 	PrivateNetworks bool
+
+	// Policy decides about names and flows; nil: a Rules of the two fields before,
+	// without rules.
+	Policy Policy
+	// Log hears of flows and names, Capture gets all frames; both may be nil.
+	Log     Log
+	Capture Capture
+	// Rate is how many bytes a second may pass in each direction, without headers;
+	// 0: any number.
+	Rate int64
 
 	DNS DNSConfig
 	// Hostname is offered to DHCP clients unless it is empty.
@@ -158,6 +168,11 @@ type Network struct {
 
 	udp       udpTable
 	fragments assembler
+
+	policy   Policy
+	pins     *pins
+	refusals refusals
+	up, down pace // from the guest, and to it
 }
 
 // New starts a network. Its error is that of a port that cannot be forwarded.
@@ -172,6 +187,10 @@ func New(cfg Config) (*Network, error) {
 		dialing: map[stack.TransportEndpointID]*dialing{},
 		pings:   make(chan struct{}, maxPings),
 		udp:     udpTable{flows: map[udpKey]*udpFlow{}}, fragments: assembler{now: time.Now},
+		policy: cfg.Policy, pins: newPins(), up: newPace(cfg.Rate), down: newPace(cfg.Rate),
+	}
+	if n.policy == nil {
+		n.policy = &Rules{HostLoopback: cfg.HostLoopback, PrivateNetworks: cfg.PrivateNetworks}
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.link = newLink(n, cfg.Kick, uint32(cfg.MTU))
