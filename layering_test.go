@@ -106,7 +106,7 @@ var outside = []row{
 	{"fs9p/tarball", slices.Concat(plain, codecs, shared, []string{"github.com/klauspost/compress/...", "github.com/mikelolasagasti/xz",
 		"github.com/pierrec/lz4/v4", "github.com/ulikunitz/xz/..."})},
 	{"net/special", slices.Concat(plain, []string{"net/netip"})},
-	{"net/usernet", slices.Concat(plain, shared, network, []string{"syscall", "golang.org/x/net/...", "golang.org/x/sys/unix", "gvisor.dev/gvisor/pkg/..."})},
+	{"net/usernet", slices.Concat(plain, shared, network, []string{"syscall", "golang.org/x/net/...", "golang.org/x/sys/unix", "golang.org/x/time/rate", "gvisor.dev/gvisor/pkg/..."})},
 	{"net/fetch", slices.Concat(plain, codecs, shared, network, []string{"syscall", "golang.org/x/net/http/httpproxy"})},
 	{"internal/board", slices.Concat(plain, shared, []string{"crypto/rand", "runtime", "syscall", "unsafe", "golang.org/x/arch/x86/x86asm"})},
 	{"internal/linux", slices.Concat(plain, []string{"time"})},

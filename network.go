@@ -45,6 +45,14 @@ type Network struct {
 	HostLoopback    bool
 	PrivateNetworks bool
 
+	// Policy decides about names and flows, in place of the two fields before; Log
+	// hears of them, and Capture gets all frames. Rate bounds the bytes a second of
+	// each direction; 0: any number.
+	Policy  usernet.Policy
+	Log     usernet.Log
+	Capture usernet.Capture
+	Rate    int64
+
 	// Hosts are added to the guest's /etc/hosts.
 	Hosts []Host
 	// FilesInRoot says that the session's root has what Files gives. Otherwise they are
@@ -85,7 +93,7 @@ func (m *Machine) plugNetwork(cfg *Network) error {
 	n, err := usernet.New(usernet.Config{
 		Kick: m.Kick, Dialer: cfg.Dialer, Datagrams: cfg.Datagrams, Listener: cfg.Listener, Forwards: cfg.Forwards, Ping: cfg.Ping,
 		HostNetworks: cfg.HostNetworks, HostLoopback: cfg.HostLoopback, PrivateNetworks: cfg.PrivateNetworks,
-		DNS: cfg.DNS, Hostname: m.hostname(),
+		Policy: cfg.Policy, Log: cfg.Log, Capture: cfg.Capture, Rate: cfg.Rate, DNS: cfg.DNS, Hostname: m.hostname(),
 	})
 	if err != nil {
 		return err

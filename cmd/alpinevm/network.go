@@ -22,6 +22,7 @@ type networkFlags struct {
 	mac                           string
 	hostLoopback, privateNetworks bool
 	hostNames                     bool
+	policy                        policyFlags
 }
 
 // Values of --network.
@@ -39,8 +40,9 @@ func (n *networkFlags) add(fl *pflag.FlagSet) {
 	fl.StringArrayVar(&n.dns, "dns", nil, "ask the name server at `IP` in place of the host's")
 	fl.StringArrayVar(&n.addHost, "add-host", nil, "add `NAME:IP` to the guest's /etc/hosts; the IP host-gateway is the gateway's")
 	fl.BoolVar(&n.hostLoopback, "host-loopback", false, "let the guest reach the host: its 127.0.0.1 as 10.0.2.2, and its own addresses")
-	fl.BoolVar(&n.privateNetworks, "private-networks", false, "let the guest reach what is not public: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 169.254.0.0/16, 100.64.0.0/10, other special ranges, and the networks that the host is connected to")
+	fl.BoolVar(&n.privateNetworks, "private-networks", false, "let the guest reach what is not public: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 169.254.0.0/16, 100.64.0.0/10, fc00::/7, other special ranges, and the networks that the host is connected to")
 	fl.BoolVar(&n.hostNames, "host-names", false, "let the guest see the names in the host's /etc/hosts, and its search domain")
+	n.policy.add(fl)
 	fl.StringVar(&n.mac, "mac-address", "", "`ADDRESS` of the guest's network card")
 }
 
@@ -56,6 +58,9 @@ func (n *networkFlags) config(deterministic bool) (*alpinevm.Network, error) {
 	case networkNone:
 		if len(n.publish) > 0 {
 			return nil, errors.New("--publish needs a network, and --network is none")
+		}
+		if name := n.policy.given(); name != "" {
+			return nil, fmt.Errorf("%s needs a network, and --network is none", name)
 		}
 		return nil, nil
 	default:
@@ -97,7 +102,7 @@ func (n *networkFlags) config(deterministic bool) (*alpinevm.Network, error) {
 		}
 		cfg.DNS.Servers = append(cfg.DNS.Servers, server)
 	}
-	return cfg, nil
+	return cfg, n.policy.apply(cfg)
 }
 
 // chosen says which ports of its own the host has taken for publish.

@@ -38,6 +38,8 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		return err
 	}
 	defer func() { err = host.lost(err) }()
+	f.network.policy.tell = func(text string) { say(host.messages, "%s", text) }
+	defer f.network.policy.finish()
 	if f.machine != nil {
 		f.machine.Salvage = f.salvage
 		f.machine.Tell = func(text string) { say(host.messages, "machine %s: %s", f.name, text) }
