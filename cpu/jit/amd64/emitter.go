@@ -277,15 +277,24 @@ func (e *emitter) check(table int, addr reg, size int) {
 	case 2:
 		a.pext(r10, addr, at(r15, ctxMask+4))
 		a.op(0, w32, 0x01, uint8(r10), direct(r10)) // ADD
-	case 4:
+	case 8:
+		// The table finds what is aligned to 4. Of that, what begins 4 bytes
+		// before the end of a page crosses it.
+		a.lea(r10, at(addr, 4))
+		a.op(0, w32, 0xf7, 0, direct(r10)) // TEST
+		a.u32(0xffc)
+		a.jcc(condZ, e.cold.pos())
 		a.pext(r10, addr, at(r15, ctxMask+8))
-	default:
-		a.op(0, w8, 0xf6, 0, direct(addr)) // TEST r8, imm8
-		a.bytes(byte(size - 1))
-		a.jcc(condNZ, e.cold.pos())
+	case 16:
+		a.load(w32, r10, direct(addr))
+		a.aluImm(aluOR, w32, direct(r10), ^0xfff)
+		a.aluImm(aluCMP, w32, direct(r10), -16)
+		a.jcc(condA, e.cold.pos())
 		a.pext(r10, addr, at(r15, ctxMask))
 		a.op(0, w32, 0xc1, 4, direct(r10)) // SHL
 		a.bytes(tableShift)
+	default:
+		a.pext(r10, addr, at(r15, ctxMask+8))
 	}
 	a.load(w64, r10, indexed(r14, r10, 3, int32(table)*tableSize))
 	a.op(0, w64, 0x85, uint8(r10), direct(r10)) // TEST
@@ -334,6 +343,7 @@ func (e *emitter) memoryAligned(table int, size int, aligned bool) loc {
 		e.hot.bytes(15)
 		e.hot.jcc(condNZ, e.cold.pos())
 		e.interpretCold()
+		size = 4 // its first bytes stand for all
 	}
 	e.check(table, addr, size)
 	return indexed(r10, addr, 0, 0)
