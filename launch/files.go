@@ -15,7 +15,7 @@ import (
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/hostfs"
 	"alpinevm/fs9p/memfs"
-	"alpinevm/fs9p/tarball"
+	"alpinevm/internal/tarball"
 	"alpinevm/kernel"
 )
 

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"alpinevm/fs9p"
-	"alpinevm/fs9p/tarball"
-	"alpinevm/fs9p/tree"
+	"alpinevm/fs9p/internal/tree"
+	"alpinevm/internal/tarball"
 )
 
 // Entry describes a file that the host puts into the file system.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"alpinevm/fs9p"
-	"alpinevm/fs9p/tree"
+	"alpinevm/fs9p/internal/tree"
 )
 
 // TestLargeCosts sends messages about what is as large as a guest can make it.

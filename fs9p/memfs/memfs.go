@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"alpinevm/fs9p"
-	"alpinevm/fs9p/tree"
+	"alpinevm/fs9p/internal/tree"
 )
 
 // What Config's zero values stand for.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"alpinevm/fs9p"
-	"alpinevm/fs9p/tarball"
+	"alpinevm/internal/tarball"
 )
 
 // LoadTar adds the files of a tar archive, plain or compressed in one of the

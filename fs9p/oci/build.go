@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"alpinevm/fs9p"
-	"alpinevm/fs9p/tarball"
+	"alpinevm/internal/tarball"
 )
 
 // Limits bound what an image may have. The zero value is DefaultLimits.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"path"
 
-	"alpinevm/fs9p/tarball"
+	"alpinevm/internal/tarball"
 )
 
 // link gives the file at e.target one more name. The target may be of a lower

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"alpinevm/fs9p"
-	"alpinevm/fs9p/tarball"
+	"alpinevm/internal/tarball"
 )
 
 // An entry is one entry of a layer's archive.

@@ -2,7 +2,7 @@ package statefs
 
 import (
 	"alpinevm/fs9p"
-	"alpinevm/fs9p/tree"
+	"alpinevm/fs9p/internal/tree"
 )
 
 // The journal must not be on the disk before what it tells of is there: the

@@ -35,7 +35,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"alpinevm/fs9p"
-	"alpinevm/fs9p/tree"
+	"alpinevm/fs9p/internal/tree"
 )
 
 // Config says where the files are.

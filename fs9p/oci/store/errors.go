@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
-	"alpinevm/fs9p/tarball"
+	"alpinevm/internal/tarball"
 	"alpinevm/net/fetch"
 )
 

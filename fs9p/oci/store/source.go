@@ -17,7 +17,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"alpinevm/fs9p"
-	"alpinevm/fs9p/tarball"
+	"alpinevm/internal/tarball"
 )
 
 // A source is an image in files of its own: an OCI layout, as a folder or as a

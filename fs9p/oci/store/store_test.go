@@ -32,7 +32,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"alpinevm/fs9p"
-	"alpinevm/fs9p/tarball"
+	"alpinevm/internal/tarball"
 )
 
 // archive writes a tar archive of files.

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"alpinevm/fs9p/oci"
-	"alpinevm/fs9p/tarball"
 	"alpinevm/internal/seal"
+	"alpinevm/internal/tarball"
 )
 
 // layerOpener gives the i-th layer of an image as it came.
