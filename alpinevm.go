@@ -130,9 +130,11 @@ type Debug struct {
 	// Exit, where not 0, is a port that ends the machine with the value
 	// written to it.
 	Exit uint16
-	// Trace says what to report to TraceTo.
-	Trace   Trace
-	TraceTo io.Writer
+	// Trace says what to report to TraceTo. Where TraceLimit is not 0 the trace
+	// ends when it has as many bytes, with a line that says so.
+	Trace      Trace
+	TraceTo    io.Writer
+	TraceLimit int64
 }
 
 // Volume is a file system that the guest finds mounted at Target, an absolute

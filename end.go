@@ -22,9 +22,10 @@ const (
 	DebugExit                    // Code was written to Debug.Exit
 	Failure                      // the guest's init or this package failed: Detail says how
 	NoBIOS                       // the guest has called a BIOS, and there is none: Detail says how
+	NoDrivers                    // the kernel lacks drivers that it needs, and was given no modules: Detail says which
 )
 
-var causeNames = [...]string{"nothing", "exit", "power off", "kernel panic", "triple fault", "debug exit", "failure", "call of a BIOS"}
+var causeNames = [...]string{"nothing", "exit", "power off", "kernel panic", "triple fault", "debug exit", "failure", "call of a BIOS", "lack of drivers"}
 
 // String names the cause.
 func (c Cause) String() string {

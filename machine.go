@@ -74,7 +74,7 @@ func assembleFrom(cfg Config, ram *mem.Image) (*Machine, error) {
 	m := &Machine{cfg: cfg, closeWait: closeWait}
 	hardware := board.Config{
 		Memory: cfg.Memory, RAM: ram, Deterministic: cfg.Deterministic, Serial: cfg.Consoles.Serial, SerialIn: cfg.Consoles.SerialIn,
-		Debug: cfg.Debug.Console, DebugExit: cfg.Debug.Exit, Trace: cfg.Debug.Trace, TraceTo: cfg.Debug.TraceTo, Hooks: m.hooks(),
+		Debug: cfg.Debug.Console, DebugExit: cfg.Debug.Exit, Trace: cfg.Debug.Trace, TraceTo: cfg.Debug.TraceTo, TraceLimit: cfg.Debug.TraceLimit, Hooks: m.hooks(),
 	}
 	if t := cfg.Consoles.Terminal; t != nil {
 		hardware.Console = &board.Console{In: t.In, Out: t.Out, Cols: t.Cols, Rows: t.Rows}

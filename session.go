@@ -153,6 +153,8 @@ func (s *session) end() End {
 		return End{Cause: Exited, Code: s.status}
 	case s.failure.String() != "":
 		return End{Cause: Failure, Detail: "the guest: " + strings.TrimSpace(printable.Text(s.failure.String()))}
+	case !s.control.Attached() && s.m.cfg.Boot.Modules == nil:
+		return End{Cause: NoDrivers, Detail: "the kernel has no drivers of its own for 9P over virtio, by which it gets its files, and was given no modules"}
 	case !s.up:
 		return End{Cause: Failure, Detail: "the guest switched itself off before its session began; the end of its log:\n" + strings.Join(lastLines(s.m.logLines(), startLines), "\n")}
 	}

@@ -155,8 +155,9 @@ func (m Mirror) Fetch(ctx context.Context, root fs.FS, show Progress) error {
 		return fmt.Errorf("no kernel: %w", err)
 	}
 	if _, err := kernel.RootTools(root); err != nil {
-		_, err := packages.Package(ctx, release, busyboxPackage, "", apk.Always)
-		return err
+		if _, err := packages.Package(ctx, release, busyboxPackage, "", apk.Always); err != nil {
+			return fmt.Errorf("no busybox: %w", err)
+		}
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/docker/go-units"
+
 	"alpinevm"
 	"alpinevm/fs9p/oci/store"
 	"alpinevm/kernel"
@@ -49,6 +51,9 @@ func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 	}
 	if s.Config.Debug.Trace, err = parseTrace(f.trace); err != nil {
 		return nil, err
+	}
+	if s.Config.Debug.TraceLimit, err = units.RAMInBytes(f.traceLimit); err != nil {
+		return nil, fmt.Errorf("--trace-limit %q: want a size such as 64M, or 0", f.traceLimit)
 	}
 	env, err := parseEnvs(f.env, os.LookupEnv)
 	if err != nil {
@@ -94,6 +99,9 @@ func (f *runFlags) explain(err error) error {
 
 // giveBIOS is what to do where there is no BIOS.
 const giveBIOS = "; --firmware FILE gives one, such as SeaBIOS"
+
+// giveModules is what to do where a kernel lacks its modules.
+const giveModules = "; --modules DIR gives them, the folder lib/modules of where the kernel is from"
 
 // given is what the fields of an alpinevm.ConfigError come from.
 func (f *runFlags) given() map[string]string {

@@ -52,12 +52,12 @@ func (f *runFlags) connect(cfg *alpinevm.Config, h *host, w *watch) {
 	case cfg.Session == nil && h.tty != nil:
 		cfg.Consoles.Serial, cfg.Consoles.SerialIn = h.tty, keys
 	case cfg.Session == nil:
-		cfg.Consoles.Serial, cfg.Consoles.SerialIn = h.stdout, os.Stdin
+		cfg.Consoles.Serial, cfg.Consoles.SerialIn = h.stdout, input()
 	case h.tty != nil:
 		cols, rows := windowSize()
 		cfg.Consoles.Terminal = &alpinevm.Terminal{In: keys, Out: h.tty, Cols: cols, Rows: rows, Term: os.Getenv("TERM")}
 	default:
-		cfg.Session.Stdin, cfg.Session.Stdout, cfg.Session.Stderr = os.Stdin, h.stdout, h.stderr
+		cfg.Session.Stdin, cfg.Session.Stdout, cfg.Session.Stderr = input(), h.stdout, h.stderr
 	}
 	if f.debugConsole {
 		cfg.Debug.Console = h.messages

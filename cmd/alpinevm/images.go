@@ -41,12 +41,17 @@ an image that has none. After that run needs no network.`,
   alpinevm pull localhost:5000/folder/image@sha256:...`,
 		Args: some("IMAGE"),
 		RunE: func(c *cobra.Command, args []string) error {
+			var failed error
 			for _, ref := range args {
 				if err := f.pull(c.Context(), c.OutOrStdout(), ref); err != nil {
-					return err
+					if c.Context().Err() != nil || len(args) == 1 {
+						return err
+					}
+					complain(err)
+					failed = exitCode(exitFailure)
 				}
 			}
-			return nil
+			return failed
 		},
 	}
 	fl := c.Flags()
@@ -72,23 +77,20 @@ func (f *pullFlags) pull(ctx context.Context, out io.Writer, ref string) error {
 	if err != nil {
 		return err
 	}
-	if !f.quiet {
-		if err := printPulled(out, img, fresh); err != nil {
+	if !f.noKernel {
+		root, err := s.Open(ctx, img)
+		if err != nil {
 			return err
 		}
+		defer root.Close()
+		if err := f.alpine.mirror().Fetch(ctx, fs9p.IOFS(root), showProgress(f.quiet)); err != nil {
+			return fmt.Errorf("image %s is in the cache, but what boots it is not: %w; --no-kernel pulls the image alone", ref, err)
+		}
 	}
-	if f.noKernel {
+	if f.quiet {
 		return nil
 	}
-	root, err := s.Open(ctx, img)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	if err := f.alpine.mirror().Fetch(ctx, fs9p.IOFS(root), showProgress(f.quiet)); err != nil {
-		return fmt.Errorf("%w; --no-kernel leaves it out", err)
-	}
-	return nil
+	return printPulled(out, img, fresh)
 }
 
 func printPulled(out io.Writer, img *store.Image, fresh bool) error {

@@ -299,3 +299,19 @@ func TestKernelPanic(t *testing.T) {
 		}
 	}
 }
+
+// TestNoModules: a kernel that was given without the modules that it needs is
+// answered by one line.
+func TestNoModules(t *testing.T) {
+	t.Parallel()
+	for _, kernel := range []string{"686-pae", "686"} {
+		for _, more := range [][]string{nil, {"--init"}, {"-t"}, {"--network", "none"}} {
+			args := append([]string{"run", "-m", "128M", "--kernel", guesttest.File(t, kernel+"/vmlinuz"), "--rootfs", guesttest.RootFile(t)}, more...)
+			stdout, stderr, code := run(t, nil, args...)
+			want := "alpinevm: the kernel has no drivers of its own for 9P over virtio, by which it gets its files, and was given no modules" + giveModules + "\n"
+			if stdout != "" || strings.ReplaceAll(stderr, "\r", "") != want || code != exitFailure {
+				t.Errorf("%s %q: stdout %q, stderr %q, exit code %d", kernel, more, stdout, stderr, code)
+			}
+		}
+	}
+}

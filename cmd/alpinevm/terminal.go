@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"golang.org/x/term"
@@ -67,7 +68,7 @@ func (t *terminal) Read(p []byte) (int, error) {
 func (t *terminal) again() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.mode != nil && !t.restored {
+	if t.mode != nil && !t.restored && inForeground(os.Stdin) {
 		t.mode.Again() // if it fails the terminal is gone, which the next read tells
 	}
 }
@@ -77,7 +78,7 @@ func (t *terminal) again() {
 func (t *terminal) restore() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.mode != nil && !t.restored {
+	if t.mode != nil && !t.restored && inForeground(os.Stdin) { // else it is a shell's by now
 		t.restored = true
 		if err := t.mode.Restore(); err != nil {
 			fmt.Fprintf(os.Stderr, "alpinevm: terminal: %v\r\n", err)
@@ -88,8 +89,20 @@ func (t *terminal) restore() {
 // inputIsTerminal says whether standard input is a terminal.
 func inputIsTerminal() bool { return term.IsTerminal(int(os.Stdin.Fd())) }
 
-// interactive says whether standard input and output are a terminal.
-func interactive() bool { return inputIsTerminal() && term.IsTerminal(int(os.Stdout.Fd())) }
+// interactive says whether standard input and output are a terminal that is ours
+// to use.
+func interactive() bool {
+	return inputIsTerminal() && term.IsTerminal(int(os.Stdout.Fd())) && inForeground(os.Stdin)
+}
+
+// input is standard input, or nothing where reading from it would stop us: we are
+// a job in the background of a terminal.
+func input() io.Reader {
+	if inputIsTerminal() && !inForeground(os.Stdin) {
+		return strings.NewReader("")
+	}
+	return os.Stdin
+}
 
 // windowSize is the size of the terminal in characters, 80 by 24 if there is
 // none or it does not say.

@@ -32,6 +32,9 @@ func (t rawTerm) Again() error { return nil }
 // Restore implements rawMode.
 func (t rawTerm) Restore() error { return term.Restore(int(t.Fd()), t.old) }
 
+// inForeground is true: there are no jobs in the background of a terminal.
+func inForeground(*os.File) bool { return true }
+
 // onResize looks at the window's size twice a second, as there is no signal.
 func onResize(f func()) (stop func()) {
 	done := make(chan struct{})

@@ -165,6 +165,21 @@ func romFile(t *testing.T, code ...byte) string {
 	return name
 }
 
+// TestBackground runs a job in the background of a terminal: it is not stopped, and
+// what is typed is not its.
+func TestBackground(t *testing.T) {
+	t.Parallel()
+	words := append([]string{"alpinevm"}, runArgs(t, "--", "sh", "-c", "tty; cat; echo from the gu''est")...)
+	for i, w := range words {
+		words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+	}
+	p := sitDown(t, 80, 24, "sh", "-c", "set -m; "+strings.Join(words, " ")+" & wait; echo rc=$?")
+	p.expect(`not a tty\r?\n`)
+	p.expect(`from the guest\r?\n`)
+	p.expect(`rc=0\r?\n`)
+	p.leave(0)
+}
+
 // TestRubOut: a letter of several bytes that is rubbed out is gone, all of it.
 func TestRubOut(t *testing.T) {
 	const script = "echo u''p; cat | od -An -tx1"

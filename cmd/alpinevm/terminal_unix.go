@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	pkgterm "github.com/pkg/term"
+	"golang.org/x/sys/unix"
 )
 
 // rawTerm is the controlling terminal in raw mode.
@@ -38,6 +39,13 @@ func (t rawTerm) Read(p []byte) (int, error) {
 			return n, err
 		}
 	}
+}
+
+// inForeground tells whether we may use a terminal: a job in the background is
+// stopped when it reads from one or sets its mode (termios(3), tcsetpgrp(3)).
+func inForeground(f *os.File) bool {
+	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
+	return err != nil || group == syscall.Getpgrp()
 }
 
 // onResize calls f whenever the window changes its size, and when we go on

@@ -319,6 +319,8 @@ func (w *watch) report(end alpinevm.End, err error) error {
 		return fmt.Errorf("the guest ended by a %s:\n%s", end.Cause, strings.TrimSpace(end.Detail))
 	case err == nil && end.Cause == alpinevm.NoBIOS:
 		return errors.New(end.Detail + giveBIOS)
+	case err == nil && end.Cause == alpinevm.NoDrivers:
+		return errors.New(end.Detail + giveModules)
 	case err == nil && end.Cause == alpinevm.Failure:
 		return errors.New(end.Detail)
 	case errors.Is(cause, errQuit) && w.program:

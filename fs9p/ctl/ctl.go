@@ -46,6 +46,7 @@ type FS struct {
 	nodes map[uint64]*node // by their numbers
 	next  uint64           // the number of the next one
 	parts []part           // the files that remember something
+	known bool             // to the guest
 	time  fs9p.Timespec
 }
 
@@ -176,8 +177,13 @@ func (fs *FS) Attach(aname string) (fs9p.Node, error) {
 	if path.Clean("/"+aname) != "/" {
 		return nil, fs9p.ENOENT
 	}
+	fs.known = true
 	return fs.root, nil
 }
+
+// Attached tells whether the guest has ever attached to it. Call it on the machine
+// goroutine.
+func (fs *FS) Attached() bool { return fs.known }
 
 // Inode is part of fs9p.Numbered: files are numbered in the order in which they
 // were added.

@@ -33,12 +33,17 @@ type tracer struct {
 	// stand in for.
 	running bool
 
+	left    int64 // bytes that may still be written, if limited
+	limited bool
+
 	last uint32 // linear address of the last instruction that was shown
 	seen bool   // there was one
 }
 
-func newTracer(what Trace, out *outlet, count func() uint64) *tracer {
-	return &tracer{what: what, out: out, count: count}
+// newTracer makes one that ends with a line about it when more than limit bytes
+// would be written; 0: none does.
+func newTracer(what Trace, out *outlet, limit int64, count func() uint64) *tracer {
+	return &tracer{what: what, out: out, count: count, left: limit, limited: limit > 0}
 }
 
 // install has what is traced reported.
@@ -51,9 +56,17 @@ func (t *tracer) install(c *cpu.CPU, ports *devices.Bus) {
 	}
 }
 
-// printf writes a line.
+// printf writes a line. Behind the limit nothing is traced any more.
 func (t *tracer) printf(format string, args ...any) {
-	t.out.put(fmt.Appendf(nil, "%12d "+format+"\n", append([]any{t.count()}, args...)...))
+	if t.what == 0 {
+		return
+	}
+	line := fmt.Appendf(nil, "%12d "+format+"\n", append([]any{t.count()}, args...)...)
+	if t.left -= int64(len(line)); t.limited && t.left < 0 {
+		t.what = 0
+		line = fmt.Appendf(nil, "%12d the trace has reached its limit and ends; the machine goes on\n", t.count())
+	}
+	t.out.put(line)
 }
 
 // exceptionNames are the vectors below 32 that the processor raises (SDM vol.

@@ -79,6 +79,35 @@ func TestTrace(t *testing.T) {
 	}
 }
 
+// TestTraceLimit: a trace ends behind its last line that fits, and says so once;
+// the machine does what it would have done.
+func TestTraceLimit(t *testing.T) {
+	const all = TraceExceptions | TraceInterrupts | TraceIO | TracePOST | TraceCode
+	whole, plain, end := traced(t, all, flat(t, baretest.Ticks))
+	for _, limit := range []int64{0, 1, 1000, int64(len(whole)) - 1, int64(len(whole)), 1 << 40} {
+		var trace baretest.Buffer
+		r := newRig(t, Config{Trace: all, TraceTo: &trace, TraceLimit: limit, Deterministic: true}, flat(t, baretest.Ticks))
+		if err := r.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if r.Instructions() != plain || r.end != end {
+			t.Errorf("limit %d: %d instructions to %v, want %d to %v", limit, r.Instructions(), r.end, plain, end)
+		}
+		text := trace.String()
+		if limit == 0 || limit >= int64(len(whole)) {
+			if text != whole {
+				t.Errorf("limit %d: %d bytes of %d", limit, len(text), len(whole))
+			}
+			continue
+		}
+		all := strings.SplitAfter(text, "\n")
+		kept, last := strings.Join(all[:len(all)-2], ""), all[len(all)-2]
+		if int64(len(kept)) > limit || limit-int64(len(kept)) > 200 || !strings.HasPrefix(whole, kept) || !strings.Contains(last, "has reached its limit") {
+			t.Errorf("limit %d: %d bytes, and then %q", limit, len(kept), last)
+		}
+	}
+}
+
 // TestTraceChangesNothing: a repeatable machine does the same, to the
 // instruction, with all of its trace on.
 func TestTraceChangesNothing(t *testing.T) {
