@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 	if s.Config.Debug.Trace, err = parseTrace(f.trace); err != nil {
 		return nil, err
 	}
-	if s.Config.Debug.TraceLimit, err = units.RAMInBytes(f.traceLimit); err != nil {
+	if s.Config.Debug.TraceLimit, err = units.RAMInBytes(cmp.Or(f.traceLimit, "0")); err != nil {
 		return nil, fmt.Errorf("--trace-limit %q: want a size such as 64M, or 0", f.traceLimit)
 	}
 	env, err := parseEnvs(f.env, os.LookupEnv)

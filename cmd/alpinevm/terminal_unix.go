@@ -45,8 +45,11 @@ func (t rawTerm) Read(p []byte) (int, error) {
 // stopped when it reads from one or sets its mode (termios(3), tcsetpgrp(3)).
 func inForeground(f *os.File) bool {
 	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
-	return err != nil || group == syscall.Getpgrp()
+	return err != nil || group == ownGroup
 }
+
+// ownGroup is our process group, which a confined process cannot ask for.
+var ownGroup = syscall.Getpgrp()
 
 // onResize calls f whenever the window changes its size, and when we go on
 // after a stop.
