@@ -10,7 +10,7 @@ import (
 	"net/url"
 	"time"
 
-	"alpinevm/net/fetch"
+	"alpinevm/internal/fetch"
 )
 
 // attempts is how often something is asked for before its error counts.

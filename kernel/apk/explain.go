@@ -9,7 +9,7 @@ import (
 	"strings"
 	"syscall"
 
-	"alpinevm/net/fetch"
+	"alpinevm/internal/fetch"
 )
 
 // Error is an error in a line: what failed, why, and what to do about it.

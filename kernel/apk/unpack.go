@@ -12,7 +12,7 @@ import (
 	"io"
 	"strings"
 
-	"alpinevm/net/fetch"
+	"alpinevm/internal/fetch"
 )
 
 // opened is a package whose control stream was read.

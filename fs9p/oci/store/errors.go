@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"alpinevm/internal/fetch"
 	"alpinevm/internal/tarball"
-	"alpinevm/net/fetch"
 )
 
 // Error is an error in a line: what failed, why, and what to do about it.

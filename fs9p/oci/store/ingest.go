@@ -13,7 +13,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
-	"alpinevm/net/fetch"
+	"alpinevm/internal/fetch"
 )
 
 // An opener begins to read a blob, from its start each time.

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
-	"alpinevm/net/fetch"
+	"alpinevm/internal/fetch"
 )
 
 // userAgent is how we name ourselves.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 
-	"alpinevm/net/fetch"
+	"alpinevm/internal/fetch"
 )
 
 // A Reference names an image as docker does: a registry, which is Docker Hub
