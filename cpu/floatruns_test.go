@@ -46,6 +46,8 @@ var floatOps = [][]byte{
 	{0x89, 0x43, 0x60},         // mov [ebx+60h], eax
 	{0xd9, 0x6e, 0x70},         // fldcw [esi+70h]
 	{0xd9, 0x6e, 0x72},         // fldcw [esi+72h]
+	{0x0f, 0xae, 0x56, 0x78},   // ldmxcsr [esi+78h]
+	{0x0f, 0xae, 0x5b, 0x54},   // stmxcsr [ebx+54h]
 	{0xd9, 0xe8}, {0xd9, 0xee}, // fld1; fldz
 	{0xdd, 0xd8}, // fstp st0
 	{0x0f, 0x77}, // emms
@@ -76,17 +78,19 @@ var floatForms = func() (rows []*x86.FormRow) {
 	}
 	for i := range x86.Forms {
 		f := &x86.Forms[i]
-		vector, wild := false, false
+		vector := false
 		for _, a := range f.Args {
 			vector = vector || a.XMM() || a.MMX()
-			wild = wild || a == x86.XMM0
 		}
 		switch f.Op {
 		case x86.DPPS, x86.DPPD, x86.MASKMOVQ, x86.MASKMOVDQU:
-			wild = true
-		}
-		if vector && !wild {
-			rows = append(rows, f)
+			// Which NaN comes through is the processor's; EDI is no operand.
+		case x86.LDMXCSR, x86.STMXCSR, x86.LFENCE, x86.MFENCE, x86.SFENCE, x86.MOVNTI, x86.POPCNT:
+			rows = append(rows, f, f)
+		default:
+			if vector {
+				rows = append(rows, f)
+			}
 		}
 	}
 	return rows
@@ -173,9 +177,14 @@ func floatInst(r *rand.Rand, f *x86.FormRow) []byte {
 // writesESP says whether an instruction may change what addresses and loops
 // depend on: all but EAX and EDX.
 func writesESP(in *x86.Inst) bool {
-	a := in.Row().Args[0]
-	return a == x86.Gd && in.Reg != x86.EAX && in.Reg != x86.EDX ||
-		a.GPR() && a != x86.Gd && in.RM != x86.EAX && in.RM != x86.EDX
+	n := in.RM
+	switch a := in.Row().Args[0]; {
+	case a == x86.Gd || a == x86.Gv:
+		n = in.Reg
+	case !a.GPR():
+		return false
+	}
+	return n != x86.EAX && n != x86.EDX
 }
 
 // Special values of single, double and extended precision.
@@ -200,8 +209,22 @@ func floatWord(r *rand.Rand) uint64 {
 	return r.Uint64()
 }
 
-// floatState sets a CPU up by chance, with the program.
-func floatState(c *CPU, r *rand.Rand, code []byte) {
+// floatCPU is a CPU that begins each program in the state that it was made with.
+type floatCPU struct {
+	*CPU
+	initial State
+}
+
+func newFloat(t *testing.T, mode byte, make func(testing.TB, Config) (*CPU, error)) floatCPU {
+	c := newFuzz(t, mode, nil, make)
+	return floatCPU{c, c.Save()}
+}
+
+// setup sets a CPU up by chance, with the program.
+func (c floatCPU) setup(t *testing.T, r *rand.Rand, code []byte) {
+	if err := c.Restore(c.initial); err != nil {
+		t.Fatal(err)
+	}
 	for i := range uint32(1024) {
 		pte := i<<12 | 7
 		switch i << 12 {
@@ -255,15 +278,21 @@ func floatState(c *CPU, r *rand.Rand, code []byte) {
 		c.CR4 &^= cr4OSFXSR
 	}
 	c.Seg[x86.FS].Base = 0x24
+	c.Seg[x86.SS].Sel ^= 0x40 // pointers tell it from DS
 	c.R[x86.ECX] = uint32(1 + r.IntN(5))
+	for _, i := range []int{x86.EAX, x86.EDX} { // lengths of strings, or anything
+		c.R[i] = []uint32{r.Uint32(), uint32(r.IntN(20)), -uint32(r.IntN(20))}[r.IntN(3)]
+	}
 	for _, i := range []int{x86.EBX, x86.ESI, x86.EBP} {
 		c.R[i] = floatPlace(r)
 	}
+	words := c.R[x86.ESI] + 0x70
 	for i, cw := range []uint16{0x37f, 0x27f, 0xf7f, 0x37e} {
-		c.ram.Store16(c.R[x86.ESI]+0x70+uint32(2*i), cw)
+		c.ram.Store16(words+uint32(2*i), cw)
 	}
+	c.ram.Store32(words+8, []uint32{0x1f80, 0x3fbf, 0x9fc0, 0x1f00, 0x11f80}[r.IntN(5)])
 	c.mem.WriteAt(code, floatCode)
-	c.EIP, c.Halted = floatCode, false
+	c.EIP = floatCode
 	c.Reload()
 }
 
@@ -281,12 +310,18 @@ func floatPlace(r *rand.Rand) uint32 {
 	return page + 0x200 + uint32(r.IntN(4))*16
 }
 
-// TestFloatPrograms runs each program on the interpreter, instruction by
-// instruction, and on the engine under test, and compares all of the state.
-func TestFloatPrograms(t *testing.T) {
+// floatTwins makes a CPU that interprets and one that runs on the engine under
+// test.
+func floatTwins(t *testing.T, mode byte) (plain, tested floatCPU) {
 	if !otherEngine {
 		t.Skip("not here: the interpreter is what others are compared with")
 	}
+	return newFloat(t, mode, func(_ testing.TB, cfg Config) (*CPU, error) { return New(cfg) }), newFloat(t, mode, newCPU)
+}
+
+// TestFloatPrograms runs each program on the interpreter, instruction by
+// instruction, and on the engine under test, and compares all of the state.
+func TestFloatPrograms(t *testing.T) {
 	n := *floatRuns
 	if testing.Short() {
 		n /= 10
@@ -294,11 +329,10 @@ func TestFloatPrograms(t *testing.T) {
 	for i := range n {
 		seed := uint64(i)
 		code, insts := floatProgram(rand.New(rand.NewPCG(1, seed)))
-		tested := newFuzz(t, byte(1+i%2), nil, newCPU)
-		plain := newFuzz(t, byte(1+i%2), nil, func(_ testing.TB, cfg Config) (*CPU, error) { return New(cfg) })
+		plain, tested := floatTwins(t, byte(1+i%2))
 		for pass := range uint64(3) {
-			for _, c := range []*CPU{plain, tested} {
-				floatState(c, rand.New(rand.NewPCG(2+pass, seed)), code)
+			for _, c := range []floatCPU{plain, tested} {
+				c.setup(t, rand.New(rand.NewPCG(2+pass, seed)), code)
 			}
 			r := rand.New(rand.NewPCG(100+pass, seed))
 			total := insts * 6
@@ -317,8 +351,45 @@ func TestFloatPrograms(t *testing.T) {
 	}
 }
 
+// TestFloatForms runs each form alone: under each precision and rounding of the
+// control word, with each place of the top of the stack, with special values, and
+// with operands across the end of a page, behind which none is.
+func TestFloatForms(t *testing.T) {
+	plain, tested := floatTwins(t, 2)
+	for i, f := range floatForms {
+		for k := range uint64(48) {
+			r := rand.New(rand.NewPCG(uint64(i), k))
+			var code []byte
+			for tries := 0; code == nil && tries < 20; tries++ {
+				code = floatInst(r, f)
+			}
+			if code == nil {
+				t.Fatalf("%v %x cannot be encoded", f.Op, f.Code)
+			}
+			var in x86.Inst
+			x86.Decode(code, x86.Mode32, &in)
+			if in.Mem {
+				code = append([]byte{0x80, 0x48 | in.Base, 0, 0}, code...) // or byte [base], 0: its page is known then
+			}
+			code = append(code, 0xeb, 0xfe) // jmp to itself
+			for _, c := range []floatCPU{plain, tested} {
+				c.setup(t, rand.New(rand.NewPCG(k, uint64(i))), code)
+				c.FPU.SW = c.FPU.SW&^fpuTOP | uint16(k&7)<<11
+				c.FPU.CW = c.FPU.CW&^0xf00 | uint16(k&3)<<8 | uint16(k>>2&3)<<10
+				if in.Mem && k%2 == 0 {
+					c.R[in.Base] = floatAbsent - uint32(k/2%18) - in.Disp
+				}
+				c.Run(5)
+			}
+			if d := floatDifference(plain, tested); d != "" {
+				t.Fatalf("case %d: %s\n%s\ninterpreter %+v\nother       %+v", k, d, listing(code), plain.FPU, tested.FPU)
+			}
+		}
+	}
+}
+
 // floatDifference says in what the two differ.
-func floatDifference(plain, tested *CPU) string {
+func floatDifference(plain, tested floatCPU) string {
 	a, b := plain.Save(), tested.Save()
 	a.Paused, b.Paused, a.Fault, b.Fault = 0, 0, Fault{}, Fault{}
 	a.SetArith(a.Arith())
@@ -337,9 +408,15 @@ func floatDifference(plain, tested *CPU) string {
 	case a != b:
 		return "another part of the state"
 	}
-	for off := uint32(0); off < fuzzRAM; off += 4 {
-		if v, w := plain.ram.Load32(off), tested.ram.Load32(off); v != w {
-			return fmt.Sprintf("[%x] is %x, want %x", off, w, v)
+	for off := uint32(0); off < fuzzRAM; off += 0x1000 {
+		v, w := plain.ram.Bytes(off, 0x1000), tested.ram.Bytes(off, 0x1000)
+		if bytes.Equal(v, w) {
+			continue
+		}
+		for i := range v {
+			if v[i] != w[i] {
+				return fmt.Sprintf("[%x] is %x, want %x", off+uint32(i), w[i], v[i])
+			}
 		}
 	}
 	return ""

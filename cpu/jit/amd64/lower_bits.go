@@ -2,15 +2,30 @@
 
 package amd64
 
-import "alpinevm/cpu/x86"
+import (
+	"golang.org/x/sys/cpu"
+
+	"alpinevm/cpu/x86"
+)
 
 var bitRules = map[x86.Op]rule{
 	x86.BT: {takes: takesBit, emit: bit}, x86.BTS: {takes: takesBit, emit: bit}, x86.BTR: {takes: takesBit, emit: bit}, x86.BTC: {takes: takesBit, emit: bit},
 	x86.BSF: {emit: scan}, x86.BSR: {emit: scan},
+	x86.POPCNT:    {takes: func(*x86.Inst) bool { return cpu.X86.HasPOPCNT }, emit: count},
 	x86.BSWAP:     {takes: func(in *x86.Inst) bool { return in.OpSize == 4 }, emit: swap},
 	x86.XADD:      {takes: takesExchange, emit: exchangeAdd},
 	x86.CMPXCHG8B: {emit: compareExchange8},
 	x86.CMPXCHG:   {takes: takesExchange, emit: compareExchange},
+}
+
+func count(e *emitter) {
+	in := e.in
+	m := direct(guest[in.RM&7])
+	if in.Mem {
+		m = e.memory(read, int(e.width()))
+	}
+	e.ready()
+	e.hot.op(0xf3, e.width(), e.code(), uint8(guest[in.Reg]), m)
 }
 
 // takesBit refuses strings of bits in memory by 16-bit numbers.

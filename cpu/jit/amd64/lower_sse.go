@@ -18,7 +18,6 @@ import (
 var notNative = map[x86.Op]bool{
 	x86.RCPPS: true, x86.RCPSS: true, x86.RSQRTPS: true, x86.RSQRTSS: true,
 	x86.MASKMOVDQU: true, x86.MASKMOVQ: true,
-	x86.PCMPESTRM: true, x86.PCMPESTRI: true, x86.PCMPISTRM: true, x86.PCMPISTRI: true,
 }
 
 // hostHas says whether the host has the instructions of a feature.
@@ -45,7 +44,11 @@ func hostHas(f x86.Feature) bool {
 
 // simdRules serves every mnemonic that has a form on XMM registers.
 func simdRules() map[x86.Op]rule {
-	t := map[x86.Op]rule{}
+	t := map[x86.Op]rule{
+		x86.LDMXCSR: {emit: loadMXCSR}, x86.STMXCSR: {emit: storeMXCSR},
+		x86.LFENCE: {emit: nothing}, x86.MFENCE: {emit: nothing}, x86.SFENCE: {emit: nothing},
+		x86.MOVNTI: {emit: func(e *emitter) { e.hot.store(w32, e.memory(write, 4), guest[e.in.Reg]) }},
+	}
 	for i := range x86.Forms {
 		r := &x86.Forms[i]
 		if _, xmm, _ := simdArgs(r); xmm && !notNative[r.Op] {
@@ -119,6 +122,9 @@ func simd(e *emitter) {
 		m = direct(guest[in.RM])
 	}
 	e.ready()
+	if in.Op == x86.PCMPESTRI || in.Op == x86.PCMPESTRM {
+		m = e.lengths(m)
+	}
 	n := in.Reg
 	switch {
 	case has(&in.Inst, x86.Gd):
@@ -130,4 +136,40 @@ func simd(e *emitter) {
 	if has(&in.Inst, x86.Ib) {
 		e.hot.imm(in.Imm, w8)
 	}
+}
+
+// lengths puts EAX where the host's instruction has it, and gives the place of the
+// operand m, which is not rax then. EDX and ECX are there.
+func (e *emitter) lengths(m loc) loc {
+	if m.inMem {
+		e.hot.lea64(r11, m)
+		m = at(r11, 0)
+	}
+	e.hot.load(w32, rax, direct(guest[x86.EAX]))
+	return m
+}
+
+// loadMXCSR leaves to the interpreter where a reserved bit is set or an exception
+// unmasked, and behind it all is to be looked at again.
+func loadMXCSR(e *emitter) {
+	const (
+		reserved = ^0xffff
+		masks    = 0x1f80
+	)
+	e.holdSSE()
+	a := &e.hot
+	a.load(w32, r11, e.memory(read, 4))
+	a.load(w32, rax, direct(r11))
+	a.aluImm(aluAND, w32, direct(rax), reserved|masks)
+	a.aluImm(aluCMP, w32, direct(rax), masks)
+	a.jcc(condNZ, e.cold.pos())
+	e.interpretCold()
+	a.store(w32, at(rbp, stateMXCSR), r11)
+	a.op(0, w32, 0x0fae, 2, at(rbp, stateMXCSR)) // LDMXCSR
+	e.inSSE = false
+}
+
+func storeMXCSR(e *emitter) {
+	e.holdSSE()
+	e.hot.op(0, w32, 0x0fae, 3, e.memory(write, 4)) // STMXCSR
 }

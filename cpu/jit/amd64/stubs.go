@@ -45,6 +45,7 @@ const (
 	stateFCS   = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.FCS))
 	stateFDS   = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.FDS))
 	stateUsed  = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.Used))
+	stateMXCSR = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.MXCSR))
 	stateXMM   = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.XMM))
 	segSize    = int32(unsafe.Sizeof(cpu.Seg{}))
 	segBase    = int32(unsafe.Offsetof(cpu.Seg{}.Base))
