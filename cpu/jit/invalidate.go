@@ -8,6 +8,9 @@ func (t *Translator) kill(i uint32) {
 	b := &s.Blocks[i]
 	b.Valid = false
 	s.unhash(i)
+	if j := t.jumpTo(b.EIP, b.User); uint32(j.Tag) == b.EIP {
+		*j = Jump{}
+	}
 	for e := b.in; e != 0; e = s.Edges[e].next {
 		s.Edges[e].To = 0
 		t.target.Unlink(&s.Edges[e], e)
@@ -35,7 +38,6 @@ func (b *Block) lines(second bool) uint64 {
 func (t *Translator) CodeWritten(off, n uint32) (left uint64) {
 	s := t.store
 	hit := mem.Lines(off, n)
-	killed := false
 	p := &s.pages[off>>12]
 	for *p != 0 {
 		b := &s.Blocks[*p]
@@ -46,7 +48,6 @@ func (t *Translator) CodeWritten(off, n uint32) (left uint64) {
 			continue
 		case lines&hit != 0:
 			t.kill(*p)
-			killed = true
 			*p = b.page
 			continue
 		}
@@ -63,15 +64,11 @@ func (t *Translator) CodeWritten(off, n uint32) (left uint64) {
 			continue
 		case lines&hit != 0:
 			t.kill(*p)
-			killed = true
 			*p = b.page2
 			continue
 		}
 		left |= lines
 		p = &b.page2
-	}
-	if killed {
-		t.forgetJumps()
 	}
 	return left
 }

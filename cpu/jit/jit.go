@@ -29,8 +29,7 @@ type Translator struct {
 
 	filled   [2][]uint32 // linear pages that have entries in the tables, CPL 3 apart
 	large    [2][PageCount >> 10 / 64]uint64
-	jumpPage [64]uint64 // which pages (hashed) have entries in the table of jumps
-	writable []uint32   // entries of Write by arena page, at most
+	writable []uint32 // entries of Write by arena page, at most
 	unit     Unit
 	insts    []Inst
 

@@ -173,8 +173,6 @@ func (t *Translator) jump(user bool) (uint32, int) {
 	if to == 0 {
 		return 0, again
 	}
-	h := half(user)
-	t.mem.Jumps[h][eip&(JumpSize-1)] = Jump{t.mem.Gen | uint64(eip), t.target.Address(t.store.Blocks[to].Code)}
-	t.jumpPage[eip>>12&4095/64] |= 1 << (eip >> 12 & 63)
+	*t.jumpTo(eip, user) = Jump{t.mem.Gen | uint64(eip), t.target.Address(t.store.Blocks[to].Code)}
 	return to, 0
 }

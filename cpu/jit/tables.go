@@ -45,11 +45,11 @@ func (t *Translator) fill(h int, lin uint32) {
 	}
 	t.note(h, lin, large)
 	page := lin &^ 0xfff
-	host := t.cpu.ArenaBase() + uint64(off&^0xfff) - uint64(page)
+	less := uint64(page) - t.cpu.ArenaBase() - uint64(off&^0xfff)
 	slot := lin >> 12 << t.mem.Shift
-	t.mem.Read[h][slot] = host
+	t.mem.Read[h][slot] = less
 	if tr.Write() {
-		t.mem.Write[h][slot] = host
+		t.mem.Write[h][slot] = less
 		t.writable[off>>12]++
 	}
 }
@@ -89,7 +89,8 @@ func (t *Translator) FlushTLB() {
 }
 
 // FlushPage forgets the translation of the page of lin, and all parts of a large
-// page around it.
+// page around it. Indirect jumps lead only into pages whose translation for
+// fetching is known.
 func (t *Translator) FlushPage(lin uint32) {
 	page := lin >> 12
 	for h := range t.filled {
@@ -100,17 +101,21 @@ func (t *Translator) FlushPage(lin uint32) {
 			t.forgetJumps()
 			continue
 		}
+		if t.mem.Pages[h][page] != 0 {
+			t.forgetJumps()
+		}
 		t.drop(h, page)
 	}
-	if t.jumpPage[page&4095/64]>>(page&63)&1 != 0 {
-		t.forgetJumps()
-	}
+}
+
+// jumpTo is the entry that indirect jumps to eip look at.
+func (t *Translator) jumpTo(eip uint32, user bool) *Jump {
+	return &t.mem.Jumps[half(user)][eip>>JumpShift&(JumpSize-1)]
 }
 
 // forgetJumps empties the table of indirect jumps.
 func (t *Translator) forgetJumps() {
 	t.mem.Gen += 1 << 32
-	clear(t.jumpPage[:])
 	if t.mem.Gen == 0 { // all generations have been used: none may come back
 		for h := range t.mem.Jumps {
 			clear(t.mem.Jumps[h])
@@ -126,10 +131,10 @@ func (t *Translator) ProtectPage(off uint32) {
 		return
 	}
 	t.writable[off>>12] = 0
-	base := t.cpu.ArenaBase() + uint64(off&^0xfff)
+	host := t.cpu.ArenaBase() + uint64(off&^0xfff)
 	for h := range t.filled {
 		for _, page := range t.filled[h] {
-			if slot := page << t.mem.Shift; t.mem.Write[h][slot] == base-uint64(page)<<12 {
+			if slot := page << t.mem.Shift; t.mem.Write[h][slot] == uint64(page)<<12-host {
 				t.mem.Write[h][slot] = 0
 			}
 		}

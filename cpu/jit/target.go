@@ -31,8 +31,9 @@ type Target interface {
 
 // Sizes of what lies in Memory.
 const (
-	JumpBits  = 13
+	JumpBits  = 16
 	JumpSize  = 1 << JumpBits // entries of a table of indirect jumps
+	JumpShift = 2             // targets that lie closer than 4 bytes share an entry
 	PageCount = 1 << 20       // linear pages
 )
 
@@ -48,8 +49,8 @@ type Jump struct {
 type Memory struct {
 	*Context
 	// Read and Write hold, for each linear page that may be accessed without
-	// looking any further, the host address of its first byte less the linear
-	// one; 0 is a miss. The entry of page p is at p<<Shift.
+	// looking any further, its linear address less the host address of its first
+	// byte, modulo 2^64: more than any linear address. 0 is a miss. The entry of page p is at p<<Shift.
 	Read, Write [2][]uint64
 	Shift       uint
 	// Pages holds, for each linear page whose translation for fetching is

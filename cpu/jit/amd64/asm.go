@@ -278,6 +278,7 @@ func (a *asm) rel(to uint32) { a.u32(to - (a.pos() + 4)) }
 const (
 	condO  = 0
 	condB  = 2
+	condNB = 3
 	condZ  = 4
 	condNZ = 5
 	condA  = 7

@@ -264,10 +264,13 @@ const (
 )
 
 // check appends the look into a table for an access of size bytes at the linear
-// address in addr, rax or r11: behind it r10 + addr is where the host has it.
-// Flags are lost. An access that the table does not know leaves before anything
-// has changed.
-func (e *emitter) check(table int, addr reg, size int) {
+// address in addr, rax or r11: behind it addr holds where the host has it, which is
+// the place that check gives. r10 and the flags are lost. An access that the
+// table does not know leaves before anything has changed.
+//
+// What is subtracted is larger than any linear address, so that it borrows, or
+// the 0 of a miss.
+func (e *emitter) check(table int, addr reg, size int) loc {
 	a := &e.hot
 	switch size {
 	case 1:
@@ -296,10 +299,10 @@ func (e *emitter) check(table int, addr reg, size int) {
 	default:
 		a.pext(r10, addr, at(r15, ctxMask+8))
 	}
-	a.load(w64, r10, indexed(r14, r10, 3, int32(table)*tableSize))
-	a.op(0, w64, 0x85, uint8(r10), direct(r10)) // TEST
-	a.jcc(condZ, e.cold.pos())
+	a.op(0, w64, 0x2b, uint8(addr), indexed(r14, r10, 3, int32(table)*tableSize)) // SUB
+	a.jcc(condNB, e.cold.pos())
 	e.miss(table, addr, size)
+	return at(addr, 0)
 }
 
 // miss is the cold part of check.
@@ -345,6 +348,5 @@ func (e *emitter) memoryAligned(table int, size int, aligned bool) loc {
 		e.interpretCold()
 		size = 4 // its first bytes stand for all
 	}
-	e.check(table, addr, size)
-	return indexed(r10, addr, 0, 0)
+	return e.check(table, addr, size)
 }

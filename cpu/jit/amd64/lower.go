@@ -146,7 +146,7 @@ func (e *emitter) regRM(code uint32, table int, changesReg, changesRM bool) {
 
 // other is a scratch register that place m does not use.
 func (e *emitter) other(m loc) reg {
-	if m.index == r11 {
+	if m.base == r11 {
 		return rax
 	}
 	return r11

@@ -58,8 +58,7 @@ func (e *emitter) bitString(table int) {
 	e.hot.bytes(5)
 	e.address(table, rax)
 	e.hot.lea(rax, indexed(rax, r11, 2, 0))
-	e.check(table, rax, 4)
-	e.hot.op(0, w64, 0x8d, uint8(r10), indexed(r10, rax, 0, 0)) // LEA
+	e.hot.op(0, w64, 0x8d, uint8(r10), e.check(table, rax, 4)) // LEA
 	e.hot.load(w32, r11, at(r10, 0))
 	e.ready()
 	e.hot.op(0, w32, e.code(), uint8(n), direct(r11))

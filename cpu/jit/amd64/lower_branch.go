@@ -58,13 +58,11 @@ func (e *emitter) jumpIndirect() {
 	a := &e.hot
 	jumps := jumpsAt(e.b.User)
 	a.load(w32, r10, direct(rax))
-	a.aluImm(aluAND, w32, direct(r10), jit.JumpSize-1)
-	a.op(0, w32, 0xc1, 4, direct(r10)) // SHL
-	a.bytes(4)
+	a.aluImm(aluAND, w32, direct(r10), (jit.JumpSize-1)<<jit.JumpShift)
 	a.op(0, w64, 0x0b, uint8(rax), at(r15, ctxGen)) // OR
-	a.op(0, w64, 0x39, uint8(rax), indexed(r15, r10, 0, jumps))
+	a.op(0, w64, 0x39, uint8(rax), indexed(r15, r10, 4-jit.JumpShift, jumps))
 	a.jcc(condNZ, e.cold.pos())
-	a.op(0, w32, 0xff, 4, indexed(r15, r10, 0, jumps+8)) // JMP
+	a.op(0, w32, 0xff, 4, indexed(r15, r10, 4-jit.JumpShift, jumps+8)) // JMP
 	e.cold.store(w32, at(r15, ctxEIP), rax)
 	e.leave(&e.cold, jit.ExitID(jit.ExitJump, e.b.Index, 0))
 }

@@ -62,8 +62,8 @@ func maskInterrupts(e *emitter) {
 // pushFlags pushes EFLAGS without VM and RF.
 func pushFlags(e *emitter) {
 	place := e.below()
-	e.hot.load(w32, regESP, direct(rax))
-	e.hot.op(0, w64, 0x8d, uint8(r10), place)               // LEA
+	e.hot.op(0, w64, 0x8d, uint8(r10), place) // LEA
+	e.moveTop(-4)
 	e.hot.op(0, w32, 0x0fb6, uint8(r11), at(r15, ctxFlags)) // MOVZX: OF
 	e.hot.op(0, w32, 0xc1, 4, direct(r11))                  // SHL
 	e.hot.bytes(11)

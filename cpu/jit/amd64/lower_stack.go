@@ -28,21 +28,21 @@ func takesStack(in *x86.Inst) bool {
 
 func takesPop(in *x86.Inst) bool { return takesStack(in) && !in.Mem }
 
-// top looks up the place of the 4 bytes below the top of the stack: their
-// address is in rax.
+// below looks up the place of the 4 bytes below the top of the stack.
 func (e *emitter) below() loc {
 	e.spoil()
 	e.hot.lea(rax, at(regESP, -4))
-	e.check(write, rax, 4)
-	return indexed(r10, rax, 0, 0)
+	return e.check(write, rax, 4)
 }
+
+// moveTop moves the top of the stack by n bytes, without touching the flags.
+func (e *emitter) moveTop(n int32) { e.hot.lea(regESP, at(regESP, n)) }
 
 // atTop looks up the place of those at the top.
 func (e *emitter) atTop() loc {
 	e.spoil()
 	e.hot.load(w32, rax, direct(regESP))
-	e.check(read, rax, 4)
-	return indexed(r10, rax, 0, 0)
+	return e.check(read, rax, 4)
 }
 
 func push(e *emitter) {
@@ -62,7 +62,7 @@ func push(e *emitter) {
 		}
 		e.hot.store(w32, e.below(), r)
 	}
-	e.hot.load(w32, regESP, direct(rax))
+	e.moveTop(-4)
 }
 
 func pop(e *emitter) {
@@ -72,16 +72,16 @@ func pop(e *emitter) {
 	}
 	e.hot.load(w32, guest[n], e.atTop())
 	if n != x86.ESP {
-		e.hot.lea(regESP, at(rax, 4))
+		e.moveTop(4)
 	}
 }
 
 func leaveFrame(e *emitter) {
 	e.spoil()
 	e.hot.load(w32, rax, direct(regEBP))
-	e.check(read, rax, 4)
-	e.hot.load(w32, regEBP, indexed(r10, rax, 0, 0))
-	e.hot.lea(regESP, at(rax, 4))
+	place := e.check(read, rax, 4)
+	e.hot.lea(regESP, at(regEBP, 4))
+	e.hot.load(w32, regEBP, place)
 }
 
 func call(e *emitter) {
@@ -90,7 +90,7 @@ func call(e *emitter) {
 	if e.args()[0] == x86.Jz {
 		e.hot.op(0, w32, 0xc7, 0, e.below())
 		e.hot.u32(next)
-		e.hot.load(w32, regESP, direct(rax))
+		e.moveTop(-4)
 		e.jump(e.b.Edges[0])
 		return
 	}
@@ -101,14 +101,14 @@ func call(e *emitter) {
 	}
 	e.hot.op(0, w32, 0xc7, 0, e.below())
 	e.hot.u32(next)
-	e.hot.load(w32, regESP, direct(rax))
+	e.moveTop(-4)
 	e.hot.load(w32, rax, direct(r11))
 	e.jumpIndirect()
 }
 
 func ret(e *emitter) {
 	e.hot.load(w32, r11, e.atTop())
-	e.hot.lea(regESP, at(rax, 4+int32(e.in.Imm&0xffff)))
+	e.moveTop(4 + int32(e.in.Imm&0xffff))
 	e.hot.load(w32, rax, direct(r11))
 	e.jumpIndirect()
 }

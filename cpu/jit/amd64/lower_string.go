@@ -30,8 +30,7 @@ func (e *emitter) upwards() {
 // element looks up what ESI or EDI points to; r11 is free.
 func (e *emitter) element(table int, r reg) loc {
 	e.hot.load(w32, rax, direct(r))
-	e.check(table, rax, int(e.width()))
-	return indexed(r10, rax, 0, 0)
+	return e.check(table, rax, int(e.width()))
 }
 
 // step moves ESI or EDI on.

@@ -109,9 +109,8 @@ func (s *stubs) emitUnaligned(a *asm, table int, addr reg, size int32) {
 	a.bytes(12)
 	a.op(0, w32, 0xc1, 4, direct(r10)) // SHL
 	a.bytes(tableShift)
-	a.load(w64, r10, indexed(r14, r10, 3, int32(table)*tableSize))
-	a.op(0, w64, 0x85, uint8(r10), direct(r10)) // TEST
-	a.bytes(0x74, 1)                            // JZ
+	a.op(0, w64, 0x2b, uint8(addr), indexed(r14, r10, 3, int32(table)*tableSize)) // SUB
+	a.bytes(0x73, 1)                                                              // JNC
 	a.bytes(0xc3)
 	a.b[above-1] = byte(len(a.b) - above)
 	a.store(w32, at(r15, ctxAddr), addr)

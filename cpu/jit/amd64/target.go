@@ -6,6 +6,7 @@
 package amd64
 
 import (
+	"errors"
 	"unsafe"
 
 	"alpinevm/cpu"
@@ -48,6 +49,9 @@ type Target struct {
 func New(c *cpu.CPU) (*Target, error) {
 	if err := Supported(); err != nil {
 		return nil, err
+	}
+	if c.ArenaBase() < 1<<32 {
+		return nil, errors.New("the host has put the guest's memory below 4 GiB")
 	}
 	m, err := newMemory()
 	if err != nil {
