@@ -67,7 +67,7 @@ func (c *CPU) delegate() bool {
 			c.hot = false
 			return false
 		}
-		if rest == Untranslatable && flushes == c.blocks.flushes && c.Half != HalfLifted {
+		if rest == Untranslatable && flushes == c.blocks.flushes {
 			b.heat = cold
 		}
 		c.hot = false
@@ -101,15 +101,33 @@ func (c *CPU) Advance(n uint64, eip uint32) {
 	c.EIP = eip
 }
 
-// Interpret executes the instruction at EIP, or delivers its exception.
-func (c *CPU) Interpret() { c.single() }
+// Interpret executes the instruction at EIP, or says false and delivers its
+// exception.
+func (c *CPU) Interpret() bool { return c.single() }
 
 // Translatable says whether the processor is in a mode that back ends serve: 32-bit
-// code and stack, flat segments, protected mode, no alignment checks or
-// breakpoints, SMAP not lifted; and whether CPL is 3.
+// code and stack, flat segments, protected mode, CPL 0 or 3, no alignment checks or
+// breakpoints; and whether CPL is 3.
 func (c *CPU) Translatable() (user, ok bool) {
 	const served = ModeCode32 | ModeStack32 | ModeFlat | ModeFlatCode | ModeProtected
-	return c.Mode&ModeUser != 0, c.Mode&served == served && c.Data < HalfLifted
+	return c.Mode&ModeUser != 0, c.Mode&served == served && c.Mode&(ModeUser|ModeSystem) != 0 && c.Data != NoTLB
+}
+
+// ChangedAC says that a back end has changed EFLAGS.AC at CPL 0.
+func (c *CPU) ChangedAC() { c.chooseTLB() }
+
+// Descriptor gives where in the GDT the descriptor of a selector lies, and its
+// bytes, as far as the processor can read them without a fault.
+func (c *CPU) Descriptor(sel uint16) (lin uint32, raw uint64, ok bool) {
+	lin = c.GDTR.Base + uint32(sel&^7)
+	if local(sel) || uint32(sel|7) > uint32(c.GDTR.Limit) || lin&0xfff > 0xff8 {
+		return 0, 0, false
+	}
+	e := &c.TLB[HalfSystem][lin>>12&tlbMask]
+	if e.R != lin&^0xfff {
+		return 0, 0, false
+	}
+	return lin, c.ram.Load64(e.Off + lin), true
 }
 
 // MarkCode marks n bytes at arena offset off, in one page, as code: whoever
@@ -136,7 +154,7 @@ type Translation struct {
 	large bool
 }
 
-// Translation looks into half HalfSystem or HalfUser of the translation cache.
+// Translation looks into a half of the translation cache.
 func (c *CPU) Translation(half int, lin uint32) Translation {
 	i := lin >> 12 & tlbMask
 	return Translation{lin &^ 0xfff, c.TLB[half][i], c.TLBLarge[half].has(i)}

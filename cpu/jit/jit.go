@@ -27,9 +27,10 @@ type Translator struct {
 	store  *Store
 	strict bool
 
-	filled   [2][]uint32 // linear pages that have entries in the tables, CPL 3 apart
-	large    [2][PageCount >> 10 / 64]uint64
-	writable []uint32 // entries of Write by arena page, at most
+	filled   [Halves][]uint32 // linear pages that have entries in the tables
+	large    [Halves][PageCount >> 10 / 64]uint64
+	gdtr     cpu.TableReg // that Context.Segs is of
+	writable []uint32     // entries of Write by arena page, at most
 	unit     Unit
 	insts    []Inst
 

@@ -1,6 +1,9 @@
 package jit
 
-import "alpinevm/cpu"
+import (
+	"alpinevm/cpu"
+	"alpinevm/cpu/x86"
+)
 
 // What to do behind an exit: enter block b at instruction i, or one of these as i.
 const (
@@ -82,11 +85,16 @@ func (t *Translator) enter(index uint32, i int) (uint32, int) {
 		m.Budget = int32(left - rest)
 		code += uint32(t.store.Ops[b.Ops+uint32(i)].Code)
 	}
-	t.setHalf(b.User)
+	t.setHalf()
+	t.checkSegments()
 	t.Stats.Entries++
+	ac := c.Flags & x86.FlagAC
 	load(m.Context, &c.State, i > 0)
 	t.target.Enter(code)
 	store(m.Context, &c.State)
+	if c.Flags&x86.FlagAC != ac {
+		c.ChangedAC()
+	}
 	ran := left - int64(m.Budget) // instructions of all blocks begun
 
 	value := m.Exit &^ ExitKind
@@ -134,13 +142,14 @@ func (t *Translator) interpret(index uint32, i int, miss bool) (uint32, int) {
 	if i+1 < int(b.N) {
 		next = b.EIP + uint32(t.store.Ops[b.Ops+uint32(i)+1].Guest)
 	}
-	addr, clears := t.mem.Addr, t.Stats.Clears
-	c.Interpret()
+	addr, clears, data := t.mem.Addr, t.Stats.Clears, c.Data
+	done := c.Interpret()
 	if miss {
 		t.Stats.Miss++
-		t.fill(half(b.User), addr)
+		t.fill(int(data), addr)
 	} else {
 		t.Stats.Inst++
+		t.learnSegment(done)
 	}
 	if i+1 == int(b.N) || c.EIP != next || c.Attention() || t.Stats.Clears != clears || !b.Valid {
 		return 0, again

@@ -1,5 +1,7 @@
 package jit
 
+import "alpinevm/cpu"
+
 // The tables that generated code looks into. They hold translations that the
 // processor's own translation cache has held, and lose them when it does or
 // before: by a load of CR3, INVLPG, or a change of the physical map. That they
@@ -9,16 +11,30 @@ package jit
 // maxFilled bounds the list of pages with entries.
 const maxFilled = 1 << 20
 
+// half is which code and jumps serve a privilege level: cpu.HalfSystem or
+// cpu.HalfUser. Data accesses have a third, cpu.HalfLifted.
 func half(user bool) int {
 	if user {
-		return 1
+		return cpu.HalfUser
 	}
-	return 0
+	return cpu.HalfSystem
 }
 
-func (t *Translator) setHalf(user bool) {
-	t.mem.Table = t.mem.Tables[half(user)]
+// fetching is the number of halves that serve instructions.
+const fetching = 2
+
+// setHalf says which tables the code that is about to be entered looks into, and
+// which ones when it changes EFLAGS.AC.
+func (t *Translator) setHalf() {
+	m, c := t.mem, t.cpu
+	m.Table = m.Tables[c.Data]
+	m.System, m.Lifted = m.Tables[cpu.HalfSystem], m.Tables[cpu.HalfSystem]
+	if c.CR4&cr4SMAP != 0 {
+		m.Lifted = m.Tables[cpu.HalfLifted]
+	}
 }
+
+const cr4SMAP = 1 << 21
 
 // fetch gives the arena offset of a linear address as far as the translations
 // for fetching that are cached know it.
@@ -27,7 +43,7 @@ func (t *Translator) fetch(lin uint32, user bool) (off uint32, ok bool) {
 	if p := t.mem.Pages[h][lin>>12]; p != 0 {
 		return (p-1)<<12 | lin&0xfff, true
 	}
-	off, large, ok := t.cpu.Translation(h, lin).Fetch()
+	off, large, ok := t.cpu.Translation(int(t.cpu.Half), lin).Fetch()
 	if !ok {
 		return 0, false
 	}
@@ -61,7 +77,7 @@ func (t *Translator) note(h int, lin uint32, large bool) {
 		t.large[h][page>>10/64] |= 1 << (page >> 10 & 63)
 	}
 	slot := page << t.mem.Shift
-	if t.mem.Read[h][slot]|t.mem.Write[h][slot] != 0 || t.mem.Pages[h][page] != 0 {
+	if t.mem.Read[h][slot]|t.mem.Write[h][slot] != 0 || h < fetching && t.mem.Pages[h][page] != 0 {
 		return
 	}
 	if len(t.filled[h]) == maxFilled {
@@ -73,7 +89,10 @@ func (t *Translator) note(h int, lin uint32, large bool) {
 // drop empties the entries of a page.
 func (t *Translator) drop(h int, page uint32) {
 	slot := page << t.mem.Shift
-	t.mem.Read[h][slot], t.mem.Write[h][slot], t.mem.Pages[h][page] = 0, 0, 0
+	t.mem.Read[h][slot], t.mem.Write[h][slot] = 0, 0
+	if h < fetching {
+		t.mem.Pages[h][page] = 0
+	}
 }
 
 // FlushTLB forgets all translations.
@@ -101,7 +120,7 @@ func (t *Translator) FlushPage(lin uint32) {
 			t.forgetJumps()
 			continue
 		}
-		if t.mem.Pages[h][page] != 0 {
+		if h < fetching && t.mem.Pages[h][page] != 0 {
 			t.forgetJumps()
 		}
 		t.drop(h, page)

@@ -1,6 +1,9 @@
 package jit
 
-import "alpinevm/cpu/x86"
+import (
+	"alpinevm/cpu"
+	"alpinevm/cpu/x86"
+)
 
 // Target is a back end: it turns units into host code and runs it. All methods
 // are called on the machine goroutine.
@@ -44,14 +47,13 @@ type Jump struct {
 	Code uint64 // host address
 }
 
-// Memory is outside the Go heap. Index 0 of each pair serves CPL 0 to 2, index
-// 1 CPL 3.
+// Memory is outside the Go heap. Index 0 serves CPL 0, index 1 CPL 3.
 type Memory struct {
 	*Context
 	// Read and Write hold, for each linear page that may be accessed without
 	// looking any further, its linear address less the host address of its first
 	// byte, modulo 2^64: more than any linear address. 0 is a miss. The entry of page p is at p<<Shift.
-	Read, Write [2][]uint64
+	Read, Write [Halves][]uint64
 	Shift       uint
 	// Pages holds, for each linear page whose translation for fetching is
 	// known, the number of its arena page and 1; 0 is a miss.
@@ -63,8 +65,44 @@ type Memory struct {
 	Edges  []Edge
 	Ops    []Op
 	// Tables are the addresses of Read, for Context.Table.
-	Tables [2]uint64
+	Tables [Halves]uint64
 }
+
+// Halves is how many tables data accesses have: indexes are cpu.HalfSystem,
+// HalfUser and HalfLifted.
+const Halves = int(cpu.NoTLB)
+
+// Segment is what a selector loads into a segment register as long as the
+// descriptor is what it was.
+type Segment struct {
+	Raw uint64 // the descriptor
+	Key uint32 // SegmentKey
+	Lin uint32 // linear address of the descriptor
+	Seg cpu.Seg
+}
+
+// SegmentKey tells all that decides, beside the descriptor, whether and what a
+// selector loads: CPL, and whether the register has to be flat, as those that
+// translated code relies on. It is not 0.
+func SegmentKey(sel uint16, user, flat bool) uint32 {
+	k := uint32(sel) | 1<<31
+	if user {
+		k |= 1 << 16
+	}
+	if flat {
+		k |= keyFlat
+	}
+	return k
+}
+
+const keyFlat = 1 << 17
+
+// Segments is how many are remembered.
+const Segments = 32
+
+// SegmentIndex is where that of a key is: kernels load one selector into registers
+// of both kinds, and in both rings.
+func SegmentIndex(key uint32) uint32 { return (key>>3 ^ key>>13) % Segments }
 
 // Context is what generated code and front end tell each other. A back end
 // addresses it by offset.
@@ -79,11 +117,14 @@ type Context struct {
 	Target uint64 // host address to enter at
 	State  uint64 // address of cpu.State
 	Table  uint64 // address of the table of readable pages of the current half
-	Gen    uint64 // generation of the table of jumps, in the upper half
-	Mask   [4]uint32
-	MXCSR  uint32 // the guest's, with all exceptions masked
-	Host   uint32 // MXCSR as Go wants it
-	HostCW uint32 // the x87 control word as Go wants it
+	// System and Lifted are what Table is at CPL 0 behind CLAC and behind
+	// STAC.
+	System, Lifted uint64
+	Gen            uint64 // generation of the table of jumps, in the upper half
+	Mask           [4]uint32
+	MXCSR          uint32 // the guest's, with all exceptions masked
+	Host           uint32 // MXCSR as Go wants it
+	HostCW         uint32 // the x87 control word as Go wants it
 	// NoSSE, NoMMX and NoX87 are not 0 where instructions of these may raise
 	// an exception: the interpreter executes them. NoMMX is not 0 as well
 	// while HeldX87 says that the registers are not in the State.
@@ -92,6 +133,10 @@ type Context struct {
 	// x87 state without its pointers, are in the host's own while code runs.
 	// Leaving puts them into the State, and entering takes them again.
 	HeldSSE, HeldX87 uint32
+	// Load is the SegmentKey of a selector that was not found in Segs, and the
+	// number of the register in bits 24 to 27.
+	Load uint32
+	Segs [Segments]Segment
 }
 
 // Kinds of exits, the upper bits of Context.Exit.

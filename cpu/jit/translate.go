@@ -107,7 +107,7 @@ func (t *Translator) decode(eip, off uint32, user bool) bool {
 			break
 		}
 		in.Native = t.target.Native(&in.Inst, user)
-		ends = in.Ends()
+		ends = in.Ends() && !(in.Native && goesOn(in))
 		uses(in, t.strict)
 		size += uint32(in.Len)
 		if size >= uint32(len(code)) {
@@ -129,6 +129,17 @@ func (t *Translator) decode(eip, off uint32, user bool) bool {
 	t.edges(index, insts, ends)
 	t.unit.Blocks = append(t.unit.Blocks, UnitBlock{Index: index, Block: &s.Blocks[index], Insts: insts, Ends: ends})
 	return true
+}
+
+// goesOn says of an instruction that ends a block, since it may change what blocks
+// are made under or be stopped in its middle, that native code does it only
+// where neither happens, and goes on behind it.
+func goesOn(in *Inst) bool {
+	switch in.Op {
+	case x86.STI, x86.MOV, x86.POP:
+		return true
+	}
+	return in.Row().Flags&x86.String != 0
 }
 
 // edges makes the edges of a block.

@@ -10,13 +10,13 @@ type rule struct {
 	// it serves all.
 	takes func(in *x86.Inst) bool
 	emit  func(e *emitter)
-	// system: at CPL 0 to 2 only
+	// system: at CPL 0 only
 	system bool
 }
 
 // rules is indexed by mnemonic. It is filled in once and never changed.
 var rules = func() (t [x86.NumOps]rule) {
-	for _, f := range []map[x86.Op]rule{moveRules, aluRules, bitRules, multiplyRules, stackRules, branchRules, flagRules, stringRules, simdRules(), mmxRules, x87Rules()} {
+	for _, f := range []map[x86.Op]rule{moveRules, aluRules, bitRules, multiplyRules, stackRules, branchRules, flagRules, systemRules, stringRules, simdRules(), mmxRules, x87Rules()} {
 		for op, r := range f {
 			if t[op].emit != nil {
 				panic("BUG: two rules for " + op.String())

@@ -12,7 +12,6 @@ var flagRules = map[x86.Op]rule{
 	x86.SAHF:  {emit: sahf},
 	x86.CLD:   {emit: direction},
 	x86.STD:   {emit: direction},
-	x86.CLI:   {emit: maskInterrupts, system: true},
 	x86.PUSHF: {takes: func(in *x86.Inst) bool { return in.OpSize == 4 }, emit: pushFlags},
 }
 
@@ -50,13 +49,6 @@ func direction(e *emitter) {
 	} else {
 		e.hot.aluImmLong(aluOR, m, int32(x86.FlagDF))
 	}
-}
-
-// maskInterrupts is CLI with the privilege to do it. While generated code runs
-// no interrupt is pending.
-func maskInterrupts(e *emitter) {
-	e.spoil()
-	e.hot.aluImmLong(aluAND, at(rbp, stateFlags), ^int32(x86.FlagIF))
 }
 
 // pushFlags pushes EFLAGS without VM and RF.

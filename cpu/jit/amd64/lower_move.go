@@ -19,15 +19,18 @@ var moveRules = map[x86.Op]rule{
 
 func nothing(*emitter) {}
 
-func takesMove(in *x86.Inst) bool {
-	a := x86.Forms[in.Form].Args
-	return a[0] != x86.Sw && a[1] != x86.Sw
-}
+func takesMove(in *x86.Inst) bool { return x86.Forms[in.Form].Args[0] != x86.Sw || loadable(in) }
 
 func move(e *emitter) {
 	in, a := e.in, e.args()
 	w := e.width()
+	if a[1] == x86.Sw {
+		e.moveFromSegment()
+		return
+	}
 	switch a[0] {
+	case x86.Sw:
+		e.moveToSegment()
 	case x86.Zv:
 		e.loadImm(in.Reg, w)
 	case x86.Zb:

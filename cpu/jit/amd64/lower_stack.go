@@ -8,7 +8,7 @@ import (
 )
 
 var stackRules = map[x86.Op]rule{
-	x86.PUSH:  {takes: takesStack, emit: push},
+	x86.PUSH:  {takes: takesPush, emit: push},
 	x86.POP:   {takes: takesPop, emit: pop},
 	x86.LEAVE: {takes: func(in *x86.Inst) bool { return in.OpSize == 4 }, emit: leaveFrame},
 	x86.CALL:  {takes: takesBranch, emit: call},
@@ -26,7 +26,11 @@ func takesStack(in *x86.Inst) bool {
 	return false
 }
 
-func takesPop(in *x86.Inst) bool { return takesStack(in) && !in.Mem }
+func takesPush(in *x86.Inst) bool { return takesStack(in) || ofSegment(in) && in.OpSize == 4 }
+
+func takesPop(in *x86.Inst) bool {
+	return takesStack(in) && !in.Mem || ofSegment(in) && in.OpSize == 4 && loadable(in)
+}
 
 // below looks up the place of the 4 bytes below the top of the stack.
 func (e *emitter) below() loc {
@@ -47,6 +51,10 @@ func (e *emitter) atTop() loc {
 
 func push(e *emitter) {
 	in := e.in
+	if ofSegment(&in.Inst) {
+		e.pushSegment()
+		return
+	}
 	switch e.args()[0] {
 	case x86.Ibs, x86.Iz:
 		e.hot.op(0, w32, 0xc7, 0, e.below())
@@ -66,6 +74,10 @@ func push(e *emitter) {
 }
 
 func pop(e *emitter) {
+	if ofSegment(&e.in.Inst) {
+		e.popSegment()
+		return
+	}
 	n := e.in.Reg
 	if e.args()[0] == x86.Ev {
 		n = e.in.RM

@@ -51,7 +51,8 @@ func x87(e *emitter) {
 		e.ready()
 		e.hot.op(0, w32, e.code(), in.ModRM>>3&7, m)
 		if !x87Control[in.Op] {
-			e.noteData(m.index)
+			e.address(read, rax) // again: check has made another of it
+			e.noteData(rax)
 		}
 	} else {
 		e.ready()

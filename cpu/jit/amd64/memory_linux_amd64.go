@@ -21,7 +21,7 @@ const (
 	tableShift = 2
 	tableSize  = jit.PageCount * 8 << tableShift
 	// The store of blocks lies here too, so that no collector looks at it.
-	blocksOff  = tablesOff + 4*tableSize
+	blocksOff  = tablesOff + 2*jit.Halves*tableSize
 	blocksSize = maxBlocks * int(unsafe.Sizeof(jit.Block{}))
 	edgesOff   = blocksOff + blocksSize
 	edgesSize  = 2 * maxBlocks * int(unsafe.Sizeof(jit.Edge{}))
@@ -80,6 +80,8 @@ func newMemory() (*memory, error) {
 	for h := range 2 {
 		m.shared.Jumps[h] = unsafe.Slice((*jit.Jump)(unsafe.Add(base, jumpsOff+h*jumpsSize)), jit.JumpSize)
 		m.shared.Pages[h] = unsafe.Slice((*uint32)(unsafe.Add(base, pagesOff+h*pagesSize)), jit.PageCount)
+	}
+	for h := range jit.Halves {
 		table := tablesOff + 2*h*tableSize
 		m.shared.Tables[h] = uint64(m.context) + uint64(table)
 		m.shared.Read[h] = unsafe.Slice((*uint64)(unsafe.Add(base, table)), tableSize/8)

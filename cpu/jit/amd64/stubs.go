@@ -23,6 +23,15 @@ const (
 	ctxMXCSR  = int32(unsafe.Offsetof(jit.Context{}.MXCSR))
 	ctxHost   = int32(unsafe.Offsetof(jit.Context{}.Host))
 	ctxHostCW = int32(unsafe.Offsetof(jit.Context{}.HostCW))
+	ctxSystem = int32(unsafe.Offsetof(jit.Context{}.System))
+	ctxLifted = int32(unsafe.Offsetof(jit.Context{}.Lifted))
+	ctxLoad   = int32(unsafe.Offsetof(jit.Context{}.Load))
+	ctxSegs   = int32(unsafe.Offsetof(jit.Context{}.Segs))
+	segsRaw   = int32(unsafe.Offsetof(jit.Segment{}.Raw))
+	segsKey   = int32(unsafe.Offsetof(jit.Segment{}.Key))
+	segsLin   = int32(unsafe.Offsetof(jit.Segment{}.Lin))
+	segsSeg   = int32(unsafe.Offsetof(jit.Segment{}.Seg))
+	segsShift = 5 // of the size of a jit.Segment
 	ctxNoSSE  = int32(unsafe.Offsetof(jit.Context{}.NoSSE))
 	ctxNoMMX  = int32(unsafe.Offsetof(jit.Context{}.NoMMX))
 	ctxNoX87  = int32(unsafe.Offsetof(jit.Context{}.NoX87))
@@ -48,6 +57,7 @@ const (
 	stateMXCSR = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.MXCSR))
 	stateXMM   = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.XMM))
 	segSize    = int32(unsafe.Sizeof(cpu.Seg{}))
+	stateIntr  = int32(unsafe.Offsetof(cpu.State{}.IntrPin))
 	segBase    = int32(unsafe.Offsetof(cpu.Seg{}.Base))
 	segSel     = int32(unsafe.Offsetof(cpu.Seg{}.Sel))
 	segFast    = int32(unsafe.Offsetof(cpu.Seg{}.Fast))
@@ -57,6 +67,8 @@ const (
 type stubs struct {
 	enter uint32 // from Go
 	exit  uint32 // with the exit's number in r10d
+	// segment finds what a selector loads.
+	segment uint32
 	// unaligned finds the page of an access whose low address bits are not
 	// zero: by table (read, write), register of the address (rax, r11) and
 	// size (2, 4, 8, 16 bytes). It is called; behind the call stands a jump
@@ -88,6 +100,7 @@ func (s *stubs) emit(a *asm, t *Target) {
 	a.bytes(0xc3)
 	s.float.emitHolds(a, s.exit)
 
+	s.emitSegment(a)
 	for table := range s.unaligned {
 		for i, addr := range []reg{rax, r11} {
 			for size := range s.unaligned[table][i] {

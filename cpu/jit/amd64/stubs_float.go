@@ -4,6 +4,7 @@ package amd64
 
 import (
 	"encoding/binary"
+	"unsafe"
 
 	"alpinevm/cpu/jit"
 )
@@ -15,10 +16,13 @@ import (
 
 // What lies in the region between the context and the tables.
 const (
-	fxsaveOff = 1024 // an FXSAVE image: 512 bytes
-	frstorOff = 1536 // an FRSTOR image: 108 bytes
-	tagsOff   = 2048 // the tag word for each set of registers in use: 256 of 2 bytes
+	fxsaveOff = 2048 // an FXSAVE image: 512 bytes
+	frstorOff = 2560 // an FRSTOR image: 108 bytes
+	tagsOff   = 3072 // the tag word for each set of registers in use: 256 of 2 bytes
 )
+
+// The context ends before.
+const _ = uint(fxsaveOff - unsafe.Sizeof(jit.Context{}))
 
 // Parts of the images (SDM vol. 1, table 10-2 and figure 8-9).
 const (

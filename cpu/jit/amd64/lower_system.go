@@ -1,0 +1,50 @@
+//go:build linux && amd64
+
+package amd64
+
+import "alpinevm/cpu/x86"
+
+// Instructions of the kernel on EFLAGS. While generated code runs no event is
+// pending.
+var systemRules = map[x86.Op]rule{
+	x86.CLI:  {emit: maskInterrupts, system: true},
+	x86.STI:  {emit: unmaskInterrupts, system: true},
+	x86.CLAC: {emit: accessUser, system: true},
+	x86.STAC: {emit: accessUser, system: true},
+}
+
+// maskInterrupts is CLI with the privilege to do it.
+func maskInterrupts(e *emitter) {
+	e.spoil()
+	e.hot.aluImmLong(aluAND, at(rbp, stateFlags), ^int32(x86.FlagIF))
+}
+
+// unmaskInterrupts is STI with that privilege. Where no interrupt waits, that it
+// holds them off for one more instruction makes no difference if that one
+// follows in the block: nothing looks at pins in between.
+func unmaskInterrupts(e *emitter) {
+	if e.i == len(e.b.Insts)-1 {
+		e.interpreted()
+		return
+	}
+	a := &e.hot
+	e.spoil()
+	a.op(0, w8, 0x80, aluCMP, at(rbp, stateIntr))
+	a.bytes(0)
+	a.jcc(condNZ, e.cold.pos())
+	e.interpretCold()
+	a.aluImmLong(aluOR, at(rbp, stateFlags), x86.FlagIF)
+}
+
+// accessUser serves STAC and CLAC, which lift SMAP and set it again.
+func accessUser(e *emitter) {
+	e.spoil()
+	flags := at(rbp, stateFlags)
+	if e.in.Op == x86.STAC {
+		e.hot.aluImmLong(aluOR, flags, x86.FlagAC)
+		e.hot.load(w64, r14, at(r15, ctxLifted))
+	} else {
+		e.hot.aluImmLong(aluAND, flags, ^int32(x86.FlagAC))
+		e.hot.load(w64, r14, at(r15, ctxSystem))
+	}
+}
