@@ -25,6 +25,7 @@ type Machine struct {
 	servers []server         // of the 9P devices
 	session *session         // nil for a bare kernel or firmware
 	end     *End             // not nil once the machine is off
+	gate    *gate            // of a machine that goes on from a snapshot; nil: there is none
 
 	listening bool // as Consoles.Listening was told last
 
@@ -234,6 +235,9 @@ var ErrBusy = fmt.Errorf("the host's files have not answered for %s: ended witho
 // when that returns. After ErrBusy a file system of the Config is still being
 // called, and is neither to be closed nor used.
 func (m *Machine) Close() error {
+	if m.gate != nil {
+		m.gate.open() // for those who wait
+	}
 	err := m.closeServers()
 	if m.network != nil {
 		m.network.Close()

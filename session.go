@@ -33,6 +33,7 @@ type session struct {
 	signals  *ctl.Lines
 	modules  *linux.Modules // nil: the drivers are built in
 	jobs     jobs
+	renewal  *gate // is opened when the guest knows that it is a copy
 }
 
 // newSession adds the devices of a session.
@@ -134,7 +135,10 @@ func (s *session) makeControl() *ctl.FS {
 		s.drains = append(s.drains, c.Drain(out.name, 0o200, w))
 	}
 	s.jobs.queue = c.Queue(kernel.CtlJobs, 0o400, kernel.JobNameSize)
-	s.jobs.queue.Taken = s.jobs.taken
+	s.jobs.queue.Taken = func(record []byte) {
+		s.jobs.taken(record)
+		s.renewed(record)
+	}
 	c.Sink(kernel.CtlJobsFailed, 0o200, s.jobs.failed)
 	return c
 }

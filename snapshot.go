@@ -13,6 +13,7 @@ import (
 
 	"alpinevm/cpu/mem"
 	"alpinevm/internal/snapshot"
+	"alpinevm/net/usernet"
 )
 
 // ErrNotQuiet is the error of a Capture while the host's files are being asked. The
@@ -103,6 +104,7 @@ const (
 	serverSection  = "9p."    // and a mount tag
 	sessionSection = "session"
 	initrdSection  = "initrd"
+	networkSection = "network"
 	keptSection    = "kept." // and a name
 )
 
@@ -124,6 +126,9 @@ func (s *state) sections() (list []snapshot.Section, err error) {
 	}
 	for _, srv := range s.Servers {
 		add(serverSection+srv.Tag, srv.State)
+	}
+	for _, one := range s.Network {
+		add(networkSection, one)
 	}
 	for _, one := range s.Session {
 		add(sessionSection, one)
@@ -147,6 +152,12 @@ func (s *Snapshot) state(tags []string) (*state, error) {
 			return nil, err
 		}
 		st.Servers = append(st.Servers, one)
+	}
+	if s.hasSection(networkSection) {
+		st.Network = make([]usernet.State, 1)
+		if err := s.decode(networkSection, &st.Network[0]); err != nil {
+			return nil, err
+		}
 	}
 	if !s.hasSection(sessionSection) {
 		return st, nil
@@ -213,10 +224,16 @@ func (s *Snapshot) Clone(cfg Config) (*Machine, error) {
 	if cfg.Memory == 0 {
 		cfg.Memory = s.header.Memory
 	}
+	var g *gate
+	if !cfg.Deterministic {
+		g = newGate()
+		g.guard(&cfg)
+	}
 	m, err := assembleFrom(cfg, s.ram)
 	if err != nil {
 		return nil, err
 	}
+	m.gate = g
 	if err := s.revive(m); err != nil {
 		m.Close()
 		return nil, err
@@ -243,8 +260,8 @@ func (s *Snapshot) revive(m *Machine) error {
 	if err := m.restore(state); err != nil {
 		return err
 	}
-	if !m.cfg.Deterministic {
-		if err := m.board.Renew(); err != nil {
+	if m.gate != nil {
+		if err := m.renew(); err != nil {
 			return err
 		}
 	}

@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"alpinevm/fs9p/memfs"
 	"alpinevm/internal/guesttest"
@@ -225,13 +228,14 @@ func TestSnapshotRefuses(t *testing.T) {
 	m.Close()
 }
 
-// TestClonesDiffer: what must not be alike in two clones is not.
+// TestClonesDiffer: what must not be alike in two clones is not, and their date is
+// that of the host.
 func TestClonesDiffer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("boots a guest")
 	}
 	const clones = 20
-	cfg := guestConfig(t, "686-pae", `echo ready; read line; head -c 32 /dev/urandom | md5sum; dmesg | grep -c 'virtual machine fork'`)
+	cfg := guestConfig(t, "686-pae", `echo ready; read line; head -c 32 /dev/urandom | md5sum; date +%s; hostname; dmesg | grep -c 'virtual machine fork'`)
 	cfg.Deterministic, cfg.Memory = false, MinMemory
 	cfg.Boot.Modules = guesttest.Modules(t, "686-pae", "vmgenid")
 	root := guesttest.Root(t, guesttest.Epoch)
@@ -260,16 +264,20 @@ func TestClonesDiffer(t *testing.T) {
 	drawn := map[string]bool{}
 	for i := range clones {
 		cfg := fileConfig(cfg, savedRoot(t, s))
-		cfg.Session.Stdin = strings.NewReader("go on\n")
+		cfg.Session.Stdin, cfg.Hostname = strings.NewReader("go on\n"), fmt.Sprint("clone", i)
+		begun := time.Now()
 		c := newTravellerFrom(t, cfg, false, s)
 		c.want(c.run(), Exited, 0)
 		got := lines(c.stdout.String())
-		if len(got) != 2 || drawn[got[0]] {
+		if len(got) != 4 || drawn[got[0]] {
 			t.Fatalf("clone %d printed %q; what it has drawn others have drawn: %v", i, got, drawn)
 		}
 		drawn[got[0]] = true
-		if got[1] != "1" {
-			t.Errorf("clone %d was told %s times that it is one", i, got[1])
+		if date, err := strconv.ParseInt(got[1], 10, 64); err != nil || date < begun.Unix()-1 || date > time.Now().Unix()+1 {
+			t.Errorf("clone %d: its date is %s, and ours %d", i, got[1], time.Now().Unix())
+		}
+		if got[2] != cfg.Hostname || got[3] != "1" {
+			t.Errorf("clone %d is called %s, and was told %s times that it is a copy", i, got[2], got[3])
 		}
 		c.Close()
 	}

@@ -7,6 +7,7 @@ import (
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/ctl"
 	"alpinevm/internal/board"
+	"alpinevm/net/usernet"
 )
 
 // state is what a machine remembers besides its memory, as plain data.
@@ -17,7 +18,8 @@ import (
 type state struct {
 	Board   board.State
 	Servers []serverState
-	Session []sessionState // one, or none
+	Session []sessionState  // one, or none
+	Network []usernet.State // one, or none
 	// Initrd is a session's initial root file system, with which the guest
 	// starts again: its root may be another by now.
 	Initrd []byte
@@ -50,6 +52,9 @@ func (m *Machine) save() (*state, error) {
 			return nil, ErrNotQuiet
 		}
 		s.Servers = append(s.Servers, serverState{srv.tag, srv.Save()})
+	}
+	if m.network != nil {
+		s.Network = []usernet.State{m.network.Save()}
 	}
 	if m.session != nil {
 		s.Session, s.Initrd = []sessionState{m.session.save()}, m.image.Initrd
@@ -88,7 +93,10 @@ func (m *Machine) restore(s *state) error {
 			return fmt.Errorf("restore: %s: %w", srv.tag, err)
 		}
 	}
-	return m.board.Restore(m.image, &s.Board)
+	if err := m.board.Restore(m.image, &s.Board); err != nil || m.network == nil || len(s.Network) == 0 {
+		return err
+	}
+	return m.network.Restore(s.Network[0])
 }
 
 func (s *session) save() sessionState {

@@ -1,0 +1,107 @@
+package alpinevm
+
+import (
+	"crypto/rand"
+	"io"
+	"time"
+
+	"alpinevm/kernel"
+)
+
+// renewRecord is that of the queue of jobs.
+var renewRecord = kernel.JobName(kernel.CtlRenew)
+
+// renewPatience is how long what the host has to say waits for a guest that does
+// not tell that it knows what has changed.
+const renewPatience = time.Second
+
+// gate holds back what the host has to say to a guest that does not know yet that
+// it is a copy: a program that reads should draw no numbers that others draw.
+type gate struct {
+	opened chan struct{}
+	late   *time.Timer
+}
+
+// newGate makes one that is shut. It is opened on the machine goroutine.
+func newGate() *gate { return &gate{opened: make(chan struct{})} }
+
+func (g *gate) open() {
+	select {
+	case <-g.opened:
+	default:
+		close(g.opened)
+	}
+}
+
+// reader is r behind the gate.
+func (g *gate) reader(r io.Reader) io.Reader {
+	if r == nil {
+		return nil
+	}
+	return gated{g.opened, r}
+}
+
+type gated struct {
+	opened <-chan struct{}
+	r      io.Reader
+}
+
+// Read implements io.Reader.
+func (g gated) Read(p []byte) (int, error) {
+	<-g.opened
+	return g.r.Read(p)
+}
+
+// guard puts a gate before what a guest reads from the host.
+func (g *gate) guard(cfg *Config) {
+	if cfg.Session != nil {
+		session := *cfg.Session
+		session.Stdin = g.reader(session.Stdin)
+		cfg.Session = &session
+	}
+	if t := cfg.Consoles.Terminal; t != nil {
+		terminal := *t
+		terminal.In = g.reader(t.In)
+		cfg.Consoles.Terminal = &terminal
+	}
+}
+
+// renew has a machine that goes on from a snapshot learn what has changed: that it
+// is a copy, its date, its host's name and its card's address where they are given.
+// The guest does its part as soon as it runs, and the gate is opened then.
+func (m *Machine) renew() error {
+	g := m.gate
+	if err := m.board.Renew(); err != nil {
+		return err
+	}
+	if m.session == nil || !m.session.up {
+		g.open()
+		return nil
+	}
+	m.session.renewal = g
+	g.late = time.AfterFunc(renewPatience, func() { m.Kick(g.open) })
+	m.session.jobs.queue.Put(renewRecord) // without room for it the guest is lost anyway
+	return nil
+}
+
+// renewed makes the guest's program at the moment that the guest asks for it, since
+// the date is in it.
+func (s *session) renewed(record []byte) {
+	g := s.renewal
+	if g == nil || string(record) != string(renewRecord) {
+		return
+	}
+	s.renewal = nil
+	date := s.m.board.Date()
+	r := kernel.Renew{Seconds: date.Unix(), Nanoseconds: int64(date.Nanosecond()), Hostname: s.m.cfg.Hostname, Seed: make([]byte, 64)}
+	rand.Read(r.Seed)
+	if n := s.m.cfg.Network; n != nil && n.MAC != [6]byte{} {
+		r.MAC = &n.MAC
+	}
+	s.control.Static(kernel.CtlRenew+"/"+kernel.JobRun, 0o500, r.Image())
+	s.control.Sink(kernel.CtlRenew+"/"+kernel.JobEnd, 0o200, func([]byte) error {
+		g.late.Stop()
+		g.open()
+		return nil
+	})
+}
