@@ -79,4 +79,3 @@ func probe(src, dst netip.Addr, from, to uint16) []byte {
 	h.SetChecksum(^h.CalculateChecksum(sum))
 	return b
 }
-
