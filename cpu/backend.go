@@ -14,10 +14,11 @@ type Backend interface {
 	// has none: Rest says why. hot says that the block at EIP is worth
 	// translating. An instruction that it cannot do it leaves to Interpret.
 	Run(hot bool) Rest
-	// FlushTLB says that all translations of linear addresses are void;
+	// FlushTLB says that all translations of linear addresses are void, or all
+	// but global ones;
 	// FlushPage that those of one page are, and all parts of a large page around
 	// it.
-	FlushTLB()
+	FlushTLB(global bool)
 	FlushPage(lin uint32)
 	// ProtectPage says that the arena page at off holds code from now on: stores
 	// to it are the interpreter's.
@@ -149,16 +150,19 @@ func (c *CPU) ArenaBase() uint64 {
 
 // Translation is what the translation cache knows of one linear page.
 type Translation struct {
-	page  uint32
-	entry TLBEntry
-	large bool
+	page          uint32
+	entry         TLBEntry
+	large, global bool
 }
 
 // Translation looks into a half of the translation cache.
 func (c *CPU) Translation(half int, lin uint32) Translation {
 	i := lin >> 12 & tlbMask
-	return Translation{lin &^ 0xfff, c.TLB[half][i], c.TLBLarge[half].has(i)}
+	return Translation{lin &^ 0xfff, c.TLB[half][i], c.TLBLarge[half].has(i), c.TLBGlobal[half].has(i)}
 }
+
+// Global says that loads of CR3 leave the translation.
+func (t Translation) Global() bool { return t.global }
 
 // off is the arena offset of the page.
 func (t Translation) off() uint32 { return t.entry.Off + t.page }

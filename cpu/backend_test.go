@@ -37,7 +37,7 @@ type stepBlock struct {
 // attachStepper makes c use a stepper.
 func attachStepper(t testing.TB, c *CPU) *stepper {
 	s := &stepper{t: t, c: c, blocks: map[stepKey]*stepBlock{}, rnd: rand.New(rand.NewPCG(1, 2))}
-	s.FlushTLB()
+	s.FlushTLB(true)
 	c.Attach(s, uint8(s.rnd.IntN(3)))
 	return s
 }
@@ -213,7 +213,7 @@ func (s *stepper) truth(lin uint32) (off uint32, ok bool) {
 	return off, ok && kind != mem.MMIO
 }
 
-func (s *stepper) FlushTLB() {
+func (s *stepper) FlushTLB(bool) {
 	s.pages = [2]map[uint32]uint32{{}, {}}
 	s.writes = [2]map[uint32]uint32{{}, {}}
 }

@@ -16,7 +16,7 @@ func (n *never) Run(hot bool) Rest {
 	}
 	return Untranslated
 }
-func (*never) FlushTLB()                         {}
+func (*never) FlushTLB(bool)                     {}
 func (*never) FlushPage(uint32)                  {}
 func (*never) ProtectPage(uint32)                {}
 func (*never) CodeWritten(uint32, uint32) uint64 { return 0 }

@@ -318,7 +318,7 @@ func (c *CPU) physWrite32(pa uint64, v uint32) {
 func (c *CPU) flushTLB(global bool) {
 	c.stop()
 	if c.backend != nil {
-		c.backend.FlushTLB()
+		c.backend.FlushTLB(global)
 	}
 	if global {
 		c.clearTLB()

@@ -94,5 +94,6 @@ func (t *Translator) clear() {
 	t.Stats.Clears++
 	t.store.clear()
 	t.target.Clear()
-	t.forgetJumps()
+	t.forgetJumps(true)
+	t.forgetJumps(false)
 }

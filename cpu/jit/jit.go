@@ -27,7 +27,7 @@ type Translator struct {
 	store  *Store
 	strict bool
 
-	filled   [Halves][]uint32 // linear pages that have entries in the tables
+	filled   [Halves]struct{ local, global pageList } // linear pages that have entries in the tables
 	large    [Halves][PageCount >> 10 / 64]uint64
 	gdtr     cpu.TableReg // that Context.Segs is of
 	writable []uint32     // entries of Write by arena page, at most
@@ -59,7 +59,7 @@ func New(c *cpu.CPU, target Target, cfg Config) *Translator {
 	t := &Translator{cpu: c, target: target, mem: target.Memory(), strict: cfg.Strict}
 	t.store = newStore(t.mem, c.ArenaPages())
 	t.writable = make([]uint32, c.ArenaPages())
-	t.mem.Gen = 1 << 32
+	t.mem.Gen = [2]uint64{1 << 32, 1 << 32}
 	t.unit.Blocks = make([]UnitBlock, 0, maxUnit)
 	t.insts = make([]Inst, 0, maxUnit*MaxInsts)
 	return t

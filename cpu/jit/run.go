@@ -182,6 +182,6 @@ func (t *Translator) jump(user bool) (uint32, int) {
 	if to == 0 {
 		return 0, again
 	}
-	*t.jumpTo(eip, user) = Jump{t.mem.Gen | uint64(eip), t.target.Address(t.store.Blocks[to].Code)}
+	*t.jumpTo(eip, user) = Jump{t.mem.Gen[half(user)] | uint64(eip), t.target.Address(t.store.Blocks[to].Code)}
 	return to, 0
 }

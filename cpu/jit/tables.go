@@ -8,9 +8,6 @@ import "alpinevm/cpu"
 // hold more of them is what a larger translation cache may do (SDM vol. 3A
 // 4.10.2).
 
-// maxFilled bounds the list of pages with entries.
-const maxFilled = 1 << 20
-
 // half is which code and jumps serve a privilege level: cpu.HalfSystem or
 // cpu.HalfUser. Data accesses have a third, cpu.HalfLifted.
 func half(user bool) int {
@@ -43,11 +40,12 @@ func (t *Translator) fetch(lin uint32, user bool) (off uint32, ok bool) {
 	if p := t.mem.Pages[h][lin>>12]; p != 0 {
 		return (p-1)<<12 | lin&0xfff, true
 	}
-	off, large, ok := t.cpu.Translation(int(t.cpu.Half), lin).Fetch()
+	tr := t.cpu.Translation(int(t.cpu.Half), lin)
+	off, large, ok := tr.Fetch()
 	if !ok {
 		return 0, false
 	}
-	t.note(h, lin, large)
+	t.note(h, lin, large, tr.Global())
 	t.mem.Pages[h][lin>>12] = off>>12 + 1
 	return off | lin&0xfff, true
 }
@@ -59,7 +57,7 @@ func (t *Translator) fill(h int, lin uint32) {
 	if !ok {
 		return
 	}
-	t.note(h, lin, large)
+	t.note(h, lin, large, tr.Global())
 	page := lin &^ 0xfff
 	less := uint64(page) - t.cpu.ArenaBase() - uint64(off&^0xfff)
 	slot := lin >> 12 << t.mem.Shift
@@ -70,41 +68,74 @@ func (t *Translator) fill(h int, lin uint32) {
 	}
 }
 
-// note puts a page that is going to have entries on the list of those.
-func (t *Translator) note(h int, lin uint32, large bool) {
+// pageList is a list of linear pages, each once.
+type pageList struct {
+	pages  []uint32
+	listed [PageCount / 64]uint64
+}
+
+func (l *pageList) add(page uint32) {
+	if bit := uint64(1) << (page & 63); l.listed[page/64]&bit == 0 {
+		l.listed[page/64] |= bit
+		l.pages = append(l.pages, page)
+	}
+}
+
+func (l *pageList) clear() {
+	for _, page := range l.pages {
+		l.listed[page/64] = 0
+	}
+	l.pages = l.pages[:0]
+}
+
+// note puts a page that is going to have entries on the list of those. One that
+// was global and is no more stands on both.
+func (t *Translator) note(h int, lin uint32, large, global bool) {
 	page := lin >> 12
 	if large {
 		t.large[h][page>>10/64] |= 1 << (page >> 10 & 63)
 	}
-	slot := page << t.mem.Shift
-	if t.mem.Read[h][slot]|t.mem.Write[h][slot] != 0 || h < fetching && t.mem.Pages[h][page] != 0 {
-		return
+	if global {
+		t.filled[h].global.add(page)
+	} else {
+		t.filled[h].local.add(page)
 	}
-	if len(t.filled[h]) == maxFilled {
-		t.FlushTLB()
-	}
-	t.filled[h] = append(t.filled[h], page)
 }
 
-// drop empties the entries of a page.
-func (t *Translator) drop(h int, page uint32) {
+// drop empties the entries of a page. It says whether there may be jumps to it.
+func (t *Translator) drop(h int, page uint32) (jumps bool) {
 	slot := page << t.mem.Shift
 	t.mem.Read[h][slot], t.mem.Write[h][slot] = 0, 0
 	if h < fetching {
+		jumps = t.mem.Pages[h][page] != 0
 		t.mem.Pages[h][page] = 0
 	}
+	return jumps
 }
 
-// FlushTLB forgets all translations.
-func (t *Translator) FlushTLB() {
-	for h := range t.filled {
-		for _, page := range t.filled[h] {
-			t.drop(h, page)
+// dropAll empties the entries of the pages of a list, and the list.
+func (t *Translator) dropAll(h int, l *pageList) {
+	jumps := false
+	for _, page := range l.pages {
+		if t.drop(h, page) {
+			jumps = true
 		}
-		t.filled[h] = t.filled[h][:0]
-		t.large[h] = [len(t.large[h])]uint64{}
 	}
-	t.forgetJumps()
+	if jumps {
+		t.forgetJumps(h == cpu.HalfUser)
+	}
+	l.clear()
+}
+
+// FlushTLB forgets all translations, or all but global ones.
+func (t *Translator) FlushTLB(global bool) {
+	for h := range t.filled {
+		t.dropAll(h, &t.filled[h].local)
+		if global {
+			t.dropAll(h, &t.filled[h].global)
+			t.large[h] = [len(t.large[h])]uint64{}
+		}
+	}
 }
 
 // FlushPage forgets the translation of the page of lin, and all parts of a large
@@ -117,13 +148,12 @@ func (t *Translator) FlushPage(lin uint32) {
 			for p := page &^ 1023; p <= page|1023; p++ {
 				t.drop(h, p)
 			}
-			t.forgetJumps()
+			t.forgetJumps(h == cpu.HalfUser)
 			continue
 		}
-		if h < fetching && t.mem.Pages[h][page] != 0 {
-			t.forgetJumps()
+		if t.drop(h, page) {
+			t.forgetJumps(h == cpu.HalfUser)
 		}
-		t.drop(h, page)
 	}
 }
 
@@ -132,14 +162,13 @@ func (t *Translator) jumpTo(eip uint32, user bool) *Jump {
 	return &t.mem.Jumps[half(user)][eip>>JumpShift&(JumpSize-1)]
 }
 
-// forgetJumps empties the table of indirect jumps.
-func (t *Translator) forgetJumps() {
-	t.mem.Gen += 1 << 32
-	if t.mem.Gen == 0 { // all generations have been used: none may come back
-		for h := range t.mem.Jumps {
-			clear(t.mem.Jumps[h])
-		}
-		t.mem.Gen = 1 << 32
+// forgetJumps empties the table of indirect jumps of a privilege level.
+func (t *Translator) forgetJumps(user bool) {
+	h := half(user)
+	t.mem.Gen[h] += 1 << 32
+	if t.mem.Gen[h] == 0 { // all generations have been used: none may come back
+		clear(t.mem.Jumps[h])
+		t.mem.Gen[h] = 1 << 32
 	}
 }
 
@@ -152,9 +181,11 @@ func (t *Translator) ProtectPage(off uint32) {
 	t.writable[off>>12] = 0
 	host := t.cpu.ArenaBase() + uint64(off&^0xfff)
 	for h := range t.filled {
-		for _, page := range t.filled[h] {
-			if slot := page << t.mem.Shift; t.mem.Write[h][slot] == uint64(page)<<12-host {
-				t.mem.Write[h][slot] = 0
+		for _, l := range []*pageList{&t.filled[h].local, &t.filled[h].global} {
+			for _, page := range l.pages {
+				if slot := page << t.mem.Shift; t.mem.Write[h][slot] == uint64(page)<<12-host {
+					t.mem.Write[h][slot] = 0
+				}
 			}
 		}
 	}

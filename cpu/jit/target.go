@@ -120,7 +120,7 @@ type Context struct {
 	// System and Lifted are what Table is at CPL 0 behind CLAC and behind
 	// STAC.
 	System, Lifted uint64
-	Gen            uint64 // generation of the table of jumps, in the upper half
+	Gen            [2]uint64 // generations of the tables of jumps, in the upper half
 	Mask           [4]uint32
 	MXCSR          uint32 // the guest's, with all exceptions masked
 	Host           uint32 // MXCSR as Go wants it

@@ -56,10 +56,13 @@ func (e *emitter) jumpIndirect() {
 		e.hot.load(w32, rax, direct(r11))
 	}
 	a := &e.hot
-	jumps := jumpsAt(e.b.User)
+	jumps, gen := jumpsAt(e.b.User), int32(0)
+	if e.b.User {
+		gen = 8
+	}
 	a.load(w32, r10, direct(rax))
 	a.aluImm(aluAND, w32, direct(r10), (jit.JumpSize-1)<<jit.JumpShift)
-	a.op(0, w64, 0x0b, uint8(rax), at(r15, ctxGen)) // OR
+	a.op(0, w64, 0x0b, uint8(rax), at(r15, ctxGen+gen)) // OR
 	a.op(0, w64, 0x39, uint8(rax), indexed(r15, r10, 4-jit.JumpShift, jumps))
 	a.jcc(condNZ, e.cold.pos())
 	a.op(0, w32, 0xff, 4, indexed(r15, r10, 4-jit.JumpShift, jumps+8)) // JMP
