@@ -67,8 +67,8 @@ func TestJobs(t *testing.T) {
 			stdout: "30 100\r\nxterm\r\nnobody\r\niutf8\r\n"},
 		{name: "signal", p: Process{Args: []string{"sh", "-c", "kill -USR1 $$"}}, code: 128 + 10},
 		{name: "a service stays", p: Process{Args: []string{"sh", "-c", "sleep 1000 & echo started"}}, stdout: "started\n"},
-		{name: "what is not there", p: Process{Args: []string{"nosuch"}}, stderr: "alpinevm: \"nosuch\" is not there: no folder of PATH (\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\") has it\n", code: 127},
-		{name: "what cannot be run", p: Process{Args: []string{"/etc/passwd"}}, stderr: "alpinevm: \"/etc/passwd\" cannot be executed: look at its mode, its owner and the size of its arguments\n", code: 126},
+		{name: "what is not there", p: Process{Args: []string{"nosuch"}}, stderr: "alpinevm: exec: \"nosuch\": executable file not found in $PATH\n", code: 127},
+		{name: "what cannot be run", p: Process{Args: []string{"/etc/passwd"}}, stderr: "alpinevm: exec: \"/etc/passwd\": permission denied\n", code: 126},
 		{name: "no folder", p: Process{Args: []string{"true"}, Dir: "/nosuch"}, stderr: "alpinevm: the working folder \"/nosuch\" cannot be entered\n", code: 125},
 		{name: "the session's mounts", p: Process{Args: []string{"sh", "-c", "ls /; grep -c ' / ' /proc/mounts"}}, stdout: "bin\ndev\netc\nhome\nlib\nmedia\nmnt\nopt\nproc\nroot\nrun\nsbin\nsrv\nsys\ntmp\nusr\nvar\n1\n"},
 	} {

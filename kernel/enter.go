@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"fmt"
 	"path"
 	"strings"
 )
@@ -45,31 +44,33 @@ func (p *Program) become(c *caller, dir string) label {
 }
 
 // execs adds the calls that look for the program as execvp(3) does, and gives the first. They are there twice: the second time a file has
-// been found that cannot be executed, which is the reason then, unless another one can.
+// been found that cannot be executed, which is the reason then, unless another one can. What is said where there is none is what docker says.
 func (p *Program) execs(c *caller) label {
-	name := p.Args[0]
-	places := p.places()
-	notFound := c.end(exitNotFound, "%q is not there: %s", name, p.searched())
-	denied := c.end(exitCannotExec, "%q cannot be executed: look at its mode, its owner and the size of its arguments", name)
-	format := c.end(exitCannotExec, "%q is no 32-bit x86 program, nor a script that begins with #!", name)
-	interpreter := c.end(exitNotFound, "%q needs an interpreter or a loader that is not there", name)
-
+	places, searched := p.places(), p.folders() != nil
+	no := p.refusals(c)
 	argv, envp := arg(c.strings(p.Args)), arg(c.strings(p.Env))
 	first := c.here()
 	again := make([]label, len(places)+1) // behind the places, the second time
 	for i := range again {
 		again[i] = c.label()
 	}
-	for second, last := range []label{notFound, denied} {
+	for second, last := range []label{no.file, no.permission} {
 		for i, place := range places {
-			file, next := arg(c.text(place)), c.label()
+			file, next, broken := arg(c.text(place)), c.label(), c.label()
 			if second == 1 {
 				c.bind(again[i])
 			}
 			exec := c.add(callExecve, file, argv, envp)
-			exec.absent, exec.format, exec.other = exec.next, format, again[i+1]
+			exec.absent, exec.format, exec.other = exec.next, no.format, broken
 			found := c.add(callAccess, file, 0).fails(next) // it is there: what it names is not
-			found.next, found.zero = interpreter, interpreter
+			found.next, found.zero = no.interpreter, no.interpreter
+			c.bind(broken)
+			folder := c.try(callAccess, arg(c.text(place+"/.")), 0)
+			if folder.next, folder.zero = next, next; !searched {
+				folder.next, folder.zero = no.folder, no.folder
+			}
+			may := c.add(callAccess, file, mayExecute).fails(again[i+1])
+			may.next, may.zero = no.room, no.room
 			c.bind(next)
 		}
 		if second == 1 {
@@ -78,6 +79,26 @@ func (p *Program) execs(c *caller) label {
 		c.jump(last)
 	}
 	return first
+}
+
+// mayExecute is X_OK of access(2).
+const mayExecute = 1
+
+// refusals are the ends of a process that cannot become the program.
+type refusals struct{ file, permission, folder, room, format, interpreter label }
+
+func (p *Program) refusals(c *caller) refusals {
+	missing := "no such file or directory"
+	if p.folders() != nil {
+		missing = "executable file not found in $PATH"
+	}
+	refuse := func(code uint32, why string) label { return c.end(code, "exec: %q: %s", p.Args[0], why) }
+	return refusals{
+		file: refuse(exitNotFound, missing), permission: refuse(exitCannotExec, "permission denied"), folder: refuse(exitCannotExec, "is a directory"),
+		room:        refuse(exitCannotExec, "argument list too long, or too little memory"),
+		format:      refuse(exitCannotExec, "exec format error: it is no 32-bit x86 program, nor a script that begins with #!"),
+		interpreter: refuse(exitNotFound, "no such file or directory: the interpreter or loader that it names is missing"),
+	}
 }
 
 // Bounds of the search for a program: PATH_MAX of Linux, and folders of PATH.
@@ -117,12 +138,4 @@ func (p *Program) places() []string {
 		}
 	}
 	return list
-}
-
-// searched says where the program was looked for.
-func (p *Program) searched() string {
-	if folders := p.folders(); folders != nil {
-		return fmt.Sprintf("no folder of PATH (%q) has it", strings.Join(folders, ":"))
-	}
-	return "there is no such file in the guest"
 }

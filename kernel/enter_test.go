@@ -40,12 +40,16 @@ func TestEnter(t *testing.T) {
 		"work/tar":     {"#!/bin/busybox sh\necho tar at work\n", 0o755},
 		"a/who":        {"#!/bin/busybox sh\n/bin/busybox id\n", 0o755},
 		"a/dir/x":      {"", 0o644},
-		"private/file": {"", 0o644},
+		"private/file": {"", 0o755},
+		"c/late/x":     {"", 0o644},
 	} {
 		at := filepath.Join(root, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o755), os.WriteFile(at, []byte(file.text), file.mode)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.Chmod(filepath.Join(root, "private"), 0o700); err != nil {
+		t.Fatal(err)
 	}
 	const folders = "PATH=/none:/a/plain:/a:/b"
 	for _, tt := range []struct {
@@ -64,16 +68,22 @@ func TestEnter(t *testing.T) {
 		{"user", Program{Args: []string{"who"}, Env: []string{folders}, UID: 1000, GID: 100, Groups: []uint32{7, 100, 1 << 31}}, "/",
 			"uid=1000 gid=100 groups=7,100,2147483648\n", "", 0},
 		{"root's groups", Program{Args: []string{"who"}, Env: []string{folders}, Groups: []uint32{0, 10}}, "/", "uid=0 gid=0 groups=0,10\n", "", 0},
-		{"missing", Program{Args: []string{"nosuch"}, Env: []string{folders}}, "/", "", `"nosuch" is not there: no folder of PATH ("/none:/a/plain:/a:/b") has it`, 127},
-		{"an applet that is no file", Program{Args: []string{"ls"}, Env: []string{folders}}, "/", "", `"ls" is not there: no folder of PATH ("/none:/a/plain:/a:/b") has it`, 127},
-		{"no name", Program{Args: []string{""}, Env: []string{folders}}, "/", "", `"" is not there: no folder of PATH ("/none:/a/plain:/a:/b") has it`, 127},
-		{"missing file", Program{Args: []string{"/no/\x1b"}, Env: []string{folders}}, "/", "", `"/no/\x1b" is not there: there is no such file in the guest`, 127},
-		{"below a file", Program{Args: []string{"/a/tar/x"}, Env: []string{folders}}, "/", "", `"/a/tar/x" is not there: there is no such file in the guest`, 127},
-		{"not executable", Program{Args: []string{"plain"}, Env: []string{folders}}, "/", "", `"plain" cannot be executed: look at its mode, its owner and the size of its arguments`, 126},
-		{"folder", Program{Args: []string{"dir"}, Env: []string{folders}}, "/", "", `"dir" cannot be executed: look at its mode, its owner and the size of its arguments`, 126},
-		{"too large", Program{Args: []string{"tar", strings.Repeat("x", 1<<18)}, Env: []string{folders}}, "/", "", `"tar" cannot be executed: look at its mode, its owner and the size of its arguments`, 126},
-		{"format", Program{Args: []string{"text"}, Env: []string{folders}}, "/", "", `"text" is no 32-bit x86 program, nor a script that begins with #!`, 126},
-		{"interpreter", Program{Args: []string{"lost"}, Env: []string{folders}}, "/", "", `"lost" needs an interpreter or a loader that is not there`, 127},
+		{"missing", Program{Args: []string{"nosuch"}, Env: []string{folders}}, "/", "", `exec: "nosuch": executable file not found in $PATH`, 127},
+		{"an applet that is no file", Program{Args: []string{"ls"}, Env: []string{folders}}, "/", "", `exec: "ls": executable file not found in $PATH`, 127},
+		{"no name", Program{Args: []string{""}, Env: []string{folders}}, "/", "", `exec: "": executable file not found in $PATH`, 127},
+		{"missing file", Program{Args: []string{"/no/\x1b"}, Env: []string{folders}}, "/", "", `exec: "/no/\x1b": no such file or directory`, 127},
+		{"below a file", Program{Args: []string{"/a/tar/x"}, Env: []string{folders}}, "/", "", `exec: "/a/tar/x": no such file or directory`, 127},
+		{"not executable", Program{Args: []string{"plain"}, Env: []string{folders}}, "/", "", `exec: "plain": permission denied`, 126},
+		{"folder", Program{Args: []string{"dir"}, Env: []string{folders}}, "/", "", `exec: "dir": executable file not found in $PATH`, 127},
+		{"folder by name", Program{Args: []string{"/a/dir"}, Env: []string{folders}}, "/", "", `exec: "/a/dir": is a directory`, 126},
+		{"the root", Program{Args: []string{"/"}, Env: []string{folders}}, "/", "", `exec: "/": is a directory`, 126},
+		{"folder, and a program behind it", Program{Args: []string{"late"}, Env: []string{"PATH=/c:/b"}}, "/", "late\n", "", 0},
+		{"not executable, by name", Program{Args: []string{"/a/plain"}, Env: []string{folders}}, "/", "", `exec: "/a/plain": permission denied`, 126},
+		{"behind a folder that is closed", Program{Args: []string{"/private/file"}, Env: []string{folders}, UID: 7, GID: 7}, "/", "", `exec: "/private/file": permission denied`, 126},
+		{"not executable, and no program behind it", Program{Args: []string{"plain"}, Env: []string{"PATH=/a:/none:/b"}}, "/", "", `exec: "plain": permission denied`, 126},
+		{"too large", Program{Args: []string{"tar", strings.Repeat("x", 1<<18)}, Env: []string{folders}}, "/", "", `exec: "tar": argument list too long, or too little memory`, 126},
+		{"format", Program{Args: []string{"text"}, Env: []string{folders}}, "/", "", `exec: "text": exec format error: it is no 32-bit x86 program, nor a script that begins with #!`, 126},
+		{"interpreter", Program{Args: []string{"lost"}, Env: []string{folders}}, "/", "", `exec: "lost": no such file or directory: the interpreter or loader that it names is missing`, 127},
 		{"no folder", Program{Args: []string{"tar"}, Env: []string{folders}}, "/bin/busybox", "", `the working folder "/bin/busybox" cannot be entered`, 125},
 	} {
 		enter := filepath.Join(t.TempDir(), "enter")

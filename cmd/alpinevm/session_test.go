@@ -135,7 +135,9 @@ func TestProgramOfRoot(t *testing.T) {
 	}{
 		{nil, []string{"id"}, "uid=0(root) gid=0(root) groups=0(root),1(bin),2(daemon),3(sys),4(adm),6(disk),10(wheel),11(floppy),20(dialout),26(tape),27(video)\n", "", 0},
 		{[]string{"-u", "1234:"}, []string{"sh", "-c", "id; readlink /proc/$$/exe"}, "uid=1234 gid=0(root) groups=0(root)\n/bin/busybox\n", "", 0},
-		{nil, []string{"nsenter-of-nobody"}, "", `alpinevm: "nsenter-of-nobody" is not there: no folder of PATH ("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin") has it` + "\n", 127},
+		{nil, []string{"nsenter-of-nobody"}, "", `alpinevm: exec: "nsenter-of-nobody": executable file not found in $PATH` + "\n", 127},
+		{nil, []string{"/etc"}, "", `alpinevm: exec: "/etc": is a directory` + "\n", 126},
+		{[]string{"-u", "nobody"}, []string{"/etc/passwd"}, "", `alpinevm: exec: "/etc/passwd": permission denied` + "\n", 126},
 	} {
 		args := append(runArgs(t, "--busybox", guesttest.File(t, "busybox")), tt.flags...)
 		stdout, stderr, code := run(t, nil, append(append(args, "--"), tt.program...)...)
