@@ -48,7 +48,7 @@ func newBench() *cobra.Command {
   alpinevm bench go-build -o new.txt`,
 	}
 	c.AddCommand(newBenchBoot(), newBenchCPU(), newBenchFS(), newBenchGoBuild(), newBenchNet())
-	return c
+	return group(c)
 }
 
 // benchFlags are the flags that every benchmark has.

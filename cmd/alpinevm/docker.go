@@ -1,12 +1,5 @@
 package main
 
-import (
-	"errors"
-	"fmt"
-
-	"github.com/spf13/pflag"
-)
-
 // dockerFlags are flags of docker run that there are not, and what to do.
 var dockerFlags = map[string]string{
 	"d":          "there is no daemon; put & behind the command line, or use tmux",
@@ -18,17 +11,4 @@ var dockerFlags = map[string]string{
 	"net":        "use --network",
 	"env-file":   "use -e NAME=VALUE",
 	"P":          "use -p HOST:GUEST",
-}
-
-// dockerFlag says of a flag that run does not know what to do.
-func dockerFlag(err error) error {
-	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) {
-		return err
-	}
-	hint, ok := dockerFlags[unknown.GetSpecifiedName()]
-	if !ok {
-		hint = "alpinevm run --help lists the flags"
-	}
-	return fmt.Errorf("%w; %s", err, hint)
 }

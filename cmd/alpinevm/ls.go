@@ -16,9 +16,8 @@ import (
 func newLs() *cobra.Command {
 	var quiet bool
 	c := &cobra.Command{
-		Use:        "ls",
-		SuggestFor: []string{"ps", "list"},
-		Short:      "List the machines that run --name keeps",
+		Use:   "ls",
+		Short: "List the machines that run --name keeps",
 		Long: `List the machines that alpinevm run --name keeps between runs, the newest first.
 
 SIZE is what a machine takes on the disk besides its image.`,
@@ -69,9 +68,8 @@ func status(l machines.Listed, now time.Time) string {
 
 func newRm() *cobra.Command {
 	return &cobra.Command{
-		Use:        "rm NAME...",
-		SuggestFor: []string{"remove", "delete"},
-		Short:      "Remove machines that run --name keeps, with all that is in them",
+		Use:   "rm NAME...",
+		Short: "Remove machines that run --name keeps, with all that is in them",
 		Example: `  alpinevm rm box
   # what is in it, as a tarball, first
   alpinevm run --name box -- tar cz -C / --exclude ./proc --exclude ./sys --exclude ./dev . >box.tar.gz && alpinevm rm box`,
@@ -102,4 +100,13 @@ func machineNames() []string {
 		names = append(names, l.Name)
 	}
 	return names
+}
+
+// newMachine says that there was no machine of that name, which may be mistyped.
+func newMachine(name string, others []string) string {
+	text := "new machine " + name
+	if near := meant(name, others); near != "" && near != name {
+		text += "; there is a machine " + near
+	}
+	return text
 }

@@ -70,6 +70,12 @@ func TestMachines(t *testing.T) {
 		"echo text >/root/f; ln /root/f /root/g; rm /etc/issue; mv /etc/apk /etc/moved; echo $A; exit 3"), 3, "image\n", "")
 	h.check([]string{"ls"}, 0, `NAME.*\nbox +`+ref+` +[0-9.]+[kM]B +(\d+|Less than a|About a) (second|minute)s? ago +Exited \(3\) .* ago\n`, "")
 
+	// A name that is mistyped makes another machine, which is said.
+	h.check([]string{"run", "--network", "none", "--name", "bxo", "--kernel", kernel, "--modules", modules, ref, "true"}, 0, "",
+		`alpinevm: new machine bxo; there is a machine box\n`)
+	h.check([]string{"run", "--network", "none", "--name", "bxo", "--", "true"}, 0, "", "")
+	h.check([]string{"rm", "bxo"}, 0, "bxo\n", "")
+
 	// The tag moves, and the registry goes.
 	other, err := random.Image(100, 1)
 	if err != nil {

@@ -65,11 +65,14 @@ func newCommand() *cobra.Command {
 		Use:           "alpinevm",
 		Short:         "A PC in pure Go that boots 32-bit Alpine Linux",
 		Long:          rootLong,
+		Version:       versionLine(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	c.AddCommand(newRun(), newPull(), newImages(), newRmi(), newLs(), newRm(), newBench(), newDoctor(), newVersion())
-	return c
+	c.SetFlagErrorFunc(unknownFlag)
+	c.SetVersionTemplate("{{.Version}}\n")
+	return group(c)
 }
 
 // some wants arguments, which the usage calls what.
@@ -80,6 +83,15 @@ func some(what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// versionLine is what --version prints.
+func versionLine() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "alpinevm without build information"
+	}
+	return fmt.Sprintf("alpinevm %s %s", info.Main.Version, info.GoVersion)
 }
 
 func newVersion() *cobra.Command {
@@ -93,7 +105,7 @@ func newVersion() *cobra.Command {
 			if !ok {
 				return errors.New("this binary carries no build information")
 			}
-			fmt.Fprintf(c.OutOrStdout(), "alpinevm %s %s\n", info.Main.Version, info.GoVersion)
+			fmt.Fprintln(c.OutOrStdout(), versionLine())
 			for _, s := range info.Settings {
 				switch s.Key {
 				case "GOOS", "GOARCH", "vcs.revision", "vcs.time", "vcs.modified":

@@ -107,11 +107,10 @@ const runExample = `  # a shell in the latest Alpine
 func newRun() *cobra.Command {
 	f := &runFlags{}
 	c := &cobra.Command{
-		Use:        "run [flags] [IMAGE | --] [COMMAND [ARG...]]",
-		SuggestFor: []string{"start", "exec", "create"},
-		Short:      "Boot a guest and run a command or a shell in it",
-		Long:       runLong,
-		Example:    runExample,
+		Use:     "run [flags] [IMAGE | --] [COMMAND [ARG...]]",
+		Short:   "Boot a guest and run a command or a shell in it",
+		Long:    runLong,
+		Example: runExample,
 		RunE: func(c *cobra.Command, args []string) error {
 			return f.run(c.Context(), args, c.ArgsLenAtDash() == 0)
 		},
@@ -155,7 +154,6 @@ func newRun() *cobra.Command {
 	f.image.add(fl)
 	f.alpine.add(fl)
 	completeFlags(c)
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return dockerFlag(err) })
 	return c
 }
 

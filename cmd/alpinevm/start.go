@@ -63,6 +63,9 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		w.disk = f.machine.Failed()
 	}
 	f.connect(cfg, host, w)
+	if f.machine != nil && f.machine.IsNew {
+		w.note("%s", newMachine(f.name, machineNames()))
+	}
 
 	m, err := alpinevm.New(*cfg)
 	if err != nil {

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// What several words are answered by.
+const (
+	noDaemon   = "there is no daemon: each machine is the process of its own alpinevm run"
+	noBuild    = "images are built elsewhere; run --rootfs takes an archive of docker save, an OCI layout, a tarball or a folder"
+	noCluster  = "there are no clusters: alpinevm run is one machine"
+	asTar      = "share a folder by run -v, or pass a tarball: alpinevm run --name NAME -- tar c -C / DIR >FILE"
+	credential = "registries are asked with docker's credentials: docker login, or ~/.docker/config.json"
+	throughRun = "alpinevm run makes a machine and runs a command in it; with --name NAME it stays, and the next run goes on with it"
+	toEnd      = "a machine is ended by a signal to its alpinevm run, or by Ctrl-A x at its terminal"
+	toList     = "alpinevm ls lists the machines, alpinevm images the images"
+	toRemove   = "alpinevm rm removes machines, alpinevm rmi images"
+	ofRun      = "it is a flag of alpinevm run, whose --help lists them"
+)
+
+// words are what users of docker, podman and virtual machines may type that are no
+// commands of ours, and what to use. A word goes when its command comes.
+var words = map[string]string{
+	"exec":   "alpinevm run --name NAME -- COMMAND runs a command in a machine, one at a time",
+	"attach": "a machine has the terminal of its alpinevm run; tmux keeps one", "logs": "what a command prints goes where its alpinevm run prints",
+	"kill": toEnd, "stop": toEnd, "halt": toEnd, "down": toEnd, "poweroff": toEnd, "shutdown": toEnd, "destroy": toRemove,
+	"create": throughRun, "start": throughRun, "restart": throughRun, "up": throughRun, "boot": throughRun, "launch": throughRun,
+	"new": throughRun, "shell": throughRun, "sh": throughRun, "container": throughRun, "machine": throughRun, "vm": throughRun, "console": throughRun,
+	"pause": "kill -STOP stops the process of alpinevm run, and with it the machine", "unpause": "kill -CONT has a stopped alpinevm run go on",
+	"wait": "alpinevm run ends when its command does, with its exit code",
+	"cp":   asTar, "export": asTar, "diff": asTar, "rename": asTar,
+	"ps": toList, "list": toList, "inspect": toList, "image": toList, "history": toList,
+	"remove": toRemove, "delete": toRemove, "del": toRemove, "prune": toRemove,
+	"stats": "top and ps show the process of alpinevm run", "top": "alpinevm run --name NAME -- top; on the host, top shows the process of alpinevm run",
+	"port": "alpinevm run -p HOST:GUEST forwards a port, and says which one it has chosen", "network": "alpinevm run has --network, -p, --allow and --deny",
+	"ssh": "alpinevm run gives the terminal; -p 2222:22 forwards a port to a server in the guest", "scp": asTar,
+	"volume": "alpinevm run -v HOST:GUEST shares a folder", "mount": "alpinevm run -v HOST:GUEST shares a folder",
+	"build": noBuild, "buildx": noBuild, "builder": noBuild, "bake": noBuild, "commit": "alpinevm run --name NAME keeps what is changed; " + noBuild,
+	"import": noBuild, "load": noBuild, "save": "images stay in the cache; docker or skopeo saves one", "push": "docker or skopeo pushes an image", "tag": "an image has the name that it was pulled by",
+	"search": "the registry's web site searches; the name goes to alpinevm run or pull", "manifest": "docker or skopeo shows manifests",
+	"login": credential, "logout": credential, "trust": "an image is known by its digest: alpinevm run NAME@sha256:...",
+	"info": "alpinevm doctor says what this host offers", "system": "alpinevm doctor says what this host offers; " + toRemove, "check": "alpinevm doctor says what this host offers",
+	"events": noDaemon, "context": noDaemon, "plugin": noDaemon, "daemon": noDaemon, "serve": noDaemon, "service": noDaemon, "generate": noDaemon,
+	"compose": noCluster, "swarm": noCluster, "stack": noCluster, "node": noCluster, "kube": noCluster, "pod": noCluster, "secret": noCluster, "config": noCluster,
+	"update": "a machine's memory and network are given to each run", "upgrade": "alpinevm pull asks the registry again", "fetch": "alpinevm pull downloads images",
+	"checkpoint": "run --name NAME keeps a machine's files between runs", "snapshot": "run --name NAME keeps a machine's files between runs",
+	"install": "alpinevm run --name NAME alpine apk add PACKAGE installs a package in a machine", "test": "alpinevm bench measures, make test tests",
+	"benchmark": "it is called alpinevm bench",
+}
+
+// near is the least number of letters that are put in, left out, replaced or
+// swapped with their neighbour to make one word the other.
+func near(a, b string) int {
+	x, y := []rune(a), []rune(b)
+	before, row := make([]int, len(y)+1), make([]int, len(y)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range x {
+		old := before
+		before, row = row, make([]int, len(y)+1)
+		row[0] = i + 1
+		for j := range y {
+			cost := 1
+			if x[i] == y[j] {
+				cost = 0
+			}
+			row[j+1] = min(row[j]+1, before[j+1]+1, before[j]+cost)
+			if i > 0 && j > 0 && x[i] == y[j-1] && x[i-1] == y[j] {
+				row[j+1] = min(row[j+1], old[j-1]+1)
+			}
+		}
+	}
+	return row[len(y)]
+}
+
+// meant is the name that somebody who typed word has most likely meant; "" where
+// none is near enough: a third of the letters may be wrong, or the last ones not
+// be typed.
+func meant(word string, names []string) string {
+	word = strings.ToLower(word)
+	best, least := "", 0
+	for _, n := range names {
+		d := near(word, n)
+		swapped := d == 1 && len(word) == 2 && len(n) == 2 && word[0] == n[1]
+		switch {
+		case len(word) > 2 && strings.HasPrefix(n, word):
+			d = 0
+		case d > max(len(n), len(word))/3 && !swapped:
+			continue
+		}
+		if best == "" || d < least {
+			best, least = n, d
+		}
+	}
+	return best
+}
+
+// group has a command that only holds others answer words that are none of them.
+func group(c *cobra.Command) *cobra.Command {
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return unknownWord(c, args[0])
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	c.Flags().SetInterspersed(false) // flags behind a word are the word's
+	return c
+}
+
+// unknownWord says what to use in place of a word that is no command below c.
+func unknownWord(c *cobra.Command, word string) error {
+	if hint, ok := words[word]; ok && !c.HasParent() {
+		return fmt.Errorf("there is no command %q: %s", word, hint)
+	}
+	var names []string
+	for _, sub := range c.Commands() {
+		if !sub.Hidden {
+			names = append(append(names, sub.Name()), sub.Aliases...)
+		}
+	}
+	if name := meant(word, names); name != "" {
+		return fmt.Errorf("unknown command %q; did you mean %s %s?", word, c.CommandPath(), name)
+	}
+	return fmt.Errorf("unknown command %q; %s --help lists the commands", word, c.CommandPath())
+}
+
+// unknownFlag says what to use in place of a flag that c does not have.
+func unknownFlag(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	name := unknown.GetSpecifiedName()
+	var names []string
+	if c.Name() == "run" {
+		if hint, ok := dockerFlags[name]; ok {
+			return fmt.Errorf("%w; %s", err, hint)
+		}
+		for n := range dockerFlags {
+			names = append(names, n)
+		}
+		slices.Sort(names)
+	}
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	if n := meant(name, names); n != "" && len(name) > 1 {
+		if hint, ok := dockerFlags[n]; ok && c.Flags().Lookup(n) == nil {
+			return fmt.Errorf("%w; for --%s, %s", err, n, hint)
+		}
+		return fmt.Errorf("%w; did you mean --%s?", err, n)
+	}
+	if run, _, e := c.Root().Find([]string{"run"}); e == nil && !c.HasParent() && run.Flags().Lookup(name) != nil {
+		return fmt.Errorf("%w; %s", err, ofRun)
+	}
+	return fmt.Errorf("%w; %s --help lists the flags", err, c.CommandPath())
+}
