@@ -11,7 +11,8 @@ import (
 // this machine, whatever they are: what listens on all of them is behind them.
 func scopeOf(addr netip.Addr) special.Scope {
 	scope := special.Of(addr)
-	if scope == special.Public && own(addr.Unmap()) {
+	v4, embedded := special.IPv4In(addr)
+	if scope == special.Public && (own(addr.Unmap()) || embedded && own(v4)) {
 		return special.LoopBack
 	}
 	return scope

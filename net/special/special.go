@@ -70,25 +70,36 @@ var embedded = []struct {
 // nothing of this machine's interfaces.
 func Of(addr netip.Addr) Scope {
 	addr = addr.Unmap().WithZone("")
-	for _, e := range embedded {
-		if e.net.Contains(addr) {
-			b := addr.As16()
-			return Of(netip.AddrFrom4([4]byte(b[e.at:])))
-		}
-	}
 	for _, r := range ranges {
 		if r.net.Contains(addr) {
 			return r.scope
 		}
 	}
+	if v4, ok := IPv4In(addr); ok {
+		return Of(v4)
+	}
 	if !addr.IsValid() || addr.Is6() && !global.Contains(addr) {
 		return Reserved
 	}
-	// An interface identifier of ISATAP has an IPv4 address behind 5efe (RFC 5214, 6.1).
-	if b := addr.As16(); addr.Is6() && b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe {
-		return Of(netip.AddrFrom4([4]byte(b[12:])))
-	}
 	return Public
+}
+
+// IPv4In is the IPv4 address that an IPv6 one stands for, if it does: of NAT64, of 6to4,
+// and of ISATAP, whose interface identifiers have it behind 5efe (RFC 5214, 6.1).
+func IPv4In(addr netip.Addr) (v4 netip.Addr, ok bool) {
+	if !addr.Is6() {
+		return netip.Addr{}, false
+	}
+	b := addr.As16()
+	for _, e := range embedded {
+		if e.net.Contains(addr) {
+			return netip.AddrFrom4([4]byte(b[e.at:])), true
+		}
+	}
+	if global.Contains(addr) && b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe {
+		return netip.AddrFrom4([4]byte(b[12:])), true
+	}
+	return netip.Addr{}, false
 }
 
 // Within tells whether all of a network lies in one special range.

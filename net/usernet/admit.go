@@ -26,7 +26,8 @@ func (n *Network) admit(b []byte, partial bool) []byte {
 	}
 	eth := header.Ethernet(b)
 	dst, src := eth.DestinationAddress(), eth.SourceAddress()
-	if dst != n.link.LinkAddress() && dst != header.EthernetBroadcastAddress {
+	group6 := eth.Type() == header.IPv6ProtocolNumber && bytes.HasPrefix([]byte(dst), multicastMAC6)
+	if dst != n.link.LinkAddress() && dst != header.EthernetBroadcastAddress && !group6 {
 		return nil
 	}
 	if src == n.link.LinkAddress() || header.IsMulticastEthernetAddress(src) {
@@ -39,6 +40,8 @@ func (n *Network) admit(b []byte, partial bool) []byte {
 		}
 	case header.IPv4ProtocolNumber:
 		return n.admitIPv4(b, partial)
+	case header.IPv6ProtocolNumber:
+		return n.admitIPv6(b, partial)
 	}
 	return nil
 }
@@ -111,8 +114,11 @@ func admitDHCP(ip header.IPv4, partial bool) bool {
 }
 
 // unicast reports whether dst is an address of one host (RFC 6890: not "this
-// network", loopback, multicast or reserved).
+// network", loopback, multicast or reserved), and not of the link.
 func unicast(dst netip.Addr) bool {
+	if dst.Is6() {
+		return !dst.IsUnspecified() && !dst.IsLoopback() && !dst.IsMulticast() && !dst.IsLinkLocalUnicast() && !dst.Is4In6()
+	}
 	first := dst.As4()[0]
 	return first != 0 && first != 127 && first < 224
 }

@@ -7,12 +7,12 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
-	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 )
 
 // DNSConfig is what the host knows about names.
@@ -79,16 +79,15 @@ func newDNSServer(n *Network) *dnsServer {
 }
 
 // startDNS listens on the DNS server's port, UDP and TCP.
-func (n *Network) startDNS() error {
-	n.dns = newDNSServer(n)
-	at := tcpip.FullAddress{NIC: nicID, Addr: stackAddr(DNSIP), Port: dnsPort}
-	conn, err := gonet.DialUDP(n.stack, &at, nil, ipv4.ProtocolNumber)
+func (n *Network) startDNS(ip netip.Addr) error {
+	at := tcpip.FullAddress{NIC: nicID, Addr: stackAddr(ip), Port: dnsPort}
+	conn, err := gonet.DialUDP(n.stack, &at, nil, protocolOf(ip))
 	if err != nil {
 		return err
 	}
 	n.closeLater(conn)
 	n.wg.Go(func() { n.dns.serveUDP(conn) })
-	l, err := gonet.ListenTCP(n.stack, at, ipv4.ProtocolNumber)
+	l, err := gonet.ListenTCP(n.stack, at, protocolOf(ip))
 	if err != nil {
 		return err
 	}
@@ -215,6 +214,9 @@ func (s *dnsServer) answer(query []byte, network string) []byte {
 		return nil
 	}
 	resp := s.resolve(h, q, network, query)
+	if s.n.cfg.IPv6 == nil || !s.n.cfg.IPv6() {
+		resp = withoutIPv6(resp)
+	}
 	s.n.pins.learn(resp)
 	if s.n.down.wait(s.n.ctx, len(resp)) != nil {
 		return nil
@@ -241,6 +243,25 @@ func (s *dnsServer) resolve(h dnsmessage.Header, q dnsmessage.Question, network 
 		return resp
 	}
 	return reply(h, &q, dnsmessage.RCodeServerFailure, nil)
+}
+
+// withoutIPv6 is an answer without addresses of IPv6, whose name is there all the
+// same.
+func withoutIPv6(resp []byte) []byte {
+	var m dnsmessage.Message
+	if m.Unpack(resp) != nil {
+		return resp // nobody can read it
+	}
+	have := len(m.Answers)
+	m.Answers = slices.DeleteFunc(m.Answers, func(r dnsmessage.Resource) bool { return r.Header.Type == dnsmessage.TypeAAAA })
+	if len(m.Answers) == have {
+		return resp
+	}
+	b, err := m.Pack()
+	if err != nil {
+		return resp
+	}
+	return b
 }
 
 // pointer is the name for the address that q asks back for.

@@ -124,7 +124,7 @@ func TestDNSAnswers(t *testing.T) {
 		{"lookup, MX", DNSConfig{Lookup: lookup}, false, "udp", "known.example.", dnsmessage.TypeMX, "NotImplemented:"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			g := newGuest(t, Config{DNS: row.cfg, HostLoopback: row.loopback})
+			g := newGuest(t, Config{DNS: row.cfg, HostLoopback: row.loopback, IPv6: func() bool { return true }})
 			query := dnsQuery(t, row.query, row.typ)
 			var got []byte
 			if row.network == "tcp" {

@@ -20,9 +20,16 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/link/ethernet"
 	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+)
+
+// Addresses that a guest may have in IPv6.
+var (
+	guestIP6   = netip.MustParseAddr("fd61:6c70:696e:6576::f")
+	guestLink6 = netip.MustParseAddr("fe80::f")
 )
 
 var guestMAC = [6]byte{0x52, 0x54, 0, 0x12, 0x34, 0x56}
@@ -121,7 +128,7 @@ func newGuest(t testing.TB, cfg Config) *guest {
 	g.link.LinkEPCapabilities = stack.CapabilityRXChecksumOffload
 	g.link.SupportedGSOKind = stack.HostGSOSupported
 	g.stack = stack.New(stack.Options{
-		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol},
+		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol, ipv6.NewProtocolWithOptions(ipv6.Options{})},
 		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol},
 	})
 	must := func(err tcpip.Error) {
@@ -134,10 +141,16 @@ func newGuest(t testing.TB, cfg Config) *guest {
 		Protocol:          ipv4.ProtocolNumber,
 		AddressWithPrefix: tcpip.AddressWithPrefix{Address: stackAddr(GuestIP), PrefixLen: 24},
 	}, stack.AddressProperties{}))
+	for _, ip := range []netip.Addr{guestLink6, guestIP6} {
+		must(g.stack.AddProtocolAddress(1, tcpip.ProtocolAddress{
+			Protocol: ipv6.ProtocolNumber, AddressWithPrefix: tcpip.AddressWithPrefix{Address: stackAddr(ip), PrefixLen: 64},
+		}, stack.AddressProperties{}))
+	}
 	subnet := tcpip.AddressWithPrefix{Address: stackAddr(GuestIP), PrefixLen: 24}.Subnet()
 	g.stack.SetRouteTable([]tcpip.Route{
 		{Destination: subnet, NIC: 1},
 		{Destination: header.IPv4EmptySubnet, Gateway: stackAddr(GatewayIP), NIC: 1},
+		{Destination: header.IPv6EmptySubnet, Gateway: stackAddr(gatewayLink6), NIC: 1},
 	})
 	m.do(func() { n.Receive(g.receive) })
 	ctx, cancel := context.WithCancel(context.Background())
@@ -155,8 +168,8 @@ func newGuest(t testing.TB, cfg Config) *guest {
 func (g *guest) transmit(ctx context.Context) {
 	for pkt := g.link.ReadContext(ctx); pkt != nil; pkt = g.link.ReadContext(ctx) {
 		f := Frame{Data: bytes.Join(pkt.AsSlices(), nil)}
-		if gso := pkt.GSOOptions; gso.Type == stack.GSOTCPv4 && gso.NeedsCsum {
-			f.CsumStart, f.CsumOffset = etherSize+header.IPv4MinimumSize, gso.CsumOffset
+		if gso := pkt.GSOOptions; gso.NeedsCsum {
+			f.CsumStart, f.CsumOffset = etherSize+uint16(len(pkt.NetworkHeader().Slice())), gso.CsumOffset
 		}
 		pkt.DecRef()
 		g.largestOut.Store(max(g.largestOut.Load(), int64(len(f.Data))))
@@ -188,7 +201,7 @@ func full(addr string) tcpip.FullAddress {
 func (g *guest) dial(addr string) (*gonet.TCPConn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return gonet.DialContextTCP(ctx, g.stack, full(addr), ipv4.ProtocolNumber)
+	return gonet.DialContextTCP(ctx, g.stack, full(addr), protocolOf(netip.MustParseAddrPort(addr).Addr()))
 }
 
 func (g *guest) mustDial(addr string) *gonet.TCPConn {
@@ -205,7 +218,7 @@ func (g *guest) mustDial(addr string) *gonet.TCPConn {
 func (g *guest) dialUDP(addr string) *gonet.UDPConn {
 	g.t.Helper()
 	to := full(addr)
-	c, err := gonet.DialUDP(g.stack, nil, &to, ipv4.ProtocolNumber)
+	c, err := gonet.DialUDP(g.stack, nil, &to, protocolOf(netip.MustParseAddrPort(addr).Addr()))
 	if err != nil {
 		g.t.Fatal(err)
 	}

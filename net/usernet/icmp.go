@@ -9,7 +9,6 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
-	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
@@ -18,6 +17,7 @@ const (
 	pingTimeout = 10 * time.Second
 	quoted      = 8 // bytes behind the IP header that an ICMP error quotes (RFC 792)
 	ttl         = 64
+	echoHeader  = 8 // bytes in front of the data of an echo request
 )
 
 // quote copies the headers of a packet from the guest for an ICMP error.
@@ -30,33 +30,65 @@ func quote(pkt *stack.PacketBuffer) []byte {
 // quoteUDP makes the headers of a datagram for an ICMP error: what is left of it
 // is its addresses.
 func quoteUDP(src, dst netip.AddrPort) []byte {
-	b := make([]byte, header.IPv4MinimumSize+header.UDPMinimumSize)
-	ip := header.IPv4(b)
+	u := make(header.UDP, header.UDPMinimumSize)
+	u.Encode(&header.UDPFields{SrcPort: src.Port(), DstPort: dst.Port(), Length: header.UDPMinimumSize})
+	if src.Addr().Is6() {
+		ip := make(header.IPv6, header.IPv6MinimumSize)
+		ip.Encode(&header.IPv6Fields{
+			PayloadLength: header.UDPMinimumSize, TransportProtocol: header.UDPProtocolNumber, HopLimit: ttl,
+			SrcAddr: stackAddr(src.Addr()), DstAddr: stackAddr(dst.Addr()),
+		})
+		return append(ip, u...)
+	}
+	ip := make(header.IPv4, header.IPv4MinimumSize)
 	ip.Encode(&header.IPv4Fields{
-		TotalLength: uint16(len(b)), TTL: ttl, Protocol: uint8(header.UDPProtocolNumber),
+		TotalLength: header.IPv4MinimumSize + header.UDPMinimumSize, TTL: ttl, Protocol: uint8(header.UDPProtocolNumber),
 		SrcAddr: stackAddr(src.Addr()), DstAddr: stackAddr(dst.Addr()),
 	})
 	ip.SetChecksum(^ip.CalculateChecksum())
-	header.UDP(ip.Payload()).Encode(&header.UDPFields{SrcPort: src.Port(), DstPort: dst.Port(), Length: header.UDPMinimumSize})
-	return b
+	return append(ip, u...)
 }
 
+// obstacle is why a packet has not arrived.
+type obstacle uint8
+
+const (
+	noNet obstacle = iota
+	noHost
+	noPort
+)
+
+// The codes of ICMP destination unreachable (RFC 792; RFC 4443, 3.1).
+var (
+	codes4 = [...]byte{noNet: byte(header.ICMPv4NetUnreachable), noHost: byte(header.ICMPv4HostUnreachable), noPort: byte(header.ICMPv4PortUnreachable)}
+	codes6 = [...]byte{noNet: byte(header.ICMPv6NetworkUnreachable), noHost: byte(header.ICMPv6AddressUnreachable), noPort: byte(header.ICMPv6PortUnreachable)}
+)
+
 // sendUnreachable answers the packet that starts with headers with ICMP
-// destination unreachable (RFC 792), which comes from the gateway.
-func (n *Network) sendUnreachable(headers []byte, code header.ICMPv4Code) {
-	icmp := make([]byte, header.ICMPv4MinimumSize+len(headers))
+// destination unreachable, which comes from the gateway.
+func (n *Network) sendUnreachable(headers []byte, why obstacle) {
+	icmp := append(make([]byte, header.ICMPv4MinimumSize), headers...) // ICMPv6's are as long
+	if header.IPVersion(headers) == header.IPv6Version {
+		icmp[0], icmp[1] = byte(header.ICMPv6DstUnreachable), codes6[why]
+		n.sendICMP6(GatewayIP6, hostAddr(header.IPv6(headers).SourceAddress()), icmp, ttl)
+		return
+	}
+	icmp[0], icmp[1] = byte(header.ICMPv4DstUnreachable), codes4[why]
+	n.sendICMP4(GatewayIP, hostAddr(header.IPv4(headers).SourceAddress()), icmp)
+}
+
+// sendICMP4 sends the guest an ICMP message, whose checksum it completes.
+func (n *Network) sendICMP4(src, dst netip.Addr, icmp []byte) {
 	h := header.ICMPv4(icmp)
-	h.SetType(header.ICMPv4DstUnreachable)
-	h.SetCode(code)
-	copy(icmp[header.ICMPv4MinimumSize:], headers)
+	h.SetChecksum(0)
 	h.SetChecksum(^checksum.Checksum(icmp, 0))
-	n.send(header.ICMPv4ProtocolNumber, GatewayIP, hostAddr(header.IPv4(headers).SourceAddress()), icmp)
+	n.send(header.ICMPv4ProtocolNumber, src, dst, icmp, ttl)
 }
 
 // send sends the guest a packet from any address, in fragments where it is
 // larger than the card's MTU.
-func (n *Network) send(proto tcpip.TransportProtocolNumber, src, dst netip.Addr, transport []byte) {
-	r, err := n.stack.FindRoute(nicID, stackAddr(src), stackAddr(dst), ipv4.ProtocolNumber, false)
+func (n *Network) send(proto tcpip.TransportProtocolNumber, src, dst netip.Addr, transport []byte, hops uint8) {
+	r, err := n.stack.FindRoute(nicID, stackAddr(src), stackAddr(dst), protocolOf(dst), false)
 	if err != nil {
 		return // the network is closed
 	}
@@ -65,12 +97,13 @@ func (n *Network) send(proto tcpip.TransportProtocolNumber, src, dst netip.Addr,
 		ReserveHeaderBytes: int(r.MaxHeaderLength()), Payload: buffer.MakeWithData(transport),
 	})
 	defer pkt.DecRef()
-	r.WritePacket(stack.NetworkHeaderParams{Protocol: proto, TTL: ttl}, pkt) // lost where there is no room
+	r.WritePacket(stack.NetworkHeaderParams{Protocol: proto, TTL: hops}, pkt) // lost where there is no room
 }
 
-// echo answers an echo request from src if dst answers the host (RFC 792).
+// echo answers an echo request from src if dst answers the host (RFC 792; RFC 4443,
+// 4.1).
 func (n *Network) echo(src, dst netip.Addr, icmp []byte) {
-	if n.cfg.Ping == nil || header.ICMPv4(icmp).Type() != header.ICMPv4Echo {
+	if n.cfg.Ping == nil || dst.Is4() && header.ICMPv4(icmp).Type() != header.ICMPv4Echo || len(icmp) < echoHeader {
 		return
 	}
 	what := Flow{Network: "icmp", Guest: netip.AddrPortFrom(src, 0), Remote: netip.AddrPortFrom(dst, 0)}
@@ -79,7 +112,7 @@ func (n *Network) echo(src, dst netip.Addr, icmp []byte) {
 		n.refuse(what, err)
 		return
 	}
-	size := len(icmp) - header.ICMPv4MinimumSize
+	size := len(icmp) - echoHeader
 	if !n.up.allow(size) {
 		return // lost, as on a wire that is full
 	}
@@ -95,7 +128,7 @@ func (n *Network) echo(src, dst netip.Addr, icmp []byte) {
 		defer cancel()
 		counts := n.open(what)
 		counts.sent.Add(int64(size))
-		err := n.cfg.Ping(ctx, target.Addr(), reply[header.ICMPv4MinimumSize:])
+		err := n.cfg.Ping(ctx, target.Addr(), reply[echoHeader:])
 		if err == nil {
 			counts.received.Add(int64(size))
 		}
@@ -103,10 +136,12 @@ func (n *Network) echo(src, dst netip.Addr, icmp []byte) {
 		if err != nil || n.down.wait(ctx, size) != nil {
 			return
 		}
-		h := header.ICMPv4(reply)
-		h.SetType(header.ICMPv4EchoReply)
-		h.SetChecksum(0)
-		h.SetChecksum(^checksum.Checksum(reply, 0))
-		n.send(header.ICMPv4ProtocolNumber, dst, src, reply)
+		if dst.Is6() {
+			reply[0] = byte(header.ICMPv6EchoReply)
+			n.sendICMP6(dst, src, reply, ttl)
+			return
+		}
+		reply[0] = byte(header.ICMPv4EchoReply)
+		n.sendICMP4(dst, src, reply)
 	})
 }

@@ -15,6 +15,7 @@ import (
 const (
 	gsoNone  = 0
 	gsoTCPv4 = 1
+	gsoTCPv6 = 4
 )
 
 // Frame is an Ethernet frame with what is left to do to it. Its fields are
@@ -24,7 +25,7 @@ type Frame struct {
 	// Data is valid during the call that passes the frame on.
 	Data []byte
 	// GSO, if not 0, is the way to cut the frame into segments of GSOSize
-	// payload bytes behind HdrLen bytes of headers: 1 for TCP over IPv4.
+	// payload bytes behind HdrLen bytes of headers: 1 for TCP over IPv4, 4 over IPv6.
 	GSO             uint8
 	GSOSize, HdrLen uint16
 	// CsumStart, if not 0, is where the sum starts that completes the checksum
@@ -140,8 +141,11 @@ func (l *link) deliverOne(v inbound) {
 	}
 	eth := header.Ethernet(pkt.LinkHeader().Slice())
 	pkt.PktType = tcpip.PacketHost
-	if eth.DestinationAddress() == header.EthernetBroadcastAddress {
+	switch dst := eth.DestinationAddress(); {
+	case dst == header.EthernetBroadcastAddress:
 		pkt.PktType = tcpip.PacketBroadcast
+	case header.IsMulticastEthernetAddress(dst):
+		pkt.PktType = tcpip.PacketMulticast
 	}
 	(*d).DeliverNetworkPacket(eth.Type(), pkt)
 }
@@ -229,11 +233,14 @@ func (l *link) frame(pkt *stack.PacketBuffer) Frame {
 		l.scratch = append(l.scratch, s...)
 	}
 	f := Frame{Data: l.scratch}
-	if gso := pkt.GSOOptions; gso.Type == stack.GSOTCPv4 && gso.NeedsCsum {
+	if gso := pkt.GSOOptions; (gso.Type == stack.GSOTCPv4 || gso.Type == stack.GSOTCPv6) && gso.NeedsCsum {
 		f.CsumStart = uint16(len(pkt.LinkHeader().Slice()) + len(pkt.NetworkHeader().Slice()))
 		f.CsumOffset = gso.CsumOffset
 		if pkt.Data().Size() > int(gso.MSS) {
 			f.GSO, f.GSOSize = gsoTCPv4, gso.MSS
+			if gso.Type == stack.GSOTCPv6 {
+				f.GSO = gsoTCPv6
+			}
 			f.HdrLen = uint16(pkt.HeaderSize())
 		}
 	}

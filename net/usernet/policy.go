@@ -41,10 +41,13 @@ type Policy interface {
 // for each time, since they change.
 func (n *Network) reachOf(ip netip.Addr) Reach {
 	switch {
-	case ip == GatewayIP:
+	case ip == GatewayIP, ip == GatewayIP6:
 		return Host
-	case Subnet.Contains(ip), !unicast(ip):
+	case Subnet.Contains(ip), Subnet6.Contains(ip), !unicast(ip):
 		return Never
+	}
+	if v4, ok := special.IPv4In(ip); ok {
+		return n.reachOf(v4) // there it leads
 	}
 	r := Public
 	if special.Of(ip) != special.Public {
@@ -79,8 +82,11 @@ func (n *Network) decide(f *Flow) (target netip.AddrPort, err error) {
 	if f.Reach = n.reachOf(ip); f.Reach == Never {
 		return netip.AddrPort{}, Defaults[Never].refused()
 	}
-	if ip == GatewayIP {
+	switch ip {
+	case GatewayIP:
 		ip = loopbackIP
+	case GatewayIP6:
+		ip = loopback6
 	}
 	return netip.AddrPortFrom(ip, f.Remote.Port()), n.policy.Connect(*f)
 }

@@ -107,8 +107,8 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	if err != nil {
 		d.flow.release()
 		d.counts.close(err)
-		if code, ok := unreachable(err); ok {
-			n.sendUnreachable(d.syn, code)
+		if why, ok := unreachable(err); ok {
+			n.sendUnreachable(d.syn, why)
 			r.Complete(false)
 		} else {
 			r.Complete(true)
@@ -136,15 +136,15 @@ func (n *Network) dial(network string, target netip.AddrPort) (net.Conn, error) 
 	return n.cfg.Dialer.DialContext(ctx, network, target.String())
 }
 
-// unreachable is the ICMP code for an error of the host's that is no refusal.
+// unreachable is what ICMP says of an error of the host's that is no refusal.
 // What else fails is passed on as a refusal: it is the error that ends a
 // connection at once.
-func unreachable(err error) (header.ICMPv4Code, bool) {
+func unreachable(err error) (obstacle, bool) {
 	switch {
 	case errors.Is(err, syscall.ENETUNREACH):
-		return header.ICMPv4NetUnreachable, true
+		return noNet, true
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
-		return header.ICMPv4HostUnreachable, true
+		return noHost, true
 	}
 	return 0, false
 }

@@ -72,7 +72,7 @@ type udpTable struct {
 func (n *Network) handleUDP(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
 	what := flowOf("udp", id)
 	guest, to := what.Guest, what.Remote
-	if to.Addr() == DNSIP || guest.Port() == 0 || to.Port() == 0 {
+	if to.Addr() == DNSIP || to.Addr() == DNSIP6 || guest.Port() == 0 || to.Port() == 0 {
 		return false
 	}
 	key := udpKey{guest: guest}
@@ -239,7 +239,7 @@ func (f *udpFlow) receive(ctx context.Context, s DatagramSocket) {
 // sendUDP sends the guest a datagram from any address.
 func (n *Network) sendUDP(src, dst netip.AddrPort, data []byte) {
 	size := header.UDPMinimumSize + len(data)
-	if size > largestIPv4-header.IPv4MinimumSize {
+	if size > largestIPv4 || dst.Addr().Is4() && size > largestIPv4-header.IPv4MinimumSize {
 		return
 	}
 	b := make([]byte, size)
@@ -252,17 +252,17 @@ func (n *Network) sendUDP(src, dst netip.AddrPort, data []byte) {
 		sum = 0xffff // 0 is for none (RFC 768)
 	}
 	u.SetChecksum(sum)
-	n.send(header.UDPProtocolNumber, src.Addr(), dst.Addr(), b)
+	n.send(header.UDPProtocolNumber, src.Addr(), dst.Addr(), b, ttl)
 }
 
 // failed tells the guest what became of a datagram, if that is known.
 func (f *udpFlow) failed(to netip.AddrPort, err error) {
-	code, ok := unreachable(err)
+	why, ok := unreachable(err)
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		code, ok = header.ICMPv4PortUnreachable, true
+		why, ok = noPort, true
 	}
 	if dst := f.peers.asked(to); ok && dst.IsValid() {
-		f.n.sendUnreachable(quoteUDP(f.key.guest, dst), code)
+		f.n.sendUnreachable(quoteUDP(f.key.guest, dst), why)
 	}
 }
 

@@ -5,7 +5,8 @@
 // with one that an injected Dialer makes.
 //
 // The network is 10.0.2.0/24: the guest 10.0.2.15, the gateway 10.0.2.2, the
-// DNS server 10.0.2.3. There is no IPv6. It models no wire: frames are
+// DNS server 10.0.2.3; and fd61:6c70:696e:6576::/64, in which the guest makes its
+// own address, the gateway is ::2 and the DNS server ::3. It models no wire: frames are
 // neither delayed nor lost, except where a queue is full.
 //
 // A Network runs on goroutines of its own. It touches the machine only in
@@ -31,6 +32,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
@@ -84,12 +86,16 @@ type Config struct {
 	// has come; nil: only the gateway answers echo requests.
 	Ping func(ctx context.Context, addr netip.Addr, payload []byte) error
 
+	// IPv6 tells whether the host has a way out for IPv6; nil: it has none. Without
+	// one, addresses of IPv6 are left out of what the guest is told for names.
+	IPv6 func() bool
+
 	// HostNetworks are the addresses of the host's interfaces, with the networks
 	// that they connect it to. It is called for each connection, on any
 	// goroutine; nil: there are none.
 	HostNetworks func() ([]netip.Prefix, error)
-	// HostLoopback lets the guest reach the host: its 127.0.0.1 as GatewayIP, and
-	// its own addresses. With a Policy it only says what names of the host mean.
+	// HostLoopback lets the guest reach the host: its 127.0.0.1 as GatewayIP, its ::1
+	// as GatewayIP6, and its own addresses. With a Policy it only says what names of the host mean.
 	HostLoopback bool
 	// PrivateNetworks lets the guest reach addresses that are not public, such
 	// as 192.168.0.0/16 and 169.254.0.0/16, and the networks that the host is
@@ -193,6 +199,7 @@ func New(cfg Config) (*Network, error) {
 		n.policy = &Rules{HostLoopback: cfg.HostLoopback, PrivateNetworks: cfg.PrivateNetworks}
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.dns = newDNSServer(n)
 	n.link = newLink(n, cfg.Kick, uint32(cfg.MTU))
 	if err := n.start(); err != nil {
 		n.Close()
@@ -204,7 +211,7 @@ func New(cfg Config) (*Network, error) {
 // start brings up the stack and everything that listens.
 func (n *Network) start() error {
 	n.stack = stack.New(stack.Options{
-		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol},
+		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol, ipv6.NewProtocolWithOptions(ipv6.Options{})},
 		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol},
 	})
 	if err := tuneTCP(n.stack); err != nil {
@@ -213,10 +220,14 @@ func (n *Network) start() error {
 	if err := n.stack.CreateNIC(nicID, n.link); err != nil {
 		return stackError("make the interface", err)
 	}
-	for _, ip := range []netip.Addr{GatewayIP, DNSIP} {
+	for _, ip := range []netip.Addr{GatewayIP, DNSIP, gatewayLink6, GatewayIP6, DNSIP6} {
+		bits := Subnet.Bits()
+		if ip.Is6() {
+			bits = Subnet6.Bits()
+		}
 		addr := tcpip.ProtocolAddress{
-			Protocol:          ipv4.ProtocolNumber,
-			AddressWithPrefix: tcpip.AddressWithPrefix{Address: stackAddr(ip), PrefixLen: Subnet.Bits()},
+			Protocol:          protocolOf(ip),
+			AddressWithPrefix: tcpip.AddressWithPrefix{Address: stackAddr(ip), PrefixLen: bits},
 		}
 		if err := n.stack.AddProtocolAddress(nicID, addr, stack.AddressProperties{}); err != nil {
 			return stackError("give the gateway its address", err)
@@ -225,7 +236,7 @@ func (n *Network) start() error {
 	// Take packets for any address, and send from any.
 	n.stack.SetPromiscuousMode(nicID, true)
 	n.stack.SetSpoofing(nicID, true)
-	n.stack.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nicID}})
+	n.stack.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nicID}, {Destination: header.IPv6EmptySubnet, NIC: nicID}})
 
 	n.bigTCP = tcp.NewForwarder(n.stack, bigBuffers.receive, 2*maxFlows, n.acceptTCP)
 	n.smallTCP = tcp.NewForwarder(n.stack, smallBuffers.receive, 2*maxFlows, n.acceptTCP)
@@ -235,9 +246,12 @@ func (n *Network) start() error {
 	if err := n.startDHCP(); err != nil {
 		return err
 	}
-	if err := n.startDNS(); err != nil {
-		return err
+	for _, ip := range []netip.Addr{DNSIP, DNSIP6} {
+		if err := n.startDNS(ip); err != nil {
+			return err
+		}
 	}
+	n.startIPv6()
 	for _, f := range n.cfg.Forwards {
 		if err := n.forward(f); err != nil {
 			return err
@@ -273,10 +287,18 @@ func (n *Network) Ready() { n.link.ready() }
 // Flows is the number of connections and UDP flows (any goroutine).
 func (n *Network) Flows() int { return n.flows.count() }
 
-// stackAddr is an IPv4 address as netstack has it.
-func stackAddr(a netip.Addr) tcpip.Address { return tcpip.AddrFrom4(a.As4()) }
+// stackAddr is an address as netstack has it.
+func stackAddr(a netip.Addr) tcpip.Address { return tcpip.AddrFromSlice(a.AsSlice()) }
 
-// hostAddr is an IPv4 address of netstack's.
+// protocolOf is netstack's number of an address's protocol.
+func protocolOf(a netip.Addr) tcpip.NetworkProtocolNumber {
+	if a.Is6() {
+		return ipv6.ProtocolNumber
+	}
+	return ipv4.ProtocolNumber
+}
+
+// hostAddr is an address of netstack's.
 func hostAddr(a tcpip.Address) netip.Addr {
 	ip, _ := netip.AddrFromSlice(a.AsSlice())
 	return ip
