@@ -36,10 +36,15 @@ type Network struct {
 	Ping func(ctx context.Context, addr netip.Addr, payload []byte) error
 	DNS  usernet.DNSConfig
 
+	// IPv6 tells whether the host has a way out for IPv6; nil: it has none, and the
+	// guest is told no such addresses for names.
+	IPv6 func() bool
+
 	// HostNetworks are the addresses and networks of the host's interfaces, which
 	// are no part of the internet for the guest; nil: there are none.
 	HostNetworks func() ([]netip.Prefix, error)
-	// HostLoopback lets the guest reach the host, its 127.0.0.1 as 10.0.2.2;
+	// HostLoopback lets the guest reach the host, its 127.0.0.1 as 10.0.2.2 and
+	// its ::1 as fd61:6c70:696e:6576::2;
 	// PrivateNetworks addresses that are not public, and those of networks
 	// that the host is connected to.
 	HostLoopback    bool
@@ -92,7 +97,7 @@ func (m *Machine) plugNetwork(cfg *Network) error {
 	}
 	n, err := usernet.New(usernet.Config{
 		Kick: m.Kick, Dialer: cfg.Dialer, Datagrams: cfg.Datagrams, Listener: cfg.Listener, Forwards: cfg.Forwards, Ping: cfg.Ping,
-		HostNetworks: cfg.HostNetworks, HostLoopback: cfg.HostLoopback, PrivateNetworks: cfg.PrivateNetworks,
+		IPv6: cfg.IPv6, HostNetworks: cfg.HostNetworks, HostLoopback: cfg.HostLoopback, PrivateNetworks: cfg.PrivateNetworks,
 		Policy: cfg.Policy, Log: cfg.Log, Capture: cfg.Capture, Rate: cfg.Rate, DNS: cfg.DNS, Hostname: m.hostname(),
 	})
 	if err != nil {

@@ -27,7 +27,7 @@ func HostNetwork(names bool) (*alpinevm.Network, error) {
 	}
 	return &alpinevm.Network{
 		Dialer: &net.Dialer{}, Datagrams: usernet.HostDatagrams{}, Listener: &net.ListenConfig{}, Ping: usernet.HostPing,
-		DNS: dns, HostNetworks: hostNetworks,
+		DNS: dns, HostNetworks: hostNetworks, IPv6: (&wayOut{dial: net.Dial}).open,
 	}, nil
 }
 
@@ -44,6 +44,33 @@ func hostNetworks() ([]netip.Prefix, error) {
 		}
 	}
 	return nets, nil
+}
+
+// wayOut tells whether the host knows a way to the public addresses of IPv6.
+type wayOut struct {
+	dial func(network, address string) (net.Conn, error)
+
+	mu     sync.Mutex
+	looked time.Time
+	is     bool
+}
+
+// A socket for datagrams that is connected sends nothing: the host only looks for a
+// route to the address, which is that of a root name server.
+const publicIPv6 = "[2001:500:2f::f]:53"
+
+func (w *wayOut) open() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if time.Since(w.looked) < lookEvery {
+		return w.is
+	}
+	w.looked = time.Now()
+	c, err := w.dial("udp6", publicIPv6)
+	if w.is = err == nil; w.is {
+		c.Close()
+	}
+	return w.is
 }
 
 // hostDNS is what the host knows about names. A host without a resolv.conf(5)

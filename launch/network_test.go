@@ -2,8 +2,10 @@ package launch
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -62,5 +64,29 @@ func TestHostNames(t *testing.T) {
 	}
 	if _, err := n.HostNetworks(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWayOut: the host's way out is looked for again, and not at every name.
+func TestWayOut(t *testing.T) {
+	var err error
+	asked := 0
+	w := &wayOut{dial: func(network, address string) (net.Conn, error) {
+		if asked++; network != "udp6" {
+			t.Errorf("dialed %s %s", network, address)
+		}
+		c, peer := net.Pipe()
+		peer.Close()
+		return c, err
+	}}
+	for i, step := range []error{nil, syscall.ENETUNREACH, nil} {
+		err, w.looked = step, time.Time{}
+		if got := w.open(); got != (step == nil) || asked != i+1 {
+			t.Errorf("%v: %v, asked %d times", step, got, asked)
+		}
+		w.looked = time.Now().Add(time.Hour) // the host is slow today
+		if got := w.open(); got != (step == nil) || asked != i+1 {
+			t.Errorf("%v: %v at once, asked %d times", step, got, asked)
+		}
 	}
 }

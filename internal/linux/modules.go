@@ -56,6 +56,9 @@ func (s *Session) addModules(ram *kernel.Initramfs) error {
 	}
 	if s.Network != nil {
 		drivers = append(drivers, "virtio_net")
+		if s.Modules.Has("ipv6") { // the kernel may do without
+			drivers = append(drivers, "ipv6")
+		}
 	}
 	var err error
 	if ram.Modules, err = s.Modules.Load(drivers...); err != nil {
