@@ -90,25 +90,32 @@ func (n *Network) handleUDP(id stack.TransportEndpointID, pkt *stack.PacketBuffe
 			n.refuse(what, err)
 			return false
 		}
-		if f == nil {
-			if f = n.newUDPFlow(key, target); f == nil {
-				return true // lost, as datagrams may be
-			}
+		if f != nil {
+			f.peers.ask(what, target)
+		} else if f = n.newUDPFlow(key, what, target); f == nil {
+			return true // lost, as datagrams may be
 		}
-		f.peers.ask(what, target)
 	}
 	f.flow.touch()
-	size := int64(pkt.Data().Size())
-	if n.udp.waiting.Add(size) > udpWaiting {
-		n.udp.waiting.Add(-size)
-		return true
+	f.add(datagram{target, pkt.Data().AsRange().ToSlice()})
+	return true
+}
+
+// add queues a datagram for the host, unless there is no room for it or the flow has
+// ended meanwhile.
+func (f *udpFlow) add(d datagram) {
+	t := &f.n.udp
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	size := int64(len(d.data))
+	if t.flows[f.key] != f || t.waiting.Load()+size > udpWaiting {
+		return
 	}
 	select {
-	case f.queue <- datagram{target, pkt.Data().AsRange().ToSlice()}:
+	case f.queue <- d:
+		t.waiting.Add(size)
 	default:
-		n.udp.waiting.Add(-size)
 	}
-	return true
 }
 
 func (t *udpTable) find(key udpKey) *udpFlow {
@@ -117,9 +124,9 @@ func (t *udpTable) find(key udpKey) *udpFlow {
 	return t.flows[key]
 }
 
-// newUDPFlow makes a flow and its socket; nil if there is no room. Where there are
+// newUDPFlow makes a flow, its first peer and its socket; nil if there is no room. Where there are
 // as many UDP flows as there may be, the one that was quiet for longest ends.
-func (n *Network) newUDPFlow(key udpKey, target netip.AddrPort) *udpFlow {
+func (n *Network) newUDPFlow(key udpKey, what Flow, target netip.AddrPort) *udpFlow {
 	n.udp.mu.Lock()
 	var oldest *udpFlow
 	if len(n.udp.flows) >= min(maxUDPFlows, n.cfg.Limits.Flows) {
@@ -138,6 +145,7 @@ func (n *Network) newUDPFlow(key udpKey, target netip.AddrPort) *udpFlow {
 		return nil
 	}
 	f.peers = newUDPPeers(n, key.guest, f.flow.big)
+	f.peers.ask(what, target)
 	ctx, cancel := context.WithCancel(n.ctx)
 	f.cancel = cancel
 	n.udp.mu.Lock()
@@ -196,7 +204,8 @@ func (f *udpFlow) run(ctx context.Context, target netip.AddrPort) {
 	}
 }
 
-// drain forgets the datagrams that still wait.
+// drain forgets the datagrams that still wait. There will be no others, since the flow
+// is in no table.
 func (f *udpFlow) drain() {
 	for {
 		select {
