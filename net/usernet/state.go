@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"gvisor.dev/gvisor/pkg/tcpip/header"
-	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
@@ -20,7 +19,7 @@ type State struct {
 
 // Connection is one of TCP.
 type Connection struct {
-	Guest, Peer         [4]byte // addresses, as the guest has them
+	Guest, Peer         [16]byte // addresses, as the guest has them, of IPv4 in IPv6's form
 	GuestPort, PeerPort uint16
 }
 
@@ -38,11 +37,11 @@ func (n *Network) Save() State {
 			continue
 		}
 		info, ok := ep.Info().(*stack.TransportEndpointInfo)
-		if !ok || info.ID.RemotePort == 0 || info.NetProto != ipv4.ProtocolNumber {
+		if !ok || info.ID.RemotePort == 0 {
 			continue // it listens
 		}
 		s.Connections = append(s.Connections, Connection{
-			Guest: info.ID.RemoteAddress.As4(), Peer: info.ID.LocalAddress.As4(), GuestPort: info.ID.RemotePort, PeerPort: info.ID.LocalPort,
+			Guest: hostAddr(info.ID.RemoteAddress).As16(), Peer: hostAddr(info.ID.LocalAddress).As16(), GuestPort: info.ID.RemotePort, PeerPort: info.ID.LocalPort,
 		})
 	}
 	slices.SortFunc(s.Connections, func(a, b Connection) int { return a.compare(&b) })
@@ -61,11 +60,11 @@ func (n *Network) Restore(s State) error {
 		return fmt.Errorf("network: %d connections, want %d at most", len(s.Connections), maxConnections)
 	}
 	for _, c := range s.Connections {
-		src, dst := netip.AddrFrom4(c.Peer), netip.AddrFrom4(c.Guest)
-		if dst != GuestIP && !Subnet.Contains(dst) {
+		src, dst := netip.AddrFrom16(c.Peer).Unmap(), netip.AddrFrom16(c.Guest).Unmap()
+		if dst.Is6() != src.Is6() || !Subnet.Contains(dst) && !Subnet6.Contains(dst) {
 			return fmt.Errorf("network: a connection of %s, which is no guest", dst)
 		}
-		n.send(tcp.ProtocolNumber, src, dst, probe(src, dst, c.PeerPort, c.GuestPort))
+		n.send(tcp.ProtocolNumber, src, dst, probe(src, dst, c.PeerPort, c.GuestPort), ttl)
 	}
 	return nil
 }

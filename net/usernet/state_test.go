@@ -13,8 +13,15 @@ import (
 // TestRestore: in another network than the one that they were made in, connections
 // that are silent are reset, both ways, and new ones can be made.
 func TestRestore(t *testing.T) {
-	addr := hostTCP(t, func(c *net.TCPConn) { io.Copy(c, c) })
-	g := newGuest(t, Config{HostLoopback: true})
+	web := hostTCP(t, func(c *net.TCPConn) { io.Copy(c, c) })
+	for _, addr := range []string{publicPort.String(), publicPort6.String()} {
+		restored(t, addr, elsewhere(hostSide(web).String()))
+	}
+}
+
+func restored(t *testing.T, addr string, dialer Dialer) {
+	t.Helper()
+	g := newGuest(t, Config{Dialer: dialer})
 	c := g.mustDial(addr)
 	c.Write([]byte("hello"))
 	if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
@@ -24,7 +31,7 @@ func TestRestore(t *testing.T) {
 	if len(state.Connections) != 1 {
 		t.Fatalf("%+v", state)
 	}
-	next, err := New(Config{Kick: g.m.kick, Dialer: &net.Dialer{}, HostLoopback: true})
+	next, err := New(Config{Kick: g.m.kick, Dialer: dialer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +61,10 @@ func TestRestoreRefuses(t *testing.T) {
 	g := newGuest(t, Config{})
 	for _, s := range []State{
 		{make([]Connection, maxConnections+1)},
-		{[]Connection{{Guest: [4]byte{127, 0, 0, 1}}}},
+		{[]Connection{{Guest: loopbackIP.As16(), Peer: loopbackIP.As16()}}},
+		{[]Connection{{Guest: loopback6.As16(), Peer: loopback6.As16()}}},
+		{[]Connection{{Guest: guestIP6.As16(), Peer: loopbackIP.As16()}}},
+		{[]Connection{{}}},
 	} {
 		if err := g.net.Restore(s); err == nil {
 			t.Errorf("%d connections were taken", len(s.Connections))
