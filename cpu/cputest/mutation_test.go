@@ -3,6 +3,7 @@ package cputest
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,49 +110,59 @@ func TestMutations(t *testing.T) {
 	if !*mutate {
 		t.Skip("not here: -oracle.mutate is not set")
 	}
-	dir := t.TempDir()
-	for _, m := range mutations {
-		if *only != "" && *only != m.sets {
-			continue
-		}
-		path, err := filepath.Abs(filepath.Join("..", m.file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		head, body, ok := strings.Cut(string(b), m.at)
-		if ok {
-			var before, after string
-			if before, after, ok = strings.Cut(body, m.old); ok {
-				body = before + m.new + after
-			}
-		}
-		if !ok {
-			t.Errorf("%s: %q behind %q is not there", m.file, m.old, m.at)
-			continue
-		}
-		changed := filepath.Join(dir, m.file)
-		if err := os.WriteFile(changed, []byte(head+m.at+body), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: changed}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		list := filepath.Join(dir, "overlay.json")
-		if err := os.WriteFile(list, overlay, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		out, err := exec.Command("go", "test", "-overlay", list, "-run", "TestVectors", ".", "-oracle.only="+m.sets).CombinedOutput()
-		switch {
-		case err == nil:
-			t.Errorf("%s: %q for %q behind %q: not caught", m.file, m.new, m.old, m.at)
-		case strings.Contains(string(out), "build failed"):
-			t.Errorf("%s: %q for %q behind %q: %s", m.file, m.new, m.old, m.at, out)
+	for i := range mutations {
+		if m := &mutations[i]; *only == "" || *only == m.sets {
+			m.mustBeCaught(t, ".", "-run=TestVectors", "-engine=interpreter", "-oracle.only="+m.sets)
 		}
 	}
 	t.Logf("%d mutations", len(mutations))
+}
+
+// mustBeCaught runs go test with args on the mutated source, which must fail.
+func (m *mutation) mustBeCaught(t *testing.T, args ...string) {
+	t.Helper()
+	list, err := m.overlay(t.TempDir())
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	out, err := exec.Command("go", append([]string{"test", "-count=1", "-timeout=4m", "-overlay", list}, args...)...).CombinedOutput()
+	switch {
+	case err == nil:
+		t.Errorf("%v: not caught by %s", m, args)
+	case strings.Contains(string(out), "build failed") || !strings.Contains(string(out), "FAIL"):
+		t.Errorf("%v: %s", m, out)
+	}
+}
+
+func (m *mutation) String() string {
+	return fmt.Sprintf("%s: %q for %q behind %q", m.file, m.new, m.old, m.at)
+}
+
+// overlay writes the mutated file, and what go test -overlay wants to know of
+// it.
+func (m *mutation) overlay(dir string) (list string, err error) {
+	path, err := filepath.Abs(filepath.Join("..", m.file))
+	if err != nil {
+		return "", err
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	head, body, ok := strings.Cut(string(b), m.at)
+	before, after, found := strings.Cut(body, m.old)
+	if !ok || !found {
+		return "", fmt.Errorf("%v: that is not there", m)
+	}
+	changed := filepath.Join(dir, "changed.go")
+	if err := os.WriteFile(changed, []byte(head+m.at+before+m.new+after), 0o600); err != nil {
+		return "", err
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: changed}})
+	if err != nil {
+		return "", err
+	}
+	list = filepath.Join(dir, "overlay.json")
+	return list, os.WriteFile(list, overlay, 0o600)
 }

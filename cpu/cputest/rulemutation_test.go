@@ -1,0 +1,153 @@
+//go:build linux && amd64
+
+package cputest
+
+import (
+	"flag"
+	"testing"
+)
+
+var mutateRules = flag.Bool("oracle.mutate.rules", false, "change one flag, operand, size or check of the translator in each of many places and see the tests catch it")
+
+// ruleMutation is a mutation of the translator, and what catches it: sets of the
+// corpus, or tests of package cpu.
+type ruleMutation struct {
+	mutation
+	tests string
+}
+
+// by is a mutation that sets of the corpus catch, byTest one that tests of
+// package cpu do. Names of files are relative to cpu/jit.
+func by(sets, file, at, old, new string) ruleMutation {
+	return ruleMutation{mutation: mutation{"jit/" + file, at, old, new, sets}}
+}
+
+func byTest(tests, file, at, old, new string) ruleMutation {
+	return ruleMutation{mutation{"jit/" + file, at, old, new, ""}, tests}
+}
+
+var ruleMutations = []ruleMutation{
+	// Arithmetic.
+	by("ADD", "amd64/lower_alu.go", "func alu(", "table := write", "table := read"),
+	by("ADD,OR,ADC,SBB", "amd64/lower_alu.go", "func alu(", "e.in.ModRM>>3&7", "e.in.ModRM>>3&6"),
+	by("ADD", "amd64/lower_alu.go", "func (e *emitter) immediate(", "int32(int8(v)) == int32(v)", "true"),
+	by("INC,DEC", "amd64/lower_alu.go", "func unary(", "e.code()>>3&1", "^e.code()>>3&1"),
+	by("NEG", "amd64/lower_alu.go", "func unary(", "write", "read"),
+	by("SHL", "amd64/lower_alu.go", "func takesShift(", "4+x86.ECX", "5+x86.ECX"),
+	by("SHL", "amd64/lower_alu.go", "func shift(", "write", "read"),
+	by("SHLD,SHRD", "amd64/lower_alu.go", "func doubleShift(", "e.in.Imm", "e.in.Imm+1"),
+	byTest("TestFaultsInTheMiddle|TestShift", "amd64/lower_alu.go", "func (e *emitter) settlesAF(", "e.in.Live&x86.FlagAF != 0", "false"),
+	byTest("TestFaultsInTheMiddle|TestShift", "amd64/lower_alu.go", "func (e *emitter) shifted(", "0xef", "0xff"),
+	byTest("TestFaultsInTheMiddle|TestShift", "amd64/lower_alu.go", "func (e *emitter) shifted(", "0x74, 3", "0x75, 3"),
+	// Bits and exchanges.
+	by("BTS,BTR,BTC", "amd64/lower_bits.go", "func bit(", "table := write", "table := read"),
+	by("BT", "amd64/lower_bits.go", "func (e *emitter) bitString(", "e.hot.bytes(5)", "e.hot.bytes(4)"),
+	byTest("TestFaultsInTheMiddle", "amd64/lower_bits.go", "func (e *emitter) bitString(", "e.check(table, rax, 4)", "e.check(table, rax, 1)"),
+	by("CMPXCHG8B", "amd64/lower_bits.go", "func compareExchange8(", "write", "read"),
+	by("BSF", "amd64/lower_bits.go", "func scan(", "0xbf", "0xff"),
+	by("CMPXCHG", "amd64/lower_bits.go", "func compareExchange(", "e.hot.load(w, guest[x86.EAX]", "e.hot.load(w8, guest[x86.EAX]"),
+	by("XADD", "amd64/lower_bits.go", "func exchangeAdd(", "write", "read"),
+	// Branches.
+	by("JCC", "amd64/lower_branch.go", "func branchIf(", "e.in.Cond", "e.in.Cond^1"),
+	by("JCC", "amd64/lower_branch.go", "func branchIf(", "e.restore()", ""),
+	byTest("TestRemappedCode|TestSelfModifying", "amd64/lower_branch.go", "func (e *emitter) jumpIndirect(", "a.op(0, w64, 0x39", "a.op(0, w32, 0x39"),
+	byTest("TestFaultsInTheMiddle|TestInterrupt|TestRandomCode|TestSelfModifying", "amd64/lower_branch.go", "func (e *emitter) jumpIndirect(", "e.save()", ""),
+	by("LOOP", "amd64/lower_branch.go", "func loop(", "at(rcx, -1)", "at(rcx, 1)"),
+	// Flags.
+	by("STC,CLC,CMC", "amd64/lower_flags.go", "func carry(", "e.ready()", ""),
+	by("SAHF", "amd64/lower_flags.go", "func sahf(", "e.ready()", ""),
+	by("CLD,STD", "amd64/lower_flags.go", "func direction(", "x86.CLD", "x86.STD"),
+	byTest("TestInterruptFlag|TestInterruptAt", "amd64/lower_flags.go", "func maskInterrupts(", "x86.FlagIF", "x86.FlagAC"),
+	by("PUSHF", "amd64/lower_flags.go", "func pushFlags(", "e.hot.bytes(11)", "e.hot.bytes(10)"),
+	byTest("TestFaultsInTheMiddle|TestShift", "amd64/stubs.go", "func saveFlags(", "if clearAF", "if false"),
+	by("JCC,SETCC", "amd64/stubs.go", "func restoreFlags(", "0x7f", "0x7e"),
+	byTest("TestFaultsInTheMiddle|TestInterrupt|TestRandomCode", "amd64/emitter.go", "func (e *emitter) done(", "e.inHost, e.inMem = true, false", "e.inHost, e.inMem = true, true"),
+	by("INC,DEC,CLC", "amd64/emitter.go", "func (e *emitter) wantsFlags(", "|| e.in.Live&^e.in.Kills != 0", ""),
+	byTest("TestFaultsInTheMiddle|TestInterrupt|TestRandomCode", "amd64/emitter.go", "func (e *emitter) stub(", "if saves", "if !saves"),
+	byTest("TestFaultsInTheMiddle|TestSelfModifying|TestRandomCode", "amd64/emitter.go", "func (e *emitter) fallInto(", "if !next.Kills", "if next.Kills"),
+	byTest("TestFaultsInTheMiddle", "liveness.go", "func uses(", "if strict && in.MayFault()", "if false"),
+	byTest("TestFaultsInTheMiddle|TestRandomCode|TestInterrupt", "liveness.go", "func liveness(", "live&^in.Kills | in.Reads", "live &^ in.Kills"),
+	// MMX and SSE.
+	by("PADDB", "amd64/lower_mmx.go", "func (e *emitter) enterMMX(", "e.clearTOP()", ""),
+	by("PADDB,MOVQ", "amd64/lower_mmx.go", "func (e *emitter) setSE(", "0xffff", "0x7fff"),
+	by("EMMS", "amd64/lower_mmx.go", "func emms(", "e.hot.bytes(0)", "e.hot.bytes(1)"),
+	byTest("TestFaultsInTheMiddle", "amd64/lower_mmx.go", "func moveMMX(", "write", "read"),
+	byTest("TestTaskSwitched|TestX87|TestMMX", "amd64/lower_mmx.go", "func emitMMX(", "e.allowed(&e.mmxChecked, ctxNoMMX)", ""),
+	by("MOVAPS", "amd64/emitter.go", "func (e *emitter) memoryAligned(", "e.hot.bytes(15)", "e.hot.bytes(7)"),
+	by("MOVUPS", "amd64/lower_sse.go", "func simd(", "table = write", "table = read"),
+	by("ADDPS", "amd64/lower_sse.go", "func simd(", "e.loadXMM(0, in.Reg)", "e.loadXMM(0, in.RM)"),
+	by("ADDSS,MULSD", "amd64/stubs.go", "func (s *stubs) emit(", "a.op(0, w32, 0x0fae, 3, at(r15, ctxMXCSR))", ""),
+	by("DIVPS,ADDPS", "flags.go", "func load(", "^s.FPU.MXCSR&mxcsrMasks", "0"),
+	// Moves.
+	by("MOV", "amd64/lower_move.go", "func move(", "write", "read"),
+	by("MOVZX,MOVSX", "amd64/lower_move.go", "func extend(", "size = 2", "size = 1"),
+	by("LEA", "amd64/lower_move.go", "func lea(", "e.hot.load(w16", "e.hot.load(w32"),
+	by("XCHG", "amd64/lower_move.go", "func takesExchange(", "!high(in.Reg) &&", ""),
+	by("XCHG", "amd64/lower_move.go", "func exchange(", "write", "read"),
+	by("CMOVCC", "amd64/lower_move.go", "func moveIf(", "uint32(in.Cond)", "uint32(in.Cond^1)"),
+	byTest("TestFaultsInTheMiddle", "amd64/lower_move.go", "func moveIf(", "int(e.width())", "1"),
+	by("SETCC", "amd64/lower_move.go", "func set(", "write", "read"),
+	by("CBW,CWDE", "amd64/lower_move.go", "func convert(", "0x0fbe", "0x0fb6"),
+	by("CWD", "amd64/lower_move.go", "func convertDouble(", "e.width() == w16", "e.width() != w16"),
+	by("MOV,ADD", "amd64/lower.go", "func (e *emitter) back(", "24", "8"),
+	by("MOV,ADD", "amd64/lower.go", "func (e *emitter) byteValue(", ", 8)", ", 16)"),
+	// Multiplication and division.
+	by("MUL", "amd64/lower_multiply.go", "func multiply(", "w = w16", "w = w8"),
+	byTest("TestFaultsInTheMiddle", "amd64/lower_multiply.go", "func (e *emitter) multiplied(", "0xef", "0xff"),
+	by("IMUL", "amd64/lower_multiply.go", "func multiply(", "e.hot.imm(in.Imm, w8)", "e.hot.imm(in.Imm+1, w8)"),
+	by("DIV", "amd64/lower_multiply.go", "func divide(", "e.hot.jcc(3", "e.hot.jcc(7"),
+	by("IDIV", "amd64/lower_multiply.go", "func divideSigned(", "direct(rax), 1)", "direct(rax), 0)"),
+	// The stack.
+	by("PUSH", "amd64/lower_stack.go", "func push(", "e.hot.load(w32, regESP, direct(rax))", ""),
+	byTest("TestFaultsInTheMiddle", "amd64/lower_stack.go", "func (e *emitter) below(", "write", "read"),
+	by("POP", "amd64/lower_stack.go", "func pop(", "n != x86.ESP", "true"),
+	by("LEAVE", "amd64/lower_stack.go", "func leaveFrame(", "at(rax, 4)", "at(rax, 8)"),
+	by("RET", "amd64/lower_stack.go", "func ret(", "e.in.Imm&0xffff", "e.in.Imm&0xff"),
+	byTest("TestFaultsInTheMiddle", "amd64/lower_stack.go", "func push(", "e.memory(read, 4)", "e.memory(read, 1)"),
+	// Strings.
+	by("MOVS", "amd64/lower_string.go", "func moveString(", "e.upwards()", "e.spoil()"),
+	by("STOS", "amd64/lower_string.go", "func storeString(", "write", "read"),
+	by("CMPS", "amd64/lower_string.go", "func compareString(", "e.element(read, rsi)", "e.element(read, rdi)"),
+	by("STOS,MOVS", "amd64/lower_string.go", "func takesString(", "in.Prefix&(x86.PrefixRep|x86.PrefixRepne) == 0", "true"),
+	// Memory.
+	byTest("TestChangedSegments", "amd64/emitter.go", "func (e *emitter) address(", "[2]byte{cpu.FastRead, cpu.FastWrite}", "[2]byte{cpu.FastWrite, cpu.FastRead}"),
+	byTest("TestChangedSegments", "amd64/emitter.go", "func (e *emitter) address(", "x86.FS ||", ""),
+	by("MOVQ,MOVUPS", "amd64/emitter.go", "func (e *emitter) check(", "byte(size - 1)", "byte(size/2 - 1)"),
+	byTest("TestFaultsInTheMiddle", "amd64/stubs.go", "func (s *stubs) emitUnaligned(", "0x1000-size", "0x1000"),
+	byTest("TestFaultsInTheMiddle|TestSelfModifying", "tables.go", "func (t *Translator) fill(", "if tr.Write()", "if true"),
+	byTest("TestRemappedCode", "tables.go", "func (t *Translator) FlushPage(", "t.large[h][page>>10/64]>>(page>>10&63)&1 != 0", "false"),
+	byTest("TestRemappedCode", "tables.go", "func (t *Translator) FlushPage(", "t.jumpPage[page&4095/64]>>(page&63)&1 != 0", "false"),
+	byTest("TestDataBecomesCode|TestSelfModifying", "tables.go", "func (t *Translator) ProtectPage(", "t.writable[off>>12] == 0", "true"),
+	// Blocks and links.
+	byTest("TestRunRetiresExactly", "amd64/emitter.go", "func (e *emitter) block(", "int32(b.N))", "int32(b.N)-1)"),
+	byTest("TestRemappedCode", "amd64/emitter.go", "func (e *emitter) block(", "if b.Cross", "if false"),
+	byTest("TestRemappedCode", "amd64/target.go", "func (t *Target) Link(", "t.guard(e, b)", "t.patch(e.Exit, b.Code)"),
+	byTest("TestSelfModifying", "amd64/target.go", "func (t *Target) Sever(", "t.patch(b.Code, e.Stub)", ""),
+	byTest("TestSelfModifying", "invalidate.go", "func (t *Translator) kill(", "t.target.Unlink(&s.Edges[e], e)", ""),
+	byTest("TestSelfModifying", "invalidate.go", "func (b *Block) lines(", "mem.Lines(b.Off2", "mem.Lines(b.Off"),
+	byTest("TestRandomCode|TestHotTraps|TestFaultsInTheMiddle", "run.go", "func (t *Translator) interpret(", "c.EIP != next ||", ""),
+	byTest("TestHotTraps|TestInterrupt", "run.go", "func (t *Translator) interpret(", "|| c.Attention()", ""),
+}
+
+// TestRuleMutations makes each mutation of the translator and wants its catcher to
+// catch it. It takes an hour and runs only when asked to:
+// -oracle.mutate.rules -timeout 3h.
+func TestRuleMutations(t *testing.T) {
+	switch {
+	case !*mutateRules:
+		t.Skip("not here: -oracle.mutate.rules is not set")
+	case attach == nil:
+		t.Skip("not here: it is the translator's test, and runs with it")
+	}
+	for i := range ruleMutations {
+		m := &ruleMutations[i]
+		if m.tests != "" {
+			m.mustBeCaught(t, "..", "-engine=translator", "-run="+m.tests)
+		} else {
+			m.mustBeCaught(t, ".", "-engine=translator", "-run=TestVectors", "-oracle.only="+m.sets)
+		}
+		if testing.Verbose() {
+			t.Logf("%d of %d: %v", i+1, len(ruleMutations), m)
+		}
+	}
+}
