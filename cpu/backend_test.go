@@ -263,9 +263,9 @@ func (s *stepper) Lines(off uint32) (lines uint64) {
 	return lines
 }
 
-// testBlocksFlushed: what a back end has made of code is told of writes to it
+// TestBlocksFlushed: what a back end has made of code is told of writes to it
 // though the interpreter has forgotten the code.
-func testBlocksFlushed(t *testing.T) {
+func TestBlocksFlushed(t *testing.T) {
 	c := newFlat(t, 4<<20, []byte{0xb8, 1, 0, 0, 0, 0x90, 0xeb, 0xf8}) // mov eax, 1; nop; jmp start
 	c.Run(30)
 	c.flushBlocks()
@@ -280,8 +280,8 @@ func testBlocksFlushed(t *testing.T) {
 	}
 }
 
-// testDataBecomesCode: pages that have just been stored to are executed.
-func testDataBecomesCode(t *testing.T) {
+// TestDataBecomesCode: pages that have just been stored to are executed.
+func TestDataBecomesCode(t *testing.T) {
 	c := newFlat(t, 4<<20, []byte{
 		0xbf, 0, 0, 0x20, 0, // mov edi, 200000h
 		0x31, 0xc0, // again: xor eax, eax
@@ -300,8 +300,8 @@ func testDataBecomesCode(t *testing.T) {
 	}
 }
 
-// testChecked: where each access needs a check, the interpreter does them all.
-func testChecked(t *testing.T) {
+// TestChecked: where each access needs a check, the interpreter does them all.
+func TestChecked(t *testing.T) {
 	c := newFlat(t, 4<<20, flatCode(10))
 	c.DR[0], c.DR[7] = 0x300000, 0x400|1<<0|breakWrite<<16
 	c.Reload()
@@ -342,9 +342,9 @@ func TestBackendContract(t *testing.T) {
 		{"CodeBreakpoint", TestCodeBreakpoint},
 		{"SingleStep", TestSingleStep},
 		{"External", TestExternal},
-		{"BlocksFlushed", testBlocksFlushed},
-		{"DataBecomesCode", testDataBecomesCode},
-		{"Checked", testChecked},
+		{"BlocksFlushed", TestBlocksFlushed},
+		{"DataBecomesCode", TestDataBecomesCode},
+		{"Checked", TestChecked},
 	} {
 		t.Run(test.name, test.f)
 	}
