@@ -110,8 +110,7 @@ func (c *CPU) Interpret() bool { return c.single() }
 // code and stack, flat segments, protected mode, CPL 0 or 3, no alignment checks or
 // breakpoints; and whether CPL is 3.
 func (c *CPU) Translatable() (user, ok bool) {
-	const served = ModeCode32 | ModeStack32 | ModeFlat | ModeFlatCode | ModeProtected
-	return c.Mode&ModeUser != 0, c.Mode&served == served && c.Mode&(ModeUser|ModeSystem) != 0 && c.Data != NoTLB
+	return c.Mode&ModeUser != 0, c.Mode&translatable == translatable && c.Mode&(ModeUser|ModeSystem) != 0 && c.Data != NoTLB
 }
 
 // ChangedAC says that a back end has changed EFLAGS.AC at CPL 0.
@@ -130,6 +129,9 @@ func (c *CPU) Descriptor(sel uint16) (lin uint32, raw uint64, ok bool) {
 	}
 	return lin, c.ram.Load64(e.Off + lin), true
 }
+
+// translatable are the bits of Mode under which back ends serve.
+const translatable = ModeCode32 | ModeStack32 | ModeFlat | ModeFlatCode | ModeProtected
 
 // MarkCode marks n bytes at arena offset off, in one page, as code: whoever
 // writes to them calls CodeWritten first.

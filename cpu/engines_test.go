@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	}{
 		{"interpreter", nil},
 		{"translator", func(t *amd64.Target) jit.Target { return t }},
-		{"mixed", func(t *amd64.Target) jit.Target { return &patchy{t, rand.New(rand.NewPCG(1, 2))} }},
+		{"mixed", func(t *amd64.Target) jit.Target { return &patchy{Target: t, r: rand.New(rand.NewPCG(1, 2))} }},
 	} {
 		if code != 0 || *engine != "" && *engine != e.name {
 			continue
@@ -67,12 +67,21 @@ func translator(wrap func(*amd64.Target) jit.Target) func(testing.TB, *cpu.CPU) 
 }
 
 // patchy is a target that has no code for every third instruction, which ones is
-// chance: the interpreter executes it in the middle of a block.
+// chance: the interpreter executes it in the middle of a block. Now and then it
+// says that it has no room, so that other code has to go.
 type patchy struct {
 	*amd64.Target
-	r *rand.Rand
+	r      *rand.Rand
+	denied bool
 }
 
 func (p *patchy) Native(in *x86.Inst, user bool) bool {
 	return p.r.IntN(3) != 0 && p.Target.Native(in, user)
+}
+
+func (p *patchy) Translate(u *jit.Unit, s *jit.Store) bool {
+	if p.denied = !p.denied && p.r.IntN(3) == 0; p.denied {
+		return false
+	}
+	return p.Target.Translate(u, s)
 }

@@ -41,6 +41,23 @@ func (c *CPU) Heat(off uint32) uint8 {
 	return c.blocks.heats[heatIndex(off, c.Mode)]
 }
 
+// Cool says that the translation of the block at arena offset off, of code at CPL 3
+// or 0, has gone for want of room. Its executions are counted anew: where more is
+// hot than there is room for, translating it again at once would cost more than
+// interpreting it.
+func (c *CPU) Cool(off uint32, user bool) {
+	m := translatable | ModeSystem
+	if user {
+		m = translatable | ModeUser
+	}
+	if b := c.blocks.lookup(off, m); b != nil && b.heat != cold {
+		b.heat = 0
+	}
+	if c.blocks.heats != nil {
+		c.blocks.heats[heatIndex(off, m)] = 0
+	}
+}
+
 // keepHeat notes the heat of all blocks, which are about to go. What will never
 // be translated is found out anew.
 func (k *blockCache) keepHeat() {

@@ -39,11 +39,11 @@ type Block struct {
 	Ops   uint32    // where its N code offsets of instructions begin in Store.ops, relative to Code
 	Edges [2]uint32 // edges to what follows: taken branch or jump, and the next instruction; 0 is none
 
-	in        uint32 // first of the edges that lead here
-	hash      uint32 // next block of the bucket
-	page      uint32 // next block of the list of its page
-	page2     uint32 // the same for its second page
-	fallsFrom uint32 // edge that falls through to it, as it is laid out behind
+	in        uint32    // first of the edges that lead here
+	hash      uint32    // next block of the bucket
+	page      [2]uint32 // next block of the lists of its pages
+	listed    [2]bool   // it is in those
+	fallsFrom uint32    // edge that falls through to it, as it is laid out behind
 }
 
 // Edge is a way from a block to another whose address is a constant. Until it is
@@ -58,6 +58,7 @@ type Edge struct {
 	Near  bool   // source and target lie in one page, so they are mapped together
 	Saves bool   // flags are live in the host's register: a target that does not kill them needs them saved
 	next  uint32 // next edge that leads to the same block
+	prev  uint32 // the one before it
 }
 
 // Unit is what is translated at once: blocks of which each falls through to the

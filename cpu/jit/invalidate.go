@@ -6,16 +6,11 @@ import "alpinevm/cpu/mem"
 func (t *Translator) kill(i uint32) {
 	s := t.store
 	b := &s.Blocks[i]
-	b.Valid = false
-	s.unhash(i)
-	if j := t.jumpTo(b.EIP, b.User); uint32(j.Tag) == b.EIP {
-		*j = Jump{}
-	}
-	for e := b.in; e != 0; e = s.Edges[e].next {
-		s.Edges[e].To = 0
+	t.hide(i)
+	for e := b.in; e != 0; e = b.in {
+		s.disconnect(e)
 		t.target.Unlink(&s.Edges[e], e)
 	}
-	b.in = 0
 	if b.fallsFrom != 0 {
 		e := &s.Edges[b.fallsFrom]
 		t.target.Unlink(e, b.fallsFrom)
@@ -23,77 +18,113 @@ func (t *Translator) kill(i uint32) {
 	}
 }
 
-// lines is the mask of lines of the arena page that a block occupies.
-func (b *Block) lines(second bool) uint64 {
+// hide makes a block one that is not found any more.
+func (t *Translator) hide(i uint32) {
+	b := &t.store.Blocks[i]
+	b.Valid = false
+	t.store.unhash(i)
+	if j := t.jumpTo(b.EIP, b.User); uint32(j.Tag) == b.EIP {
+		*j = Jump{}
+	}
+}
+
+// pages gives the arena pages that a block occupies, one or two.
+func (b *Block) pages() []uint32 {
+	if b.Cross {
+		return []uint32{b.Off, b.Off2}
+	}
+	return []uint32{b.Off}
+}
+
+// lines is the mask of lines that a block occupies in page k of its pages.
+func (b *Block) lines(k int) uint64 {
 	first := min(uint32(b.Size), 0x1000-b.Off&0xfff)
-	if second {
+	if k == 1 {
 		return mem.Lines(b.Off2, uint32(b.Size)-first)
 	}
 	return mem.Lines(b.Off, first)
+}
+
+// sweep goes through list k of the arena page at off: it voids blocks that occupy
+// lines of hit, takes those that are void out of the list, and gives the lines of
+// those that stay.
+func (t *Translator) sweep(k int, off uint32, hit uint64) (left uint64) {
+	s := t.store
+	p := &s.pages[k][off>>12]
+	for *p != 0 {
+		b := &s.Blocks[*p]
+		lines := b.lines(k)
+		if b.Valid && lines&hit != 0 {
+			t.kill(*p)
+		}
+		if b.Valid {
+			left |= lines
+			p = &b.page[k]
+			continue
+		}
+		b.listed[k] = false
+		*p = b.page[k]
+	}
+	s.lines[k][off>>12] = left
+	return left
 }
 
 // CodeWritten voids what was made of the lines of n bytes at arena offset off,
 // which are about to change; they lie in one page. It gives the lines of that
 // page that still hold translated code.
 func (t *Translator) CodeWritten(off, n uint32) (left uint64) {
-	s := t.store
 	hit := mem.Lines(off, n)
-	p := &s.pages[off>>12]
-	for *p != 0 {
-		b := &s.Blocks[*p]
-		lines := b.lines(false)
-		switch {
-		case !b.Valid:
-			*p = b.page
-			continue
-		case lines&hit != 0:
-			t.kill(*p)
-			*p = b.page
-			continue
-		}
-		left |= lines
-		p = &b.page
-	}
-	p = &s.pages2[off>>12]
-	for *p != 0 {
-		b := &s.Blocks[*p]
-		lines := b.lines(true)
-		switch {
-		case !b.Valid:
-			*p = b.page2
-			continue
-		case lines&hit != 0:
-			t.kill(*p)
-			*p = b.page2
-			continue
-		}
-		left |= lines
-		p = &b.page2
+	for k := range t.store.pages {
+		left |= t.sweep(k, off, hit)
 	}
 	return left
 }
 
-// Lines gives the lines of an arena page that hold translated code.
-func (t *Translator) Lines(off uint32) (lines uint64) {
+// Lines gives the lines of an arena page that hold translated code, and maybe some
+// that have held it.
+func (t *Translator) Lines(off uint32) uint64 {
 	s := t.store
-	for i := s.pages[off>>12]; i != 0; i = s.Blocks[i].page {
-		if b := &s.Blocks[i]; b.Valid {
-			lines |= b.lines(false)
-		}
-	}
-	for i := s.pages2[off>>12]; i != 0; i = s.Blocks[i].page2 {
-		if b := &s.Blocks[i]; b.Valid {
-			lines |= b.lines(true)
-		}
-	}
-	return lines
+	return s.lines[0][off>>12] | s.lines[1][off>>12]
 }
 
-// clear forgets everything that was translated.
-func (t *Translator) clear() {
-	t.Stats.Clears++
-	t.store.clear()
-	t.target.Clear()
-	t.forgetJumps(true)
-	t.forgetJumps(false)
+// advance makes room for translations: in the region behind the current one, whose
+// blocks are the oldest.
+func (t *Translator) advance() {
+	r := (t.store.region + 1) % Regions
+	t.evict(r)
+	t.store.begin(r)
+	t.target.Begin(r)
+}
+
+// evict forgets all blocks of a region. What others lead to them leaves again;
+// among themselves nothing has to be unlinked.
+func (t *Translator) evict(r int) {
+	s := t.store
+	first, end := s.first(r), s.used[r]
+	for i := first.block; i < end.block; i++ {
+		b := &s.Blocks[i]
+		if !b.Valid {
+			continue
+		}
+		t.Stats.Evicted++
+		t.cpu.Cool(b.Off, b.User)
+		t.hide(i)
+		for e := b.in; e != 0; e = b.in {
+			s.disconnect(e)
+			if e < first.edge || e >= end.edge {
+				t.target.Unlink(&s.Edges[e], e)
+			}
+		}
+	}
+	for i := first.block; i < end.block; i++ {
+		b := &s.Blocks[i]
+		for k, off := range b.pages() {
+			if b.listed[k] {
+				t.sweep(k, off, 0)
+			}
+		}
+	}
+	for e := first.edge; e < end.edge; e++ {
+		s.disconnect(e)
+	}
 }

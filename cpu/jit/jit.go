@@ -40,7 +40,7 @@ type Translator struct {
 
 // Stats are counts of events since the start.
 type Stats struct {
-	Blocks, Insts, Clears                 uint64 // translated blocks and their instructions; times the store was emptied
+	Blocks, Insts, Evicted                uint64 // translated blocks and their instructions; blocks that went for want of room
 	Budget, Inst, Miss, Edge, Jump, Pages uint64 // exits by kind
 	Entries                               uint64
 }
@@ -52,12 +52,15 @@ type Config struct {
 	// them may be stale in the EFLAGS that a fault in between pushes, or an
 	// interrupt at the beginning of a block, where Run may end as well.
 	Strict bool
+	// Blocks bounds how many blocks are kept, where that is to be less than the
+	// target has room for; 0: that.
+	Blocks int
 }
 
 // New makes a translator for c that generates code through target.
 func New(c *cpu.CPU, target Target, cfg Config) *Translator {
 	t := &Translator{cpu: c, target: target, mem: target.Memory(), strict: cfg.Strict}
-	t.store = newStore(t.mem, c.ArenaPages())
+	t.store = newStore(t.mem, c.ArenaPages(), cfg.Blocks)
 	t.writable = make([]uint32, c.ArenaPages())
 	t.mem.Gen = [2]uint64{1 << 32, 1 << 32}
 	t.unit.Blocks = make([]UnitBlock, 0, maxUnit)

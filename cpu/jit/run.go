@@ -142,7 +142,7 @@ func (t *Translator) interpret(index uint32, i int, miss bool) (uint32, int) {
 	if i+1 < int(b.N) {
 		next = b.EIP + uint32(t.store.Ops[b.Ops+uint32(i)+1].Guest)
 	}
-	addr, clears, data := t.mem.Addr, t.Stats.Clears, c.Data
+	addr, data := t.mem.Addr, c.Data
 	done := c.Interpret()
 	if miss {
 		t.Stats.Miss++
@@ -151,7 +151,7 @@ func (t *Translator) interpret(index uint32, i int, miss bool) (uint32, int) {
 		t.Stats.Inst++
 		t.learnSegment(done)
 	}
-	if i+1 == int(b.N) || c.EIP != next || c.Attention() || t.Stats.Clears != clears || !b.Valid {
+	if i+1 == int(b.N) || c.EIP != next || c.Attention() || !b.Valid {
 		return 0, again
 	}
 	if user, ok := c.Translatable(); !ok || user != b.User {

@@ -6,58 +6,117 @@ type Op struct {
 	Guest uint16 // offset of its first byte from Block.EIP
 }
 
+// Regions is how many parts the store has, and with it the memory of code. What
+// is translated goes into one part until it is full, and then into the one that
+// was filled longest ago, which is emptied first.
+const Regions = 16
+
+// minRegion is the fewest blocks of a region.
+const minRegion = 64
+
 // Store holds blocks and edges in arrays without pointers, named by index; index
-// 0 stands for none. It is emptied as a whole.
+// 0 stands for none.
 type Store struct {
 	Blocks []Block
 	Edges  []Edge
 	Ops    []Op
 
+	size   place // of a region
+	region int   // that translations go to
+	next   place // what is free in it
+	used   [Regions]place
+
 	buckets []uint32
-	pages   []uint32 // first block of each arena page
-	pages2  []uint32 // first block that reaches into it from the page before
+	// pages has the first block of each arena page, of those that begin in it
+	// and of those that reach into it from the page before.
+	pages [2][]uint32
+	lines [2][]uint64 // lines that those occupy, or have occupied
 }
+
+// place is an index in each of the arrays.
+type place struct{ block, edge, op uint32 }
 
 const bucketBits = 18
 
-// newStore makes a store in the room that the target has for it.
-func newStore(m *Memory, arenaPages int) *Store {
-	s := &Store{
-		Blocks: m.Blocks[:0], Edges: m.Edges[:0], Ops: m.Ops[:0],
-		buckets: make([]uint32, 1<<bucketBits),
-		pages:   make([]uint32, arenaPages),
-		pages2:  make([]uint32, arenaPages),
+// newStore makes a store in the room that the target has for it, of blocks at
+// most, unless that is 0.
+func newStore(m *Memory, arenaPages, blocks int) *Store {
+	n := uint32(len(m.Blocks))
+	if blocks > 0 {
+		n = min(n, uint32(blocks))
 	}
-	s.clear()
+	n = max(n/Regions, minRegion)
+	s := &Store{
+		Blocks: m.Blocks, Edges: m.Edges, Ops: m.Ops,
+		size:    place{n, 2 * n, 8 * n},
+		buckets: make([]uint32, 1<<bucketBits),
+		pages:   [2][]uint32{make([]uint32, arenaPages), make([]uint32, arenaPages)},
+		lines:   [2][]uint64{make([]uint64, arenaPages), make([]uint64, arenaPages)},
+	}
+	s.begin(0)
 	return s
 }
 
-func (s *Store) clear() {
-	clear(s.buckets)
-	clear(s.pages)
-	clear(s.pages2)
-	s.Blocks = append(s.Blocks[:0], Block{})
-	s.Edges = append(s.Edges[:0], Edge{})
-	s.Ops = s.Ops[:0]
-}
-
-// full says that there may be no room for another unit.
-func (s *Store) full() bool {
-	return len(s.Blocks)+maxUnit >= cap(s.Blocks) || len(s.Edges)+2*maxUnit >= cap(s.Edges) ||
-		len(s.Ops)+maxUnit*MaxInsts >= cap(s.Ops)
-}
-
-func bucket(eip uint32, user bool) uint32 {
-	if user {
-		eip = ^eip
+// first is where region r begins.
+func (s *Store) first(r int) place {
+	if r == 0 {
+		return place{1, 1, 0}
 	}
-	return eip * 0x9e3779b1 >> (32 - bucketBits)
+	n := uint32(r)
+	return place{n * s.size.block, n * s.size.edge, n * s.size.op}
 }
+
+// begin makes an empty region the one that translations go to.
+func (s *Store) begin(r int) {
+	s.region, s.next = r, s.first(r)
+	s.used[r] = s.next
+}
+
+// keep says that what was added to the region stays.
+func (s *Store) keep() { s.used[s.region] = s.next }
+
+// drop takes back what was added since then.
+func (s *Store) drop() { s.next = s.used[s.region] }
+
+// full says that the region may have no room for another block.
+func (s *Store) full() bool {
+	end := s.first(s.region + 1)
+	return s.next.block >= end.block || s.next.edge+2 > end.edge || s.next.op+MaxInsts > end.op
+}
+
+// addBlock adds a block with room for its instructions.
+func (s *Store) addBlock(b Block) uint32 {
+	i := s.next.block
+	b.Ops = s.next.op
+	s.Blocks[i] = b
+	s.next.block++
+	s.next.op += uint32(b.N)
+	return i
+}
+
+func (s *Store) addEdge(e Edge) uint32 {
+	i := s.next.edge
+	s.Edges[i] = e
+	s.next.edge++
+	return i
+}
+
+// bucket is where the block at eip whose first byte lies at arena offset off is
+// found: the same address leads elsewhere in each address space.
+func bucket(eip, off uint32, user bool) uint32 {
+	h := eip ^ off>>12*0x85ebca6b
+	if user {
+		h = ^h
+	}
+	return h * 0x9e3779b1 >> (32 - bucketBits)
+}
+
+func (b *Block) bucket() uint32 { return bucket(b.EIP, b.Off, b.User) }
 
 // find gives the index of the valid block at eip whose first byte lies at arena
 // offset off.
 func (s *Store) find(eip, off uint32, user bool) uint32 {
-	for i := s.buckets[bucket(eip, user)]; i != 0; i = s.Blocks[i].hash {
+	for i := s.buckets[bucket(eip, off, user)]; i != 0; i = s.Blocks[i].hash {
 		if b := &s.Blocks[i]; b.EIP == eip && b.Off == off && b.User == user && b.Valid {
 			return i
 		}
@@ -68,13 +127,13 @@ func (s *Store) find(eip, off uint32, user bool) uint32 {
 // enter puts a block into the lists.
 func (s *Store) enter(i uint32) {
 	b := &s.Blocks[i]
-	h := &s.buckets[bucket(b.EIP, b.User)]
+	h := &s.buckets[b.bucket()]
 	b.hash, *h = *h, i
-	p := &s.pages[b.Off>>12]
-	b.page, *p = *p, i
-	if b.Cross {
-		p = &s.pages2[b.Off2>>12]
-		b.page2, *p = *p, i
+	for k, off := range b.pages() {
+		p := &s.pages[k][off>>12]
+		b.page[k], *p = *p, i
+		b.listed[k] = true
+		s.lines[k][off>>12] |= b.lines(k)
 	}
 	b.Valid = true
 }
@@ -82,7 +141,7 @@ func (s *Store) enter(i uint32) {
 // unhash takes a block out of its bucket.
 func (s *Store) unhash(i uint32) {
 	b := &s.Blocks[i]
-	p := &s.buckets[bucket(b.EIP, b.User)]
+	p := &s.buckets[b.bucket()]
 	for *p != 0 && *p != i {
 		p = &s.Blocks[*p].hash
 	}
@@ -93,15 +152,29 @@ func (s *Store) unhash(i uint32) {
 
 // connect notes that e leads to block to.
 func (s *Store) connect(e, to uint32) {
-	if old := s.Edges[e].To; old != 0 {
-		p := &s.Blocks[old].in
-		for *p != 0 && *p != e {
-			p = &s.Edges[*p].next
-		}
-		if *p == e {
-			*p = s.Edges[e].next
-		}
+	s.disconnect(e)
+	in := &s.Blocks[to].in
+	d := &s.Edges[e]
+	d.To, d.next, d.prev = to, *in, 0
+	if *in != 0 {
+		s.Edges[*in].prev = e
 	}
-	s.Edges[e].To = to
-	s.Edges[e].next, s.Blocks[to].in = s.Blocks[to].in, e
+	*in = e
+}
+
+// disconnect notes that e leads nowhere.
+func (s *Store) disconnect(e uint32) {
+	d := &s.Edges[e]
+	if d.To == 0 {
+		return
+	}
+	if d.prev != 0 {
+		s.Edges[d.prev].next = d.next
+	} else {
+		s.Blocks[d.To].in = d.next
+	}
+	if d.next != 0 {
+		s.Edges[d.next].prev = d.prev
+	}
+	d.To, d.next, d.prev = 0, 0, 0
 }

@@ -15,7 +15,7 @@ type Target interface {
 	Native(in *x86.Inst, user bool) bool
 	// Translate makes code of a unit and fills in what of blocks and edges is
 	// the target's: Code, offsets of instructions, stubs and sites. It says
-	// false, with nothing kept, where there is no room.
+	// false, with nothing kept, where the region has no room.
 	Translate(u *Unit, s *Store) bool
 	// Link makes e lead to the code of to; Unlink makes it leave again.
 	Link(e *Edge, to *Block)
@@ -26,8 +26,9 @@ type Target interface {
 	Address(code uint32) uint64
 	// Enter runs code from the offset on until it leaves. Context says how.
 	Enter(code uint32)
-	// Clear forgets all code.
-	Clear()
+	// Begin makes what is translated next go to the given region of the memory
+	// of code, and forgets what is there.
+	Begin(region int)
 	// Close gives the memory back.
 	Close()
 }
@@ -59,7 +60,7 @@ type Memory struct {
 	// known, the number of its arena page and 1; 0 is a miss.
 	Pages [2][]uint32
 	Jumps [2][]Jump
-	// Blocks, Edges and Ops have room for the store: their capacity bounds it,
+	// Blocks, Edges and Ops have room for the store: their length bounds it,
 	// at most MaxBlocks blocks.
 	Blocks []Block
 	Edges  []Edge

@@ -9,8 +9,9 @@ import (
 // to. It gives 0 where the first instruction cannot be had: the interpreter
 // finds out why.
 func (t *Translator) translate(eip uint32, user bool) uint32 {
-	if t.store.full() {
-		t.clear()
+	s := t.store
+	if s.full() {
+		t.advance()
 	}
 	off, ok := t.fetch(eip, user)
 	if !ok {
@@ -19,21 +20,20 @@ func (t *Translator) translate(eip uint32, user bool) uint32 {
 	if !t.gather(eip, off, user) {
 		return 0
 	}
-	if !t.target.Translate(&t.unit, t.store) {
-		t.clear()
-		if !t.gather(eip, off, user) || !t.target.Translate(&t.unit, t.store) {
-			panic("BUG: no room for a unit in empty memory")
+	if !t.target.Translate(&t.unit, s) {
+		s.drop()
+		t.advance()
+		if !t.gather(eip, off, user) || !t.target.Translate(&t.unit, s) {
+			panic("BUG: no room for a unit in an empty region")
 		}
 	}
-	s := t.store
+	s.keep()
 	for i := range t.unit.Blocks {
 		u := &t.unit.Blocks[i]
 		b := &s.Blocks[u.Index]
 		s.enter(u.Index)
 		if i > 0 && t.unit.Blocks[i-1].Falls {
-			e := s.Blocks[t.unit.Blocks[i-1].Index].Edges[1]
-			b.fallsFrom = e
-			s.Edges[e].To = u.Index
+			b.fallsFrom = s.Blocks[t.unit.Blocks[i-1].Index].Edges[1]
 		}
 		first := min(uint32(b.Size), 0x1000-b.Off&0xfff)
 		t.cpu.MarkCode(b.Off, first)
@@ -52,7 +52,7 @@ func (t *Translator) gather(eip, off uint32, user bool) bool {
 	u.Blocks, t.insts = u.Blocks[:0], t.insts[:0]
 	page := eip &^ 0xfff
 	for falls := true; falls && len(u.Blocks) < maxUnit; {
-		if len(u.Blocks) > 0 && (t.store.find(eip, off, user) != 0 || t.cpu.Heat(off) < warm) {
+		if len(u.Blocks) > 0 && (t.store.full() || t.store.find(eip, off, user) != 0 || t.cpu.Heat(off) < warm) {
 			break
 		}
 		if !t.decode(eip, off, user) {
@@ -76,13 +76,12 @@ func (t *Translator) gather(eip, off uint32, user bool) bool {
 // behind a hot one.
 const warm = 2
 
-// tie sets the pointers of the unit, now that the store grows no more, and notes which blocks fall through to the one behind them. A call does not:
+// tie notes which blocks fall through to the one behind them. A call does not:
 // what is behind it is where it returns to.
 func (t *Translator) tie() {
 	last := len(t.unit.Blocks) - 1
 	for i := range t.unit.Blocks {
 		b := &t.unit.Blocks[i]
-		b.Block = &t.store.Blocks[b.Index]
 		b.Falls = i < last && b.Block.Edges[1] != 0
 	}
 }
@@ -119,15 +118,12 @@ func (t *Translator) decode(eip, off uint32, user bool) bool {
 		return false
 	}
 	killing := liveness(insts)
-	s := t.store
-	index := uint32(len(s.Blocks))
-	s.Blocks = append(s.Blocks, Block{
+	index := t.store.addBlock(Block{
 		EIP: eip, Off: off, Off2: off2, Size: uint16(size), N: uint8(len(insts)), User: user, Cross: cross,
-		Kills: killing && !t.strict, Ops: uint32(len(s.Ops)),
+		Kills: killing && !t.strict,
 	})
-	s.Ops = append(s.Ops, make([]Op, len(insts))...)
 	t.edges(index, insts, ends)
-	t.unit.Blocks = append(t.unit.Blocks, UnitBlock{Index: index, Block: &s.Blocks[index], Insts: insts, Ends: ends})
+	t.unit.Blocks = append(t.unit.Blocks, UnitBlock{Index: index, Block: &t.store.Blocks[index], Insts: insts, Ends: ends})
 	return true
 }
 
@@ -166,10 +162,8 @@ func (t *Translator) edges(index uint32, insts []Inst, ends bool) {
 }
 
 func (t *Translator) edge(from, eip uint32) uint32 {
-	s := t.store
-	b := &s.Blocks[from]
-	s.Edges = append(s.Edges, Edge{From: from, EIP: eip, Near: !b.Cross && (b.EIP^eip)>>12 == 0})
-	return uint32(len(s.Edges) - 1)
+	b := &t.store.Blocks[from]
+	return t.store.addEdge(Edge{From: from, EIP: eip, Near: !b.Cross && (b.EIP^eip)>>12 == 0})
 }
 
 // crossing decodes an instruction that reaches into the next page, whose arena

@@ -17,9 +17,15 @@ const (
 	guestData = 0x8000
 )
 
+// guest is a processor with its memory.
+type guest struct {
+	*cpu.CPU
+	mem *mem.Memory
+}
+
 // newGuest makes a processor in flat 32-bit mode without paging that is about to
 // execute code at guestCode, with a stack below it.
-func newGuest(t testing.TB, ram uint64, code []byte) *cpu.CPU {
+func newGuest(t testing.TB, ram uint64, code []byte) *guest {
 	t.Helper()
 	m, err := mem.New(ram)
 	if err != nil {
@@ -41,8 +47,11 @@ func newGuest(t testing.TB, ram uint64, code []byte) *cpu.CPU {
 	c.CR0 |= 1
 	c.EIP, c.R[4] = guestCode, guestCode
 	c.Reload()
-	return c
+	return &guest{c, m}
 }
+
+// WriteCode changes memory as a device does.
+func (g *guest) WriteCode(at uint32, b []byte) { g.mem.Store(at, b) }
 
 // ring is code of n functions, each called by the one before it from another
 // place, that do arithmetic on registers and on memory; the last one jumps to the

@@ -25,12 +25,14 @@ const (
 	regEBP = r12
 )
 
-// Code memory: hot code and what leaves it lie apart.
+// Code memory: hot code and what leaves it lie apart, in a part for each region
+// of the store. The stubs are in front.
 const (
 	codeSize = 64 << 20
+	stubSize = 64 << 10
 	coldBase = 40 << 20
-	// room is what the largest unit may take in either.
-	room = 1 << 19
+	hotPart  = (coldBase - stubSize) / jit.Regions &^ 4095
+	coldPart = (codeSize - coldBase) / jit.Regions &^ 4095
 	// releaseEvery is how much code is written between two releases.
 	releaseEvery = 1 << 20
 )
@@ -39,6 +41,8 @@ const (
 type Target struct {
 	*memory
 	hot, cold uint32 // next free code offsets
+	hotEnd    uint32 // of the region's parts
+	coldEnd   uint32
 	written   uint32 // bytes since the last release
 	stubs     stubs
 	e         emitter
@@ -64,20 +68,22 @@ func New(c *cpu.CPU) (*Target, error) {
 	t.shared.Host, t.shared.HostCW = 0x1f80, 0x37f // as the Go runtime leaves them
 	fillTags(t.region)
 	t.shared.Mask = [4]uint32{mask1, mask2, mask4}
-	t.Clear()
+	a := asm{b: t.e.hot.b[:0]}
+	t.stubs.emit(&a, t)
+	if copy(t.write[:stubSize], a.b) != len(a.b) {
+		panic("BUG: no room for the stubs")
+	}
+	t.Begin(0)
 	return t, nil
 }
 
 // Memory is what code and front end share.
 func (t *Target) Memory() *jit.Memory { return &t.shared }
 
-// Clear forgets all code but the stubs.
-func (t *Target) Clear() {
-	a := asm{b: t.e.hot.b[:0]}
-	t.stubs.emit(&a, t)
-	copy(t.write[:], a.b)
-	t.e.hot.b = a.b
-	t.hot, t.cold = align(uint32(len(a.b))), coldBase
+// Begin makes a region the one that code goes to, from its start on.
+func (t *Target) Begin(region int) {
+	t.hot, t.cold = stubSize+uint32(region)*hotPart, coldBase+uint32(region)*coldPart
+	t.hotEnd, t.coldEnd = t.hot+hotPart, t.cold+coldPart
 }
 
 func align(pos uint32) uint32 { return (pos + 15) &^ 15 }
@@ -93,13 +99,13 @@ func (t *Target) Enter(code uint32) {
 
 // Translate makes code of a unit.
 func (t *Target) Translate(u *jit.Unit, s *jit.Store) bool {
-	if t.hot+room > coldBase || t.cold+room > codeSize {
-		return false
-	}
 	e := &t.e
 	e.begin(t, s)
 	for i := range u.Blocks {
 		e.block(u, i)
+	}
+	if align(e.hot.pos()) > t.hotEnd || e.cold.pos() > t.coldEnd {
+		return false
 	}
 	copy(t.write[e.hot.base:], e.hot.b)
 	copy(t.write[e.cold.base:], e.cold.b)
