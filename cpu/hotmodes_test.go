@@ -156,7 +156,9 @@ func TestHotTraps(t *testing.T) {
 		{name: "ICEBP", on: []byte{0xf1}, off: []byte{0x90}, vector: 1},
 		{name: "INTO", on: []byte{0xb0, 0x7f, 0x04, 0x7f, 0xce}, off: []byte{0xce}, vector: 4}, // mov al, 7fh; add al, 7fh; into
 		{name: "UD2", on: []byte{0x0f, 0x0b}, off: []byte{0x90}, vector: 6},
-		{name: "divide error", on: []byte{0x31, 0xdb, 0xf7, 0xf3}, off: []byte{0x90}, vector: 0}, // xor ebx, ebx; div ebx
+		{name: "divide error, signed", on: []byte{0x31, 0xdb, 0x99, 0xf7, 0xfb}, off: []byte{0x90}, vector: 0},                               // xor ebx, ebx; cdq; idiv ebx
+		{name: "divide overflow, signed", on: []byte{0xb8, 0, 0, 0, 0x80, 0x99, 0x83, 0xcb, 0xff, 0xf7, 0xfb}, off: []byte{0x90}, vector: 0}, // mov eax, 80000000h; cdq; or ebx, -1; idiv ebx
+		{name: "divide error", on: []byte{0x31, 0xdb, 0xf7, 0xf3}, off: []byte{0x90}, vector: 0},                                             // xor ebx, ebx; div ebx
 	} {
 		for _, slice := range []int{1 << 30, 11} {
 			t.Run(fmt.Sprintf("%s/%d", row.name, slice), func(t *testing.T) {

@@ -29,14 +29,16 @@ var midPlaces = []uint32{
 // engine may keep them: computed, with an undefined AF, some kept from before,
 // loaded, and from a compare that is overwritten at once.
 var midFlags = [][]byte{
-	{0x39, 0xe5},             // cmp ebp, esp
-	{0xc1, 0xed, 3},          // shr ebp, 3
-	{0x39, 0xe5, 0x45},       // cmp; inc ebp
-	{0x39, 0xe5, 0xf9},       // cmp; stc
-	{0xd1, 0xcd},             // ror ebp, 1
-	{0x9c, 0x9d},             // pushf; popf
-	{0x0f, 0xaf, 0xed},       // imul ebp, ebp
-	{0x0f, 0xa4, 0xed, 0x05}, // shld ebp, ebp, 5
+	{0x39, 0xe5},                // cmp ebp, esp
+	{0xc1, 0xed, 3},             // shr ebp, 3
+	{0x39, 0xe5, 0x45},          // cmp; inc ebp
+	{0x39, 0xe5, 0xf9},          // cmp; stc
+	{0x39, 0xe5, 0xd3, 0xe5},    // cmp; shl ebp, cl
+	{0xc1, 0xed, 3, 0xd2, 0xe1}, // shr; shl cl, cl
+	{0xd1, 0xcd},                // ror ebp, 1
+	{0x9c, 0x9d},                // pushf; popf
+	{0x0f, 0xaf, 0xed},          // imul ebp, ebp
+	{0x0f, 0xa4, 0xed, 0x05},    // shld ebp, ebp, 5
 	{},
 }
 
@@ -81,6 +83,10 @@ func TestFaultsInTheMiddle(t *testing.T) {
 		w.each(func(r *rig) { r.put(rigCode, program...) })
 		for range places {
 			place := midPlaces[rnd.IntN(len(midPlaces))]
+			if in.Mem && !in.Row().HasModRM() { // the address stands in the instruction
+				at := uint32(len(program) - 3 - 4)
+				w.each(func(r *rig) { r.put32(rigCode+at, place) })
+			}
 			s := start
 			for i := range s.R[:8] {
 				s.R[i] = place - in.Disp
@@ -88,11 +94,13 @@ func TestFaultsInTheMiddle(t *testing.T) {
 			if in.Index != x86.NoReg && in.Index != in.Base {
 				s.R[in.Index] = rnd.Uint32N(2)
 			}
+			s.R[esp], s.R[ebp] = rigStack3, rnd.Uint32()
 			switch in.Op {
 			case x86.BT, x86.BTS, x86.BTR, x86.BTC:
-				s.R[in.Reg] = rnd.Uint32N(64)
+				if in.Reg != in.Base {
+					s.R[in.Reg] = rnd.Uint32N(64)
+				}
 			}
-			s.R[esp], s.R[ebp] = rigStack3, rnd.Uint32()
 			if usesStack[in.Op] && rnd.IntN(2) == 0 {
 				s.R[esp] = place
 			}
