@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -16,9 +17,14 @@ import (
 
 // HostNetwork is a network with a way out through the host, which asks the host's
 // name servers. names says that the guest gets to know the names that are the
-// host's own: its hosts(5) file, and the domain that it completes names with.
-func HostNetwork(names bool) (*alpinevm.Network, error) {
-	dns, err := hostDNS("/etc/resolv.conf", "/etc/hosts")
+// host's own: its hosts(5) file, and the domain that it completes names with. open
+// opens these files, resolv.conf(5) again and again while the machine runs; nil: as
+// os.Open does.
+func HostNetwork(names bool, open func(name string) (io.ReadCloser, error)) (*alpinevm.Network, error) {
+	if open == nil {
+		open = openFile
+	}
+	dns, err := hostDNS("/etc/resolv.conf", "/etc/hosts", open)
 	if err != nil {
 		return nil, err
 	}
@@ -30,6 +36,8 @@ func HostNetwork(names bool) (*alpinevm.Network, error) {
 		DNS: dns, HostNetworks: hostNetworks, IPv6: (&wayOut{dial: net.Dial}).open,
 	}, nil
 }
+
+func openFile(name string) (io.ReadCloser, error) { return os.Open(name) }
 
 // hostNetworks are the addresses of the host's interfaces as they are now.
 func hostNetworks() ([]netip.Prefix, error) {
@@ -75,11 +83,11 @@ func (w *wayOut) open() bool {
 
 // hostDNS is what the host knows about names. A host without a resolv.conf(5)
 // has a resolver that Go knows how to ask.
-func hostDNS(resolvConf, hosts string) (usernet.DNSConfig, error) {
+func hostDNS(resolvConf, hosts string, open func(name string) (io.ReadCloser, error)) (usernet.DNSConfig, error) {
 	dns := usernet.DNSConfig{Lookup: func(ctx context.Context, name string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 	}}
-	f, err := os.Open(resolvConf)
+	f, err := open(resolvConf)
 	if err == nil {
 		defer f.Close()
 		dns.Servers, dns.Search, err = usernet.ParseResolvConf(f)
@@ -87,8 +95,8 @@ func hostDNS(resolvConf, hosts string) (usernet.DNSConfig, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return dns, err
 	}
-	dns.Current = (&resolvers{name: resolvConf, servers: dns.Servers}).current
-	f, err = os.Open(hosts)
+	dns.Current = (&resolvers{name: resolvConf, open: open, servers: dns.Servers}).current
+	f, err = open(hosts)
 	if err == nil {
 		defer f.Close()
 		dns.Hosts, err = usernet.ParseHosts(f)
@@ -102,6 +110,7 @@ func hostDNS(resolvConf, hosts string) (usernet.DNSConfig, error) {
 // resolvers are the name servers of a resolv.conf(5) that may change.
 type resolvers struct {
 	name string
+	open func(name string) (io.ReadCloser, error)
 
 	mu      sync.Mutex
 	looked  time.Time
@@ -120,7 +129,7 @@ func (r *resolvers) current() []netip.AddrPort {
 		return r.servers
 	}
 	r.looked = time.Now()
-	if f, err := os.Open(r.name); err == nil {
+	if f, err := r.open(r.name); err == nil {
 		defer f.Close()
 		if servers, _, err := usernet.ParseResolvConf(f); err == nil {
 			r.servers = servers

@@ -13,17 +13,17 @@ import (
 func TestHostDNS(t *testing.T) {
 	dir := t.TempDir()
 	resolv, hosts := filepath.Join(dir, "resolv.conf"), filepath.Join(dir, "hosts")
-	dns, err := hostDNS(resolv, hosts)
+	dns, err := hostDNS(resolv, hosts, openFile)
 	if err != nil || len(dns.Servers) != 0 || dns.Lookup == nil {
 		t.Errorf("a host without files: %+v, %v", dns, err)
 	}
 	os.WriteFile(resolv, []byte("search example.org\nnameserver 192.0.2.1\n"), 0o600)
 	os.WriteFile(hosts, []byte("192.0.2.7 seven\n"), 0o600)
-	dns, err = hostDNS(resolv, hosts)
+	dns, err = hostDNS(resolv, hosts, openFile)
 	if err != nil || len(dns.Servers) != 1 || len(dns.Hosts["seven"]) != 1 || dns.Search[0] != "example.org" {
 		t.Errorf("%+v, %v", dns, err)
 	}
-	if _, err := hostDNS(dir, hosts); err == nil {
+	if _, err := hostDNS(dir, hosts, openFile); err == nil {
 		t.Error("a folder was read as resolv.conf")
 	}
 }
@@ -31,7 +31,7 @@ func TestHostDNS(t *testing.T) {
 // TestResolvers: a file that changes is read again, one that goes is remembered.
 func TestResolvers(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "resolv.conf")
-	r := &resolvers{name: name}
+	r := &resolvers{name: name, open: openFile}
 	for _, step := range []struct{ write, want string }{
 		{"", "[]"},
 		{"nameserver 192.0.2.1\n", "[192.0.2.1:53]"},
@@ -55,7 +55,7 @@ func TestResolvers(t *testing.T) {
 
 // TestHostNames: the names of the host are the guest's only where it is asked for.
 func TestHostNames(t *testing.T) {
-	n, err := HostNetwork(false)
+	n, err := HostNetwork(false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,8 @@ func (f *runFlags) needs(network bool) confine.Config {
 
 // resolver is what is read to look up names while the machine runs. A file that
 // is replaced is another one: it is seen where it is in a folder of its own, to
-// which /etc has a symbolic link, and by users who may read nothing special in /etc.
+// which /etc has a symbolic link, by users who may read nothing special in /etc, and
+// by root's lookout.
 func resolver() []string {
 	list := resolverFiles
 	for _, name := range resolverFiles {

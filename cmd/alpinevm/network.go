@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strconv"
@@ -23,6 +24,7 @@ type networkFlags struct {
 	hostLoopback, privateNetworks bool
 	hostNames                     bool
 	policy                        policyFlags
+	open                          func(name string) (io.ReadCloser, error) // the host's files about names; nil: as usual
 }
 
 // Values of --network.
@@ -66,7 +68,7 @@ func (n *networkFlags) config(deterministic bool) (*alpinevm.Network, error) {
 	default:
 		return nil, fmt.Errorf("network %q: want user or none", n.kind)
 	}
-	cfg, err := launch.HostNetwork(n.hostNames)
+	cfg, err := launch.HostNetwork(n.hostNames, n.open)
 	if err != nil {
 		return nil, err
 	}

@@ -317,3 +317,39 @@ func TestNoModules(t *testing.T) {
 		}
 	}
 }
+
+// TestSetIDShared: what the guest's root makes a set-id program of in a shared
+// folder is one in the guest alone, whoever owns it on the host; one of the host
+// that the guest changes is none any more.
+func TestSetIDShared(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, mode := range map[string]os.FileMode{"theirs": 0o755, "ours": 0o755, "hosts": 0o755 | os.ModeSetuid} {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte("#!/bin/sh\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if os.Getuid() == 0 && filepath.Base(name) != "ours" {
+			if err := os.Chown(name, 1000, 1000); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Chmod(name, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, more := range [][]string{nil, {"--no-confine"}} {
+		script := `cd /v; rm -rf made d; chmod 4755 theirs; chmod 2755 ours; cp ours made; chown 1234:1234 made; chmod 6755 made; mkdir -m 2775 d
+			mv theirs x; mv x theirs; echo : >>hosts; stat -c '%a %n' theirs ours made d hosts`
+		stdout, stderr, code := run(t, nil, runArgs(t, append(append([]string{"-q", "-v", dir + ":/v"}, more...), "--", "sh", "-c", script)...)...)
+		if want := "4755 theirs\n2755 ours\n6755 made\n2775 d\n755 hosts\n"; stdout != want || stderr != "" || code != 0 {
+			t.Errorf("%q: the guest sees %q, %q, exit code %d; want %q", more, stdout, stderr, code, want)
+		}
+		for _, name := range []string{"theirs", "ours", "made", "d", "hosts"} {
+			info, err := os.Stat(filepath.Join(dir, name))
+			if err != nil || info.Mode()&(os.ModeSetuid|os.ModeSetgid) != 0 {
+				t.Errorf("%q: on the host %s is %v, %v", more, name, info, err)
+			}
+		}
+	}
+}

@@ -44,6 +44,7 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		f.machine.Salvage = f.salvage
 		f.machine.Tell = func(text string) { say(host.messages, "machine %s: %s", f.name, text) }
 	}
+	f.network.open = f.lookOut()
 	cfg, closeAll, err := f.config(ctx, args)
 	if err != nil {
 		return f.explain(err)
