@@ -158,14 +158,15 @@ func loadMXCSR(e *emitter) {
 	)
 	e.holdSSE()
 	a := &e.hot
-	a.load(w32, r11, e.memory(read, 4))
-	a.load(w32, rax, direct(r11))
-	a.aluImm(aluAND, w32, direct(rax), reserved|masks)
-	a.aluImm(aluCMP, w32, direct(rax), masks)
+	m := e.memory(read, 4)
+	a.load(w32, r11, m)
+	a.load(w32, r10, direct(r11))
+	a.aluImm(aluAND, w32, direct(r10), reserved|masks)
+	a.aluImm(aluCMP, w32, direct(r10), masks)
 	a.jcc(condNZ, e.cold.pos())
 	e.interpretCold()
+	a.op(0, w32, 0x0fae, 2, m) // LDMXCSR
 	a.store(w32, at(rbp, stateMXCSR), r11)
-	a.op(0, w32, 0x0fae, 2, at(rbp, stateMXCSR)) // LDMXCSR
 	e.inSSE = false
 }
 
