@@ -144,14 +144,17 @@ func (t *Translator) FlushTLB(global bool) {
 func (t *Translator) FlushPage(lin uint32) {
 	page := lin >> 12
 	for h := range t.filled {
+		first, last := page, page
 		if t.large[h][page>>10/64]>>(page>>10&63)&1 != 0 {
-			for p := page &^ 1023; p <= page|1023; p++ {
-				t.drop(h, p)
-			}
-			t.forgetJumps(h == cpu.HalfUser)
-			continue
+			first, last = page&^1023, page|1023
 		}
-		if t.drop(h, page) {
+		jumps := false
+		for p := first; p <= last; p++ {
+			if t.drop(h, p) {
+				jumps = true
+			}
+		}
+		if jumps {
 			t.forgetJumps(h == cpu.HalfUser)
 		}
 	}

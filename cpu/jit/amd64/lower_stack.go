@@ -119,8 +119,7 @@ func call(e *emitter) {
 }
 
 func ret(e *emitter) {
-	e.hot.load(w32, r11, e.atTop())
+	e.hot.load(w32, rax, e.atTop())
 	e.moveTop(4 + int32(e.in.Imm&0xffff))
-	e.hot.load(w32, rax, direct(r11))
 	e.jumpIndirect()
 }
