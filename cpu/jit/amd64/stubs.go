@@ -66,7 +66,8 @@ const (
 // stubs are the code offsets of what all code uses.
 type stubs struct {
 	enter uint32 // from Go
-	exit  uint32 // with the exit's number in r10d
+	leave uint32 // with the exit's number behind the call of it
+	exit  uint32 // with it in r10d
 	// segment finds what a selector loads.
 	segment uint32
 	// unaligned finds the page of an access whose low address bits are not
@@ -90,6 +91,9 @@ func (s *stubs) emit(a *asm, t *Target) {
 	}
 	a.op(0, w32, 0xff, 4, at(r15, ctxTarget)) // JMP
 
+	s.leave = a.pos()
+	a.bytes(0x41, 0x5a) // POP r10
+	a.load(w32, r10, at(r10, 0))
 	s.exit = a.pos()
 	a.store(w32, at(r15, ctxExit), r10)
 	a.store(w32, at(r15, ctxBudget), r13)

@@ -158,14 +158,14 @@ func (t *Target) Link(e *jit.Edge, b *jit.Block) {
 func (t *Target) guard(e *jit.Edge, b *jit.Block) {
 	a := asm{b: t.e.patch[:0], base: e.Exit}
 	a.aluImmLong(aluCMP, at(r15, pagesAt(b.User)+int32(b.EIP>>12)*4), int32(b.Off>>12+1))
-	a.jcc(condNZ, e.Exit+guardSize)
+	a.bytes(0x75, 5) // JNZ over the jump
 	a.jmp(b.Code)
 	t.e.patch = a.b
 	copy(t.write[e.Exit:e.Exit+guardSize], a.b)
 }
 
 // guardSize is what stubs of edges to other pages keep free for guard.
-const guardSize = 11 + 6 + 5
+const guardSize = 11 + 2 + 5
 
 // Unlink makes e leave again.
 func (t *Target) Unlink(e *jit.Edge, index uint32) {
