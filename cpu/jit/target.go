@@ -35,7 +35,7 @@ type Target interface {
 
 // Sizes of what lies in Memory.
 const (
-	JumpBits  = 16
+	JumpBits  = 18
 	JumpSize  = 1 << JumpBits // entries of a table of indirect jumps
 	JumpShift = 2             // targets that lie closer than 4 bytes share an entry
 	PageCount = 1 << 20       // linear pages
