@@ -19,7 +19,7 @@ import (
 // TestMain makes the test binary the program itself, under its name, so that
 // tests drive what users run.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"alpinevm": func() { dig(); main() }, "crash-in-raw-mode": crashInRawMode, "genrom": makeROM})
+	testscript.Main(m, map[string]func(){"alpinevm": func() { dig(); main() }, "crash-in-raw-mode": crashInRawMode, "genrom": makeROM, "confined-lookout": confinedLookout})
 }
 
 // holeVariable names, in the environment, a folder that a guest is to have at
