@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -46,21 +48,29 @@ wget -q -O - http://six.example/ | sha1sum
 wget -q -O - http://[2606:4700::1]/ | sha1sum
 wget -O - http://[2606:4700::2]/ | grep -o 'refused'
 wget -O - http://other.example/
+wget -O - http://[2606:4700::9]/
 ping -6 -c 1 -s 3000 2606:4700::1 | grep -o '^[0-9]* bytes from.*: seq\|.*received'
 ping -6 -c 1 fd61:6c70:696e:6576::2 | grep -o '.*received'
 exit 0
 `)
-	allow, err := usernet.ParseRule("six.example")
-	if err != nil {
-		t.Fatal(err)
+	rules := &usernet.Rules{}
+	for _, s := range []string{"six.example", "2606:4700::9"} {
+		r, err := usernet.ParseRule(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules.Allow = append(rules.Allow, r)
 	}
-	cfg.Network.Policy = &usernet.Rules{Allow: []usernet.Rule{allow}}
+	cfg.Network.Policy = rules
 	cfg.Network.IPv6 = func() bool { return true }
 	cfg.Network.DNS = usernet.DNSConfig{Servers: []netip.AddrPort{names}}
 	cfg.Network.Ping = func(context.Context, netip.Addr, []byte) error { return nil }
 	cfg.Network.Dialer = dialerFunc(func(ctx context.Context, network, address string) (net.Conn, error) {
 		if address == "[2606:4700::1]:80" {
 			address = web.Listener.Addr().String()
+		}
+		if address == "[2606:4700::9]:80" { // as a host without IPv6 says
+			return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
 		}
 		return (&net.Dialer{}).DialContext(ctx, network, address)
 	})
@@ -70,6 +80,7 @@ exit 0
 		"inet6 addr: fd61:6c70:696e:6576:5054:ff:fe12:3456/64 Scope:Global", sum + "  -", sum + "  -",
 		"Connecting to [2606:4700::2] ([2606:4700::2]:80)", "wget: can't connect to remote host: Connection refused",
 		"wget: bad address 'other.example'",
+		"Connecting to [2606:4700::9] ([2606:4700::9]:80)", "wget: can't connect to remote host: Network unreachable",
 		"3008 bytes from 2606:4700::1: seq", "1 packets transmitted, 1 packets received", "1 packets transmitted, 1 packets received",
 	}
 	if got := lines(g.stdout.String()); strings.Join(got, "\n") != strings.Join(want, "\n") {

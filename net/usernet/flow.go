@@ -14,7 +14,8 @@ type buffers struct {
 
 // The sum of all flows: 8 * 896 KiB + 760 * 44 KiB of TCP and 256 * 64 KiB of UDP is
 // 58 MB. With the two queues of the link of 4 MiB each, datagrams that wait and
-// incomplete ones, 2 MiB each, that is under 72 MB.
+// incomplete ones, 2 MiB each, that is under 72 MB. What is remembered of peers, names
+// and pairs of both comes to 10 MB more.
 var (
 	bigBuffers   = buffers{receive: 512 << 10, send: 256 << 10, relay: 64 << 10}
 	smallBuffers = buffers{receive: 24 << 10, send: 12 << 10, relay: 4 << 10}

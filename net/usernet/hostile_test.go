@@ -344,6 +344,16 @@ func FuzzFrames(f *testing.F) {
 	f.Add(udpFrame(netip.MustParseAddrPort("0.0.0.0:68"), netip.MustParseAddrPort("255.255.255.255:67"), dhcpRequestMessage(1, GuestIP)), false)
 	f.Add(icmpFrame(GatewayIP, 8), false)
 	f.Add(arpFrame(GuestIP, guestMAC), false)
+	f.Add(udp6(guestPort6, publicPort6, []byte("hello")), false)
+	f.Add(udp6(guestPort6, netip.MustParseAddrPort("[64:ff9b::10.0.0.1]:1"), nil), true)
+	f.Add(icmp6(guestIP6, GatewayIP6, 255, ndp(header.ICMPv6NeighborSolicit, GatewayIP6)), false)
+	f.Add(icmp6(guestLink6, allRouters, 255, make([]byte, 8)), false)
+	for _, b := range fragments6(udp6(guestPort6, publicPort6, noise(60)), 32, 1) {
+		f.Add(b, false)
+	}
+	for _, b := range fragments(udpFrame(guestPort, publicPort, noise(60)), 32, 1) {
+		f.Add(b, true)
+	}
 	r := refuse{make(chan string, 1<<16)}
 	n, m := newNetwork(f, Config{Dialer: r, Ping: func(context.Context, netip.Addr, []byte) error { return nil }})
 	m.do(func() { n.Receive(func(Frame) bool { return true }) })

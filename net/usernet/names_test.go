@@ -327,6 +327,23 @@ func TestForwardPolicy(t *testing.T) {
 	}
 }
 
+// TestLogAtEnd: the log has the flows that the network's end cuts.
+func TestLogAtEnd(t *testing.T) {
+	web := hostTCP(t, func(c *net.TCPConn) { c.Read(make([]byte, 1)); c.Read(make([]byte, 1)) })
+	log := &records{}
+	g := newGuest(t, Config{Log: log, Dialer: elsewhere(hostSide(web).String()), Datagrams: newSocket()})
+	c := g.mustDial("1.2.3.1:80")
+	c.Write([]byte("x"))
+	g.dialUDP("1.2.3.2:53").Write([]byte("y"))
+	eventually(t, "both are there", func() bool { return g.net.Flows() == 2 })
+	g.net.Close()
+	got := log.texts()
+	slices.Sort(got)
+	if len(got) != 2 || !strings.HasPrefix(got[0], "tcp 1.2.3.1:80") || !strings.HasPrefix(got[1], "udp 1.2.3.2:53") {
+		t.Errorf("the log has %q", got)
+	}
+}
+
 // TestUDPPolicy: an answer comes only from where the guest may send to.
 func TestUDPPolicy(t *testing.T) {
 	s := newSocket()

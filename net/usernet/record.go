@@ -2,6 +2,7 @@ package usernet
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,7 +34,7 @@ type Log interface{ Flow(Record) }
 // recordNames is how many names a Record has at most.
 const recordNames = 8
 
-// account counts what a flow passes on. Of a network without a log it only counts.
+// account counts what a flow passes on, until the flow ends or the network does.
 type account struct {
 	n              *Network
 	flow           Flow
@@ -42,7 +43,14 @@ type account struct {
 	once           sync.Once
 }
 
-func (n *Network) open(f Flow) *account { return &account{n: n, flow: f, began: time.Now()} }
+func (n *Network) open(f Flow) *account {
+	f.Names = slices.Clone(f.Names[:min(len(f.Names), recordNames)])
+	a := &account{n: n, flow: f, began: time.Now()}
+	if n.cfg.Log != nil {
+		n.accounts.Store(a, nil)
+	}
+	return a
+}
 
 // close tells the log of the flow. err is the host's, if there was one.
 func (a *account) close(err error) {
@@ -50,6 +58,7 @@ func (a *account) close(err error) {
 		if a.n.cfg.Log == nil {
 			return
 		}
+		a.n.accounts.Delete(a)
 		r := record(a.flow, a.began)
 		r.Allowed, r.Sent, r.Received = true, a.sent.Load(), a.received.Load()
 		r.Seconds = time.Since(a.began).Seconds()
@@ -62,9 +71,17 @@ func (a *account) close(err error) {
 
 func record(f Flow, began time.Time) Record {
 	return Record{
-		Time: began, Network: f.Network, Inbound: f.Inbound, Guest: f.Guest, Remote: f.Remote,
+		Time: began.UTC(), Network: f.Network, Inbound: f.Inbound, Guest: f.Guest, Remote: f.Remote,
 		Names: f.Names[:min(len(f.Names), recordNames)],
 	}
+}
+
+// closeAccounts tells the log of the flows that are still open.
+func (n *Network) closeAccounts() {
+	n.accounts.Range(func(a, _ any) bool {
+		a.(*account).close(nil)
+		return true
+	})
 }
 
 // refusals are those that were told of lately: one who is refused asks again.
@@ -111,7 +128,7 @@ func (n *Network) lookedUp(name string, why error) {
 		return
 	}
 	now := time.Now()
-	r := Record{Time: now, Network: "dns", Names: []string{name}, Allowed: why == nil}
+	r := Record{Time: now.UTC(), Network: "dns", Names: []string{name}, Allowed: why == nil}
 	if why != nil {
 		if !n.refusals.news(refusal{"dns", name, why.Error()}, now) {
 			return

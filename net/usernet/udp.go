@@ -35,8 +35,9 @@ type DatagramSocket interface {
 const (
 	maxUDPFlows = 256       // each has a buffer of largestUDP
 	largestUDP  = 65535 - 8 // bytes of data (RFC 768; IPv4's header leaves room for less)
-	udpQueue    = 64        // datagrams of a flow that wait for the host
-	udpWaiting  = 2 << 20   // bytes that wait for the host in all
+	// Datagrams of a flow that wait for the host.
+	bigQueue, smallQueue = 512, 64
+	udpWaiting           = 2 << 20 // bytes that wait for the host in all
 )
 
 // udpKey names a flow: a port of the guest's, and where it sends to if sockets are
@@ -140,9 +141,13 @@ func (n *Network) newUDPFlow(key udpKey, what Flow, target netip.AddrPort) *udpF
 	if oldest != nil {
 		oldest.end()
 	}
-	f := &udpFlow{n: n, key: key, queue: make(chan datagram, udpQueue), flow: n.flows.reserve(n.cfg.Limits.IdleUDP)}
+	f := &udpFlow{n: n, key: key, flow: n.flows.reserve(n.cfg.Limits.IdleUDP)}
 	if f.flow == nil {
 		return nil
+	}
+	f.queue = make(chan datagram, smallQueue)
+	if f.flow.big {
+		f.queue = make(chan datagram, bigQueue)
 	}
 	f.peers = newUDPPeers(n, key.guest, f.flow.big)
 	f.peers.ask(what, target)

@@ -38,8 +38,8 @@ type udpAddr struct {
 
 // How many peers a flow remembers; the one not used for longest gives way.
 const (
-	bigPeers   = 2048
-	smallPeers = 64
+	bigPeers   = 1024
+	smallPeers = 32
 )
 
 func newUDPPeers(n *Network, guest netip.AddrPort, big bool) *udpPeers {

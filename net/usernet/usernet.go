@@ -178,7 +178,8 @@ type Network struct {
 	policy   Policy
 	pins     *pins
 	refusals refusals
-	up, down pace // from the guest, and to it
+	accounts sync.Map // those that are open, if there is a log
+	up, down pace     // from the guest, and to it
 }
 
 // New starts a network. Its error is that of a port that cannot be forwarded.
@@ -271,6 +272,7 @@ func (n *Network) Close() {
 		n.stack.Close()
 	}
 	n.wg.Wait()
+	n.closeAccounts()
 }
 
 // Send takes a frame from the guest (machine goroutine).
