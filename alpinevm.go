@@ -100,6 +100,9 @@ type Session struct {
 	User string
 	// Init runs the root's own /sbin/init in place of Args.
 	Init bool
+	// Idle runs nothing in place of Args: the guest is there for Exec until it
+	// is told to end.
+	Idle bool
 
 	// Without a terminal the program's standard files are these; nil ones
 	// are empty and dropped. Where Stdout and Stderr are the same and can be

@@ -35,6 +35,8 @@ type Process struct {
 	// stays in order. Stdin may still be being read when the program has ended.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+
+	file *kernel.FileCall // what is done in place of running a program
 }
 
 // Errors of Exec and of a Job.
@@ -106,7 +108,9 @@ type Job struct {
 	over   bool          // the guest has told its end, or is not going to
 	begun  chan struct{} // closed when the guest has taken it
 	done   chan struct{}
+	ended  chan struct{} // closed when over: the output may still be on its way
 	code   int
+	signal int // that has ended the program, 0 if none has
 	err    error
 }
 
@@ -156,7 +160,8 @@ func (j *Job) finish(code int, err error) {
 	if j.over {
 		return
 	}
-	j.over = true
+	j.over, j.code, j.err = true, code, err
+	close(j.ended)
 	jobs := &j.m.session.jobs
 	jobs.list = slices.DeleteFunc(jobs.list, func(k *Job) bool { return k == j })
 	jobs.s.control.Remove(j.folder)
@@ -164,7 +169,6 @@ func (j *Job) finish(code int, err error) {
 		for _, d := range j.drains {
 			d.Flush() // its error is the writer's, which knows it
 		}
-		j.code, j.err = code, err
 		close(j.done)
 	}()
 }
@@ -195,12 +199,15 @@ func (l *jobs) exec(p *Process) (*Job, error) {
 	if l.s.m.end != nil {
 		return nil, ErrEnded
 	}
-	program, err := l.program(p)
+	program, err := kernel.Program{Dir: "/"}, error(nil)
+	if p.file == nil {
+		program, err = l.program(p)
+	}
 	if err != nil {
 		return nil, err
 	}
 	k := kernel.Job{
-		Program: program, TTY: p.TTY, Cols: cmp.Or(p.Cols, 80), Rows: cmp.Or(p.Rows, 24), Stdin: p.Stdin != nil, Merged: same(p.Stdout, p.Stderr),
+		Program: program, File: p.file, TTY: p.TTY, Cols: cmp.Or(p.Cols, 80), Rows: cmp.Or(p.Rows, 24), Stdin: p.Stdin != nil, Merged: same(p.Stdout, p.Stderr),
 	}
 	return l.start(&k, p)
 }
@@ -242,11 +249,12 @@ func (l *jobs) start(k *kernel.Job, p *Process) (*Job, error) {
 
 // add makes a job and its files.
 func (l *jobs) add(s jobState, p *Process) *Job {
-	j := &Job{m: l.s.m, folder: s.Folder, state: s, begun: make(chan struct{}), done: make(chan struct{})}
+	j := &Job{m: l.s.m, folder: s.Folder, state: s, begun: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{})}
 	c, name := l.s.control, func(file string) string { return s.Folder + "/" + file }
 	c.Static(name(kernel.JobRun), 0o500, s.Run)
 	j.queue = c.Queue(name(kernel.JobControl), 0o400, kernel.JobControlSize)
 	c.Report(name(kernel.JobEnd), 0o200, func(b []byte) error {
+		j.signal = kernel.JobSignal(b)
 		j.finish(kernel.ParseJobEnd(b))
 		return nil
 	}, func() { j.finish(0, ErrLost) })

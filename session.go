@@ -23,7 +23,8 @@ const ctlFids = 4096
 // it. It lives on the machine goroutine.
 type session struct {
 	m        *Machine
-	up       bool // the guest is ready for the session's program
+	up       bool          // the guest is ready for the session's program
+	begun    chan struct{} // closed when it is so for the first time
 	status   int
 	exited   bool
 	control  *ctl.FS
@@ -38,7 +39,7 @@ type session struct {
 
 // newSession adds the devices of a session.
 func newSession(m *Machine) (*session, error) {
-	s := &session{m: m}
+	s := &session{m: m, begun: make(chan struct{})}
 	s.jobs.s = s
 	if err := m.serve(kernel.CtlTag, fs9p.Config{FS: s.makeControl(), Msize: linux.CtlMsize, MaxFids: ctlFids}); err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func (s *session) openModules() error {
 func (s *session) initramfs() ([]byte, error) {
 	cfg, config := &s.m.cfg, s.m.cfg.Session
 	l := linux.Session{
-		Root: config.Root, Busybox: config.Busybox, Spare: cfg.Memory - MinMemory, Init: config.Init,
+		Root: config.Root, Busybox: config.Busybox, Spare: cfg.Memory - MinMemory, Init: config.Init, Idle: config.Idle,
 		Merged: same(config.Stdout, config.Stderr), Modules: s.modules,
 		Program: linux.Program{Args: config.Args, Env: config.Env, Dir: config.Dir, User: config.User, Hostname: s.m.hostname()},
 	}
@@ -113,7 +114,7 @@ func (s *session) makeControl() *ctl.FS {
 	s.shutdown = c.Signal(kernel.CtlShutdown, 0o400, kernel.ShutdownRequest)
 	s.shutdown.Asked = func() {
 		if !s.up { // else a restored guest asks again
-			s.up = true
+			s.begin()
 			s.m.board.Announce()
 			s.m.listens(true)
 		}
@@ -141,6 +142,16 @@ func (s *session) makeControl() *ctl.FS {
 	}
 	c.Sink(kernel.CtlJobsFailed, 0o200, s.jobs.failed)
 	return c
+}
+
+// begin notes that the guest is up.
+func (s *session) begin() {
+	s.up = true
+	select {
+	case <-s.begun:
+	default:
+		close(s.begun)
+	}
 }
 
 // initPatience is how often an image's own init lets the guest's wait for the

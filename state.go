@@ -104,7 +104,9 @@ func (s *session) save() sessionState {
 }
 
 func (s *session) restore(old *sessionState) error {
-	s.up, s.exited, s.status = old.Up, old.Exited, old.Status
+	if s.exited, s.status = old.Exited, old.Status; old.Up {
+		s.begin()
+	}
 	s.m.listens(old.Up)
 	if err := s.jobs.restore(old.Jobs); err != nil {
 		return err

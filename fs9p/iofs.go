@@ -138,13 +138,13 @@ type ioInfo struct {
 
 func (i ioInfo) Name() string       { return i.name }
 func (i ioInfo) Size() int64        { return int64(i.a.Size) }
-func (i ioInfo) Mode() fs.FileMode  { return ioMode(i.a.Mode) }
+func (i ioInfo) Mode() fs.FileMode  { return IOMode(i.a.Mode) }
 func (i ioInfo) ModTime() time.Time { return i.a.Mtime.Time() }
 func (i ioInfo) IsDir() bool        { return i.Mode().IsDir() }
 func (i ioInfo) Sys() any           { return i.a }
 
-// ioMode turns a Linux mode into that of io/fs.
-func ioMode(mode uint32) fs.FileMode {
+// IOMode turns a Linux mode into that of io/fs.
+func IOMode(mode uint32) fs.FileMode {
 	m := fs.FileMode(mode & 0o777)
 	for _, b := range []struct {
 		linux uint32
@@ -221,7 +221,7 @@ type ioEntry struct {
 
 func (e *ioEntry) Name() string               { return e.d.Name }
 func (e *ioEntry) IsDir() bool                { return e.Type().IsDir() }
-func (e *ioEntry) Type() fs.FileMode          { return ioMode(uint32(e.d.Type) << 12).Type() }
+func (e *ioEntry) Type() fs.FileMode          { return IOMode(uint32(e.d.Type) << 12).Type() }
 func (e *ioEntry) Info() (fs.FileInfo, error) { return e.v.Lstat(path.Join(e.dir, e.d.Name)) }
 func (e *ioEntry) String() string             { return fs.FormatDirEntry(e) }
 

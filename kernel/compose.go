@@ -85,7 +85,11 @@ func (r *Initramfs) Build(root fs.FS) ([]byte, error) {
 		c.File("/autologin", 0o755, []byte(autologin))
 	} else {
 		c.File("/program", 0o755, []byte(program))
-		c.File("/enter", 0o755, r.Program.enter(r.workDir(root)))
+		enter := idle
+		if !r.Idle {
+			enter = func() []byte { return r.Program.enter(r.workDir(root)) }
+		}
+		c.File("/enter", 0o755, enter())
 	}
 	return c.Bytes()
 }

@@ -26,6 +26,18 @@ func (p *Program) enter(dir string) []byte {
 	return c.image(first)
 }
 
+// idle is the program of a session that has none: it waits until it is ended.
+func idle() []byte {
+	c := newCaller()
+	noRoot := c.end(exitNoSession, "the guest's root cannot be entered")
+	first := c.here()
+	c.add(callChroot, arg(c.text("."))).fails(noRoot)
+	wait := c.here()
+	c.try(callPoll, 0, 0, forEver)
+	c.jump(wait)
+	return c.image(first)
+}
+
 // become adds the calls that make a process that has the guest's root the program, in the folder dir, and gives the first.
 func (p *Program) become(c *caller, dir string) label {
 	noDir := c.end(exitNoSession, "the working folder %q cannot be entered", dir)

@@ -108,6 +108,7 @@ type Initramfs struct {
 	Dirty int64
 
 	Program Program
+	Idle    bool // nothing is run in place of Program: the guest waits for jobs, and for its end
 	TTY     bool // the program's standard files are the terminal hvc0, or ttyS0 where there is none; else pipes to the host
 	Merged  bool // standard output and error are one pipe, which goes to the host's standard output
 

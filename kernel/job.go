@@ -12,7 +12,8 @@ import (
 // system, which starts what it is about, carries its streams and says how it ended: nothing is asked of the image.
 type Job struct {
 	Program
-	Folder string // in the control file system; its files are those of JobFiles
+	File   *FileCall // what is done in place of the Program; nil: nothing
+	Folder string    // in the control file system; its files are those of JobFiles
 	// TTY gives the program a new terminal, of Cols by Rows characters, as its standard files; what it shows goes to JobStdout.
 	TTY        bool
 	Cols, Rows uint16
@@ -89,6 +90,14 @@ func ParseJobEnd(b []byte) (int, error) {
 	return 0, fmt.Errorf("%w: %s", ErrJob, linuxError(int32(v)))
 }
 
+// JobSignal gives the signal that has ended the program of a record of JobEnd; 0 if none has.
+func JobSignal(b []byte) int {
+	if len(b) != JobEndSize || binary.LittleEndian.Uint32(b) != endStatus {
+		return 0
+	}
+	return int(b[4] & 0x7f)
+}
+
 // ParseJobFailed gives what a record of CtlJobsFailed is about.
 func ParseJobFailed(b []byte) (folder string, err error) {
 	if len(b) != JobFailedSize {
@@ -123,13 +132,17 @@ const maxJob = 2 << 20
 // Image is the program in the job's folder. dir is the working folder.
 func (j *Job) Image(dir string) ([]byte, error) {
 	size := 0
-	for _, s := range append(append([]string{dir}, j.Args...), j.Env...) {
+	texts := append(append([]string{dir}, j.Args...), j.Env...)
+	if j.File != nil {
+		texts = append(texts, j.File.Name, j.File.To)
+	}
+	for _, s := range texts {
 		if size += len(s) + 1; strings.ContainsRune(s, 0) {
 			return nil, fmt.Errorf("%q contains a zero byte", s)
 		}
 	}
 	switch {
-	case len(j.Args) == 0:
+	case len(j.Args) == 0 && j.File == nil:
 		return nil, errors.New("no program to run")
 	case size > maxJob:
 		return nil, fmt.Errorf("arguments and environment of %d bytes: want %d at most", size, maxJob)

@@ -179,9 +179,28 @@ func (c *jobCalls) become(dir string) {
 	c.score("0")
 	become := c.label()
 	c.jump(become)
+	if c.j.File != nil {
+		first := c.j.File.calls(c.caller)
+		c.bind(become)
+		c.close(c.opened()...) // no execve does
+		c.jump(first)
+		return
+	}
 	l := c.j.Program.become(c.caller, dir)
 	c.bind(become)
 	c.jump(l)
+}
+
+// opened are the cells of what is open besides the standard files.
+func (c *jobCalls) opened() []uint32 {
+	list := []uint32{c.end, c.done.r, c.done.w, c.out.r, c.out.w}
+	if !c.j.Merged {
+		list = append(list, c.err.r, c.err.w)
+	}
+	if c.j.Stdin {
+		list = append(list, c.in.r, c.in.w)
+	}
+	return list
 }
 
 // A standardFile is what the program has in place of /dev/null.

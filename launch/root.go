@@ -92,7 +92,7 @@ func (o *opening) image(ctx context.Context, name string, file bool) error {
 		return imageFault(img.Called, err)
 	}
 	imageconfig.Apply(session, img.Config, o.Entrypoint)
-	if len(session.Args) == 0 && !session.Init && !img.Plain {
+	if len(session.Args) == 0 && !session.Init && !session.Idle && !img.Plain {
 		return imageFault(img.Called, errNoCommand)
 	}
 	return nil

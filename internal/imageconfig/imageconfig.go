@@ -28,7 +28,7 @@ func Apply(s *alpinevm.Session, c v1.Config, entrypoint *string) {
 	}
 	env := slices.DeleteFunc(slices.Clone(c.Env), func(e string) bool { return strings.IndexByte(e, '=') < 1 })
 	s.Env = append(env, s.Env...)
-	if !s.Init {
+	if !s.Init && !s.Idle {
 		s.Args = command(c, entrypoint, s.Args)
 	}
 }

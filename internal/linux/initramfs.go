@@ -17,8 +17,8 @@ type Session struct {
 	Spare int64
 
 	Program Program
-	// Init runs the root's own /sbin/init in place of Program.
-	Init bool
+	// Init runs the root's own /sbin/init in place of Program, Idle nothing.
+	Init, Idle bool
 	// TTY says that the session is on the virtio console. Merged says that its
 	// two outputs are one.
 	TTY, Merged bool
@@ -40,7 +40,7 @@ func dirtyLimit(spare int64) int64 { return min(max(spare/2, 0), 256<<20) }
 func (s *Session) Initramfs() ([]byte, error) {
 	root := fs9p.IOFS(s.Root)
 	ram := &kernel.Initramfs{
-		Hostname: s.Program.Hostname, CtlMsize: CtlMsize, Dirty: dirtyLimit(s.Spare), TTY: s.TTY, Init: s.Init, Merged: s.Merged,
+		Hostname: s.Program.Hostname, CtlMsize: CtlMsize, Dirty: dirtyLimit(s.Spare), TTY: s.TTY, Init: s.Init, Idle: s.Idle, Merged: s.Merged,
 		Root: kernel.Mount{Type: "9p", Source: RootTag, Options: options9P(CacheOwned)},
 	}
 	if !kernel.ValidHostname(ram.Hostname) {
