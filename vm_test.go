@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -394,3 +395,70 @@ func TestVMEnds(t *testing.T) {
 	}
 }
 
+
+// TestVMNetwork: connections between the guest and the program, without the host's.
+func TestVMNetwork(t *testing.T) {
+	cfg := networkConfig(t, "")
+	vm := startVM(t, func(c *Config) {
+		c.Network, c.Boot.Modules = &Network{Dialer: cfg.Network.Dialer}, cfg.Boot.Modules
+	})
+	l, err := vm.Listen("tcp", ":7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := vm.Listen("tcp", ":7"); err == nil {
+		t.Error("a port was given twice")
+	}
+	free, err := vm.Listen("tcp", ":0")
+	if err != nil || free.Addr().String() == "10.0.2.2:0" {
+		t.Error(free, err)
+	}
+	free.Close()
+	if c, err := free.Accept(); err == nil {
+		t.Error(c)
+	}
+	go func() { // echoes, in two halves
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		b, _ := io.ReadAll(c)
+		c.Write(bytes.ToUpper(b))
+	}()
+	out, err := vm.Command("sh", "-c", "echo hello | nc 10.0.2.2 7").CombinedOutput()
+	if string(out) != "HELLO\n" || err != nil {
+		t.Errorf("%q, %v", out, err)
+	}
+	if out, err := vm.Command("sh", "-c", "nc -w 5 10.0.2.2 8 </dev/null").CombinedOutput(); err == nil {
+		t.Errorf("a port that nobody listens to: %q", out)
+	}
+	server := vm.Command("sh", "-c", "cat >/dev/null & nc -l -p 80 -e tr a-z A-Z")
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var c net.Conn
+	await(t, func() bool {
+		var err error
+		c, err = vm.Dial(t.Context(), "tcp", ":80")
+		return err == nil
+	})
+	io.WriteString(c, "to the guest\n")
+	c.(interface{ CloseWrite() error }).CloseWrite()
+	if got, err := io.ReadAll(c); string(got) != "TO THE GUEST\n" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	c.Close()
+	server.Wait()
+	for _, address := range []string{":none", "80", ":70000"} {
+		if _, err := vm.Dial(t.Context(), "tcp", address); err == nil {
+			t.Errorf("%s was dialled", address)
+		}
+	}
+	if _, err := vm.Dial(t.Context(), "tcp", ":81"); err == nil {
+		t.Error("a port that nobody listens to was dialled")
+	}
+	if n := vm.m.network.Flows(); n != 0 {
+		t.Errorf("%d flows are left", n)
+	}
+}

@@ -87,7 +87,7 @@ func Start(ctx context.Context, image string, options ...Option) (*VM, error) {
 
 // spec is what Start opens.
 func spec(image string, options []Option) (*Spec, error) {
-	network, err := HostNetwork(false)
+	network, err := HostNetwork(false, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -111,7 +111,7 @@ func (n *Network) forwardTCP(l net.Listener, port uint16) {
 		}
 		counts := n.open(what)
 		go func() {
-			ep, wq, err := n.dialGuest(f, port)
+			ep, wq, err := n.dialGuest(n.ctx, f, port)
 			if err != nil {
 				f.release()
 				counts.close(err)

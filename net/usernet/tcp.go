@@ -40,6 +40,7 @@ type dialing struct {
 	flow   *flow
 	target netip.AddrPort
 	counts *account
+	own    *ownListener // who takes it in place of the target; nil: nobody
 	syn    []byte // the packet's headers, which an ICMP error quotes
 }
 
@@ -57,10 +58,14 @@ func (n *Network) handleTCP(id stack.TransportEndpointID, pkt *stack.PacketBuffe
 		return true
 	}
 	what := flowOf("tcp", id)
-	target, err := n.decide(&what)
-	if err != nil {
-		n.refuse(what, err)
-		return false
+	own := n.listener(id)
+	var target netip.AddrPort
+	if own == nil {
+		var err error
+		if target, err = n.decide(&what); err != nil {
+			n.refuse(what, err)
+			return false
+		}
 	}
 	f := n.flows.reserve(n.cfg.Limits.IdleTCP)
 	if f == nil {
@@ -70,8 +75,12 @@ func (n *Network) handleTCP(id stack.TransportEndpointID, pkt *stack.PacketBuffe
 	if f.big {
 		forwarder = n.bigTCP
 	}
+	d := &dialing{flow: f, target: target, own: own, syn: quote(pkt)}
+	if own == nil {
+		d.counts = n.open(what)
+	}
 	n.mu.Lock()
-	n.dialing[id] = &dialing{f, target, n.open(what), quote(pkt)}
+	n.dialing[id] = d
 	n.mu.Unlock()
 	if !forwarder.HandlePacket(id, pkt) {
 		n.dialed(id)
@@ -103,6 +112,11 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	n.mu.Lock()
 	d := n.dialing[id]
 	n.mu.Unlock()
+	if d.own != nil {
+		d.own.accept(r, d)
+		n.dialed(id)
+		return
+	}
 	host, err := n.dial("tcp", d.target)
 	if err != nil {
 		d.flow.release()
@@ -150,7 +164,7 @@ func unreachable(err error) (obstacle, bool) {
 }
 
 // dialGuest connects to a port of the guest's from the gateway.
-func (n *Network) dialGuest(f *flow, port uint16) (tcpip.Endpoint, *waiter.Queue, error) {
+func (n *Network) dialGuest(ctx context.Context, f *flow, port uint16) (tcpip.Endpoint, *waiter.Queue, error) {
 	wq := new(waiter.Queue)
 	ep, err := n.stack.NewEndpoint(tcp.ProtocolNumber, ipv4.ProtocolNumber, wq)
 	if err != nil {
@@ -176,6 +190,10 @@ func (n *Network) dialGuest(f *flow, port uint16) (tcpip.Endpoint, *waiter.Queue
 			err = &tcpip.ErrTimeout{}
 		case <-n.ctx.Done():
 			err = &tcpip.ErrAborted{}
+		case <-ctx.Done():
+			ep.Abort()
+			ep.Close()
+			return nil, nil, context.Cause(ctx)
 		}
 	}
 	if err != nil {

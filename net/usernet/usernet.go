@@ -169,7 +169,8 @@ type Network struct {
 
 	mu      sync.Mutex
 	dialing map[stack.TransportEndpointID]*dialing
-	bound   []net.Addr // of the forwards
+	bound   []net.Addr              // of the forwards
+	own     map[uint16]*ownListener // by port
 	pings   chan struct{}
 
 	udp       udpTable
