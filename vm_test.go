@@ -395,7 +395,6 @@ func TestVMEnds(t *testing.T) {
 	}
 }
 
-
 // TestVMNetwork: connections between the guest and the program, without the host's.
 func TestVMNetwork(t *testing.T) {
 	cfg := networkConfig(t, "")

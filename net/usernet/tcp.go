@@ -41,7 +41,7 @@ type dialing struct {
 	target netip.AddrPort
 	counts *account
 	own    *ownListener // who takes it in place of the target; nil: nobody
-	syn    []byte // the packet's headers, which an ICMP error quotes
+	syn    []byte       // the packet's headers, which an ICMP error quotes
 }
 
 // handleTCP takes the segments for which the stack has no connection. A false
