@@ -32,7 +32,9 @@ type emitter struct {
 	// host's; mmxAllowed that those of MMX are in the State and may be used,
 	// inMMX that the x87 state is MMX's.
 	inSSE, inX87, mmxAllowed, inMMX bool
-	x87                             x87Notes
+	// hostMMX says that MMX instructions of the block are the host's.
+	hostMMX bool
+	x87     x87Notes
 }
 
 func (e *emitter) begin(t *Target, s *jit.Store) {
@@ -55,6 +57,7 @@ func (e *emitter) block(u *jit.Unit, i int) {
 	b.Code = e.hot.pos()
 	e.inHost, e.inMem, e.wrongAF = false, true, false
 	e.forget()
+	e.hostMMX = needsMMX(b.Insts)
 	if e.falls = nil; b.Falls {
 		e.falls = &u.Blocks[i+1]
 	}

@@ -2,11 +2,17 @@
 
 package amd64
 
-import "alpinevm/cpu/x86"
+import (
+	"alpinevm/cpu/jit"
+	"alpinevm/cpu/x86"
+)
 
-// The MMX registers are significands of x87 registers, in cpu.State. Where the
-// lower half of an XMM register computes the same, the instruction is executed
-// there; Go's own code has no x87 state to be kept apart.
+// The MMX registers are significands of x87 registers. A block of nothing but
+// moves and lanes works on those of the State: where the lower half of an XMM
+// register computes the same, the instruction is executed there. In Linux guests
+// such blocks come alone, between integer code, and taking the x87 state would cost more. A
+// block with any other MMX instruction takes it, and its MMX instructions are the
+// host's.
 
 var mmxRules = map[x86.Op]rule{x86.EMMS: {emit: emms}}
 
@@ -23,12 +29,29 @@ var lanes = map[x86.Op]bool{
 	x86.PSLLW: true, x86.PSLLD: true, x86.PSLLQ: true, x86.PSRLW: true, x86.PSRLD: true, x86.PSRLQ: true, x86.PSRAW: true, x86.PSRAD: true,
 }
 
-func takesMMX(in *x86.Inst) bool {
+// inLanes says whether the instruction, which has MMX registers, can work on the
+// State.
+func inLanes(in *x86.Inst) bool {
+	if _, xmm, _ := simdArgs(in.Row()); xmm {
+		return false
+	}
 	switch in.Op {
 	case x86.MOVQ, x86.MOVD:
 		return true
 	}
 	return lanes[in.Op] && in.Row().Feat <= x86.FeatureSSE2
+}
+
+// needsMMX says whether one of the instructions needs the MMX registers in the
+// host's.
+func needsMMX(insts []jit.Inst) bool {
+	for i := range insts {
+		in := &insts[i]
+		if _, _, mmx := simdArgs(in.Row()); mmx && in.Native && !inLanes(&in.Inst) {
+			return true
+		}
+	}
+	return false
 }
 
 func mantAt(n uint8) loc { return at(rbp, stateMant+8*int32(n)) }
@@ -137,6 +160,11 @@ func laneMMX(e *emitter) {
 }
 
 func emms(e *emitter) {
+	if e.hostMMX {
+		e.holdX87()
+		e.hot.bytes(0x0f, 0x77)
+		return
+	}
 	e.allowMMX()
 	e.spoil()
 	e.clearTOP()

@@ -42,7 +42,7 @@ func hostHas(f x86.Feature) bool {
 	return false
 }
 
-// simdRules serves every mnemonic that has a form on XMM registers.
+// simdRules serves every mnemonic that has a form on XMM or MMX registers.
 func simdRules() map[x86.Op]rule {
 	t := map[x86.Op]rule{
 		x86.LDMXCSR: {emit: loadMXCSR}, x86.STMXCSR: {emit: storeMXCSR},
@@ -51,7 +51,7 @@ func simdRules() map[x86.Op]rule {
 	}
 	for i := range x86.Forms {
 		r := &x86.Forms[i]
-		if _, xmm, _ := simdArgs(r); xmm && !notNative[r.Op] {
+		if _, xmm, mmx := simdArgs(r); (xmm || mmx) && !notNative[r.Op] {
 			t[r.Op] = rule{takes: takesSIMD, emit: simd}
 		}
 	}
@@ -80,7 +80,8 @@ func takesSIMD(in *x86.Inst) bool {
 		return false
 	}
 	if mmx {
-		return !xmm && takesMMX(in)
+		// Whether that is an MMX instruction depends on the processor.
+		return in.Op != x86.CVTPI2PS || !in.Mem
 	}
 	return xmm && (rm.XMM() || rm.Memory())
 }
@@ -104,12 +105,17 @@ func mandatory(p x86.PrefixSet) uint8 {
 func simd(e *emitter) {
 	in := e.in
 	row := in.Row()
-	rm, _, mmx := simdArgs(row)
-	if mmx {
+	rm, xmm, mmx := simdArgs(row)
+	if mmx && !e.hostMMX {
 		emitMMX(e)
 		return
 	}
-	e.holdSSE()
+	if xmm {
+		e.holdSSE()
+	}
+	if mmx {
+		e.holdX87()
+	}
 	m := direct(reg(in.RM))
 	switch {
 	case in.Mem:
@@ -125,12 +131,9 @@ func simd(e *emitter) {
 	if in.Op == x86.PCMPESTRI || in.Op == x86.PCMPESTRM {
 		m = e.lengths(m)
 	}
-	n := in.Reg
-	switch {
-	case has(&in.Inst, x86.Gd):
+	n := in.ModRM >> 3 & 7 // a register, or which shift it is
+	if has(&in.Inst, x86.Gd) {
 		n = uint8(guest[in.Reg])
-	case !has(&in.Inst, x86.Vx): // a shift by a constant
-		n = in.ModRM >> 3 & 7
 	}
 	e.hot.op(mandatory(row.Prefix), w32, row.Code, n, m)
 	if has(&in.Inst, x86.Ib) {
