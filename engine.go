@@ -33,6 +33,10 @@ const hotness = 16
 // TranslatorMissing says why this host has no translator; nil: it has.
 func TranslatorMissing() error { return amd64.Supported() }
 
+// TranslatorLacks says what the translator does without on this host's processor, for
+// code that is a little longer; "" is nothing.
+func TranslatorLacks() string { return amd64.Lacks() }
+
 // attach gives a processor the engine; nil where it is the interpreter.
 func (e Engine) attach() (func(*cpu.CPU) (io.Closer, error), error) {
 	translate := func(c *cpu.CPU) (io.Closer, error) {

@@ -18,7 +18,7 @@ import (
 // TestMain runs all tests of the package on each engine; those of a short run on
 // the mix of both.
 func TestMain(m *testing.M) {
-	engine := flag.String("engine", "", "the engine to test: interpreter, translator, mixed; empty: all")
+	engine := flag.String("engine", "", "the engine to test: interpreter, translator, old processor, mixed; empty: all")
 	flag.Parse()
 	if testing.Short() && *engine == "" && amd64.Supported() == nil {
 		*engine = "mixed"
@@ -27,10 +27,12 @@ func TestMain(m *testing.M) {
 	for _, e := range []struct {
 		name string
 		wrap func(*amd64.Target) jit.Target // nil: no translator
+		cfg  jit.Config
 	}{
-		{"interpreter", nil},
-		{"translator", func(t *amd64.Target) jit.Target { return t }},
-		{"mixed", func(t *amd64.Target) jit.Target { return &patchy{Target: t, r: rand.New(rand.NewPCG(1, 2))} }},
+		{"interpreter", nil, jit.Config{}},
+		{"translator", plainly, jit.Config{Strict: true, Eager: true}},
+		{"old processor", plainly, jit.Config{Strict: true, Eager: true, Plain: true}},
+		{"mixed", func(t *amd64.Target) jit.Target { return &patchy{Target: t, r: rand.New(rand.NewPCG(1, 2))} }, jit.Config{Strict: true}},
 	} {
 		if code != 0 || *engine != "" && *engine != e.name {
 			continue
@@ -40,7 +42,7 @@ func TestMain(m *testing.M) {
 				fmt.Printf("engine %s: not here: %v\n", e.name, err)
 				continue
 			}
-			cpu.SetTestEngine(translator(e.wrap))
+			cpu.SetTestEngine(translator(e.wrap, e.cfg))
 		}
 		if code = m.Run(); code != 0 {
 			fmt.Println("engine", e.name)
@@ -51,13 +53,13 @@ func TestMain(m *testing.M) {
 
 // translator makes the tests run on translated code from the first instruction
 // on, with flags that are exact at every fault.
-func translator(wrap func(*amd64.Target) jit.Target) func(testing.TB, *cpu.CPU) {
+func translator(wrap func(*amd64.Target) jit.Target, cfg jit.Config) func(testing.TB, *cpu.CPU) {
 	return func(t testing.TB, c *cpu.CPU) {
-		target, err := amd64.New(c)
+		target, err := amd64.New(c, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		tr := jit.New(c, wrap(target), jit.Config{Strict: true})
+		tr := jit.New(c, wrap(target), cfg)
 		c.Attach(tr, 0)
 		t.Cleanup(func() {
 			c.Attach(nil, 0)
@@ -65,6 +67,8 @@ func translator(wrap func(*amd64.Target) jit.Target) func(testing.TB, *cpu.CPU) 
 		})
 	}
 }
+
+func plainly(t *amd64.Target) jit.Target { return t }
 
 // patchy is a target that has no code for every third instruction, which ones is
 // chance: the interpreter executes it in the middle of a block. Now and then it

@@ -150,6 +150,9 @@ func checkEngine(context.Context) finding {
 	if err := alpinevm.TranslatorMissing(); err != nil {
 		return lack("the interpreter: "+err.Error(), "guests run, but several times slower than on amd64 Linux with the translator")
 	}
+	if lacks := alpinevm.TranslatorLacks(); lacks != "" {
+		return have("the translator to machine code; %s, so code is a little longer", lacks)
+	}
 	return have("the translator to machine code")
 }
 

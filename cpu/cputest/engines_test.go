@@ -15,32 +15,36 @@ import (
 
 // TestMain runs all tests of the package on each engine.
 func TestMain(m *testing.M) {
-	engine := flag.String("engine", "", "the engine to test: interpreter, translator; empty: both")
+	engine := flag.String("engine", "", "the engine to test: interpreter, translator, old processor (the translator as for one); empty: all")
 	flag.Parse()
 	code := 0
-	if *engine != "translator" {
-		code = m.Run()
-	}
-	if *engine != "interpreter" && code == 0 && !*record {
-		if err := amd64.Supported(); err != nil {
-			fmt.Println("engine translator: not here:", err)
-		} else {
-			attach = translate
-			code = m.Run()
+	for _, name := range []string{"interpreter", "translator", "old processor"} {
+		if code != 0 || *engine != "" && *engine != name || *record && name != "interpreter" {
+			continue
 		}
+		if name != "interpreter" {
+			if err := amd64.Supported(); err != nil {
+				fmt.Printf("engine %s: not here: %v\n", name, err)
+				continue
+			}
+			attach = translate(jit.Config{Strict: true, Eager: true, Plain: name == "old processor"})
+		}
+		code = m.Run()
 	}
 	os.Exit(code)
 }
 
 // translate makes the tests run on translated code from the first instruction
 // on, with flags that are exact at every fault.
-func translate(c *cpu.CPU) (func(), error) {
-	t, err := amd64.Attach(c, 0, jit.Config{Strict: true})
-	if err != nil {
-		return nil, err
+func translate(cfg jit.Config) func(*cpu.CPU) (func(), error) {
+	return func(c *cpu.CPU) (func(), error) {
+		t, err := amd64.Attach(c, 0, cfg)
+		if err != nil {
+			return nil, err
+		}
+		return func() {
+			c.Attach(nil, 0)
+			_ = t.Close()
+		}, nil
 	}
-	return func() {
-		c.Attach(nil, 0)
-		_ = t.Close()
-	}, nil
 }

@@ -26,6 +26,7 @@ type Translator struct {
 	mem    *Memory
 	store  *Store
 	strict bool
+	eager  bool
 
 	filled   [Halves]struct{ local, global pageList } // linear pages that have entries in the tables
 	large    [Halves][PageCount >> 10 / 64]uint64
@@ -52,6 +53,11 @@ type Config struct {
 	// them may be stale in the EFLAGS that a fault in between pushes, or an
 	// interrupt at the beginning of a block, where Run may end as well.
 	Strict bool
+	// Eager lays out, behind a block, what it falls through to, though that has
+	// not been executed yet.
+	Eager bool
+	// Plain makes code as for the oldest processor that the target serves.
+	Plain bool
 	// Blocks bounds how many blocks are kept, where that is to be less than the
 	// target has room for; 0: that.
 	Blocks int
@@ -59,7 +65,7 @@ type Config struct {
 
 // New makes a translator for c that generates code through target.
 func New(c *cpu.CPU, target Target, cfg Config) *Translator {
-	t := &Translator{cpu: c, target: target, mem: target.Memory(), strict: cfg.Strict}
+	t := &Translator{cpu: c, target: target, mem: target.Memory(), strict: cfg.Strict, eager: cfg.Eager}
 	t.store = newStore(t.mem, c.ArenaPages(), cfg.Blocks)
 	t.writable = make([]uint32, c.ArenaPages())
 	t.mem.Gen = [2]uint64{1 << 32, 1 << 32}

@@ -123,6 +123,7 @@ type Context struct {
 	System, Lifted uint64
 	Gen            [2]uint64 // generations of the tables of jumps, in the upper half
 	Mask           [4]uint32
+	Scratch        uint64 // the code's
 	MXCSR          uint32 // the guest's, with all exceptions masked
 	Host           uint32 // MXCSR as Go wants it
 	HostCW         uint32 // the x87 control word as Go wants it

@@ -52,7 +52,7 @@ func (t *Translator) gather(eip, off uint32, user bool) bool {
 	u.Blocks, t.insts = u.Blocks[:0], t.insts[:0]
 	page := eip &^ 0xfff
 	for falls := true; falls && len(u.Blocks) < maxUnit; {
-		if len(u.Blocks) > 0 && (t.store.full() || t.store.find(eip, off, user) != 0 || t.cpu.Heat(off) < warm) {
+		if len(u.Blocks) > 0 && (t.store.full() || t.store.find(eip, off, user) != 0 || !t.eager && t.cpu.Heat(off) < warm) {
 			break
 		}
 		if !t.decode(eip, off, user) {

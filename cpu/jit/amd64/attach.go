@@ -11,7 +11,7 @@ import (
 // executed threshold times. Whoever closes the translator attaches nothing
 // before. It says why the host cannot have one.
 func Attach(c *cpu.CPU, threshold uint8, cfg jit.Config) (*jit.Translator, error) {
-	t, err := New(c)
+	t, err := New(c, cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -277,12 +277,9 @@ func (e *emitter) check(table int, addr reg, size int) loc {
 	a := &e.hot
 	switch size {
 	case 1:
-		a.pext(r10, addr, at(r15, ctxMask))
-		a.op(0, w32, 0xc1, 4, direct(r10)) // SHL
-		a.bytes(tableShift)
+		e.find(addr, 1)
 	case 2:
-		a.pext(r10, addr, at(r15, ctxMask+4))
-		a.op(0, w32, 0x01, uint8(r10), direct(r10)) // ADD
+		e.find(addr, 2)
 	case 8:
 		// The table finds what is aligned to 4. Of that, what begins 4 bytes
 		// before the end of a page crosses it.
@@ -290,22 +287,48 @@ func (e *emitter) check(table int, addr reg, size int) loc {
 		a.op(0, w32, 0xf7, 0, direct(r10)) // TEST
 		a.u32(0xffc)
 		a.jcc(condZ, e.cold.pos())
-		a.pext(r10, addr, at(r15, ctxMask+8))
+		e.find(addr, 4)
 	case 16:
 		a.load(w32, r10, direct(addr))
 		a.aluImm(aluOR, w32, direct(r10), ^0xfff)
 		a.aluImm(aluCMP, w32, direct(r10), -16)
 		a.jcc(condA, e.cold.pos())
-		a.pext(r10, addr, at(r15, ctxMask))
-		a.op(0, w32, 0xc1, 4, direct(r10)) // SHL
-		a.bytes(tableShift)
+		e.find(addr, 1)
 	default:
-		a.pext(r10, addr, at(r15, ctxMask+8))
+		e.find(addr, 4)
 	}
 	a.op(0, w64, 0x2b, uint8(addr), indexed(r14, r10, 3, int32(table)*tableSize)) // SUB
 	a.jcc(condNB, e.cold.pos())
 	e.miss(table, addr, size)
 	return at(addr, 0)
+}
+
+// find appends what loads r10 with the index of the entry of the page of addr. Where
+// the address is no multiple of align (1, 2 or 4) that is an empty one, or the
+// code goes where it goes for a miss.
+func (e *emitter) find(addr reg, align int) {
+	a := &e.hot
+	switch {
+	case !e.t.host.pext:
+		if align > 1 {
+			a.op(0, w8, 0xf6, 0, direct(addr)) // TEST
+			a.bytes(byte(align - 1))
+			a.jcc(condNZ, e.cold.pos())
+		}
+		a.load(w32, r10, direct(addr))
+		a.op(0, w32, 0xc1, 5, direct(r10)) // SHR
+		a.bytes(12 - tableShift)
+		a.aluImm(aluAND, w32, direct(r10), -1<<tableShift)
+	case align == 1:
+		a.pext(r10, addr, at(r15, ctxMask))
+		a.op(0, w32, 0xc1, 4, direct(r10)) // SHL
+		a.bytes(tableShift)
+	case align == 2:
+		a.pext(r10, addr, at(r15, ctxMask+4))
+		a.op(0, w32, 0x01, uint8(r10), direct(r10)) // ADD
+	default:
+		a.pext(r10, addr, at(r15, ctxMask+8))
+	}
 }
 
 // miss is the cold part of check.

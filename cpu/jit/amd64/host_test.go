@@ -47,7 +47,7 @@ func TestHostFloatingPoint(t *testing.T) {
 	}
 	c.FPU.XMM[0][0], c.FPU.XMM[2][0] = 0x40000000, 0x40000000
 	c.Reload()
-	target, err := New(c)
+	target, err := New(c, jit.Config{})
 	if err != nil {
 		t.Skip("not here: ", err)
 	}

@@ -66,29 +66,46 @@ func has(in *x86.Inst, arg x86.Arg) bool {
 func high(n uint8) bool { return n >= 4 }
 
 // byteValue gives a host register whose low byte is guest byte register n, to be
-// read only.
+// read only. Flags stay.
 func (e *emitter) byteValue(n uint8, scratch reg) reg {
 	if !high(n) {
 		return guest[n]
 	}
-	e.hot.rorx(scratch, direct(guest[n&3]), 8)
+	e.secondByte(scratch, guest[n&3])
 	return scratch
 }
 
+// secondByte makes the low byte of a register the second one of another. Flags
+// stay.
+func (e *emitter) secondByte(to, r reg) {
+	if e.t.host.rorx {
+		e.hot.rorx(to, direct(r), 8)
+		return
+	}
+	e.hot.store(w32, at(r15, ctxScratch), r)
+	e.hot.load(w8, to, at(r15, ctxScratch+1))
+}
+
 // turn makes the byte register n the low byte of its host register, which it
-// gives; back turns it again. Flags stay.
+// gives, for an instruction that changes no more than that; back turns it again.
+// In between nothing else is turned. Flags stay.
 func (e *emitter) turn(n uint8) reg {
 	r := guest[n&3]
 	if high(n) {
-		e.hot.rorx(r, direct(r), 8)
+		e.secondByte(r, r)
 	}
 	return r
 }
 
 func (e *emitter) back(n uint8) {
-	if high(n) {
-		r := guest[n&3]
+	r := guest[n&3]
+	switch {
+	case !high(n):
+	case e.t.host.rorx:
 		e.hot.rorx(r, direct(r), 24)
+	default:
+		e.hot.store(w8, at(r15, ctxScratch+1), r)
+		e.hot.load(w32, r, at(r15, ctxScratch))
 	}
 }
 

@@ -36,7 +36,7 @@ func lahf(e *emitter) {
 // sahf leaves OF alone.
 func sahf(e *emitter) {
 	e.ready()
-	e.hot.rorx(rax, direct(guest[x86.EAX]), 8)
+	e.secondByte(rax, guest[x86.EAX])
 	e.hot.bytes(0x88, 0xc4, 0x9e) // MOV ah, al; SAHF
 }
 

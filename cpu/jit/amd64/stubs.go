@@ -37,6 +37,8 @@ const (
 	ctxNoX87  = int32(unsafe.Offsetof(jit.Context{}.NoX87))
 	ctxMask   = int32(unsafe.Offsetof(jit.Context{}.Mask))
 
+	ctxScratch = int32(unsafe.Offsetof(jit.Context{}.Scratch))
+
 	ctxHeldSSE = int32(unsafe.Offsetof(jit.Context{}.HeldSSE))
 	ctxHeldX87 = int32(unsafe.Offsetof(jit.Context{}.HeldX87))
 

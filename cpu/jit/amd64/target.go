@@ -44,13 +44,14 @@ type Target struct {
 	hotEnd    uint32 // of the region's parts
 	coldEnd   uint32
 	written   uint32 // bytes since the last release
+	host      host
 	stubs     stubs
 	e         emitter
 }
 
 // New makes a target whose code works on the state of c. It says why the host
 // cannot have one.
-func New(c *cpu.CPU) (*Target, error) {
+func New(c *cpu.CPU, cfg jit.Config) (*Target, error) {
 	if err := Supported(); err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func New(c *cpu.CPU) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{memory: m}
+	t := &Target{memory: m, host: hostOf(cfg.Plain)}
 	// SAFETY: the State is part of c, which the translator refers to; the Go
 	// heap does not move.
 	t.shared.State = uint64(uintptr(unsafe.Pointer(&c.State)))
