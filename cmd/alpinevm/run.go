@@ -90,6 +90,8 @@ const runExample = `  # a shell in the latest Alpine
   alpinevm run alpine:3.20 uname -a
   # a server that the host reaches at port 8080
   alpinevm run -p 8080:80 nginx:alpine
+  # a command that reaches one name and nothing else, and a record of what it tried
+  alpinevm run --allow '*.alpinelinux.org:443' --net-log flows.json alpine apk update
   # a shell in a root of one's own, with another kernel
   alpinevm run --kernel vmlinuz --modules lib/modules --rootfs alpine-minirootfs.tar.gz
   # a command on a folder of the host
