@@ -133,11 +133,12 @@ type Debug struct {
 	// Exit, where not 0, is a port that ends the machine with the value
 	// written to it.
 	Exit uint16
-	// Trace says what to report to TraceTo. Where TraceLimit is not 0 the trace
-	// ends when it has as many bytes, with a line that says so.
-	Trace      Trace
-	TraceTo    io.Writer
-	TraceLimit int64
+	// Trace says what to report to TraceTo, TraceFilter where. Where TraceLimit is
+	// not 0 the trace ends when it has as many bytes, with a line that says so.
+	Trace       Trace
+	TraceFilter TraceFilter
+	TraceTo     io.Writer
+	TraceLimit  int64
 }
 
 // Volume is a file system that the guest finds mounted at Target, an absolute

@@ -61,6 +61,20 @@ const (
 	Trace9P         = board.TraceOwner      // 9P messages
 )
 
+// TraceFilter narrows a trace to counts of instructions, linear addresses and
+// privilege levels. Its zero value narrows nothing.
+type TraceFilter = board.TraceFilter
+
+// TraceRange is the linear addresses from First to Last, both included.
+type TraceRange = board.TraceRange
+
+// Choices of TraceFilter.Rings.
+const (
+	AllRings    = board.AllRings
+	UserRings   = board.UserRings   // CPL 3
+	KernelRings = board.KernelRings // CPL 0 to 2
+)
+
 // assemble makes a machine with all that its Config asks for; nothing is loaded
 // yet.
 func assemble(cfg Config) (*Machine, error) { return assembleFrom(cfg, nil) }
@@ -75,7 +89,8 @@ func assembleFrom(cfg Config, ram *mem.Image) (*Machine, error) {
 	m := &Machine{cfg: cfg, closeWait: closeWait}
 	hardware := board.Config{
 		Memory: cfg.Memory, RAM: ram, Deterministic: cfg.Deterministic, Serial: cfg.Consoles.Serial, SerialIn: cfg.Consoles.SerialIn,
-		Debug: cfg.Debug.Console, DebugExit: cfg.Debug.Exit, Trace: cfg.Debug.Trace, TraceTo: cfg.Debug.TraceTo, TraceLimit: cfg.Debug.TraceLimit, Hooks: m.hooks(),
+		Debug: cfg.Debug.Console, DebugExit: cfg.Debug.Exit, Hooks: m.hooks(),
+		Trace: cfg.Debug.Trace, TraceFilter: cfg.Debug.TraceFilter, TraceTo: cfg.Debug.TraceTo, TraceLimit: cfg.Debug.TraceLimit,
 	}
 	if t := cfg.Consoles.Terminal; t != nil {
 		hardware.Console = &board.Console{In: t.In, Out: t.Out, Cols: t.Cols, Rows: t.Rows}

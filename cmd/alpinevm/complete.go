@@ -15,7 +15,8 @@ func completeFlags(c *cobra.Command) {
 		kinds = append(kinds, k.name)
 	}
 	for flag, values := range map[string][]string{
-		"trace": kinds, "network": {networkUser, networkNone}, "memory": {"256M", "512M", "1G", "2G", "3G"},
+		"trace": kinds, "trace-ring": {ringUser, ringKernel}, "trace-at": nil, "trace-from": nil, "trace-to": nil, "trace-limit": nil,
+		"network": {networkUser, networkNone}, "memory": {"256M", "512M", "1G", "2G", "3G"},
 		"pull": {string(store.Always), string(store.Missing), string(store.Never)}, "workdir": nil, "env": nil, "user": nil, "hostname": nil, "append": nil, "cmdline": nil, "timeout": nil, "debug-exit": nil,
 	} {
 		if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/docker/go-units"
 
 	"alpinevm"
 	"alpinevm/fs9p/oci/store"
@@ -50,11 +46,8 @@ func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 	if s.Config.Memory, err = parseMemory(f.memory); err != nil {
 		return nil, err
 	}
-	if s.Config.Debug.Trace, err = parseTrace(f.trace); err != nil {
+	if err := f.trace.config(&s.Config.Debug); err != nil {
 		return nil, err
-	}
-	if s.Config.Debug.TraceLimit, err = units.RAMInBytes(cmp.Or(f.traceLimit, "0")); err != nil {
-		return nil, fmt.Errorf("--trace-limit %q: want a size such as 64M, or 0", f.traceLimit)
 	}
 	env, err := parseEnvs(f.env, os.LookupEnv)
 	if err != nil {
@@ -128,28 +121,4 @@ func (f *runFlags) given() map[string]string {
 		"Hostname": "--hostname " + strconv.Quote(f.hostname), "Memory": "--memory " + f.memory,
 		"Firmware": "--firmware " + f.firmware,
 	}
-}
-
-// traceKind is a value of --trace.
-type traceKind struct {
-	name string
-	kind alpinevm.Trace
-}
-
-var traceKinds = []traceKind{
-	{"exceptions", alpinevm.TraceExceptions}, {"interrupts", alpinevm.TraceInterrupts}, {"io", alpinevm.TraceIO},
-	{"post", alpinevm.TracePOST}, {"9p", alpinevm.Trace9P}, {"code", alpinevm.TraceCode},
-}
-
-// parseTrace reads the names of what to trace.
-func parseTrace(names []string) (alpinevm.Trace, error) {
-	var t alpinevm.Trace
-	for _, n := range names {
-		i := slices.IndexFunc(traceKinds, func(k traceKind) bool { return k.name == n })
-		if i < 0 {
-			return 0, fmt.Errorf("trace %q: want exceptions, interrupts, io, post, 9p or code", n)
-		}
-		t |= traceKinds[i].kind
-	}
-	return t, nil
 }

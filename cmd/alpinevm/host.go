@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"io"
 	"os"
@@ -14,14 +13,16 @@ import (
 type host struct {
 	tty            *terminal // nil: there is none
 	stdout, stderr *stream
+	trace          *stream   // nil: the trace is among our messages
 	messages       io.Writer // gets ours
 }
 
 // host looks at what there is. As with docker, -t alone gives the program a
 // terminal that nobody types at.
 func (f *runFlags) host() (*host, error) {
+	const output = "output of the command"
 	h := &host{
-		stdout: &stream{f: os.Stdout, name: "standard output"}, stderr: &stream{f: os.Stderr, name: "standard error"},
+		stdout: &stream{f: os.Stdout, name: "standard output", what: output}, stderr: &stream{f: os.Stderr, name: "standard error", what: output},
 		messages: os.Stderr,
 	}
 	switch {
@@ -62,7 +63,9 @@ func (f *runFlags) connect(cfg *alpinevm.Config, h *host, w *watch) {
 	if f.debugConsole {
 		cfg.Debug.Console = h.messages
 	}
-	cfg.Debug.TraceTo = h.messages
+	if cfg.Debug.TraceTo = h.messages; h.trace != nil {
+		cfg.Debug.TraceTo = h.trace
+	}
 }
 
 // enter gives the terminal to the machine until leave is called.
@@ -83,12 +86,21 @@ func (h *host) enter(m *alpinevm.Machine) (leave func(), err error) {
 	}, nil
 }
 
-// lost is the end of a run: an error if output of the program has not arrived.
+// lost is the end of a run: an error if output of the program, or the trace, has
+// not arrived.
 func (h *host) lost(err error) error {
-	if code := exitCode(0); h.tty != nil || err != nil && !errors.As(err, &code) {
+	if code := exitCode(0); err != nil && !errors.As(err, &code) {
 		return err
 	}
-	return cmp.Or(h.stdout.lost(), h.stderr.lost(), err)
+	for _, s := range []*stream{h.stdout, h.stderr, h.trace} {
+		if s == nil || h.tty != nil && s != h.trace {
+			continue // a terminal that is gone is no disk that is full
+		}
+		if e := s.lost(); e != nil {
+			return e
+		}
+	}
+	return err
 }
 
 // crlf writes for a terminal in raw mode.

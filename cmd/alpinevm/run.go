@@ -22,8 +22,7 @@ type runFlags struct {
 	appendLine, cmdline              string
 	kernelLog, quiet                 bool
 	timeout                          time.Duration
-	trace                            []string
-	traceLimit                       string
+	trace                            traceFlags
 	init, sigProxy                   bool
 	debugExit                        uint16
 	debugConsole                     bool
@@ -143,8 +142,7 @@ func newRun() *cobra.Command {
 	fl.BoolVar(&f.sigProxy, "sig-proxy", true, "pass signals on to the command; else SIGINT, SIGTERM and SIGHUP end the guest")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing of our own but errors")
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the guest after this `TIME` (90s, 5m), with exit code 124")
-	fl.StringSliceVar(&f.trace, "trace", nil, "report to standard error: exceptions, interrupts, io, post, 9p, code (`KINDS`, comma-separated)")
-	fl.StringVar(&f.traceLimit, "trace-limit", "64M", "end the trace, but not the guest, after `SIZE`; 0: never")
+	f.trace.add(fl)
 	fl.BoolVar(&f.init, "init", false, "run the root's own /sbin/init, with a login on the terminal")
 	fl.Uint16Var(&f.debugExit, "debug-exit", 0, "end the machine with the value that is written to this `PORT`")
 	fl.BoolVar(&f.debugConsole, "debug-console", false, "show on standard error what is written to ports E9h and 402h")

@@ -49,6 +49,9 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if err != nil {
 		return f.explain(err)
 	}
+	if host.trace, err = f.trace.create(); err != nil {
+		return failed(err, closeAll())
+	}
 	busy := false // the host's files are still being called
 	defer func() {
 		if !busy {

@@ -12,6 +12,7 @@ import (
 type stream struct {
 	f    *os.File
 	name string
+	what string // is lost where it does not arrive
 
 	mu  sync.Mutex
 	err error // the first one, but for a reader that had enough
@@ -41,5 +42,5 @@ func (o *stream) lost() error {
 	if errors.As(err, &p) {
 		err = p.Err
 	}
-	return fmt.Errorf("%s: %w; output of the command is lost", o.name, err)
+	return fmt.Errorf("%s: %w; %s is lost", o.name, err, o.what)
 }

@@ -28,7 +28,7 @@ func TestLostOutput(t *testing.T) {
 		{full, "standard output: no space left on device; output of the command is lost"},
 		{w, ""},
 	} {
-		s := &stream{f: tt.f, name: "standard output"}
+		s := &stream{f: tt.f, name: "standard output", what: "output of the command"}
 		for range 2 {
 			if _, err := io.WriteString(s, "x"); err == nil {
 				t.Errorf("%s takes output", tt.f.Name())

@@ -49,11 +49,12 @@ type Config struct {
 	// DebugExit, where not 0, is a port that ends the machine with the
 	// value written to it.
 	DebugExit uint16
-	// Trace says what to report to TraceTo, TraceLimit how many bytes at most;
-	// 0: there is no limit.
-	Trace      Trace
-	TraceTo    io.Writer
-	TraceLimit int64
+	// Trace says what to report to TraceTo, TraceFilter where, TraceLimit how
+	// many bytes at most; 0: there is no limit.
+	Trace       Trace
+	TraceFilter TraceFilter
+	TraceTo     io.Writer
+	TraceLimit  int64
 
 	Hooks Hooks
 }
@@ -199,7 +200,7 @@ func (b *Board) assemble() error {
 		return err
 	}
 	if b.cfg.Trace != 0 && b.cfg.TraceTo != nil {
-		b.trace = newTracer(b.cfg.Trace, newOutlet(b.cfg.TraceTo, b.Kick), b.cfg.TraceLimit, b.Instructions)
+		b.trace = newTracer(&b.cfg, b.Kick, b.Instructions)
 		b.trace.install(b.cpu, b.bus)
 	}
 	if b.cfg.Console != nil {

@@ -27,6 +27,7 @@ const (
 // goroutine.
 type tracer struct {
 	what  Trace
+	where TraceFilter
 	out   *outlet
 	count func() uint64 // of instructions, with which each line begins
 	// running: the guest makes the port accesses, not the firmware that we
@@ -40,25 +41,37 @@ type tracer struct {
 	seen bool   // there was one
 }
 
-// newTracer makes one that ends with a line about it when more than limit bytes
-// would be written; 0: none does.
-func newTracer(what Trace, out *outlet, limit int64, count func() uint64) *tracer {
-	return &tracer{what: what, out: out, count: count, left: limit, limited: limit > 0}
+// newTracer makes the one that cfg asks for, which ends with a line about it when
+// more than cfg.TraceLimit bytes would be written.
+func newTracer(cfg *Config, kick func(func()), count func() uint64) *tracer {
+	return &tracer{
+		what: cfg.Trace, where: cfg.TraceFilter, out: newOutlet(cfg.TraceTo, kick), count: count,
+		left: cfg.TraceLimit, limited: cfg.TraceLimit > 0,
+	}
 }
 
 // install has what is traced reported.
 func (t *tracer) install(c *cpu.CPU, ports *devices.Bus) {
 	if t.what&(TraceExceptions|TraceInterrupts) != 0 {
-		c.OnFault(t.fault)
+		c.OnFault(func(c *cpu.CPU, f *cpu.Fault) {
+			if t.where.here(c) {
+				t.fault(c, f)
+			}
+		})
 	}
 	if t.what&(TraceIO|TracePOST) != 0 {
-		ports.Trace = t.port
+		ports.Trace = func(a devices.Access) {
+			if t.running && t.where.here(c) {
+				t.port(a)
+			}
+		}
 	}
 }
 
-// printf writes a line. Behind the limit nothing is traced any more.
+// printf writes a line, if now is a time to. Behind the limit nothing is traced
+// any more.
 func (t *tracer) printf(format string, args ...any) {
-	if t.what == 0 {
+	if t.what == 0 || !t.where.during(t.count()) {
 		return
 	}
 	line := fmt.Appendf(nil, "%12d "+format+"\n", append([]any{t.count()}, args...)...)
@@ -109,9 +122,6 @@ func (t *tracer) fault(c *cpu.CPU, f *cpu.Fault) {
 }
 
 func (t *tracer) port(a devices.Access) {
-	if !t.running {
-		return
-	}
 	post := a.Write && (a.Port == portPOST || a.Port == portPOST2)
 	if post && t.what&TracePOST != 0 {
 		t.printf("post %02x, port %xh", a.Value&0xff, a.Port)
@@ -137,6 +147,9 @@ func (t *tracer) instruction(c *cpu.CPU) {
 		return
 	}
 	t.last, t.seen = lin, true
+	if !t.where.here(c) {
+		return
+	}
 	mode := 16
 	if cs.Attr&cpu.AttrDB != 0 && c.CR0&1 != 0 && c.Flags&x86.FlagVM == 0 {
 		mode = 32
@@ -160,6 +173,9 @@ func (b *Board) traced(n int) cpu.Exit {
 	defer func() { t.running = false }()
 	if t.what&TraceCode == 0 {
 		return b.cpu.Run(n)
+	}
+	if silent := t.where.silent(b.cpu.Retired); silent > 0 {
+		return b.cpu.Run(int(min(uint64(n), silent)))
 	}
 	exit := cpu.Exit{Reason: cpu.Budget}
 	b.yielded = false
