@@ -3,6 +3,11 @@
 // terminal and commands that a guest works with. It needs no cgo, no KVM, no
 // root and no other program.
 //
+// Where to start: package launch makes a guest of the name of an image and gives a
+// [VM], on which VM.Command is what exec.Command is on the host; package vmtest gives
+// one to a test. This package is below: a machine of a kernel and a root file system
+// that the program has itself, run by [Start] on a goroutine of its own, or by hand.
+//
 //	m, err := alpinevm.New(alpinevm.Config{
 //		Boot:    alpinevm.Boot{Kernel: vmlinuz, Modules: modules},
 //		Session: &alpinevm.Session{Root: root, Args: []string{"uname", "-a"}},

@@ -2,6 +2,8 @@ module alpinevm
 
 go 1.26.3
 
+toolchain go1.26.11
+
 require (
 	github.com/creack/pty v1.1.24
 	github.com/docker/go-units v0.5.0

@@ -49,6 +49,7 @@ var layers = []row{
 	{"", []string{"cpu", "cpu/mem", "cpu/jit/...", "internal/board", "internal/linux", "internal/snapshot", "internal/printable", "devices/virtio", "kernel", "fs9p/...", "net/usernet"}},
 	{"internal/imageconfig", []string{"", "fs9p", "kernel"}},
 	{"launch", []string{"", "internal/imageconfig", "internal/tarball", "fs9p/...", "kernel/...", "net/usernet"}},
+	{"vmtest", []string{"launch"}},
 	{"internal/machines", []string{"launch", "fs9p/..."}},
 	{"internal/confine", nil},
 	{"cmd/...", []string{"", "launch", "internal/confine", "internal/machines", "internal/printable", "fs9p/...", "kernel/...", "net/usernet", "bench"}},
@@ -68,7 +69,7 @@ var testOnly = []string{
 }
 
 // testsOnly are the packages that are there for tests, which alone may import them.
-var testsOnly = []string{"cpu/cputest", "fs9p/fstest", "internal/guesttest/...", "internal/apktest", "internal/baretest", "internal/statetest"}
+var testsOnly = []string{"cpu/cputest", "fs9p/fstest", "internal/guesttest/...", "internal/apktest", "internal/baretest", "internal/statetest", "vmtest"}
 
 // What the standard library has, by what it touches.
 var (

@@ -68,7 +68,7 @@ func Run(t *testing.T, newFS func(t *testing.T) fs9p.FS, without ...Feature) {
 		d := c.Dir()
 		c.furnish(d, without)
 		c.Close()
-		runReadOnly(t, fs)
+		RunReadOnly(t, fs)
 	})
 	t.Run("msize", func(t *testing.T) {
 		c := Dial(t, fs9p.Config{FS: newFS(t), Msize: 8192})
@@ -86,8 +86,10 @@ func Run(t *testing.T, newFS func(t *testing.T) fs9p.FS, without ...Feature) {
 	})
 }
 
-// runReadOnly checks what a read-only server lets through; d0 is furnished.
-func runReadOnly(t *testing.T, fs fs9p.FS) {
+// RunReadOnly checks what a read-only server lets through. fs has t0/file, which
+// holds "hello".
+func RunReadOnly(t *testing.T, fs fs9p.FS) {
+	t.Helper()
 	c := Dial(t, fs9p.Config{FS: fs, ReadOnly: true})
 	d := c.At(c.Root, "t0")
 	f := c.At(d, "file")
