@@ -83,6 +83,9 @@ type Boot struct {
 	Modules fs9p.FS
 	// Cache keeps unpacked kernels; nil: unpacked each time.
 	Cache kernel.Cache
+	// Warm keeps booted kernels; nil: each machine boots. A deterministic machine,
+	// and one that shows its kernel's log or a trace, boots in any case.
+	Warm Warm
 	// Initrd is the initial root file system of a machine without a session,
 	// which has its own. ModuleFiles are given to a multiboot kernel.
 	Initrd      []byte
@@ -183,11 +186,16 @@ func New(cfg Config) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.start(); err != nil {
-		m.Close()
-		return nil, err
+	err = m.start()
+	if err == nil {
+		return m, nil
 	}
-	return m, nil
+	m.Close()
+	if errors.Is(err, errWarm) {
+		cfg.Boot.Warm = nil
+		return New(cfg)
+	}
+	return nil, err
 }
 
 // check refuses what cannot be, or cannot be together.

@@ -137,11 +137,21 @@ func (m *Machine) plug() error {
 
 // start boots the machine.
 func (m *Machine) start() error {
-	if m.session != nil {
+	if s := m.session; s != nil {
+		var setup []kernel.GuestFile
 		var err error
-		if m.image.Initrd, err = m.session.initramfs(); err != nil {
+		if m.image.Initrd, setup, err = s.initramfs(); err != nil {
 			return err
 		}
+		if m.cfg.warms() {
+			s.setup = setup
+			if awake, err := m.wake(); awake || err != nil {
+				return err
+			}
+		} else {
+			s.begin.Fire()
+		}
+		s.makeSetup(setup)
 	}
 	m.listens(m.alwaysListens())
 	err := m.board.Boot(m.image)

@@ -1,7 +1,6 @@
 package alpinevm
 
 import (
-	"crypto/rand"
 	"io"
 	"time"
 
@@ -92,12 +91,7 @@ func (s *session) renewed(record []byte) {
 		return
 	}
 	s.renewal = nil
-	date := s.m.board.Date()
-	r := kernel.Renew{Seconds: date.Unix(), Nanoseconds: int64(date.Nanosecond()), Hostname: s.m.cfg.Hostname, Seed: make([]byte, 64)}
-	rand.Read(r.Seed)
-	if n := s.m.cfg.Network; n != nil && n.MAC != [6]byte{} {
-		r.MAC = &n.MAC
-	}
+	r := s.renewalNow()
 	s.control.Static(kernel.CtlRenew+"/"+kernel.JobRun, 0o500, r.Image())
 	s.control.Sink(kernel.CtlRenew+"/"+kernel.JobEnd, 0o200, func([]byte) error {
 		g.late.Stop()

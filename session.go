@@ -35,6 +35,8 @@ type session struct {
 	modules  *linux.Modules // nil: the drivers are built in
 	jobs     jobs
 	renewal  *gate // is opened when the guest knows that it is a copy
+	begin    *ctl.Signal
+	setup    []kernel.GuestFile // what the guest adds to its initial root
 }
 
 // newSession adds the devices of a session.
@@ -63,8 +65,8 @@ func (s *session) openModules() error {
 	return s.m.serve(linux.ModulesTag, fs9p.Config{FS: s.modules.FS, Msize: linux.DataMsize, ReadOnly: true})
 }
 
-// initramfs makes the session's initial root file system.
-func (s *session) initramfs() ([]byte, error) {
+// initramfs makes the session's initial root file system, and what the guest adds.
+func (s *session) initramfs() (archive []byte, setup []kernel.GuestFile, err error) {
 	cfg, config := &s.m.cfg, s.m.cfg.Session
 	l := linux.Session{
 		Root: config.Root, Busybox: config.Busybox, Spare: cfg.Memory - MinMemory, Init: config.Init, Idle: config.Idle,
@@ -80,12 +82,12 @@ func (s *session) initramfs() ([]byte, error) {
 	for _, v := range cfg.Volumes {
 		l.Volumes = append(l.Volumes, linux.Volume(v))
 	}
-	initrd, err := l.Initramfs()
+	archive, setup, err = l.Initramfs()
 	var field *linux.FieldError
 	if errors.As(err, &field) {
-		return nil, (*ConfigError)(field)
+		err = (*ConfigError)(field)
 	}
-	return initrd, err
+	return archive, setup, err
 }
 
 // same says that two writers are one.
@@ -111,6 +113,7 @@ func (s *session) makeControl() *ctl.FS {
 		return nil
 	})
 	s.failure = c.Note(kernel.CtlError, 0o200)
+	s.begin = c.Signal(kernel.CtlBegin, 0o400, kernel.BeginNow)
 	s.shutdown = c.Signal(kernel.CtlShutdown, 0o400, kernel.ShutdownRequest)
 	s.shutdown.Asked = func() {
 		if !s.up { // else a restored guest asks again

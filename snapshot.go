@@ -249,11 +249,7 @@ func (s *Snapshot) revive(m *Machine) error {
 	if err := sameDevices(m.board.Devices(), s.header.Devices); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	var tags []string
-	for _, srv := range m.servers {
-		tags = append(tags, srv.tag)
-	}
-	state, err := s.state(tags)
+	state, err := s.state(m.tags())
 	if err != nil {
 		return err
 	}
@@ -274,6 +270,14 @@ func (s *Snapshot) revive(m *Machine) error {
 		m.board.Resize(t.Cols, t.Rows)
 	}
 	return nil
+}
+
+// tags are the mount tags of the 9P devices.
+func (m *Machine) tags() (list []string) {
+	for _, srv := range m.servers {
+		list = append(list, srv.tag)
+	}
+	return list
 }
 
 // sameDevices names the first device in which a machine differs from what it was.

@@ -7,6 +7,7 @@ import (
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/ctl"
 	"alpinevm/internal/board"
+	"alpinevm/kernel"
 	"alpinevm/net/usernet"
 )
 
@@ -37,6 +38,7 @@ type sessionState struct {
 	Status     int
 	Jobs       []jobState
 	NextFile   uint64 // the number of the next file of Control
+	Setup      []kernel.GuestFile
 	Control    ctl.State
 }
 
@@ -100,7 +102,7 @@ func (m *Machine) restore(s *state) error {
 }
 
 func (s *session) save() sessionState {
-	return sessionState{s.up, s.exited, s.status, s.jobs.save(), s.control.Number(), s.control.Save()}
+	return sessionState{s.up, s.exited, s.status, s.jobs.save(), s.control.Number(), s.setup, s.control.Save()}
 }
 
 func (s *session) restore(old *sessionState) error {
@@ -108,9 +110,10 @@ func (s *session) restore(old *sessionState) error {
 		s.begin()
 	}
 	s.m.listens(old.Up)
+	s.makeSetup(old.Setup)
 	if err := s.jobs.restore(old.Jobs); err != nil {
 		return err
 	}
-	s.control.NumberFrom(old.NextFile)
+	s.control.NumberFrom(max(s.control.Number(), old.NextFile))
 	return s.control.Restore(old.Control)
 }

@@ -39,11 +39,10 @@ const (
 	terminals = "hvc0 ttyS0"
 )
 
-// Build makes the archive, a cpio file in the newc form. root is the guest's root file system, in which the symbolic links in names
-// are followed; nil: there are none.
-func (r *Initramfs) Build(root fs.FS) ([]byte, error) {
-	if err := r.validate(); err != nil {
-		return nil, fmt.Errorf("initramfs: %w", err)
+// Build makes the archive, a cpio file in the newc form. It depends on the tools, the modules and CtlMsize alone; Setup has the rest.
+func (r *Initramfs) Build() ([]byte, error) {
+	if len(r.Tools.Busybox) == 0 {
+		return nil, fmt.Errorf("initramfs: %w: none is given", ErrTools)
 	}
 	var c CPIO
 	for _, dir := range []string{"/proc", "/ctl", "/etc", "/dev", "/tmp", sysroot} {
@@ -72,26 +71,41 @@ func (r *Initramfs) Build(root fs.FS) ([]byte, error) {
 		c.Symlink("/links/"+l[0], l[1])
 	}
 	r.addModules(&c)
-	r.addMounts(&c, root)
-	for i, f := range r.Files {
-		c.File(fmt.Sprint(replaced, "/", i), f.Mode, f.Data)
-	}
-	c.File("/config", 0o644, []byte(r.config()))
+	c.File("/boot", 0o644, []byte(r.boot()))
 	c.File("/serve", 0o755, serve())
-	if r.Init {
-		for _, tty := range strings.Fields(terminals) {
-			c.File("/inittab."+tty, 0o644, []byte(inittab(r.Inittab, tty, r.Term)))
-		}
-		c.File("/autologin", 0o755, []byte(autologin))
-	} else {
-		c.File("/program", 0o755, []byte(program))
+	return c.Bytes()
+}
+
+// Setup gives what the guest finds in the folder CtlSetup of the control file system, and puts into its initial root: files by their
+// absolute names there. root is the guest's root file system, in which the symbolic links in names are followed; nil: there are none.
+func (r *Initramfs) Setup(root fs.FS) ([]GuestFile, error) {
+	if err := r.validate(); err != nil {
+		return nil, fmt.Errorf("initramfs: %w", err)
+	}
+	list := []GuestFile{{"/config", 0o644, []byte(r.config())}, {"/mounts", 0o644, []byte(r.mounts(root))}}
+	for i, f := range r.Files {
+		list = append(list, GuestFile{fmt.Sprint(replaced, "/", i), f.Mode, f.Data})
+	}
+	if !r.Init {
 		enter := idle
 		if !r.Idle {
 			enter = func() []byte { return r.Program.enter(r.workDir(root)) }
 		}
-		c.File("/enter", 0o755, enter())
+		return append(list, GuestFile{"/program", 0o755, []byte(program)}, GuestFile{"/enter", 0o755, enter()}), nil
 	}
-	return c.Bytes()
+	for _, tty := range strings.Fields(terminals) {
+		list = append(list, GuestFile{"/inittab." + tty, 0o644, []byte(inittab(r.Inittab, tty, r.Term))})
+	}
+	return append(list, GuestFile{"/autologin", 0o755, []byte(autologin)}), nil
+}
+
+// boot is the shell script with the variables that guest/init needs before it has the others.
+func (r *Initramfs) boot() string {
+	var modules []string
+	for _, m := range r.Modules {
+		modules = append(modules, m.Name)
+	}
+	return fmt.Sprintf("MODULES=%s\nCTL=%s\n", quote(strings.Join(modules, " ")), quote(fstabField(Options9P(r.CtlMsize, "none"))))
 }
 
 var hostnamePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$`)
@@ -101,9 +115,6 @@ func ValidHostname(name string) bool { return hostnamePattern.MatchString(name) 
 
 // validate refuses what the scripts cannot express.
 func (r *Initramfs) validate() error {
-	if len(r.Tools.Busybox) == 0 {
-		return fmt.Errorf("%w: none is given", ErrTools)
-	}
 	if !ValidHostname(r.Hostname) {
 		return fmt.Errorf("bad host name %q", r.Hostname)
 	}
@@ -164,16 +175,12 @@ func dirtyLimits(n int64) string {
 // config is the shell script with the variables that guest/init names.
 func (r *Initramfs) config() string {
 	var b strings.Builder
-	var modules []string
-	for _, m := range r.Modules {
-		modules = append(modules, m.Name)
-	}
 	n := Network{}
 	if r.Network != nil {
 		n = *r.Network
 	}
 	for _, v := range [...][2]string{
-		{"MODULES", strings.Join(modules, " ")}, {"HOSTNAME", r.Hostname},
+		{"HOSTNAME", r.Hostname},
 		{"ADDRESS", n.Address}, {"NETMASK", n.Netmask}, {"GATEWAY", n.Gateway},
 		{"TTY", flag(r.TTY)}, {"INIT", flag(r.Init)}, {"MERGED", flag(r.Merged)}, {"DIRTY", dirtyLimits(r.Dirty)},
 	} {
@@ -215,9 +222,9 @@ func inRoot(root fs.FS, name string) string {
 	return path.Join(sysroot, name)
 }
 
-// addMounts adds the script /mounts. One call of mount does a whole table, so a target that an earlier mount of the same table would
+// mounts is the script /mounts. One call of mount does a whole table, so a target that an earlier mount of the same table would
 // hide begins a new one, for which it is made then.
-func (r *Initramfs) addMounts(c *CPIO, root fs.FS) {
+func (r *Initramfs) mounts(root fs.FS) string {
 	var script strings.Builder
 	var table, folders, files []string
 	var targets []string // of this table
@@ -255,12 +262,8 @@ func (r *Initramfs) addMounts(c *CPIO, root fs.FS) {
 			folders = append(folders, quote(target))
 		}
 	}
-	add("proc", "/proc", "proc", "", false)
-	add("dev", "/dev", "devtmpfs", "", false)
-	add(CtlTag, "/ctl", "9p", Options9P(r.CtlMsize, "none"), false)
 	add(r.Root.Source, sysroot, r.Root.Type, r.Root.Options, false)
 	end()
-	script.WriteString("cp -a /links/* /dev\n")
 	for i, m := range r.Mounts {
 		target := inRoot(root, m.Target)
 		if m.File == "" {
@@ -285,7 +288,7 @@ func (r *Initramfs) addMounts(c *CPIO, root fs.FS) {
 	if r.Init {
 		script.WriteString("files " + path.Join(sysroot, "/etc/inittab") + "\n")
 	}
-	c.File("/mounts", 0o644, []byte(script.String()))
+	return script.String()
 }
 
 // program is the script that becomes the session's program: in its own mount namespace the real root becomes the root.

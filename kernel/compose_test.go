@@ -23,14 +23,21 @@ func testInitramfs() *Initramfs {
 	}
 }
 
-// build makes the archive and reads it.
+// build gives what is in the guest's initial root, from the archive and from the host.
 func build(t *testing.T, r *Initramfs, root fs.FS) map[string]cpioEntry {
 	t.Helper()
-	b, err := r.Build(root)
+	b, err := r.Build()
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, entries := readCPIO(t, b)
+	setup, err := r.Setup(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range setup {
+		entries[strings.TrimPrefix(f.Name, "/")] = cpioEntry{mode: 0o100000 | uint64(f.Mode), data: string(f.Data)}
+	}
 	return entries
 }
 
@@ -49,7 +56,7 @@ func TestBuild(t *testing.T) {
 	if dep := e["lib/modules/6.6.1/modules.dep"].data; dep != "kernel/a.ko:\nkernel/b.ko: kernel/a.ko kernel/x.ko\n" {
 		t.Errorf("modules.dep %q", dep)
 	}
-	if c := e["config"].data; !strings.Contains(c, "MODULES='a b'\n") || !strings.Contains(c, "HOSTNAME='vm'\n") || !strings.Contains(c, "TTY='0'\n") {
+	if c := e["config"].data; !strings.Contains(e["boot"].data, "MODULES='a b'\n") || !strings.Contains(c, "HOSTNAME='vm'\n") || !strings.Contains(c, "TTY='0'\n") {
 		t.Errorf("config %q", c)
 	}
 	if c := e["config"].data; !strings.Contains(c, "DIRTY=''\n") {
@@ -60,9 +67,11 @@ func TestBuild(t *testing.T) {
 	if c := build(t, r, nil)["config"].data; !strings.Contains(c, "DIRTY='104857600 131072000'\n") {
 		t.Errorf("config %q", c)
 	}
-	b1, _ := testInitramfs().Build(nil)
-	if b2, _ := testInitramfs().Build(nil); !bytes.Equal(b1, b2) {
-		t.Error("equal descriptions give different archives")
+	b1, _ := testInitramfs().Build()
+	other := testInitramfs()
+	other.Program, other.Hostname, other.TTY, other.Mounts = Program{Args: []string{"other"}}, "other", true, nil
+	if b2, _ := other.Build(); !bytes.Equal(b1, b2) {
+		t.Error("what the archive should not depend on gives another one")
 	}
 }
 
@@ -82,12 +91,8 @@ func TestMountScript(t *testing.T) {
 	r.Files = []GuestFile{{Name: "/etc/resolv.conf", Data: []byte("nameserver\n")}}
 	r.Program.Dir = "/home/other/../other"
 	e := build(t, r, root)
-	want := `folders '/proc' '/dev' '/ctl' '/sysroot'
-mounts 'proc /proc proc defaults 0 0
-dev /dev devtmpfs defaults 0 0
-ctl /ctl 9p trans=virtio,version=9p2000.L,msize=131072,cache=none 0 0
-root /sysroot 9p trans=virtio,version=9p2000.L,msize=512000,cache=loose 0 0'
-cp -a /links/* /dev
+	want := `folders '/sysroot'
+mounts 'root /sysroot 9p trans=virtio,version=9p2000.L,msize=512000,cache=loose 0 0'
 folders '/sysroot/run'
 mounts 'run /sysroot/run tmpfs defaults 0 0'
 folders '/sysroot/run/my data' '/volumes/2'
@@ -117,7 +122,7 @@ func TestScripts(t *testing.T) {
 		t.Skip("there is no sh")
 	}
 	e := build(t, testInitramfs(), nil)
-	for _, name := range []string{"init", "session", "end", "down", "survivors", "sbin/modprobe", "program", "mounts", "config"} {
+	for _, name := range []string{"init", "session", "end", "down", "survivors", "sbin/modprobe", "program", "mounts", "config", "boot"} {
 		cmd := exec.Command(sh, "-n")
 		cmd.Stdin = strings.NewReader(e[name].data)
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -140,13 +145,14 @@ func TestBuildRefuses(t *testing.T) {
 	} {
 		r := testInitramfs()
 		change(r)
-		if _, err := r.Build(nil); err == nil {
+		_, err := r.Build()
+		if _, e := r.Setup(nil); err == nil && e == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
 	r := testInitramfs()
 	r.Tools = Tools{}
-	if _, err := r.Build(nil); !errors.Is(err, ErrTools) {
+	if _, err := r.Build(); !errors.Is(err, ErrTools) {
 		t.Error(err)
 	}
 }

@@ -13,6 +13,12 @@ const (
 	CtlExit = "exit"
 	// CtlError is written when there can be no session: a line that says why. The guest then switches the machine off.
 	CtlError = "error"
+	// CtlBegin is read from when the guest has its modules and the control file system, byte by byte. The first read blocks until the host
+	// has the guest go on; the file then says BeginNow. The folder CtlSetup then has what Initramfs.Setup gives, and CtlRenewal, a program
+	// that the guest executes (Renew).
+	CtlBegin   = "begin"
+	CtlSetup   = "setup"
+	CtlRenewal = CtlSetup + "/renew"
 	// CtlShutdown is read from when the guest is up, byte by byte. The first read blocks until the host wants the guest to end; the file
 	// then says ShutdownRequest, and its size is always the length of that. The read is abandoned when the session ends otherwise. An
 	// image's own init may want the process that reads to end: its reads are answered by nothing every few seconds, and made again.
@@ -33,6 +39,7 @@ const (
 
 const (
 	ShutdownRequest = "poweroff\n" // content of CtlShutdown
+	BeginNow        = "now\n"      // content of CtlBegin
 	CtlNextSize     = 9            // size of CtlStdinNext in bytes
 	CtlSignalSize   = 3            // size of CtlSignal in bytes
 )

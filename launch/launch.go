@@ -43,6 +43,10 @@ type Spec struct {
 	ModuleFiles                                []string // "FILE[ ARGS]"
 	Volumes                                    []Volume
 
+	// Warm has the machine go on from a kernel that has booted before, which is kept
+	// in the user's cache folder, where Boot.Warm says that it may.
+	Warm bool
+
 	// Pull says when to ask the registry and the mirror; empty is Missing.
 	Pull     store.Policy
 	Fetching Fetching
@@ -125,7 +129,7 @@ func (s *Spec) Open(ctx context.Context) (cfg *alpinevm.Config, closeAll func() 
 	// The order matters: the image says what the session leaves open, the
 	// resolver's files go into the root, and the root's release of Alpine
 	// decides on the kernel.
-	for _, step := range []func(context.Context) error{o.files, o.root, o.modules, o.volumes, o.networkFiles, o.boots} {
+	for _, step := range []func(context.Context) error{o.files, o.root, o.modules, o.volumes, o.networkFiles, o.boots, o.warmUp} {
 		if err := step(ctx); err != nil {
 			return nil, nil, errors.Join(err, o.close())
 		}

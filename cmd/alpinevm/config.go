@@ -39,6 +39,7 @@ func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 	if f.machine != nil {
 		s.Kept = f.machine
 	}
+	s.Warm = !f.cold && !f.kernelLog && len(f.trace) == 0
 	if f.kernelLog {
 		s.Config.Boot.Append = strings.TrimSpace("loglevel=7 " + f.appendLine)
 	}

@@ -183,7 +183,7 @@ func newRmi() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var result error
+			result := launch.ForgetWarm() // they are made again
 			for _, name := range args {
 				if err := remove(c.Context(), c.OutOrStdout(), s, name, force); err != nil {
 					say(os.Stderr, "%s", err)

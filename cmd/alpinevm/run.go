@@ -27,7 +27,7 @@ type runFlags struct {
 	debugExit                        uint16
 	debugConsole                     bool
 	engine                           string
-	deterministic                    bool
+	deterministic, cold              bool
 	noConfine                        bool
 	hostMemory                       string
 	network                          networkFlags
@@ -150,6 +150,7 @@ func newRun() *cobra.Command {
 	fl.StringVar(&f.hostMemory, "host-memory", "6G", "switch the guest off when we take more than `SIZE` of the host's memory beside the guest's, or nine tenths of all that the host has")
 	fl.BoolVar(&f.noConfine, "no-confine", false, "do without what confines us on Linux while the guest runs: Landlock, a filter of system calls, no core files")
 	fl.BoolVar(&f.deterministic, "deterministic", false, "derive time from the instruction count: two runs are the same")
+	fl.BoolVar(&f.cold, "cold", false, "boot the kernel anew, and not from where it has come to in an earlier run; so do --deterministic, --kernel-log and --trace")
 	f.network.add(fl)
 	f.image.add(fl)
 	f.alpine.add(fl)

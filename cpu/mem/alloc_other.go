@@ -11,4 +11,6 @@ func allocate(n int, from *mapping) ([]byte, func(), error) {
 	return make([]byte, n), nil, nil
 }
 
+func overlay([]byte, *mapping) error { return errors.ErrUnsupported }
+
 func fileBank(uintptr, int64, int) (bank, error) { return nil, errors.ErrUnsupported }

@@ -20,13 +20,19 @@ func allocate(n int, from *mapping) ([]byte, func(), error) {
 	if from == nil {
 		return b, free, nil
 	}
-	// SAFETY: the range lies inside b, which is ours, and nobody has used it yet.
-	at := unsafe.Pointer(unsafe.SliceData(b))
-	if _, err := unix.MmapPtr(from.fd, from.off, at, uintptr(from.n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED); err != nil {
+	if err := overlay(b, from); err != nil {
 		free()
 		return nil, nil, err
 	}
 	return b, free, nil
+}
+
+// overlay puts a private copy of a file's part in the place of what b begins with.
+func overlay(b []byte, from *mapping) error {
+	// SAFETY: the range lies inside b, which allocate has mapped, and stays mapped.
+	at := unsafe.Pointer(unsafe.SliceData(b[:from.n]))
+	_, err := unix.MmapPtr(from.fd, from.off, at, uintptr(from.n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
+	return err
 }
 
 // file is a bank in a file of the host.

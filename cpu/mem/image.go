@@ -119,15 +119,30 @@ func (i *Image) Thaw() (*Memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := i.bank.view(int(i.size))
-	if err != nil {
+	if err := m.Adopt(i); err != nil {
 		m.Close()
 		return nil, err
+	}
+	return m, nil
+}
+
+// Adopt makes RAM that nobody has used yet what an image of its size holds.
+func (m *Memory) Adopt(i *Image) error {
+	if i.size != m.size {
+		return fmt.Errorf("mem: an image of %d MiB, and RAM of %d MiB", i.size>>20, m.size>>20)
+	}
+	if p := i.bank.part(); p != nil {
+		m.backed = true
+		return overlay(m.arena, p)
+	}
+	b, err := i.bank.view(int(i.size))
+	if err != nil {
+		return err
 	}
 	for first, data := range runs(b, i.may) {
 		copy(m.arena[first<<pageShift:], data)
 	}
-	return m, nil
+	return nil
 }
 
 // Close gives the image back to the host.

@@ -71,6 +71,14 @@ func (fs *FS) Static(name string, mode uint32, data []byte) {
 	n.open = func(uint32) (fs9p.File, error) { return static(data), nil }
 }
 
+// Made adds a file whose content f makes, always size bytes of it, on the machine
+// goroutine whenever the file is opened.
+func (fs *FS) Made(name string, mode uint32, size int, f func() []byte) {
+	n := fs.add(name, mode)
+	n.size = uint64(size)
+	n.open = func(uint32) (fs9p.File, error) { return static(f()), nil }
+}
+
 // Sink adds a file that calls f, on the machine goroutine, with what each
 // write holds. f's error is the writer's.
 func (fs *FS) Sink(name string, mode uint32, f func(p []byte) error) {

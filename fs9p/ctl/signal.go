@@ -25,6 +25,9 @@ type Signal struct {
 	fired bool
 }
 
+// Fired tells whether Fire was called.
+func (s *Signal) Fired() bool { return s.fired }
+
 // Fire lets the file be read, from now on.
 func (s *Signal) Fire() {
 	s.fired = true

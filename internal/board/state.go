@@ -68,6 +68,10 @@ type RAM interface {
 // RAM gives the memory.
 func (b *Board) RAM() RAM { return b.mem }
 
+// Adopt makes the memory, which nothing has been loaded into yet, what an image
+// holds.
+func (b *Board) Adopt(ram *mem.Image) error { return b.mem.Adopt(ram) }
+
 // Freeze gives a copy of the memory, between two steps.
 func (b *Board) Freeze() (*mem.Image, error) { return b.mem.Freeze() }
 

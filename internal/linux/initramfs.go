@@ -35,40 +35,45 @@ type Session struct {
 // better not be written back, and a program should not wait for it.
 func dirtyLimit(spare int64) int64 { return min(max(spare/2, 0), 256<<20) }
 
-// Initramfs makes the session's initial root file system. A FieldError is about
-// a field of Session or of Program, or about "Hostname".
-func (s *Session) Initramfs() ([]byte, error) {
+// Initramfs makes the session's initial root file system, which is the same for all
+// that have the same tools, modules and devices, and what the guest adds to it
+// (kernel.CtlSetup). A FieldError is about a field of Session or of Program, or about
+// "Hostname".
+func (s *Session) Initramfs() (archive []byte, setup []kernel.GuestFile, err error) {
 	root := fs9p.IOFS(s.Root)
 	ram := &kernel.Initramfs{
 		Hostname: s.Program.Hostname, CtlMsize: CtlMsize, Dirty: dirtyLimit(s.Spare), TTY: s.TTY, Init: s.Init, Idle: s.Idle, Merged: s.Merged,
 		Root: kernel.Mount{Type: "9p", Source: RootTag, Options: options9P(CacheOwned)},
 	}
 	if !kernel.ValidHostname(ram.Hostname) {
-		return nil, &FieldError{"Hostname", errors.New("want up to 64 letters, digits, dots and hyphens")}
+		return nil, nil, &FieldError{"Hostname", errors.New("want up to 64 letters, digits, dots and hyphens")}
 	}
-	var err error
 	if ram.Tools, err = tools(root, s.Busybox); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if ram.Program, err = s.Program.In(root); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if s.Init {
 		if err := s.addInit(ram, root); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	ram.Mounts = kernel.StandardMounts()
 	ram.Network, ram.Files = s.Network, append(ram.Files, s.Files...)
 	if err := s.addModules(ram); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	mounts, seen, err := placeVolumes(root, s.Volumes)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ram.Mounts = append(ram.Mounts, mounts...)
-	return ram.Build(seen)
+	if setup, err = ram.Setup(seen); err != nil {
+		return nil, nil, err
+	}
+	archive, err = ram.Build()
+	return archive, setup, err
 }
 
 // addInit has the image's init run.

@@ -1,8 +1,6 @@
 package snapshot
 
-import (
-	"io"
-)
+import "io"
 
 // Sparse is a file that is written anywhere, as *os.File is; what is not written
 // is zero and takes no room.
@@ -14,7 +12,8 @@ type Sparse interface {
 // rawMemory is where memory lies in a raw file.
 const rawMemory = PageSize
 
-// WriteRaw writes a snapshot whose memory is raw to an empty file.
+// WriteRaw writes a snapshot whose memory is raw to an empty file. A file that has a
+// Sync method is synced; one whose writing was cut short is no snapshot.
 func WriteRaw(f Sparse, h Header, sections []Section, memory Memory) error {
 	h.Layout = Raw
 	var runs []run
@@ -30,16 +29,32 @@ func WriteRaw(f Sparse, h Header, sections []Section, memory Memory) error {
 	}
 	// The header comes behind the memory, since it has what is learnt of that.
 	at := rawMemory + h.Memory
-	if _, err := f.WriteAt(prelude(header, at, rawMemory), 0); err != nil {
-		return err
-	}
+	first := prelude(header, at, rawMemory)
 	for _, part := range append([][]byte{header}, parts(sections)...) {
 		if _, err := f.WriteAt(part, at); err != nil {
 			return err
 		}
 		at += int64(len(part))
 	}
-	return f.Truncate(at)
+	if err := f.Truncate(at); err != nil {
+		return err
+	}
+	// The mark comes last: without it a file is none.
+	if err := settle(f); err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(first, 0); err != nil {
+		return err
+	}
+	return settle(f)
+}
+
+// settle brings what was written to the disk, where there is one.
+func settle(f Sparse) error {
+	if disk, ok := f.(interface{ Sync() error }); ok {
+		return disk.Sync()
+	}
+	return nil
 }
 
 func parts(sections []Section) [][]byte {

@@ -1,0 +1,131 @@
+package alpinevm
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// shelf keeps booted kernels in memory.
+type shelf struct {
+	t               *testing.T
+	kept            map[string][]byte
+	damaged         bool // what is loaded is
+	stored, dropped int
+}
+
+func (s *shelf) Load(key string) *Snapshot {
+	b := s.kept[key]
+	if b == nil {
+		return nil
+	}
+	snap, err := OpenSnapshot(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if s.damaged {
+		snap.sections = snap.sections[1:]
+	}
+	return snap
+}
+
+func (s *shelf) Drop(string) { s.dropped++ }
+
+func (s *shelf) Store(key string, snap *Snapshot) {
+	var b bytes.Buffer
+	if err := snap.Write(&b); err != nil {
+		s.t.Error(err)
+	}
+	snap.Close()
+	s.kept[key] = b.Bytes()
+	s.stored++
+}
+
+// sights is a script that shows what a guest sees, but for what each run has of its
+// own: times, and who came first.
+const sights = `part() { echo "== $1"; }
+part uname; uname -srm; part cmdline; cat /proc/cmdline; part cpu; grep -v MHz /proc/cpuinfo | grep -v bogomips
+part id; id; hostname; pwd; env | sort; part mounts; cat /proc/mounts; part modules; cut -d' ' -f1,2,4 /proc/modules
+part devices; ls /dev /sys/bus/*/devices /sys/class; part interrupts; cut -c1-4,15- /proc/interrupts | cut -d: -f2 | grep -o '[a-zA-Z].*'
+part processes; for p in /proc/[0-9]*; do cat $p/comm; done 2>/dev/null | grep -v kworker | sort | uniq -c
+part memory; grep -E 'MemTotal|SwapTotal|Hugepagesize' /proc/meminfo
+part files; for f in /proc/1/fd/* /proc/self/fd/*; do readlink $f; done | grep -o '^[a-z/]*' | sort -u; part ip; ifconfig -a | grep -v packets | grep -v bytes
+part limits; cat /proc/self/limits; part sysctl; cat /proc/sys/vm/dirty_bytes /proc/sys/kernel/hostname /proc/sys/kernel/random/poolsize
+part log; dmesg | sed 's/^\[[^]]*\] *//'
+part end; exit 7`
+
+// volatile are addresses and other numbers that differ from one boot to the next.
+var volatile = regexp.MustCompile(`[0-9a-f]{8,}`)
+
+// TestWarm: a machine that goes on from a booted kernel shows its guest what one
+// that boots does, but for the time, with a fraction of the work; a kept kernel that
+// is of no use is dropped, and the machine boots.
+func TestWarm(t *testing.T) {
+	if testing.Short() {
+		t.Skip("boots guests")
+	}
+	kept := &shelf{t: t, kept: map[string][]byte{}}
+	run := func(script string, warm Warm) (*guest, uint64) {
+		cfg := guestConfig(t, "686-pae", script)
+		cfg.Deterministic, cfg.Memory, cfg.Boot.Warm = false, MinMemory, warm
+		g := &guest{t: t}
+		cfg.Session.Stdout, cfg.Session.Stderr = &g.stdout, &g.stderr
+		var err error
+		if g.Machine, err = New(cfg); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { g.Close() })
+		before := g.Instructions()
+		g.want(g.run(), Exited, 7)
+		return g, g.Instructions() - before
+	}
+	cold, whole := run(sights, nil)
+	first, _ := run(sights, kept)
+	warm, rest := run(sights, kept)
+	if kept.stored != 1 || len(kept.kept) != 1 || kept.dropped != 0 {
+		t.Fatalf("stored %d times, dropped %d times", kept.stored, kept.dropped)
+	}
+	// The log tells of how fast the host was: that of the boot which was kept has to
+	// be the same.
+	seen := func(g *guest) (all, log string) {
+		all, log, _ = strings.Cut(volatile.ReplaceAllString(g.stdout.String(), ""), "== log")
+		return all, log
+	}
+	all, _ := seen(cold)
+	firstAll, firstLog := seen(first)
+	warmAll, warmLog := seen(warm)
+	for _, x := range []struct{ name, got, want string }{
+		{"the first run", firstAll, all}, {"the warm run", warmAll, all}, {"the warm run's log", warmLog, firstLog},
+	} {
+		if x.got != x.want {
+			t.Errorf("%s: %s", x.name, firstDifference(x.got, x.want))
+		}
+	}
+	if rest > whole/2 {
+		t.Errorf("%d instructions, a cold boot takes %d", rest, whole)
+	}
+
+	const draw = `head -c 32 /dev/urandom | md5sum; cat /proc/sys/kernel/random/boot_id; date +%s; exit 7`
+	drawn := map[string]bool{}
+	for range 3 {
+		begun := time.Now()
+		g, _ := run(draw, kept)
+		got := lines(g.stdout.String())
+		if len(got) != 3 || drawn[got[0]] || drawn[got[1]] {
+			t.Fatalf("%q was drawn before, or some of it", got)
+		}
+		drawn[got[0]], drawn[got[1]] = true, true
+		if date, err := strconv.ParseInt(got[2], 10, 64); err != nil || date < begun.Unix()-1 || date > time.Now().Unix()+1 {
+			t.Errorf("the date is %s, and ours %d", got[2], time.Now().Unix())
+		}
+	}
+
+	kept.damaged = true
+	run("exit 7", kept)
+	if kept.dropped != 1 {
+		t.Errorf("what is damaged was dropped %d times", kept.dropped)
+	}
+}
