@@ -2,6 +2,7 @@ package alpinevm
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -79,6 +80,46 @@ func (m *Machine) Capture() (*Snapshot, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// CaptureRunning is Capture while another goroutine runs the machine, which stops
+// for as long as its memory takes to copy. It may be called from any other
+// goroutine.
+func (m *Machine) CaptureRunning(ctx context.Context) (*Snapshot, error) {
+	type captured struct {
+		s   *Snapshot
+		err error
+	}
+	done := make(chan captured, 1)
+	var try func()
+	try = func() {
+		if ctx.Err() != nil {
+			return // nobody waits
+		}
+		s, err := m.Capture()
+		if errors.Is(err, ErrNotQuiet) {
+			time.AfterFunc(50*time.Microsecond, func() { m.Kick(try) })
+			return
+		}
+		done <- captured{s, err}
+	}
+	m.Kick(try)
+	select {
+	case c := <-done:
+		return c.s, c.err
+	case <-ctx.Done():
+	}
+	// It may be there all the same, once the machine runs.
+	m.Kick(func() {
+		select {
+		case c := <-done:
+			if c.s != nil {
+				c.s.Close()
+			}
+		default:
+		}
+	})
+	return nil, context.Cause(ctx)
 }
 
 // Snapshot writes a snapshot of the machine to w, packed. It is to be called
@@ -371,6 +412,44 @@ func openMemory(f *snapshot.File, r io.ReaderAt) (*mem.Image, error) {
 		return nil, err
 	}
 	return image, nil
+}
+
+// SnapshotInfo says what a snapshot is of.
+type SnapshotInfo struct {
+	Program, Processor string
+	Memory             int64    // bytes of RAM
+	Devices            []string // by slot, from 1 on
+	Made               time.Time
+	Layout             string // of a file: raw or packed
+	Size               int64  // bytes on the disk that a file takes at most, without the memory that is zero
+}
+
+// Info says what the snapshot is of.
+func (s *Snapshot) Info() SnapshotInfo { return infoOf(&s.header) }
+
+func infoOf(h *snapshot.Header) SnapshotInfo {
+	return SnapshotInfo{Program: h.Program, Processor: h.Model, Memory: h.Memory, Devices: slices.Clone(h.Devices), Made: time.Unix(h.Made, 0), Layout: h.Layout}
+}
+
+// ReadSnapshotInfo reads what a file of size bytes says that it is of.
+func ReadSnapshotInfo(r io.ReaderAt, size int64) (SnapshotInfo, error) {
+	f, err := snapshot.Open(r, size)
+	if err != nil {
+		return SnapshotInfo{}, err
+	}
+	info := infoOf(&f.Header)
+	info.Size = f.Stored()
+	return info, nil
+}
+
+// CheckSnapshot reads a file of size bytes to its end, and says what is wrong with
+// it. OpenSnapshot does not look at memory that it maps.
+func CheckSnapshot(r io.ReaderAt, size int64) error {
+	f, err := snapshot.Open(r, size)
+	if err != nil {
+		return err
+	}
+	return f.Check()
 }
 
 // maxSnapshot bounds what Restore reads, in bytes.

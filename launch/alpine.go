@@ -198,6 +198,7 @@ func (o *opening) boots(ctx context.Context) error {
 		if err := o.addKernel(p); err != nil {
 			return fmt.Errorf("no kernel: %s: %w", p.FileName(), err)
 		}
+		o.kernelVersion = p.Version
 	}
 	if needBusybox {
 		if session.Busybox, err = busyboxFrom(ctx, packages, release, apk.Policy(policy)); err != nil {

@@ -123,7 +123,7 @@ func (o *opening) volumes(context.Context) error {
 		return cmp.Compare(strings.Count(a.Target, "/"), strings.Count(b.Target, "/"))
 	})
 	o.cfg.Volumes = list
-	return nil
+	return o.holdVolumes()
 }
 
 func (o *opening) volume(v Volume) (alpinevm.Volume, error) {

@@ -47,6 +47,11 @@ type Spec struct {
 	// in the user's cache folder, where Boot.Warm says that it may.
 	Warm bool
 
+	// From, where not nil, is what the machine goes on from: Config's Memory and
+	// Session, Image, Rootfs, Kernel, Modules and Busybox are what they were, and
+	// Volumes has to share what was shared.
+	From *alpinevm.Snapshot
+
 	// Pull says when to ask the registry and the mirror; empty is Missing.
 	Pull     store.Policy
 	Fetching Fetching
@@ -105,13 +110,19 @@ func fault(field, name string, err error) error {
 }
 
 // hasRoot tells whether there is a session on a root file system.
-func (s *Spec) hasRoot() bool { return s.Image != "" || s.Rootfs != "" || s.Kept != nil }
+func (s *Spec) hasRoot() bool {
+	return s.Image != "" || s.Rootfs != "" || s.Kept != nil || s.From != nil
+}
 
 // opening is a Spec on its way to a machine.
 type opening struct {
 	*Spec
 	cfg    alpinevm.Config
 	opened []io.Closer
+
+	was           *Origin // of From
+	img           found
+	kernelVersion string // of Alpine's package
 }
 
 // Open finds all that the Spec names and completes its Config. closeAll ends
@@ -129,7 +140,7 @@ func (s *Spec) Open(ctx context.Context) (cfg *alpinevm.Config, closeAll func() 
 	// The order matters: the image says what the session leaves open, the
 	// resolver's files go into the root, and the root's release of Alpine
 	// decides on the kernel.
-	for _, step := range []func(context.Context) error{o.files, o.root, o.modules, o.volumes, o.networkFiles, o.boots, o.warmUp} {
+	for _, step := range []func(context.Context) error{o.begin, o.files, o.root, o.modules, o.volumes, o.networkFiles, o.boots, o.warmUp, o.origin} {
 		if err := step(ctx); err != nil {
 			return nil, nil, errors.Join(err, o.close())
 		}
@@ -165,6 +176,9 @@ func (o *opening) networkFiles(context.Context) error {
 	if o.cfg.Network != nil {
 		n := *o.cfg.Network
 		o.cfg.Network = &n
+	}
+	if o.From != nil {
+		return nil // they are there
 	}
 	err := imageconfig.PutNetworkFiles(&o.cfg)
 	if o.Kept != nil && fs9p.IsFull(err) {

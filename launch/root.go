@@ -9,7 +9,6 @@ import (
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/memfs"
 	"alpinevm/fs9p/oci/store"
-	"alpinevm/fs9p/overlay"
 	"alpinevm/internal/imageconfig"
 )
 
@@ -30,6 +29,14 @@ func (o *opening) root(ctx context.Context) error {
 	case o.Kept != nil:
 		return o.image(ctx, o.Rootfs, true)
 	}
+	if o.From != nil && o.From.Has(keptFiles) {
+		m, err := o.memory(keptFiles)
+		if err != nil {
+			return err
+		}
+		o.cfg.Session.Root = m
+		return nil
+	}
 	is, err := store.IsImage(o.Rootfs)
 	if err != nil {
 		return fault("Rootfs", o.Rootfs, err)
@@ -41,8 +48,17 @@ func (o *opening) root(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, inMemory := tree.(*memfs.FS); !inMemory {
-		if tree, err = overlay.New(overlay.Config{Upper: memfs.New(memfs.Config{}), Lower: tree}); err != nil {
+	if m, inMemory := tree.(*memfs.FS); inMemory {
+		o.hold(keptFiles, func() (any, error) { return m.Save(), nil }, m.Settle)
+	} else {
+		if err := o.holdShared(keptLower, tree); err != nil {
+			return err
+		}
+		upper, err := o.memory(keptUpper)
+		if err != nil {
+			return err
+		}
+		if tree, err = o.union(upper, tree); err != nil {
 			return err
 		}
 	}
@@ -67,6 +83,8 @@ func (o *opening) image(ctx context.Context, name string, file bool) error {
 	switch {
 	case o.Kept != nil:
 		img, err = o.Kept.Image(ctx, s, name, file, policy)
+	case o.From != nil:
+		img.Image, err = o.again(ctx, s, policy)
 	case file:
 		img.Image, err = s.Load(ctx, name)
 	default:
@@ -85,8 +103,15 @@ func (o *opening) image(ctx context.Context, name string, file bool) error {
 		return err
 	}
 	session := o.cfg.Session
-	if session.Root, err = overlay.New(overlay.Config{Upper: upper, Lower: lower}); err != nil {
+	if session.Root, err = o.union(upper, lower); err != nil {
 		return err
+	}
+	o.img.ID = img.ID.String()
+	if repository := img.Name.Repository(); repository != "" {
+		o.img.Source = repository + "@" + img.Source.String()
+	}
+	if o.From != nil {
+		return nil
 	}
 	if err := imageconfig.MakeVolumes(session.Root, img.Config); err != nil {
 		return imageFault(img.Called, err)
@@ -101,7 +126,7 @@ func (o *opening) image(ctx context.Context, name string, file bool) error {
 // upper opens the file system of what the guest changes.
 func (o *opening) upper() (fs9p.Numbered, error) {
 	if o.Kept == nil {
-		return memfs.New(memfs.Config{}), nil
+		return o.memory(keptUpper)
 	}
 	upper, err := o.Kept.Upper()
 	if err != nil {

@@ -39,6 +39,9 @@ func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 	if f.machine != nil {
 		s.Kept = f.machine
 	}
+	if f.from != nil {
+		s.From = f.from.Snapshot
+	}
 	s.Warm = !f.cold && !f.kernelLog && len(f.trace) == 0
 	if f.kernelLog {
 		s.Config.Boot.Append = strings.TrimSpace("loglevel=7 " + f.appendLine)
@@ -59,6 +62,9 @@ func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 	}
 	if s.Config.Network, err = f.network.config(f.deterministic); err != nil {
 		return nil, err
+	}
+	if f.from != nil && !f.from.was.Network {
+		s.Config.Network = nil
 	}
 	if moreVolumes != nil {
 		s.Config.Volumes = moreVolumes()

@@ -26,6 +26,8 @@ func (f *runFlags) host() (*host, error) {
 		messages: os.Stderr,
 	}
 	switch {
+	case f.from != nil && !f.from.terminal(interactive() || f.tty):
+		return h, nil
 	case interactive():
 		h.tty = newTerminal(true)
 	case !f.tty:
@@ -50,6 +52,9 @@ func (f *runFlags) connect(cfg *alpinevm.Config, h *host, w *watch) {
 	}
 	cfg.Consoles.Listening = w.listens
 	switch keys := h.tty.keys(escapes{quit: func() { w.cut(errQuit) }, interrupted: w.interrupt}); {
+	case f.from != nil:
+		w.typed = keys
+		f.from.connect(cfg, h, keys)
 	case cfg.Session == nil && h.tty != nil:
 		cfg.Consoles.Serial, cfg.Consoles.SerialIn = h.tty, keys
 	case cfg.Session == nil:

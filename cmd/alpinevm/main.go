@@ -69,7 +69,7 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	c.AddCommand(newRun(), newPull(), newImages(), newRmi(), newLs(), newRm(), newBench(), newDoctor(), newVersion(), newLookoutProcess())
+	c.AddCommand(newRun(), newPull(), newImages(), newRmi(), newLs(), newRm(), newSnapshot(), newBench(), newDoctor(), newVersion(), newLookoutProcess())
 	c.SetFlagErrorFunc(unknownFlag)
 	c.SetVersionTemplate("{{.Version}}\n")
 	return group(c)

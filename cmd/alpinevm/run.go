@@ -32,7 +32,8 @@ type runFlags struct {
 	hostMemory                       string
 	network                          networkFlags
 	image                            imageFlags
-	name                             string
+	name, fromFile                   string
+	from                             *goingOn // what --from names; nil: nothing
 	salvage                          bool
 	machine                          *machines.Machine // of that name; nil if there is no name
 	alpine                           alpineFlags
@@ -105,6 +106,9 @@ const runExample = `  # a shell in the latest Alpine
   # what firmware prints
   alpinevm run --firmware bios.bin --debug-console`
 
+// defaultHostname is the guest's.
+const defaultHostname = "alpine"
+
 func newRun() *cobra.Command {
 	f := &runFlags{}
 	c := &cobra.Command{
@@ -130,7 +134,7 @@ func newRun() *cobra.Command {
 	fl.StringArrayVarP(&f.volumes, "volume", "v", nil, "share a host folder or file: `HOST:GUEST[:ro]`")
 	fl.StringVarP(&f.dir, "workdir", "w", "", "working `DIR` of the command, made if it is missing")
 	fl.StringVarP(&f.user, "user", "u", "", "run as `NAME|UID[:GROUP|GID]`")
-	fl.StringVar(&f.hostname, "hostname", "alpine", "`NAME` of the guest")
+	fl.StringVar(&f.hostname, "hostname", defaultHostname, "`NAME` of the guest")
 	fl.StringVar(&f.name, "name", "", "keep the guest's root file system on the disk under this `NAME`, and go on with it if it is there")
 	fl.BoolVar(&f.salvage, "salvage", false, "go on with what can be read of the machine's files where they are damaged; what is there is kept")
 	fl.BoolVarP(&f.interactive, "interactive", "i", false, "give the command standard input (always done; for docker's users)")
@@ -150,6 +154,7 @@ func newRun() *cobra.Command {
 	fl.StringVar(&f.hostMemory, "host-memory", "6G", "switch the guest off when we take more than `SIZE` of the host's memory beside the guest's, or nine tenths of all that the host has")
 	fl.BoolVar(&f.noConfine, "no-confine", false, "do without what confines us on Linux while the guest runs: Landlock, a filter of system calls, no core files")
 	fl.BoolVar(&f.deterministic, "deterministic", false, "derive time from the instruction count: two runs are the same")
+	fl.StringVar(&f.fromFile, "from", "", "go on from the snapshot `FILE`, and run COMMAND in it in place of following what ran in it")
 	fl.BoolVar(&f.cold, "cold", false, "boot the kernel anew, and not from where it has come to in an earlier run; so do --deterministic, --kernel-log and --trace")
 	f.network.add(fl)
 	f.image.add(fl)
@@ -159,7 +164,9 @@ func newRun() *cobra.Command {
 }
 
 // hasRoot tells whether there is a session on a root file system.
-func (f *runFlags) hasRoot() bool { return f.rootfs != "" || f.image.name != "" || f.machine != nil }
+func (f *runFlags) hasRoot() bool {
+	return f.rootfs != "" || f.image.name != "" || f.machine != nil || f.from != nil
+}
 
 // check refuses flags that contradict each other.
 func (f *runFlags) check(args []string) error {
@@ -198,6 +205,9 @@ func (f *runFlags) check(args []string) error {
 // it. justArgs tells that args do not begin with an image.
 func (f *runFlags) choose(args []string, justArgs bool) []string {
 	switch {
+	case f.from != nil:
+		f.from.args = args
+		return nil
 	case f.rootfs != "" || f.initrd != "" || f.firmware != "":
 	case len(args) > 0 && !justArgs:
 		return f.image.take(args)

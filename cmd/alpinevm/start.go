@@ -21,6 +21,15 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		}
 		defer f.machine.Close()
 	}
+	if f.fromFile != "" {
+		if err := f.checkFrom(); err != nil {
+			return err
+		}
+		if err := f.takeSnapshot(); err != nil {
+			return err
+		}
+		defer f.from.Close()
+	}
 	args = f.choose(args, justArgs)
 	if err := f.check(args); err != nil {
 		return err
@@ -71,7 +80,7 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		w.note("%s", newMachine(f.name, machineNames()))
 	}
 
-	m, err := alpinevm.New(*cfg)
+	m, err := f.machineOf(cfg)
 	if err != nil {
 		return f.explain(err)
 	}
@@ -101,7 +110,13 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		}()
 	}
 	f.confine(cfg.Network != nil, w.note)
+	if f.from != nil {
+		f.from.command(ctx, m, host, w.typed, cancel)
+	}
 	end, err := m.Run(ctx)
+	if result, is := reported(err); is {
+		return result
+	}
 	if errors.Is(err, errQuit) {
 		if host.tty != nil && !f.quiet {
 			fmt.Fprintln(host.messages) // the guest's line stays as it is
@@ -109,6 +124,14 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		w.note("switched off")
 	}
 	return w.report(end, err)
+}
+
+// machineOf makes the machine, or has one go on.
+func (f *runFlags) machineOf(cfg *alpinevm.Config) (*alpinevm.Machine, error) {
+	if f.from != nil {
+		return f.from.Clone(*cfg)
+	}
+	return alpinevm.New(*cfg)
 }
 
 // takeMachine locks the machine that --name names. What flags do not say is as

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"os/signal"
@@ -84,6 +85,7 @@ type watch struct {
 	grace   time.Duration
 	disk    <-chan error // of a machine that is kept: gets what ends it
 	program bool         // there is a command
+	typed   io.Reader    // what is typed, where there is a terminal
 	proxy   []os.Signal  // what is passed on to it
 	signals chan os.Signal
 	limit   *memoryLimit // of this process

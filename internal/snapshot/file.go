@@ -174,6 +174,18 @@ func (f *File) Load(put func(page uint32, data []byte) error) error {
 	return nil
 }
 
+// Stored is how many bytes the file has without the memory that is zero.
+func (f *File) Stored() int64 {
+	if f.Layout == Packed {
+		return f.size
+	}
+	n := f.size - f.Memory
+	for _, r := range f.runs {
+		n += int64(r.Count) * PageSize
+	}
+	return n
+}
+
 // Check reads all of the file, and says what is wrong with it.
 func (f *File) Check() error {
 	for _, s := range f.sections {

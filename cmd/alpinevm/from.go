@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"alpinevm"
+	"alpinevm/launch"
+)
+
+// goingOn is a machine that goes on from a snapshot.
+type goingOn struct {
+	*alpinevm.Snapshot
+	was  *launch.Origin
+	args []string // a command to run in it, in place of following its own program
+}
+
+// takeSnapshot opens the file that --from names.
+func (f *runFlags) takeSnapshot() error {
+	s, err := openSnapshot(f.fromFile, false)
+	if err != nil {
+		return err
+	}
+	was, err := launch.ReadOrigin(s)
+	if err != nil {
+		s.Close()
+		return fmt.Errorf("snapshot %s: %w", f.fromFile, err)
+	}
+	f.from = &goingOn{Snapshot: s, was: was}
+	f.init = was.Init
+	if f.hostname == defaultHostname {
+		f.hostname = "" // it keeps what it has
+	}
+	return nil
+}
+
+// checkFrom refuses what a snapshot says by itself.
+func (f *runFlags) checkFrom() error {
+	for flag, given := range map[string]bool{
+		"--name": f.name != "", "--rootfs": f.rootfs != "", "--kernel": f.kernel != "", "--modules": f.modules != "", "--firmware": f.firmware != "",
+		"--initrd": f.initrd != "", "--busybox": f.busybox != "", "--cmdline": f.cmdline != "", "--append": f.appendLine != "", "--deterministic": f.deterministic,
+	} {
+		if given {
+			return fmt.Errorf("--from %s: the machine goes on as it was: leave out %s", f.fromFile, flag)
+		}
+	}
+	return nil
+}
+
+// terminal tells whether the machine's own program has one, which it keeps. A
+// command has our own.
+func (g *goingOn) terminal(ours bool) bool {
+	return g.was.Terminal && len(g.args) == 0 || len(g.args) > 0 && ours
+}
+
+// connect connects what the machine has to the host, or, where a command is run in
+// it, to nothing.
+func (g *goingOn) connect(cfg *alpinevm.Config, h *host, keys io.Reader) {
+	var in io.Reader
+	out := io.Discard
+	if len(g.args) == 0 {
+		in, out = input(), h.stdout
+		if h.tty != nil {
+			in, out = keys, h.tty
+		}
+	}
+	if g.was.Terminal {
+		cols, rows := uint16(80), uint16(24)
+		if h.tty != nil {
+			cols, rows = windowSize()
+		}
+		cfg.Consoles.Terminal = &alpinevm.Terminal{In: in, Out: out, Cols: cols, Rows: rows}
+		return
+	}
+	cfg.Session.Stdin, cfg.Session.Stdout, cfg.Session.Stderr = in, out, out
+	if len(g.args) == 0 && h.tty == nil {
+		cfg.Session.Stderr = h.stderr
+	}
+}
+
+// commandEnded is the cause of the end of a machine in which a command has.
+type commandEnded struct {
+	code int
+	err  error
+}
+
+func (c commandEnded) Error() string { return "the command has ended" }
+
+// command runs the command while the machine runs, which it then ends by cancel.
+func (g *goingOn) command(ctx context.Context, m *alpinevm.Machine, h *host, keys io.Reader, cancel context.CancelCauseFunc) {
+	if len(g.args) == 0 {
+		return
+	}
+	p := alpinevm.Process{Args: g.args, Stdin: input(), Stdout: h.stdout, Stderr: h.stderr}
+	if h.tty != nil {
+		p.TTY, p.Stdin, p.Stdout, p.Stderr, p.Term = true, keys, h.tty, nil, os.Getenv("TERM")
+		p.Cols, p.Rows = windowSize()
+	}
+	go func() {
+		var c commandEnded
+		var j *alpinevm.Job
+		if j, c.err = m.Exec(ctx, p); c.err == nil {
+			c.code, c.err = j.Wait()
+		}
+		cancel(c)
+	}()
+}
+
+// reported is what a run that ended with err comes to.
+func reported(err error) (result error, is bool) {
+	var c commandEnded
+	if !errors.As(err, &c) {
+		return nil, false
+	}
+	if c.err != nil {
+		return c.err, true
+	}
+	return exitCode(c.code), true
+}
