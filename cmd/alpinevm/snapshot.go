@@ -57,7 +57,7 @@ func newSnapshot() *cobra.Command {
 			RunE: func(_ *cobra.Command, args []string) error { return convertSnapshot(args[0], args[1], true) },
 		},
 	)
-	return c
+	return group(c)
 }
 
 // eachFile does something with each file, and tells of each that it fails for.
