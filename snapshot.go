@@ -370,11 +370,8 @@ func (s *Snapshot) write(to func(snapshot.Memory) error) error {
 	if err := s.encode(); err != nil {
 		return err
 	}
-	pages, err := s.ram.Pages()
-	if err != nil {
-		return err
-	}
-	return to(pages)
+	pages, failed := s.ram.Pages()
+	return to(snapshot.Memory{Pages: pages, Failed: failed})
 }
 
 // OpenSnapshot reads a snapshot of size bytes. Where r has a descriptor, as an

@@ -32,7 +32,7 @@ func fileConfig(cfg Config, root *memfs.FS) Config {
 }
 
 // savedRoot is the root of a snapshot.
-func savedRoot(t *testing.T, s *Snapshot) *memfs.FS {
+func savedRoot(t testing.TB, s *Snapshot) *memfs.FS {
 	t.Helper()
 	var state memfs.State
 	if err := s.Decode("root", &state); err != nil {

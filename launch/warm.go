@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -115,10 +116,11 @@ func (w *warm) Store(_ string, s *alpinevm.Snapshot) {
 		return
 	}
 	w.work.Go(func() {
-		defer s.Close()
 		if w.to.Truncate(0) != nil || s.WriteRaw(w.to) != nil {
 			w.to.Truncate(0)
 		}
+		s.Close()
+		debug.FreeOSMemory() // what that took is needed no more
 	})
 }
 

@@ -59,7 +59,7 @@ func (g *goingOn) terminal(ours bool) bool {
 // connect connects what the machine has to the host, or, where a command is run in
 // it, to nothing.
 func (g *goingOn) connect(cfg *alpinevm.Config, h *host, keys io.Reader) {
-	var in io.Reader
+	var in io.Reader = silent{} // its end would end what reads it
 	out := io.Discard
 	if len(g.args) == 0 {
 		in, out = input(), h.stdout
@@ -80,6 +80,12 @@ func (g *goingOn) connect(cfg *alpinevm.Config, h *host, keys io.Reader) {
 		cfg.Session.Stderr = h.stderr
 	}
 }
+
+// silent is an input at which nobody types.
+type silent struct{}
+
+// Read waits for ever.
+func (silent) Read([]byte) (int, error) { select {} }
 
 // commandEnded is the cause of the end of a machine in which a command has.
 type commandEnded struct {

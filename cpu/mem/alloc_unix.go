@@ -4,6 +4,7 @@ package mem
 
 import (
 	"errors"
+	"io"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -36,10 +37,7 @@ func overlay(b []byte, from *mapping) error {
 }
 
 // file is a bank in a file of the host.
-type file struct {
-	mapping
-	seen []byte
-}
+type file struct{ mapping }
 
 // fileBank keeps a copy of the descriptor.
 func fileBank(fd uintptr, off int64, n int) (bank, error) {
@@ -62,18 +60,21 @@ func (f *file) WriteAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-func (f *file) view(n int) (_ []byte, err error) {
-	if f.seen == nil {
-		f.seen, err = unix.Mmap(f.fd, f.off, n, unix.PROT_READ, unix.MAP_SHARED)
+// ReadAt implements bank.
+func (f *file) ReadAt(p []byte, off int64) (n int, err error) {
+	for n < len(p) && err == nil {
+		var k int
+		switch k, err = unix.Pread(f.fd, p[n:], f.off+off+int64(n)); {
+		case errors.Is(err, unix.EINTR):
+			err = nil
+		case err == nil && k == 0:
+			err = io.ErrUnexpectedEOF
+		}
+		n += max(k, 0)
 	}
-	return f.seen, err
+	return n, err
 }
 
 func (f *file) part() *mapping { return &f.mapping }
 
-func (f *file) close() error {
-	if f.seen != nil {
-		_ = unix.Munmap(f.seen)
-	}
-	return unix.Close(f.fd)
-}
+func (f *file) close() error { return unix.Close(f.fd) }

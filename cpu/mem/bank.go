@@ -6,7 +6,8 @@ type plain []byte
 // WriteAt implements bank.
 func (b plain) WriteAt(p []byte, off int64) (int, error) { return copy(b[off:], p), nil }
 
-func (b plain) view(int) ([]byte, error) { return b, nil }
+// ReadAt implements bank.
+func (b plain) ReadAt(p []byte, off int64) (int, error) { return copy(p, b[off:]), nil }
 
 func (plain) part() *mapping { return nil }
 

@@ -18,8 +18,7 @@ type Image struct {
 type bank interface {
 	// WriteAt may be called on several goroutines at a time.
 	WriteAt(p []byte, off int64) (int, error)
-	// view gives the bytes, n of them, until close.
-	view(n int) ([]byte, error)
+	ReadAt(p []byte, off int64) (int, error)
 	// part is what an arena is made from; nil: the bytes are copied.
 	part() *mapping
 	close() error
@@ -98,13 +97,33 @@ func (i *Image) Put(first uint32, data []byte) error {
 func (i *Image) Size() uint32 { return i.size }
 
 // Pages gives what was put, in rising order: the number of the first page, and
-// the bytes, which are valid during the call.
-func (i *Image) Pages() (iter.Seq2[uint32, []byte], error) {
-	b, err := i.bank.view(int(i.size))
-	if err != nil {
-		return nil, err
-	}
-	return runs(b, i.may), nil
+// the bytes, which are valid during the call. failed has the error that ended it, if
+// any, behind the last one.
+func (i *Image) Pages() (pages iter.Seq2[uint32, []byte], failed func() error) {
+	var err error
+	return func(yield func(uint32, []byte) bool) {
+		buffer := make([]byte, maxRun*PageSize)
+		for first := uint32(0); first < i.size>>pageShift; {
+			n := uint32(0)
+			for n < maxRun && first+n < i.size>>pageShift && i.may(first+n) {
+				n++
+			}
+			if n == 0 {
+				first++
+				continue
+			}
+			part := buffer[:n<<pageShift]
+			if _, err = i.bank.ReadAt(part, int64(first)<<pageShift); err != nil {
+				return
+			}
+			for page, data := range runs(part, func(uint32) bool { return true }) {
+				if !yield(first+page, data) {
+					return
+				}
+			}
+			first += n
+		}
+	}, func() error { return err }
 }
 
 func (i *Image) may(page uint32) bool { return i.pages == nil || i.pages[page] }
@@ -135,14 +154,11 @@ func (m *Memory) Adopt(i *Image) error {
 		m.backed = true
 		return overlay(m.arena, p)
 	}
-	b, err := i.bank.view(int(i.size))
-	if err != nil {
-		return err
-	}
-	for first, data := range runs(b, i.may) {
+	pages, failed := i.Pages()
+	for first, data := range pages {
 		copy(m.arena[first<<pageShift:], data)
 	}
-	return nil
+	return failed()
 }
 
 // Close gives the image back to the host.

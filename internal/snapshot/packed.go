@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -115,7 +116,7 @@ func pack(w io.Writer, memory Memory) error {
 		working.Go(func() { b.done <- b.encode(z) })
 	}
 	b := &block{}
-	for page, data := range memory {
+	for page, data := range memory.Pages {
 		for len(data) > 0 {
 			if page, data = b.add(page, data); len(data) > 0 {
 				send(b)
@@ -128,7 +129,7 @@ func pack(w io.Writer, memory Memory) error {
 	}
 	close(blocks)
 	working.Wait()
-	if err := <-wrong; err != nil {
+	if err := errors.Join(<-wrong, memory.failed()); err != nil {
 		return err
 	}
 	end := make([]byte, 8)

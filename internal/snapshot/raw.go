@@ -17,11 +17,14 @@ const rawMemory = PageSize
 func WriteRaw(f Sparse, h Header, sections []Section, memory Memory) error {
 	h.Layout = Raw
 	var runs []run
-	for page, data := range memory {
+	for page, data := range memory.Pages {
 		if _, err := f.WriteAt(data, rawMemory+int64(page)*PageSize); err != nil {
 			return err
 		}
 		runs = append(runs, run{page, uint32(len(data) / PageSize), sum(data)})
+	}
+	if err := memory.failed(); err != nil {
+		return err
 	}
 	header, err := head(h, sections, runs)
 	if err != nil {

@@ -106,9 +106,21 @@ func (s *Section) fill(state any, d decoder) error {
 	return nil
 }
 
-// Memory gives the pages of a guest's memory that are not zero, in rising order:
-// the number of the first page of a run, and its bytes.
-type Memory = iter.Seq2[uint32, []byte]
+// Memory is a guest's.
+type Memory struct {
+	// Pages gives those that are not zero, in rising order: the number of the first
+	// page of a run, and its bytes.
+	Pages iter.Seq2[uint32, []byte]
+	// Failed, where not nil, has the error that has ended Pages.
+	Failed func() error
+}
+
+func (m *Memory) failed() error {
+	if m.Failed == nil {
+		return nil
+	}
+	return m.Failed()
+}
 
 // ErrFormat is the error of a file that is no snapshot, or a damaged one.
 var ErrFormat = errors.New("not a snapshot that can be read")
@@ -168,7 +180,7 @@ func prelude(header []byte, headerAt, memoryAt int64) []byte {
 // NotZero gives the runs of memory's pages that are not zero, none of them longer
 // than most pages.
 func NotZero(memory []byte, most int) Memory {
-	return func(yield func(uint32, []byte) bool) {
+	return Memory{Pages: func(yield func(uint32, []byte) bool) {
 		var zero [PageSize]byte
 		start := -1
 		pages := len(memory) / PageSize
@@ -184,5 +196,5 @@ func NotZero(memory []byte, most int) Memory {
 				start = i
 			}
 		}
-	}
+	}}
 }
