@@ -59,22 +59,39 @@ type keptState struct {
 // the machine goroutine, between two steps or in a function that was kicked. The
 // host's files may be in the way (ErrNotQuiet).
 func (m *Machine) Capture() (*Snapshot, error) {
+	s, err := m.capture(false)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range m.cfg.Kept {
+		state, err := k.Save()
+		if err != nil {
+			s.Close()
+			return nil, fmt.Errorf("%s: %w", k.Name, err)
+		}
+		s.kept = append(s.kept, keptState{k.Name, state})
+	}
+	return s, nil
+}
+
+// capture gives a snapshot of the machine alone. One that is bare has neither an
+// initial root file system nor what the guest adds to it, which is one run's own.
+func (m *Machine) capture(bare bool) (*Snapshot, error) {
 	state, err := m.save()
 	if err != nil {
 		return nil, err
+	}
+	if bare {
+		state.Initrd = nil
+		for i := range state.Session {
+			state.Session[i].Setup = nil
+		}
 	}
 	s := &Snapshot{header: snapshot.Header{
 		Program: version(), Model: m.board.Processor(), Memory: m.cfg.Memory, Devices: m.board.Devices(), Made: time.Now().Unix(),
 	}}
 	if s.sections, err = state.sections(); err != nil {
 		return nil, err
-	}
-	for _, k := range m.cfg.Kept {
-		state, err := k.Save()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", k.Name, err)
-		}
-		s.kept = append(s.kept, keptState{k.Name, state})
 	}
 	if s.ram, err = m.board.Freeze(); err != nil {
 		return nil, err

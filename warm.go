@@ -76,6 +76,7 @@ func (m *Machine) goOn(old *Snapshot) error {
 	if err != nil {
 		return err
 	}
+	state.Initrd = m.image.Initrd
 	if len(state.Session) == 1 {
 		state.Session[0].Setup = setup
 	}
@@ -93,7 +94,7 @@ func (s *session) keepWarm(key string) {
 	if s.begin.Fired() {
 		return
 	}
-	switch snap, err := s.m.Capture(); {
+	switch snap, err := s.m.capture(true); {
 	case errors.Is(err, ErrNotQuiet):
 		s.m.Kick(func() { s.keepWarm(key) })
 		return
