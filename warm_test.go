@@ -50,7 +50,7 @@ const sights = `part() { echo "== $1"; }
 part uname; uname -srm; part cmdline; cat /proc/cmdline; part cpu; grep -v MHz /proc/cpuinfo | grep -v bogomips
 part id; id; hostname; pwd; env | sort; part mounts; cat /proc/mounts; part modules; cut -d' ' -f1,2,4 /proc/modules
 part devices; ls /dev /sys/bus/*/devices /sys/class; part interrupts; cut -c1-4,15- /proc/interrupts | cut -d: -f2 | grep -o '[a-zA-Z].*'
-part processes; for p in /proc/[0-9]*; do cat $p/comm; done 2>/dev/null | grep -v kworker | sort | uniq -c
+part processes; for p in /proc/[0-9]*; do read name <$p/comm && echo $name; done >/run/list 2>/dev/null; grep -v kworker /run/list | sort | uniq -c
 part memory; grep -E 'MemTotal|SwapTotal|Hugepagesize' /proc/meminfo
 part files; for f in /proc/1/fd/* /proc/self/fd/*; do readlink $f; done | grep -o '^[a-z/]*' | sort -u; part ip; ifconfig -a | grep -v packets | grep -v bytes
 part limits; cat /proc/self/limits; part sysctl; cat /proc/sys/vm/dirty_bytes /proc/sys/kernel/hostname /proc/sys/kernel/random/poolsize

@@ -116,11 +116,11 @@ func (w *warm) Store(_ string, s *alpinevm.Snapshot) {
 		return
 	}
 	w.work.Go(func() {
+		defer s.Close()
+		debug.FreeOSMemory() // what taking the snapshot, and the boot, took
 		if w.to.Truncate(0) != nil || s.WriteRaw(w.to) != nil {
 			w.to.Truncate(0)
 		}
-		s.Close()
-		debug.FreeOSMemory() // what that took is needed no more
 	})
 }
 
