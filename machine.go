@@ -149,7 +149,7 @@ func (m *Machine) start() error {
 				return err
 			}
 		} else {
-			s.begin.Fire()
+			s.beginning.Fire()
 		}
 		s.makeSetup(setup)
 	}

@@ -22,21 +22,21 @@ const ctlFids = 4096
 // session is the guest's work on a root file system, as far as the host sees
 // it. It lives on the machine goroutine.
 type session struct {
-	m        *Machine
-	up       bool          // the guest is ready for the session's program
-	begun    chan struct{} // closed when it is so for the first time
-	status   int
-	exited   bool
-	control  *ctl.FS
-	failure  *ctl.Note
-	shutdown *ctl.Signal
-	drains   []*ctl.Drain
-	signals  *ctl.Lines
-	modules  *linux.Modules // nil: the drivers are built in
-	jobs     jobs
-	renewal  *gate // is opened when the guest knows that it is a copy
-	begin    *ctl.Signal
-	setup    []kernel.GuestFile // what the guest adds to its initial root
+	m         *Machine
+	up        bool          // the guest is ready for the session's program
+	begun     chan struct{} // closed when it is so for the first time
+	status    int
+	exited    bool
+	control   *ctl.FS
+	failure   *ctl.Note
+	shutdown  *ctl.Signal
+	drains    []*ctl.Drain
+	signals   *ctl.Lines
+	modules   *linux.Modules // nil: the drivers are built in
+	jobs      jobs
+	renewal   *gate              // is opened when the guest knows that it is a copy
+	beginning *ctl.Signal        // lets the guest mount its root
+	setup     []kernel.GuestFile // what the guest adds to its initial root
 }
 
 // newSession adds the devices of a session.
@@ -113,7 +113,7 @@ func (s *session) makeControl() *ctl.FS {
 		return nil
 	})
 	s.failure = c.Note(kernel.CtlError, 0o200)
-	s.begin = c.Signal(kernel.CtlBegin, 0o400, kernel.BeginNow)
+	s.beginning = c.Signal(kernel.CtlBegin, 0o400, kernel.BeginNow)
 	s.shutdown = c.Signal(kernel.CtlShutdown, 0o400, kernel.ShutdownRequest)
 	s.shutdown.Asked = func() {
 		if !s.up { // else a restored guest asks again

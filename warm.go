@@ -54,7 +54,7 @@ func (m *Machine) wake() (awake bool, err error) {
 	key := m.warmKey()
 	old := warm.Load(key)
 	if old == nil {
-		s.begin.Asked = func() { m.Kick(func() { s.keepWarm(key) }) }
+		s.beginning.Asked = func() { m.Kick(func() { s.keepWarm(key) }) }
 		return false, nil
 	}
 	defer old.Close()
@@ -62,7 +62,7 @@ func (m *Machine) wake() (awake bool, err error) {
 		warm.Drop(key)
 		return false, fmt.Errorf("%w: %w", errWarm, err)
 	}
-	s.begin.Fire()
+	s.beginning.Fire()
 	return true, nil
 }
 
@@ -91,7 +91,7 @@ func (m *Machine) goOn(old *Snapshot) error {
 
 // keepWarm has the machine kept, where the guest waits to begin, and lets it.
 func (s *session) keepWarm(key string) {
-	if s.begin.Fired() {
+	if s.beginning.Fired() {
 		return
 	}
 	switch snap, err := s.m.capture(true); {
@@ -101,7 +101,7 @@ func (s *session) keepWarm(key string) {
 	case err == nil:
 		s.m.cfg.Boot.Warm.Store(key, snap)
 	}
-	s.begin.Fire() // a guest that could not be kept goes on all the same
+	s.beginning.Fire() // a guest that could not be kept goes on all the same
 }
 
 // makeSetup adds what the guest adds to its initial root.
