@@ -116,8 +116,8 @@ func (w *warm) Store(_ string, s *alpinevm.Snapshot) {
 		return
 	}
 	w.work.Go(func() {
+		defer debug.FreeOSMemory() // what that took
 		defer s.Close()
-		debug.FreeOSMemory() // what taking the snapshot, and the boot, took
 		if w.to.Truncate(0) != nil || s.WriteRaw(w.to) != nil {
 			w.to.Truncate(0)
 		}

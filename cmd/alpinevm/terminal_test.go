@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"alpinevm/internal/guesttest"
 )
@@ -28,7 +29,15 @@ func TestTerminal(t *testing.T) {
 	if s := p.screen(); !strings.HasPrefix(s, before+prompt) {
 		t.Errorf("before the prompt there is %q", s)
 	}
-	if guest, other := hostMemory(t, p.cmd.Process.Pid, testMemory); other > maxOwnMemory {
+	guest, other := hostMemory(t, p.cmd.Process.Pid, testMemory)
+	for range 50 { // the first run keeps the kernel that has booted, and then has the memory for that no more
+		if other <= maxOwnMemory {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+		guest, other = hostMemory(t, p.cmd.Process.Pid, testMemory)
+	}
+	if other > maxOwnMemory {
 		t.Errorf("at the prompt we hold %d MB beside the %d MB that the guest has touched", other>>20, guest>>20)
 	} else {
 		t.Logf("%d MB beside the guest's %d MB", other>>20, guest>>20)
