@@ -42,7 +42,7 @@ func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 	if f.from != nil {
 		s.From = f.from.Snapshot
 	}
-	s.Warm = !f.cold && !f.kernelLog && len(f.trace) == 0
+	s.Warm = !f.cold && !f.kernelLog
 	if f.kernelLog {
 		s.Config.Boot.Append = strings.TrimSpace("loglevel=7 " + f.appendLine)
 	}
