@@ -19,8 +19,8 @@ const (
 
 // midPlaces are addresses of operands: what an access meets there.
 var midPlaces = []uint32{
-	midRW + 0x40, midRW + 0x43, midRW + 0xfff - 1, midRW + 0xffc, midRW + 0xff0,
-	midAbsent + 0x40, midAbsent, midRO + 0x40, midRO + 0xffe, midRO + 0xff9,
+	midRW + 0x30, midRW + 0x40, midRW + 0x43, midRW + 0xfff - 1, midRW + 0xffc, midRW + 0xff0,
+	midAbsent + 0x30, midAbsent + 0x40, midAbsent, midRO + 0x40, midRO + 0xffe, midRO + 0xff9,
 	midSystem + 0x80, midSystem + 0xffd, midRW3 - 1, midRW3 + 0x10,
 	rigCode + 0x800, // code that is executed is near
 }
@@ -29,11 +29,11 @@ var midPlaces = []uint32{
 // engine may keep them: computed, with an undefined AF, some kept from before,
 // loaded, and from a compare that is overwritten at once.
 var midFlags = [][]byte{
-	{0x39, 0xe5},                // cmp ebp, esp
+	{0x39, 0xec},                // cmp esp, ebp
 	{0xc1, 0xed, 3},             // shr ebp, 3
-	{0x39, 0xe5, 0x45},          // cmp; inc ebp
-	{0x39, 0xe5, 0xf9},          // cmp; stc
-	{0x39, 0xe5, 0xd3, 0xe5},    // cmp; shl ebp, cl
+	{0x39, 0xec, 0x45},          // cmp; inc ebp
+	{0x39, 0xec, 0xf9},          // cmp; stc
+	{0x39, 0xec, 0xd3, 0xe5},    // cmp; shl ebp, cl
 	{0xc1, 0xed, 3, 0xd2, 0xe1}, // shr; shl cl, cl
 	{0xd1, 0xcd},                // ror ebp, 1
 	{0x9c, 0x9d},                // pushf; popf
