@@ -44,7 +44,9 @@ var integerDifferences = []difference{
 			}
 		}},
 	{"LAR: bits 16 to 19 of the result are undefined", false, []x86.Op{x86.LAR},
-		func(_ *Case, in *x86.Inst, _ *Outcome, u *undef) { u.regs[in.Reg] = 0x000F0000 }},
+		func(_ *Case, in *x86.Inst, _ *Outcome, u *undef) { u.regs[in.Reg] |= 0x000F0000 }},
+	{"LAR: bit 20 is AVL, which software may use as it likes, the host's kernel in its own descriptors", false, []x86.Op{x86.LAR},
+		func(_ *Case, in *x86.Inst, _ *Outcome, u *undef) { u.regs[in.Reg] |= 1 << 20 }},
 }
 
 var faultDifferences = []difference{
