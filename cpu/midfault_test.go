@@ -19,7 +19,7 @@ const (
 
 // midPlaces are addresses of operands: what an access meets there.
 var midPlaces = []uint32{
-	midRW + 0x30, midRW + 0x40, midRW + 0x43, midRW + 0xfff - 1, midRW + 0xffc, midRW + 0xff0,
+	midRW + 0x30, midRW + 0x40, midRW + 0x43, midRW + 0xfff - 1, midRW + 0xffc, midRW + 0xff4, midRW + 0xff0,
 	midAbsent + 0x30, midAbsent + 0x40, midAbsent, midRO + 0x40, midRO + 0xffe, midRO + 0xff9,
 	midSystem + 0x80, midSystem + 0xffd, midRW3 - 1, midRW3 + 0x10,
 	rigCode + 0x800, // code that is executed is near
@@ -81,8 +81,9 @@ func TestFaultsInTheMiddle(t *testing.T) {
 			[]byte{0x0f, 0x77}, // emms
 			midFlags[rnd.IntN(len(midFlags))], code[:in.Len], []byte{0x39, 0xe4, 0xcc})
 		w.each(func(r *rig) { r.put(rigCode, program...) })
-		for range places {
-			place := midPlaces[rnd.IntN(len(midPlaces))]
+		first := rnd.IntN(len(midPlaces))
+		for i := range places {
+			place := midPlaces[(first+i)%len(midPlaces)]
 			if in.Mem && !in.Row().HasModRM() { // the address stands in the instruction
 				at := uint32(len(program) - 3 - 4)
 				w.each(func(r *rig) { r.put32(rigCode+at, place) })
