@@ -78,6 +78,7 @@ func TestFaultsInTheMiddle(t *testing.T) {
 			return
 		}
 		program := cat([]byte{0xa0}, imm32(midRW), []byte{0xa2}, imm32(midRW), []byte{0xa0}, imm32(midRO), []byte{0xa0}, imm32(midRW2), []byte{0xa2}, imm32(midRW2),
+			[]byte{0xa2}, imm32(rigStack3-4), // so that PUSH finds its page
 			[]byte{0x0f, 0x77}, // emms
 			midFlags[rnd.IntN(len(midFlags))], code[:in.Len], []byte{0x39, 0xe4, 0xcc})
 		w.each(func(r *rig) { r.put(rigCode, program...) })

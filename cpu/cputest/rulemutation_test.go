@@ -130,7 +130,7 @@ var ruleMutations = []ruleMutation{
 	byTest("TestFaultsInTheMiddle", "amd64/stubs.go", "func (s *stubs) emitUnaligned(", "0x1000-size", "0x1000"),
 	byTest("TestFaultsInTheMiddle|TestSelfModifying", "tables.go", "func (t *Translator) fill(", "if tr.Write()", "if true"),
 	byTest("TestRemappedCode", "tables.go", "func (t *Translator) FlushPage(", "t.large[h][page>>10/64]>>(page>>10&63)&1 != 0", "false"),
-	byTest("TestRemappedCode", "tables.go", "func (t *Translator) FlushPage(", "if jumps", "if false"),
+	byTest("TestRemappedCode", "tables.go", "func (t *Translator) FlushPage(", "if jumps", "if jumps && false"),
 	byTest("TestDataBecomesCode|TestSelfModifying", "tables.go", "func (t *Translator) ProtectPage(", "t.writable[off>>12] == 0", "true"),
 	// Blocks and links.
 	byTest("TestRunRetiresExactly", "amd64/emitter.go", "func (e *emitter) block(", "int32(b.N))", "int32(b.N)-1)"),
