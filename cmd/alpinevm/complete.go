@@ -1,9 +1,12 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"alpinevm/fs9p/oci/store"
+	"alpinevm/internal/machines"
 	"alpinevm/launch"
 )
 
@@ -38,6 +41,28 @@ func completeImages(c *cobra.Command, _ []string, _ string) ([]string, cobra.She
 		all, _ := s.Images(c.Context())
 		for _, img := range all {
 			names = append(names, img.String())
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeRunning completes the names of machines that run, where the first
+// argument is one.
+func completeRunning(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	list, _ := machines.Running()
+	var names []string
+	for _, m := range list {
+		names = append(names, m.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeMachines completes the names of machines.
+func completeMachines(c *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+	names, _ := completeRunning(c, args, prefix)
+	for _, name := range machineNames() {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp

@@ -2,8 +2,6 @@ package main
 
 // dockerFlags are flags of docker run that there are not, and what to do.
 var dockerFlags = map[string]string{
-	"d":          "there is no daemon; put & behind the command line, or use tmux",
-	"detach":     "there is no daemon; put & behind the command line, or use tmux",
 	"privileged": "leave it out: the guest's root may do everything in its machine",
 	"cap-add":    "leave it out: the guest's root may do everything in its machine",
 	"cpus":       "leave it out: a guest has one processor",

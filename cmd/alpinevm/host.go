@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"alpinevm"
+	"alpinevm/internal/machines"
 )
 
 // host is what a run has of its host: a terminal or streams.
@@ -15,11 +16,24 @@ type host struct {
 	stdout, stderr *stream
 	trace          *stream   // nil: the trace is among our messages
 	messages       io.Writer // gets ours
+
+	background *backgroundHost // of a run -d
+}
+
+// isUp is called when the guest is up.
+func (h *host) isUp() {
+	if h.background != nil {
+		h.background.isUp()
+	}
 }
 
 // host looks at what there is. As with docker, -t alone gives the program a
 // terminal that nobody types at.
-func (f *runFlags) host() (*host, error) {
+func (f *runFlags) host(live *machines.Live) (*host, error) {
+	if f.background != "" {
+		b := &backgroundHost{live: live}
+		return &host{background: b, messages: b}, nil
+	}
 	const output = "output of the command"
 	h := &host{
 		stdout: &stream{f: os.Stdout, name: "standard output", what: output}, stderr: &stream{f: os.Stderr, name: "standard error", what: output},
@@ -46,12 +60,20 @@ func (f *runFlags) host() (*host, error) {
 
 // connect connects the machine to its host. A guest without a session has its
 // console at its first serial port.
-func (f *runFlags) connect(cfg *alpinevm.Config, h *host, w *watch) {
+func (f *runFlags) connect(cfg *alpinevm.Config, h *host, w *watch, live *machines.Live) {
+	cfg.Consoles.Listening = func(on bool) {
+		w.listens(on)
+		if on && live != nil {
+			live.Up()
+			h.isUp()
+		}
+	}
 	if f.kernelLog {
 		cfg.Consoles.Serial = h.messages
 	}
-	cfg.Consoles.Listening = w.listens
 	switch keys := h.tty.keys(escapes{quit: func() { w.cut(errQuit) }, interrupted: w.interrupt}); {
+	case h.background != nil:
+		h.background.connect(f, cfg)
 	case f.from != nil:
 		w.typed = keys
 		f.from.connect(cfg, h, keys)
@@ -61,9 +83,13 @@ func (f *runFlags) connect(cfg *alpinevm.Config, h *host, w *watch) {
 		cfg.Consoles.Serial, cfg.Consoles.SerialIn = h.stdout, input()
 	case h.tty != nil:
 		cols, rows := windowSize()
-		cfg.Consoles.Terminal = &alpinevm.Terminal{In: keys, Out: h.tty, Cols: cols, Rows: rows, Term: os.Getenv("TERM")}
+		cfg.Consoles.Terminal = &alpinevm.Terminal{In: keys, Out: share(h.tty, live, "stdout"), Cols: cols, Rows: rows, Term: os.Getenv("TERM")}
 	default:
-		cfg.Session.Stdin, cfg.Session.Stdout, cfg.Session.Stderr = input(), h.stdout, h.stderr
+		cfg.Session.Stdin = input()
+		cfg.Session.Stdout = share(h.stdout, live, "stdout")
+		if cfg.Session.Stderr = cfg.Session.Stdout; h.stderr != h.stdout {
+			cfg.Session.Stderr = share(h.stderr, live, "stderr")
+		}
 	}
 	if f.debugConsole {
 		cfg.Debug.Console = h.messages
@@ -94,6 +120,9 @@ func (h *host) enter(m *alpinevm.Machine) (leave func(), err error) {
 // lost is the end of a run: an error if output of the program, or the trace, has
 // not arrived.
 func (h *host) lost(err error) error {
+	if h.background != nil {
+		h.background.ended(err)
+	}
 	if code := exitCode(0); err != nil && !errors.As(err, &code) {
 		return err
 	}

@@ -1,15 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"text/tabwriter"
 	"time"
 
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
+	"alpinevm/internal/control"
 	"alpinevm/internal/machines"
 )
 
@@ -67,29 +68,46 @@ func status(l machines.Listed, now time.Time) string {
 }
 
 func newRm() *cobra.Command {
-	return &cobra.Command{
+	var force bool
+	c := &cobra.Command{
 		Use:   "rm NAME...",
-		Short: "Remove machines that run --name keeps, with all that is in them",
+		Short: "Remove machines that are kept, with all that is in them",
 		Example: `  alpinevm rm box
   # what is in it, as a tarball, first
-  alpinevm run --name box -- tar cz -C / --exclude ./proc --exclude ./sys --exclude ./dev . >box.tar.gz && alpinevm rm box`,
+  alpinevm export -o box.tar box && alpinevm rm box`,
 		Args: some("NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
-			var result error
-			for _, name := range args {
-				if err := machines.Remove(c.Context(), name); err != nil {
-					say(os.Stderr, "%s", err)
-					result = exitCode(1)
-					continue
+			return each(c.OutOrStdout(), args, func(name string) error {
+				if force {
+					if err := killed(name); err != nil {
+						return err
+					}
+					if _, err := machines.Find(name); errors.Is(err, machines.ErrNone) { // it was not kept
+						return nil
+					}
 				}
-				fmt.Fprintln(c.OutOrStdout(), name)
-			}
-			return result
+				return machines.Remove(c.Context(), name)
+			})
 		},
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return machineNames(), cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction: completeMachines,
 	}
+	c.Flags().BoolVarP(&force, "force", "f", false, "switch them off first if they run")
+	return c
+}
+
+// killed switches a machine off if it runs, and waits for its end.
+func killed(name string) error {
+	_, err := machines.Ask(name, &control.Request{Verb: control.Signal, Signal: 9})
+	if errors.Is(err, machines.ErrNotRunning) {
+		return nil
+	}
+	if err == nil {
+		_, err = await(name, &control.Request{Verb: control.Wait})
+	}
+	if errors.Is(err, machines.ErrNotRunning) || errors.Is(err, machines.ErrNone) {
+		return nil // it has ended in between
+	}
+	return err
 }
 
 // machineNames completes the names of machines.

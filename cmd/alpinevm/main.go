@@ -69,7 +69,12 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	c.AddCommand(newRun(), newPull(), newImages(), newRmi(), newLs(), newRm(), newSnapshot(), newBench(), newDoctor(), newVersion(), newLookoutProcess())
+	c.AddCommand(
+		newRun(), newStart(), newStop(), newRestart(), newKill(), newPause(), newUnpause(), newWait(), newRm(), newRename(), newPrune(),
+		newPs(), newLs(), newExec(), newAttach(), newLogs(), newInspect(), newPort(), newStats(),
+		newPull(), newImages(), newRmi(),
+		newSnapshot(), newBench(), newDoctor(), newVersion(), newLookoutProcess(),
+	)
 	c.SetFlagErrorFunc(unknownFlag)
 	c.SetVersionTemplate("{{.Version}}\n")
 	return group(c)

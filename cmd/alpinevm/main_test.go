@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/hex"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,8 +77,22 @@ func TestScripts(t *testing.T) {
 			return err
 		}
 		e.Setenv("XDG_CACHE_HOME", cache)
+		e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
+		e.Defer(func() { removeAll(e.Vars) })
 		return setGuest(e)
 	}})
+}
+
+// removeAll ends what runs in the background in an environment.
+func removeAll(env []string) {
+	list := exec.Command("alpinevm", "ps", "-q")
+	list.Env = env
+	names, _ := list.Output()
+	if len(names) > 0 {
+		rm := exec.Command("alpinevm", append([]string{"rm", "-f"}, strings.Fields(string(names))...)...)
+		rm.Env = env
+		rm.Run()
+	}
 }
 
 // setGuest sets the variables that a script uses to the guest's files. A script whose

@@ -34,6 +34,8 @@ type runFlags struct {
 	image                            imageFlags
 	name, fromFile                   string
 	from                             *goingOn // what --from names; nil: nothing
+	detach                           bool
+	background                       string // the name of the machine that this process is in the background
 	salvage                          bool
 	machine                          *machines.Machine // of that name; nil if there is no name
 	alpine                           alpineFlags
@@ -136,6 +138,7 @@ func newRun() *cobra.Command {
 	fl.StringVarP(&f.user, "user", "u", "", "run as `NAME|UID[:GROUP|GID]`")
 	fl.StringVar(&f.hostname, "hostname", defaultHostname, "`NAME` of the guest")
 	fl.StringVar(&f.name, "name", "", "keep the guest's root file system on the disk under this `NAME`, and go on with it if it is there")
+	fl.BoolVarP(&f.detach, "detach", "d", false, "run in the background and print the machine's name, which is made up without --name; it is kept, unless there is --rm")
 	fl.BoolVar(&f.salvage, "salvage", false, "go on with what can be read of the machine's files where they are damaged; what is there is kept")
 	fl.BoolVarP(&f.interactive, "interactive", "i", false, "give the command standard input (always done; for docker's users)")
 	fl.BoolVarP(&f.tty, "tty", "t", false, "give the command a terminal (implied where standard input and output are one)")

@@ -15,6 +15,18 @@ import (
 // run is alpinevm run from its flags to the guest's end. justArgs tells that args
 // do not begin with an image.
 func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err error) {
+	if f.background = os.Getenv(backgroundVariable); f.detach && f.background == "" {
+		return f.detached(ctx)
+	}
+	if f.background != "" && !f.remove && f.keepable() {
+		f.name = f.background
+	}
+	var live *machines.Live
+	defer func() {
+		if live != nil {
+			live.End(codeOfError(err), failure(err))
+		}
+	}()
 	if f.name != "" {
 		if err := f.takeMachine(ctx); err != nil {
 			return err
@@ -42,7 +54,10 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		return err
 	}
 	keepBrokenPipes()
-	host, err := f.host()
+	if live, err = f.announce(); err != nil {
+		return err
+	}
+	host, err := f.host(live)
 	if err != nil {
 		return err
 	}
@@ -57,6 +72,9 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	cfg, closeAll, err := f.config(ctx, args)
 	if err != nil {
 		return f.explain(err)
+	}
+	if err := f.keepLog(live); err != nil {
+		return errors.Join(err, closeAll())
 	}
 	if host.trace, err = f.trace.create(); err != nil {
 		return failed(err, closeAll())
@@ -75,8 +93,9 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if f.machine != nil {
 		w.disk = f.machine.Failed()
 	}
-	f.connect(cfg, host, w)
-	if f.machine != nil && f.machine.IsNew {
+	w.ctx = ctx
+	f.connect(cfg, host, w, live)
+	if f.machine != nil && f.machine.IsNew && f.background == "" {
 		w.note("%s", newMachine(f.name, machineNames()))
 	}
 
@@ -100,6 +119,7 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	}
 	defer leave()
 	if f.machine != nil {
+		f.machine.Command = commandOf(cfg, args)
 		if err := f.machine.Begin(); err != nil {
 			return err
 		}
@@ -109,9 +129,15 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 			}
 		}()
 	}
+	if live != nil {
+		f.serve(live, cfg, args, m, w)
+	}
 	f.confine(cfg.Network != nil, w.note)
 	if f.from != nil {
 		f.from.command(ctx, m, host, w.typed, cancel)
+	}
+	if cfg.Session == nil {
+		host.isUp()
 	}
 	end, err := m.Run(ctx)
 	if result, is := reported(err); is {
@@ -134,6 +160,18 @@ func (f *runFlags) machineOf(cfg *alpinevm.Config) (*alpinevm.Machine, error) {
 	return alpinevm.New(*cfg)
 }
 
+// failure is what is told of an end that has no exit code of the guest.
+func failure(err error) error {
+	var code exitCode
+	if errors.As(err, &code) {
+		return nil
+	}
+	return err
+}
+
+// keepable tells whether there is a root file system that can be kept.
+func (f *runFlags) keepable() bool { return f.initrd == "" && f.firmware == "" }
+
 // takeMachine locks the machine that --name names. What flags do not say is as
 // when it was made.
 func (f *runFlags) takeMachine(ctx context.Context) error {
@@ -142,6 +180,10 @@ func (f *runFlags) takeMachine(ctx context.Context) error {
 		return err
 	}
 	f.machine = m
+	m.Run = &machines.Invocation{Args: os.Args[1:]}
+	if dir, err := os.Getwd(); err == nil {
+		m.Run.Dir = dir
+	}
 	if m.IsNew {
 		m.Kernel, m.Modules, m.Busybox = f.kernel, f.modules, f.busybox
 		return nil

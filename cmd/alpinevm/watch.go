@@ -79,6 +79,7 @@ const (
 // when that takes too long, into the machine's.
 type watch struct {
 	m       *alpinevm.Machine
+	ctx     context.Context // the machine's, which cancel ends
 	cancel  context.CancelCauseFunc
 	note    func(format string, args ...any)
 	abandon func(code int)

@@ -68,9 +68,19 @@ type Record struct {
 	// makes the names of files absolute.
 	Kernel, Modules, Busybox string `json:",omitempty"`
 
+	// Run is how it was run the last time.
+	Run     *Invocation `json:",omitempty"`
+	Command []string    `json:",omitempty"` // what ran in it then
+
 	Created        time.Time
 	Started, Ended time.Time // of the last run; Ended is before Started if it was killed
 	ExitCode       int       // of the last run
+}
+
+// Invocation is a command line of ours.
+type Invocation struct {
+	Dir  string // the working folder
+	Args []string
 }
 
 // FileStamp tells whether a file has changed.
@@ -101,6 +111,9 @@ type Machine struct {
 	lock *flock.Flock
 	disk disk
 }
+
+// maxName is how long a machine's name may be.
+const maxName = 64
 
 var machineName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
@@ -169,6 +182,9 @@ func lock(ctx context.Context, name string) (m *Machine, err error) {
 
 // Dir is the machine's folder: nothing else is written to while it runs.
 func (m *Machine) Dir() string { return m.dir }
+
+// LogBase is the name of the machine's log, without ".0" and ".1".
+func (m *Machine) LogBase() string { return logBase(m.dir) }
 
 // Close lets others use the machine. One that has not come to run is as if it had
 // never been made.

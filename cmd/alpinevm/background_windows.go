@@ -1,0 +1,9 @@
+package main
+
+import "syscall"
+
+// detachedProcess has no console, and is not of the group that Ctrl-C ends.
+func detachedProcess() *syscall.SysProcAttr {
+	const detached = 0x8 // DETACHED_PROCESS
+	return &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP | detached}
+}

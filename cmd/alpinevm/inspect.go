@@ -1,0 +1,156 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"alpinevm/internal/control"
+	"alpinevm/internal/machines"
+)
+
+func newInspect() *cobra.Command {
+	var format string
+	c := &cobra.Command{
+		Use:   "inspect NAME...",
+		Short: "Print what is known of machines, as JSON",
+		Example: `  alpinevm inspect box
+  alpinevm inspect --format '{{.State.Status}} {{.State.ExitCode}}' box`,
+		Args: some("NAME"),
+		RunE: func(c *cobra.Command, args []string) error {
+			var list []inspected
+			var result error
+			for _, name := range args {
+				m, err := inspect(name)
+				if err != nil {
+					say(os.Stderr, "%s", err)
+					result = exitCode(1)
+					continue
+				}
+				list = append(list, *m)
+			}
+			if format != "" {
+				return errors.Join(printEach(c.OutOrStdout(), format, list), result)
+			}
+			e := json.NewEncoder(c.OutOrStdout())
+			e.SetIndent("", "    ")
+			e.SetEscapeHTML(false)
+			if list == nil {
+				list = []inspected{}
+			}
+			if err := e.Encode(list); err != nil {
+				return err
+			}
+			return result
+		},
+		ValidArgsFunction: completeMachines,
+	}
+	c.Flags().StringVarP(&format, "format", "f", "", "print what a Go `TEMPLATE` makes of each, or json")
+	return c
+}
+
+// inspected is a machine as inspect shows it, by docker's names where it has them.
+type inspected struct {
+	Name    string
+	Image   string
+	ImageID string `json:",omitempty"`
+	Command []string
+	Created time.Time
+	Kept    bool
+	State   state
+	Config  struct {
+		Memory    int64
+		Tty       bool
+		OpenStdin bool
+	}
+	Ports   []control.Port
+	Mounts  []control.Volume
+	LogPath string `json:",omitempty"`
+	Guest   *guestState
+}
+
+// state is what a machine does.
+type state struct {
+	Status                string
+	Running, Paused       bool
+	Pid, ExitCode         int
+	StartedAt, FinishedAt time.Time
+}
+
+// guestState is how a guest has fared.
+type guestState struct {
+	Instructions uint64
+	BusySeconds  float64
+	Execs        int
+}
+
+// inspect gathers what is known of a machine.
+func inspect(name string) (*inspected, error) {
+	r, kept := machines.Find(name)
+	reply, err := machines.Ask(name, &control.Request{Verb: control.Info})
+	if err != nil && kept != nil {
+		return nil, err
+	}
+	i := &inspected{Name: name}
+	if kept == nil {
+		i.Kept, i.Image, i.ImageID, i.Created, i.Command = true, r.From, r.ID, r.Created, r.Command
+		i.State = state{Status: "exited", ExitCode: r.ExitCode, StartedAt: r.Started, FinishedAt: r.Ended}
+		if r.Ended.Before(r.Started) {
+			i.State.ExitCode, i.State.FinishedAt = 128+9, time.Time{} // it was killed
+		}
+		i.LogPath, _ = machines.LogOf(name)
+	}
+	if err != nil {
+		return i, nil
+	}
+	m := reply.Machine
+	s := showRunning(*m, time.Now())
+	i.Image, i.Command, i.LogPath, i.Ports, i.Mounts = m.Image, m.Command, m.Log, m.Ports, m.Volumes
+	if i.Created.IsZero() {
+		i.Created = m.Started
+	}
+	i.State = state{Status: s.State, Running: true, Paused: m.Paused, Pid: m.PID, StartedAt: m.Started}
+	i.Config.Memory, i.Config.Tty, i.Config.OpenStdin = m.Memory, m.TTY, m.Stdin
+	i.Guest = &guestState{m.Instructions, m.Busy.Seconds(), m.Jobs}
+	return i, nil
+}
+
+func newPort() *cobra.Command {
+	return &cobra.Command{
+		Use:   "port NAME [GUEST[/PROTOCOL]]",
+		Short: "Print the host's ports that lead into a machine",
+		Example: `  alpinevm port web
+  alpinevm port web 80`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			r, err := machines.Ask(args[0], &control.Request{Verb: control.Info})
+			if err != nil {
+				return err
+			}
+			found := false
+			for _, p := range r.Machine.Ports {
+				guest := strconv.Itoa(int(p.Guest)) + "/" + p.Proto
+				switch {
+				case len(args) == 1:
+					fmt.Fprintf(c.OutOrStdout(), "%s -> %s\n", guest, p.Host)
+				case guest == args[1] || !strings.Contains(args[1], "/") && guest == args[1]+"/tcp":
+					fmt.Fprintln(c.OutOrStdout(), p.Host)
+				default:
+					continue
+				}
+				found = true
+			}
+			if len(args) == 2 && !found {
+				return fmt.Errorf("machine %s: no port of the host leads to %s; run -p HOST:GUEST makes one", args[0], args[1])
+			}
+			return nil
+		},
+		ValidArgsFunction: completeRunning,
+	}
+}

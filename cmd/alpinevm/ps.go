@@ -1,0 +1,183 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"text/template"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+
+	"alpinevm/internal/control"
+	"alpinevm/internal/machines"
+)
+
+// psFlags are the flags of alpinevm ps.
+type psFlags struct {
+	all, quiet, noTrunc bool
+	format              string
+}
+
+func newPs() *cobra.Command {
+	var f psFlags
+	c := &cobra.Command{
+		Use:   "ps",
+		Short: "List the machines that run, and with -a those that are kept",
+		Example: `  alpinevm ps
+  alpinevm ps -a --format json
+  # their names and states
+  alpinevm ps --format '{{.Names}} {{.State}}'`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			list, err := allMachines(f.all)
+			if err != nil {
+				return err
+			}
+			return f.print(c.OutOrStdout(), list, time.Now())
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	fl := c.Flags()
+	fl.BoolVarP(&f.all, "all", "a", false, "show those that do not run too")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print names only")
+	fl.BoolVar(&f.noTrunc, "no-trunc", false, "print whole commands")
+	fl.StringVar(&f.format, "format", "table", "print a table, json, or what a Go `TEMPLATE` makes of each")
+	return c
+}
+
+// shown is a machine as ps shows it, by docker's names.
+type shown struct {
+	Names, Image, Command, CreatedAt, RunningFor, State, Status, Ports, Mounts string
+
+	created time.Time
+}
+
+// allMachines gives the machines that run and, if all is set, those that are kept,
+// the newest first.
+func allMachines(all bool) ([]shown, error) {
+	running, err := machines.Running()
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	var list []shown
+	had := map[string]bool{}
+	for _, m := range running {
+		had[m.Name] = true
+		list = append(list, showRunning(m, now))
+	}
+	if all {
+		kept, err := machines.List()
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range kept {
+			if !had[l.Name] {
+				state := "exited"
+				if l.Running {
+					state = "starting"
+				}
+				list = append(list, shown{
+					Names: l.Name, Image: l.From, Command: quoteCommand(l.Command), State: state, Status: status(l, now), created: l.Created,
+				})
+			}
+		}
+	}
+	for i := range list {
+		list[i].CreatedAt = list[i].created.Local().Format(time.RFC3339)
+		list[i].RunningFor = units.HumanDuration(now.Sub(list[i].created)) + " ago"
+	}
+	slices.SortStableFunc(list, func(a, b shown) int { return b.created.Compare(a.created) })
+	return list, nil
+}
+
+func showRunning(m control.Machine, now time.Time) shown {
+	s := shown{
+		Names: m.Name, Image: m.Image, Command: quoteCommand(m.Command), State: "running",
+		Status: "Up " + units.HumanDuration(now.Sub(m.Started)), created: m.Started,
+	}
+	if m.Created != nil {
+		s.created = *m.Created
+	}
+	switch {
+	case m.Paused:
+		s.State, s.Status = "paused", s.Status+" (Paused)"
+	case !m.Up && m.Root != "":
+		s.State, s.Status = "starting", "Starting"
+	}
+	var ports, mounts []string
+	for _, p := range m.Ports {
+		ports = append(ports, fmt.Sprintf("%s->%d/%s", p.Host, p.Guest, p.Proto))
+	}
+	for _, v := range m.Volumes {
+		mounts = append(mounts, v.Host)
+	}
+	s.Ports, s.Mounts = strings.Join(ports, ", "), strings.Join(mounts, ",")
+	return s
+}
+
+// quoteCommand is a command line as docker shows it.
+func quoteCommand(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return `"` + strings.Join(args, " ") + `"`
+}
+
+// commandWidth is how much of a command a table shows, in characters.
+const commandWidth = 20
+
+func (f psFlags) print(out io.Writer, list []shown, now time.Time) error {
+	if f.quiet {
+		for _, s := range list {
+			fmt.Fprintln(out, s.Names)
+		}
+		return nil
+	}
+	if f.format != "table" {
+		return printEach(out, f.format, list)
+	}
+	w := tabwriter.NewWriter(out, 10, 1, 3, ' ', 0)
+	fmt.Fprintln(w, "NAMES\tIMAGE\tCOMMAND\tCREATED\tSTATUS\tPORTS")
+	for _, s := range list {
+		command := []rune(s.Command)
+		if !f.noTrunc && len(command) > commandWidth {
+			command = append(command[:commandWidth-2], '…', '"')
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Names, s.Image, string(command), s.RunningFor, s.Status, s.Ports)
+	}
+	return w.Flush()
+}
+
+// printEach prints each of a list as JSON or as a template says.
+func printEach[T any](out io.Writer, format string, list []T) error {
+	if format == "json" {
+		e := json.NewEncoder(out)
+		e.SetEscapeHTML(false)
+		for _, v := range list {
+			if err := e.Encode(v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	t, err := template.New("format").Funcs(template.FuncMap{"json": func(v any) (string, error) {
+		b, err := json.Marshal(v)
+		return string(b), err
+	}}).Parse(format)
+	if err != nil {
+		return fmt.Errorf("--format %q: %w; want json or a Go template such as {{.Names}}", format, err)
+	}
+	for _, v := range list {
+		if err := t.Execute(out, v); err != nil {
+			return fmt.Errorf("--format %q: %w", format, err)
+		}
+		fmt.Fprintln(out)
+	}
+	return nil
+}
