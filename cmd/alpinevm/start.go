@@ -119,7 +119,7 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	}
 	defer leave()
 	if f.machine != nil {
-		f.machine.Command = commandOf(cfg, args)
+		f.machine.Command, f.machine.Run = commandOf(cfg, args), invocation()
 		if err := f.machine.Begin(); err != nil {
 			return err
 		}
@@ -160,6 +160,12 @@ func (f *runFlags) machineOf(cfg *alpinevm.Config) (*alpinevm.Machine, error) {
 	return alpinevm.New(*cfg)
 }
 
+// invocation is our own command line.
+func invocation() *machines.Invocation {
+	dir, _ := os.Getwd() // without one, files were named absolutely
+	return &machines.Invocation{Dir: dir, Args: os.Args[1:]}
+}
+
 // failure is what is told of an end that has no exit code of the guest.
 func failure(err error) error {
 	var code exitCode
@@ -180,10 +186,6 @@ func (f *runFlags) takeMachine(ctx context.Context) error {
 		return err
 	}
 	f.machine = m
-	m.Run = &machines.Invocation{Args: os.Args[1:]}
-	if dir, err := os.Getwd(); err == nil {
-		m.Run.Dir = dir
-	}
 	if m.IsNew {
 		m.Kernel, m.Modules, m.Busybox = f.kernel, f.modules, f.busybox
 		return nil
