@@ -57,13 +57,19 @@ func (m *Machine) Exec(ctx context.Context, p Process) (*Job, error) {
 	if m.session == nil {
 		return nil, ErrNoSession
 	}
+	return m.begin(ctx, func(l *jobs) (*Job, error) { return l.exec(&p) })
+}
+
+// begin has start begin a job on the machine goroutine, and waits until the guest
+// has taken it.
+func (m *Machine) begin(ctx context.Context, start func(*jobs) (*Job, error)) (*Job, error) {
 	type started struct {
 		j   *Job
 		err error
 	}
 	c := make(chan started, 1)
 	m.Kick(func() {
-		j, err := m.session.jobs.exec(&p)
+		j, err := start(&m.session.jobs)
 		c <- started{j, err}
 	})
 	var j *Job
@@ -104,6 +110,7 @@ type Job struct {
 	queue  *ctl.Queue // of what its program is told
 	folder string     // in the control file system
 	state  jobState
+	parse  func(record []byte) (int, error) // what the guest says at its end
 	drains []*ctl.Drain
 	over   bool          // the guest has told its end, or is not going to
 	begun  chan struct{} // closed when the guest has taken it
@@ -229,19 +236,26 @@ func (l *jobs) program(p *Process) (kernel.Program, error) {
 
 // start gives the guest a job.
 func (l *jobs) start(k *kernel.Job, p *Process) (*Job, error) {
+	s := jobState{TTY: k.TTY, Stdin: k.Stdin, Separate: !k.TTY && !k.Merged, Cols: k.Cols, Rows: k.Rows}
+	return l.startWith(s, p, func(folder string) ([]byte, error) {
+		k.Folder = folder
+		return k.Image(k.Dir)
+	})
+}
+
+// startWith gives the guest the job whose program image makes.
+func (l *jobs) startWith(s jobState, p *Process, image func(folder string) ([]byte, error)) (*Job, error) {
 	if len(l.list) >= maxJobs {
 		return nil, fmt.Errorf("%d commands run in the machine already, as many as there can be", maxJobs)
 	}
-	k.Folder = fmt.Sprintf("x%08x", l.last+1)
-	image, err := k.Image(k.Dir)
-	if err != nil {
+	s.Folder, s.File = fmt.Sprintf("x%08x", l.last+1), l.s.control.Number()
+	var err error
+	if s.Run, err = image(s.Folder); err != nil {
 		return nil, err
 	}
 	l.last++
-	j := l.add(jobState{
-		Folder: k.Folder, File: l.s.control.Number(), Run: image, TTY: k.TTY, Stdin: k.Stdin, Separate: !k.TTY && !k.Merged, Cols: k.Cols, Rows: k.Rows,
-	}, p)
-	if !l.queue.Put(kernel.JobName(k.Folder)) {
+	j := l.add(s, p)
+	if !l.queue.Put(kernel.JobName(s.Folder)) {
 		panic("BUG: no room for a job")
 	}
 	return j, nil
@@ -249,13 +263,13 @@ func (l *jobs) start(k *kernel.Job, p *Process) (*Job, error) {
 
 // add makes a job and its files.
 func (l *jobs) add(s jobState, p *Process) *Job {
-	j := &Job{m: l.s.m, folder: s.Folder, state: s, begun: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{})}
+	j := &Job{m: l.s.m, folder: s.Folder, state: s, parse: kernel.ParseJobEnd, begun: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{})}
 	c, name := l.s.control, func(file string) string { return s.Folder + "/" + file }
 	c.Static(name(kernel.JobRun), 0o500, s.Run)
 	j.queue = c.Queue(name(kernel.JobControl), 0o400, kernel.JobControlSize)
 	c.Report(name(kernel.JobEnd), 0o200, func(b []byte) error {
 		j.signal = kernel.JobSignal(b)
-		j.finish(kernel.ParseJobEnd(b))
+		j.finish(j.parse(b))
 		return nil
 	}, func() { j.finish(0, ErrLost) })
 	if s.Stdin {

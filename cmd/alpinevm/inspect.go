@@ -51,7 +51,7 @@ func newInspect() *cobra.Command {
 		},
 		ValidArgsFunction: completeMachines,
 	}
-	c.Flags().StringVarP(&format, "format", "f", "", "print what a Go `TEMPLATE` makes of each, or json")
+	c.Flags().StringVarP(&format, "format", "f", "", "print each as this `FORMAT` says, or json")
 	return c
 }
 

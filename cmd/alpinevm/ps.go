@@ -1,13 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"text/template"
 	"time"
 
 	"github.com/docker/go-units"
@@ -46,7 +44,7 @@ func newPs() *cobra.Command {
 	fl.BoolVarP(&f.all, "all", "a", false, "show those that do not run too")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print names only")
 	fl.BoolVar(&f.noTrunc, "no-trunc", false, "print whole commands")
-	fl.StringVar(&f.format, "format", "table", "print a table, json, or what a Go `TEMPLATE` makes of each")
+	fl.StringVar(&f.format, "format", "table", "print a table, json, or each as this `FORMAT` says")
 	return c
 }
 
@@ -152,32 +150,4 @@ func (f psFlags) print(out io.Writer, list []shown, now time.Time) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Names, s.Image, string(command), s.RunningFor, s.Status, s.Ports)
 	}
 	return w.Flush()
-}
-
-// printEach prints each of a list as JSON or as a template says.
-func printEach[T any](out io.Writer, format string, list []T) error {
-	if format == "json" {
-		e := json.NewEncoder(out)
-		e.SetEscapeHTML(false)
-		for _, v := range list {
-			if err := e.Encode(v); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	t, err := template.New("format").Funcs(template.FuncMap{"json": func(v any) (string, error) {
-		b, err := json.Marshal(v)
-		return string(b), err
-	}}).Parse(format)
-	if err != nil {
-		return fmt.Errorf("--format %q: %w; want json or a Go template such as {{.Names}}", format, err)
-	}
-	for _, v := range list {
-		if err := t.Execute(out, v); err != nil {
-			return fmt.Errorf("--format %q: %w", format, err)
-		}
-		fmt.Fprintln(out)
-	}
-	return nil
 }

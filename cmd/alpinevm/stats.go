@@ -34,7 +34,7 @@ the guest's size, where the host tells.`,
 		ValidArgsFunction: completeRunning,
 	}
 	c.Flags().BoolVar(&noStream, "no-stream", false, "show it once")
-	c.Flags().StringVar(&format, "format", "table", "print a table, json, or what a Go `TEMPLATE` makes of each")
+	c.Flags().StringVar(&format, "format", "table", "print a table, json, or each as this `FORMAT` says")
 	return c
 }
 
