@@ -87,18 +87,25 @@ func (m *Machine) begin(ctx context.Context, start func(*jobs) (*Job, error)) (*
 		})
 		return nil, context.Cause(ctx)
 	}
+	return j.taken(ctx)
+}
+
+// taken waits until the guest has taken the job.
+func (j *Job) taken(ctx context.Context) (*Job, error) {
 	select {
 	case <-j.begun:
-		return j, nil
 	case <-j.done:
-		return nil, j.err
 	case <-ctx.Done():
+		j.m.Kick(func() { j.withdraw(context.Cause(ctx)) })
+		select {
+		case <-j.begun:
+		case <-j.done:
+		}
 	}
-	m.Kick(func() { j.withdraw(context.Cause(ctx)) })
 	select {
-	case <-j.begun:
+	case <-j.begun: // it may have ended since
 		return j, nil
-	case <-j.done:
+	default:
 		return nil, j.err
 	}
 }

@@ -164,6 +164,24 @@ func TestJobsAtOnce(t *testing.T) {
 	}
 }
 
+// TestJobShort: a program that has ended by the time that its start is seen has
+// run all the same.
+func TestJobShort(t *testing.T) {
+	for range 100 {
+		j := &Job{begun: make(chan struct{}), done: make(chan struct{})}
+		close(j.begun)
+		close(j.done)
+		if got, err := j.taken(t.Context()); got != j || err != nil {
+			t.Fatalf("%v, %v", got, err)
+		}
+		j = &Job{begun: make(chan struct{}), done: make(chan struct{}), err: ErrEnded}
+		close(j.done)
+		if got, err := j.taken(t.Context()); got != nil || err != ErrEnded {
+			t.Fatalf("%v, %v", got, err)
+		}
+	}
+}
+
 // TestJobSignals sends signals and sizes.
 func TestJobSignals(t *testing.T) {
 	g := jobGuest(t, nil)

@@ -40,8 +40,8 @@ func TestAttach(t *testing.T) {
 	p.resize(132, 43)
 	p.send("sleep 1; stty size\r")
 	p.expect(`43 132\r\n`)
-	p.send("sleep 1000\r")
-	p.expect(`sleep 1000\r\n`)
+	p.send("sh -c \"echo sta''rted; exec sleep 100\"\r") // tells when it is in the foreground
+	p.expect(`\nstarted\r\n`)
 	p.send("\x03")
 	p.expect(prompt)
 	p.send("exit 3\r")

@@ -50,7 +50,7 @@ func (f *runFlags) serve(live *machines.Live, cfg *alpinevm.Config, args []strin
 	about := &live.About
 	about.Image, about.Command, about.Kept, about.PID, about.Memory = f.madeFrom(), commandOf(cfg, args), f.machine != nil, os.Getpid(), cfg.Memory
 	if cfg.Session != nil {
-		about.Root = "9p"
+		about.Root = "9p" // there is one
 	}
 	if f.machine != nil {
 		created := f.machine.Created
@@ -67,7 +67,7 @@ func (f *runFlags) serve(live *machines.Live, cfg *alpinevm.Config, args []strin
 		about.Volumes = append(about.Volumes, control.Volume{Host: absolute(v.Host), Guest: v.Guest, ReadOnly: v.ReadOnly})
 	}
 	live.Stop, live.Kill = w.stop, func() { w.cut(errKilled) }
-	live.Serve(w.ctx, m)
+	live.Serve(w.ctx, m, cfg.Session)
 }
 
 // commandOf is what the machine runs.

@@ -71,7 +71,7 @@ func newCommand() *cobra.Command {
 	}
 	c.AddCommand(
 		newRun(), newStart(), newStop(), newRestart(), newKill(), newPause(), newUnpause(), newWait(), newRm(), newRename(), newPrune(),
-		newPs(), newLs(), newExec(), newAttach(), newLogs(), newInspect(), newPort(), newStats(),
+		newPs(), newLs(), newExec(), newCp(), newExport(), newAttach(), newLogs(), newInspect(), newPort(), newStats(),
 		newPull(), newImages(), newRmi(),
 		newSnapshot(), newBench(), newDoctor(), newVersion(), newLookoutProcess(),
 	)

@@ -89,6 +89,9 @@ func (t *terminal) restore() {
 // inputIsTerminal says whether standard input is a terminal.
 func inputIsTerminal() bool { return term.IsTerminal(int(os.Stdin.Fd())) }
 
+// outputIsTerminal says whether standard output is a terminal.
+func outputIsTerminal() bool { return term.IsTerminal(int(os.Stdout.Fd())) }
+
 // interactive says whether standard input and output are a terminal that is ours
 // to use.
 func interactive() bool {

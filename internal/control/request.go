@@ -18,10 +18,9 @@ const (
 	Wait    = "wait"    // Exit
 	Pause   = "pause"   // the guest executes nothing
 	Unpause = "unpause" // until then
+	Stat    = "stat"    // Reply: what is at Path
 	Read    = "read"    // a stream: a tar archive of Path
 	Write   = "write"   // a tar archive by stdin, into the folder Path
-	Changes = "changes" // a stream: what the guest has changed, a line each
-	Save    = "save"    // a stream: a snapshot
 )
 
 // Request is what a client wants.
@@ -37,6 +36,7 @@ type Request struct {
 	Grace   *time.Duration `json:",omitempty"`
 	Stdin   bool           `json:",omitempty"` // Attach: the client has input
 	Path    string         `json:",omitempty"` // in the guest
+	Owners  bool           `json:",omitempty"` // Write: those of the archive, not root
 }
 
 // Command is a program to run.
@@ -51,9 +51,13 @@ type Command struct {
 
 // Reply is the answer to a request that has one.
 type Reply struct {
-	Job     uint64   `json:",omitempty"`
-	Machine *Machine `json:",omitempty"`
+	Job     uint64    `json:",omitempty"`
+	Machine *Machine  `json:",omitempty"`
+	Stat    *FileStat `json:",omitempty"`
 }
+
+// FileStat is what is at a name in a guest.
+type FileStat struct{ Exists, Dir bool }
 
 // Machine is what a machine's process tells of it.
 type Machine struct {

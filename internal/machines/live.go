@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"alpinevm"
+	"alpinevm/fs9p"
 	"alpinevm/internal/control"
 )
 
@@ -27,9 +29,10 @@ type Live struct {
 
 	server *control.Server
 	m      *alpinevm.Machine
+	root   fs9p.FS // nil: there is no session
 	ctx    context.Context
 	up     atomic.Bool
-	remove [2]string // files that go at the end
+	remove []string // files that go at the end
 
 	ended chan struct{}
 	exit  control.Exit // once ended is closed
@@ -66,19 +69,28 @@ func (l *Live) KeepLog(m *Machine) error {
 	if m != nil {
 		base = m.LogBase()
 	} else {
-		l.remove = logNames(base)
+		names := logNames(base)
+		l.remove = append(names[:], base+".crash")
 	}
 	log, err := CreateLog(base)
 	if err != nil {
 		return stateError(err)
 	}
 	l.About.Log, l.Console.Log = base, log
+	if crash, err := os.Create(base + ".crash"); err == nil { // nobody may see our standard error
+		debug.SetCrashOutput(crash, debug.CrashOptions{})
+		crash.Close()
+	}
 	return nil
 }
 
-// Serve begins to answer. The machine runs until ctx is done.
-func (l *Live) Serve(ctx context.Context, m *alpinevm.Machine) {
+// Serve begins to answer. The machine runs until ctx is done; s is its session, or
+// nil.
+func (l *Live) Serve(ctx context.Context, m *alpinevm.Machine, s *alpinevm.Session) {
 	l.ctx, l.m = ctx, m
+	if s != nil {
+		l.root = s.Root
+	}
 	l.About.Started = time.Now()
 	go l.server.Serve()
 }
@@ -96,9 +108,7 @@ func (l *Live) End(code int, err error) {
 	close(l.ended)
 	l.server.Close()
 	for _, name := range l.remove {
-		if name != "" {
-			os.Remove(name)
-		}
+		os.Remove(name)
 	}
 }
 
@@ -119,6 +129,8 @@ func (l *Live) handle(r *control.Request, c *control.Conn) error {
 		return l.wait(c)
 	case control.Wait:
 		return l.wait(c)
+	case control.Stat, control.Read, control.Write:
+		return l.files(r, c)
 	case control.Pause:
 		return l.done(c, l.pause())
 	case control.Unpause:
