@@ -15,11 +15,11 @@ const (
 	noDaemon   = "there is no daemon: each machine is the process of its own alpinevm run"
 	noBuild    = "images are built elsewhere; run --rootfs takes an archive of docker save, an OCI layout, a tarball or a folder"
 	noCluster  = "there are no clusters: alpinevm run is one machine"
-	asTar      = "share a folder by run -v, or pass a tarball: alpinevm run --name NAME -- tar c -C / DIR >FILE"
+	asTar      = "alpinevm cp copies files between a machine and the host, alpinevm export writes all of them"
 	credential = "registries are asked with docker's credentials: docker login, or ~/.docker/config.json"
-	throughRun = "alpinevm run makes a machine and runs a command in it; with --name NAME it stays, and the next run goes on with it"
-	toEnd      = "a machine is ended by a signal to its alpinevm run, or by Ctrl-A x at its terminal"
-	toList     = "alpinevm ls lists the machines, alpinevm images the images"
+	throughRun = "alpinevm run makes a machine and runs a command in it; with --name NAME it stays; alpinevm start goes on with it, alpinevm exec runs more in it"
+	toEnd      = "alpinevm stop ends machines in an orderly way, alpinevm kill at once"
+	toList     = "alpinevm ps lists the machines that run, alpinevm ls those that are kept, alpinevm images the images"
 	toRemove   = "alpinevm rm removes machines, alpinevm rmi images"
 	ofRun      = "it is a flag of alpinevm run, whose --help lists them"
 )
@@ -27,19 +27,13 @@ const (
 // words are what users of docker, podman and virtual machines may type that are no
 // commands of ours, and what to use. A word goes when its command comes.
 var words = map[string]string{
-	"exec":   "alpinevm run --name NAME -- COMMAND runs a command in a machine, one at a time",
-	"attach": "a machine has the terminal of its alpinevm run; tmux keeps one", "logs": "what a command prints goes where its alpinevm run prints",
-	"kill": toEnd, "stop": toEnd, "halt": toEnd, "down": toEnd, "poweroff": toEnd, "shutdown": toEnd, "destroy": toRemove,
-	"create": throughRun, "start": throughRun, "restart": throughRun, "up": throughRun, "boot": throughRun, "launch": throughRun,
+	"halt": toEnd, "down": toEnd, "poweroff": toEnd, "shutdown": toEnd, "destroy": toRemove,
+	"create": throughRun, "up": throughRun, "boot": throughRun, "launch": throughRun,
 	"new": throughRun, "shell": throughRun, "sh": throughRun, "container": throughRun, "machine": throughRun, "vm": throughRun, "console": throughRun,
-	"pause": "kill -STOP stops the process of alpinevm run, and with it the machine", "unpause": "kill -CONT has a stopped alpinevm run go on",
-	"wait": "alpinevm run ends when its command does, with its exit code",
-	"cp":   asTar, "export": asTar, "diff": asTar, "rename": asTar,
-	"ps": toList, "list": toList, "inspect": toList, "image": toList, "history": toList,
-	"remove": toRemove, "delete": toRemove, "del": toRemove, "prune": toRemove,
-	"stats": "top and ps show the process of alpinevm run", "top": "alpinevm run --name NAME -- top; on the host, top shows the process of alpinevm run",
-	"port": "alpinevm run -p HOST:GUEST forwards a port, and says which one it has chosen", "network": "alpinevm run has --network, -p, --allow and --deny",
-	"ssh": "alpinevm run gives the terminal; -p 2222:22 forwards a port to a server in the guest", "scp": asTar,
+	"diff": asTar, "list": toList, "image": toList, "history": toList,
+	"remove": toRemove, "delete": toRemove, "del": toRemove, "top": "alpinevm exec NAME top; alpinevm stats shows what machines take of the host",
+	"network": "alpinevm run has --network, -p, --allow and --deny",
+	"ssh":     "alpinevm run gives the terminal; -p 2222:22 forwards a port to a server in the guest", "scp": asTar,
 	"volume": "alpinevm run -v HOST:GUEST shares a folder", "mount": "alpinevm run -v HOST:GUEST shares a folder",
 	"build": noBuild, "buildx": noBuild, "builder": noBuild, "bake": noBuild, "commit": "alpinevm run --name NAME keeps what is changed; " + noBuild,
 	"import": noBuild, "load": noBuild, "save": "images stay in the cache; docker or skopeo saves one", "push": "docker or skopeo pushes an image", "tag": "an image has the name that it was pulled by",
