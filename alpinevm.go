@@ -111,6 +111,10 @@ type Session struct {
 	// Idle runs nothing in place of Args: the guest is there for Exec until it
 	// is told to end.
 	Idle bool
+	// ReadOnly keeps the guest from changing its root. Tmpfs are file systems in
+	// its memory.
+	ReadOnly bool
+	Tmpfs    []Tmpfs
 
 	// Without a terminal the program's standard files are these; nil ones
 	// are empty and dropped. Where Stdout and Stderr are the same and can be
@@ -118,6 +122,10 @@ type Session struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 }
+
+// Tmpfs is a file system in the guest's memory that it finds mounted at Target, an
+// absolute name. Options are mount(8)'s, such as "size=64m"; empty: the kernel's.
+type Tmpfs struct{ Target, Options string }
 
 // Consoles are what a machine's lines to people are connected to.
 type Consoles struct {

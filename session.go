@@ -69,7 +69,7 @@ func (s *session) openModules() error {
 func (s *session) initramfs() (archive []byte, setup []kernel.GuestFile, err error) {
 	cfg, config := &s.m.cfg, s.m.cfg.Session
 	l := linux.Session{
-		Root: config.Root, Busybox: config.Busybox, Spare: cfg.Memory - MinMemory, Init: config.Init, Idle: config.Idle,
+		Root: config.Root, Busybox: config.Busybox, Spare: cfg.Memory - MinMemory, Init: config.Init, Idle: config.Idle, ReadOnly: config.ReadOnly,
 		Merged: same(config.Stdout, config.Stderr), Modules: s.modules,
 		Program: linux.Program{Args: config.Args, Env: config.Env, Dir: config.Dir, User: config.User, Hostname: s.m.hostname()},
 	}
@@ -78,6 +78,9 @@ func (s *session) initramfs() (archive []byte, setup []kernel.GuestFile, err err
 	}
 	if cfg.Network != nil {
 		cfg.Network.configure(&l)
+	}
+	for _, t := range config.Tmpfs {
+		l.Tmpfs = append(l.Tmpfs, kernel.Mount{Type: "tmpfs", Source: "tmpfs", Target: t.Target, Options: t.Options})
 	}
 	for _, v := range cfg.Volumes {
 		l.Volumes = append(l.Volumes, linux.Volume(v))

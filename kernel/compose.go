@@ -288,6 +288,9 @@ func (r *Initramfs) mounts(root fs.FS) string {
 	if r.Init {
 		script.WriteString("files " + path.Join(sysroot, "/etc/inittab") + "\n")
 	}
+	if r.ReadOnly {
+		script.WriteString("mount -o remount,ro " + sysroot + " || fail 'cannot mount the root read-only'\n")
+	}
 	return script.String()
 }
 

@@ -6,11 +6,8 @@ import (
 	"fmt"
 )
 
-// More system calls, and a constant of them.
+// A system call more, and what moves need.
 const (
-	callRename   = 38
-	callMkdir    = 39
-	callChmod    = 15
 	callLchown   = 198
 	fileEnd      = 1 << 8 // kind of a record of JobEnd: fileEnd and the number of a move above
 	maxFileMoves = 100_000

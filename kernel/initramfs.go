@@ -104,6 +104,7 @@ type Initramfs struct {
 	Modules  []ModuleFile // loaded in this order
 	Release  string       // of the kernel; needed with Modules
 	Root     Mount        // the real root; its Target is not used
+	ReadOnly bool         // the guest changes nothing in it once all is mounted
 	Mounts   []Mount      // mounted after it, in this order; missing targets are made
 	Files    []GuestFile
 	Hostname string

@@ -69,6 +69,16 @@ func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 	if moreVolumes != nil {
 		s.Config.Volumes = moreVolumes()
 	}
+	tmpfs, err := parseTmpfs(f.tmpfs)
+	if err != nil {
+		return nil, err
+	}
+	if session := s.Config.Session; session != nil {
+		session.ReadOnly = f.readOnly
+		for _, t := range tmpfs {
+			session.Tmpfs = append(session.Tmpfs, alpinevm.Tmpfs{Target: t.target, Options: t.options})
+		}
+	}
 	s.Volumes, err = parseVolumes(f.volumes)
 	return s, err
 }

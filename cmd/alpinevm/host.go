@@ -18,6 +18,8 @@ type host struct {
 	messages       io.Writer // gets ours
 
 	background *backgroundHost // of a run -d
+	escape     byte            // the key that begins a command to us
+	noEscape   bool
 }
 
 // isUp is called when the guest is up.
@@ -34,8 +36,13 @@ func (f *runFlags) host(live *machines.Live) (*host, error) {
 		b := &backgroundHost{live: live}
 		return &host{background: b, messages: b}, nil
 	}
+	key, none, err := parseEscapeKey(f.escapeKey)
+	if err != nil {
+		return nil, err
+	}
 	const output = "output of the command"
 	h := &host{
+		escape: key, noEscape: none,
 		stdout: &stream{f: os.Stdout, name: "standard output", what: output}, stderr: &stream{f: os.Stderr, name: "standard error", what: output},
 		messages: os.Stderr,
 	}
@@ -71,7 +78,7 @@ func (f *runFlags) connect(cfg *alpinevm.Config, h *host, w *watch, live *machin
 	if f.kernelLog {
 		cfg.Consoles.Serial = h.messages
 	}
-	switch keys := h.tty.keys(escapes{quit: func() { w.cut(errQuit) }, interrupted: w.interrupt}); {
+	switch keys := h.tty.keys(escapes{key: h.escape, none: h.noEscape, quit: func() { w.cut(errQuit) }, interrupted: w.interrupt}); {
 	case h.background != nil:
 		h.background.connect(f, cfg)
 	case f.from != nil:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"io"
 	"sync"
 )
@@ -29,7 +30,7 @@ type keys struct {
 // of its own, until r ends.
 func newKeys(r io.Reader, w io.Writer, e escapes) *keys {
 	k := &keys{escapes: e, say: make(chan string, 1), more: make(chan struct{}, 1)}
-	k.help = func() { k.print(escapeHelp) }
+	k.help = func() { k.print(escapeHelp(cmp.Or(k.key, escapeKey))) }
 	go func() {
 		for s := range k.say {
 			io.WriteString(w, s)

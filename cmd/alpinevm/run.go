@@ -37,6 +37,10 @@ type runFlags struct {
 	detach                           bool
 	background                       string // the name of the machine that this process is in the background
 	salvage                          bool
+	envFiles, mounts, tmpfs          []string
+	cpus                             string
+	readOnly, dockerInit             bool
+	escapeKey                        string
 	machine                          *machines.Machine // of that name; nil if there is no name
 	alpine                           alpineFlags
 }
@@ -133,7 +137,12 @@ func newRun() *cobra.Command {
 	fl.StringArrayVar(&f.module, "module", nil, "give a multiboot kernel a module: `FILE[ ARGS]`")
 	fl.StringVarP(&f.memory, "memory", "m", "512M", "memory of the guest: `SIZE` from 64M to 3G")
 	fl.StringArrayVarP(&f.env, "env", "e", nil, "set an environment variable: `NAME=VALUE`, or NAME to pass the host's on")
-	fl.StringArrayVarP(&f.volumes, "volume", "v", nil, "share a host folder or file: `HOST:GUEST[:ro]`")
+	fl.StringArrayVarP(&f.volumes, "volume", "v", nil, "share a host folder or file: `HOST:GUEST[:ro]`; a NAME in place of HOST is a folder that is kept under that name")
+	fl.StringArrayVar(&f.envFiles, "env-file", nil, "set the environment variables that this `FILE` names, NAME=VALUE a line")
+	fl.StringArrayVar(&f.mounts, "mount", nil, "docker's --mount: `FIELDS` such as type=bind,source=HOST,target=GUEST,readonly")
+	fl.StringArrayVar(&f.tmpfs, "tmpfs", nil, "put a file system in the guest's memory at `GUEST[:OPTIONS]`, such as /tmp:size=64m")
+	fl.BoolVar(&f.readOnly, "read-only", false, "let the guest change nothing in its root file system")
+	fl.StringVar(&f.cpus, "cpus", "1", "`NUMBER` of processors: one (for docker's users)")
 	fl.StringVarP(&f.dir, "workdir", "w", "", "working `DIR` of the command, made if it is missing")
 	fl.StringVarP(&f.user, "user", "u", "", "run as `NAME|UID[:GROUP|GID]`")
 	fl.StringVar(&f.hostname, "hostname", defaultHostname, "`NAME` of the guest")
@@ -150,7 +159,9 @@ func newRun() *cobra.Command {
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing of our own but errors")
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the guest after this `TIME` (90s, 5m), with exit code 124")
 	f.trace.add(fl)
-	fl.BoolVar(&f.init, "init", false, "run the root's own /sbin/init, with a login on the terminal")
+	fl.BoolVar(&f.init, "boot", false, "run the root's own /sbin/init, with a login on the terminal")
+	fl.BoolVar(&f.dockerInit, "init", false, "have an init look after the command (always done; for docker's users)")
+	fl.StringVar(&f.escapeKey, "escape-key", "ctrl-a", "`KEY` that begins a command to alpinevm, ctrl-LETTER; empty for none")
 	fl.Uint16Var(&f.debugExit, "debug-exit", 0, "end the machine with the value that is written to this `PORT`")
 	fl.BoolVar(&f.debugConsole, "debug-console", false, "show on standard error what is written to ports E9h and 402h")
 	addEngine(c, &f.engine)
@@ -189,11 +200,11 @@ func (f *runFlags) check(args []string) error {
 	case f.firmware != "" && f.hasRoot():
 		return errors.New("--firmware starts a ROM, or a kernel in real mode, without a root file system: leave out the image, --rootfs and --name, or --firmware")
 	case f.init && len(args) > 0:
-		return fmt.Errorf("--init runs the root's /sbin/init: leave out %q, or --init", args[0])
+		return fmt.Errorf("--boot runs the root's /sbin/init: leave out %q, or --boot", args[0])
 	case !f.hasRoot() && len(args) > 0:
 		return fmt.Errorf("no root file system to run %q in: leave out --initrd and --firmware", args[0])
 	case !f.hasRoot() && f.init:
-		return errors.New("--init needs a root file system: name an image, or give --rootfs TARBALL or --rootfs DIR")
+		return errors.New("--boot needs a root file system: name an image, or give --rootfs TARBALL or --rootfs DIR")
 	case !f.hasRoot() && f.modules != "":
 		return errors.New("--modules needs a root file system: name an image, or give --rootfs TARBALL or --rootfs DIR")
 	case f.rootfs != "" && f.initrd != "":

@@ -307,7 +307,7 @@ func TestKernelPanic(t *testing.T) {
 func TestNoModules(t *testing.T) {
 	t.Parallel()
 	for _, kernel := range []string{"686-pae", "686"} {
-		for _, more := range [][]string{nil, {"--init"}, {"-t"}, {"--network", "none"}} {
+		for _, more := range [][]string{nil, {"--boot"}, {"-t"}, {"--network", "none"}} {
 			args := append([]string{"run", "-m", "128M", "--kernel", guesttest.File(t, kernel+"/vmlinuz"), "--rootfs", guesttest.RootFile(t)}, more...)
 			stdout, stderr, code := run(t, nil, args...)
 			want := "alpinevm: the kernel has no drivers of its own for 9P over virtio, by which it gets its files, and was given no modules" + giveModules + "\n"

@@ -42,6 +42,9 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		}
 		defer f.from.Close()
 	}
+	if err := f.expand(); err != nil {
+		return err
+	}
 	args = f.choose(args, justArgs)
 	if err := f.check(args); err != nil {
 		return err

@@ -199,7 +199,7 @@ func TestRubOut(t *testing.T) {
 	}{
 		{"session", []string{"--", "sh", "-c", script}, ""},
 		{"session, a static busybox", []string{"--busybox", guesttest.File(t, "busybox"), "--", "sh", "-c", script}, ""},
-		{"the image's init", []string{"--init"}, `:~# `},
+		{"the image's init", []string{"--boot"}, `:~# `},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -237,7 +237,7 @@ func TestHangup(t *testing.T) {
 // TestInit logs in at the image's own init, and powers off.
 func TestInit(t *testing.T) {
 	t.Parallel()
-	p := sitDown(t, 80, 24, "alpinevm", runArgs(t, "--init", "--hostname", "box")...)
+	p := sitDown(t, 80, 24, "alpinevm", runArgs(t, "--boot", "--hostname", "box")...)
 	p.expect(`box login: root`)
 	p.expect(`box:~# `)
 	p.send("tty; cat /proc/1/comm /etc/hostname; id -u\r")

@@ -19,6 +19,9 @@ type Session struct {
 	Program Program
 	// Init runs the root's own /sbin/init in place of Program, Idle nothing.
 	Init, Idle bool
+	// ReadOnly keeps the guest from changing its root.
+	ReadOnly bool
+	Tmpfs    []kernel.Mount // file systems in its memory
 	// TTY says that the session is on the virtio console. Merged says that its
 	// two outputs are one.
 	TTY, Merged bool
@@ -59,7 +62,8 @@ func (s *Session) Initramfs() (archive []byte, setup []kernel.GuestFile, err err
 			return nil, nil, err
 		}
 	}
-	ram.Mounts = kernel.StandardMounts()
+	ram.ReadOnly = s.ReadOnly
+	ram.Mounts = append(kernel.StandardMounts(), s.Tmpfs...)
 	ram.Network, ram.Files = s.Network, append(ram.Files, s.Files...)
 	if err := s.addModules(ram); err != nil {
 		return nil, nil, err
