@@ -72,7 +72,7 @@ func newCommand() *cobra.Command {
 	c.AddCommand(
 		newRun(), newStart(), newStop(), newRestart(), newKill(), newPause(), newUnpause(), newWait(), newRm(), newRename(), newPrune(),
 		newPs(), newLs(), newExec(), newCp(), newExport(), newAttach(), newLogs(), newInspect(), newPort(), newStats(),
-		newPull(), newImages(), newRmi(),
+		newPull(), newPush(), newImages(), newRmi(), newTag(), newSave(), newLoad(), newImport(), newCommit(), newImage(),
 		newSnapshot(), newBench(), newDoctor(), newVersion(), newLookoutProcess(),
 	)
 	c.SetFlagErrorFunc(unknownFlag)

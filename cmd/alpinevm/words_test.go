@@ -24,7 +24,7 @@ func TestWords(t *testing.T) {
 		{"RUN alpine", `unknown command "RUN"; did you mean alpinevm run?`},
 		{"runn -it alpine", `unknown command "runn"; did you mean alpinevm run?`},
 		{"sl", `unknown command "sl"; did you mean alpinevm ls?`},
-		{"imag", `unknown command "imag"; did you mean alpinevm images?`},
+		{"imags", `unknown command "imags"; did you mean alpinevm image?`},
 		{"dcotor", `unknown command "dcotor"; did you mean alpinevm doctor?`},
 		{"versoin", `unknown command "versoin"; did you mean alpinevm version?`},
 		{"nosuch", `unknown command "nosuch"; alpinevm --help lists the commands`},

@@ -182,3 +182,16 @@ func hostError(name string, err error) error {
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }
+
+// ImageOf gives the image that a kept machine was made from.
+func ImageOf(ctx context.Context, s *store.Store, name string) (*store.Image, error) {
+	top, err := folder()
+	if err != nil {
+		return nil, err
+	}
+	img, err := s.Pinned(ctx, filepath.Join(top, name))
+	if err != nil {
+		return nil, fmt.Errorf("machine %s: its image: %w", name, err)
+	}
+	return img, nil
+}

@@ -21,6 +21,8 @@ import (
 type Image struct {
 	// Name is what the image was asked for as; "" where it came from a file.
 	Name Reference
+	// Tags are the names that the file gives it.
+	Tags []string
 	// Digest is the manifest's, Source that which the name had at the registry
 	// and ID the configuration's.
 	Digest, Source, ID v1.Hash

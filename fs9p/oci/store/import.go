@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -14,37 +13,7 @@ import (
 // not, as docker import does: one layer, and a configuration that says nothing.
 // It gets no name. The same files give the same image.
 func (s *Store) Import(ctx context.Context, name string) (*Image, error) {
-	img, err := s.importTar(ctx, name)
-	return img, s.explainFile(name, err)
-}
-
-func (s *Store) importTar(ctx context.Context, name string) (*Image, error) {
-	end, err := s.begin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	diffID, err := s.importLayer(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	config, err := json.Marshal(v1.ConfigFile{
-		OS: s.cfg.Platform.OS, Architecture: s.cfg.Platform.Architecture,
-		RootFS: v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{diffID}},
-	})
-	if err != nil {
-		return nil, err
-	}
-	m := &manifest{Manifest: &v1.Manifest{Layers: []v1.Descriptor{{Digest: diffID, Size: -1}}}} // raw is left to keep
-	if m.Config.Digest, err = digest(config); err != nil {
-		return nil, err
-	}
-	m.at.Digest = m.Config.Digest
-	img, err := newImage(m, config)
-	if err != nil {
-		return nil, err
-	}
-	return img, s.tree(ctx, img)
+	return s.Make(ctx, name, v1.ConfigFile{})
 }
 
 // importLayer puts the uncompressed archive among the layers.

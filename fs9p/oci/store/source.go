@@ -447,6 +447,7 @@ func (s *Store) loadDocker(ctx context.Context, src source, list []byte) (*Image
 	if err != nil {
 		return nil, err
 	}
+	img.Tags = tags(images[0].RepoTags)
 	return img, s.unpack(ctx, img, func(i int) opener {
 		return func(context.Context) (io.ReadCloser, error) { return src.open(images[0].Layers[i]) }
 	})
