@@ -44,7 +44,10 @@ func say(w io.Writer, format string, args ...any) {
 }
 
 func main() {
-	err := newCommand().Execute()
+	err := qemuFlag(os.Args[1:])
+	if err == nil {
+		err = newCommand().Execute()
+	}
 	var code exitCode
 	if err != nil && !errors.As(err, &code) {
 		say(os.Stderr, "%s", err)

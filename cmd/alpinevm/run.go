@@ -174,6 +174,7 @@ func newRun() *cobra.Command {
 	f.image.add(fl)
 	f.alpine.add(fl)
 	completeFlags(c)
+	c.SetUsageFunc(groupedUsage)
 	return c
 }
 
