@@ -179,7 +179,7 @@ func failure(err error) error {
 }
 
 // keepable tells whether there is a root file system that can be kept.
-func (f *runFlags) keepable() bool { return f.initrd == "" && f.firmware == "" }
+func (f *runFlags) keepable() bool { return f.initrd == "" && f.firmware == "" && f.fromFile == "" }
 
 // takeMachine locks the machine that --name names. What flags do not say is as
 // when it was made.

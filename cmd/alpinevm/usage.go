@@ -11,7 +11,7 @@ import (
 // runGroups are the flags of alpinevm run by what they are about.
 var runGroups = []struct{ title, flags string }{
 	{"Command", "boot entrypoint env env-file hostname init interactive sig-proxy timeout tty user workdir"},
-	{"Machine", "cpus detach engine host-memory initrd firmware kernel memory mirror mirror-key module modules name private-redirects rm salvage"},
+	{"Machine", "cold cpus detach engine host-memory initrd firmware from kernel memory mirror mirror-key module modules name private-redirects rm salvage"},
 	{"Files", "busybox large-image mount platform pull read-only rootfs tmpfs volume"},
 	{"Network", "add-host allow deny dns host-loopback host-names mac-address net-log net-rate network pcap private-networks publish"},
 	{"Debugging", "append cmdline debug-console debug-exit deterministic escape-key help kernel-log no-confine quiet trace trace-at trace-file trace-from trace-limit trace-ring trace-to"},

@@ -41,8 +41,8 @@ var words = map[string]string{
 	"events": noDaemon, "context": noDaemon, "plugin": noDaemon, "daemon": noDaemon, "serve": noDaemon, "service": noDaemon, "generate": noDaemon,
 	"compose": noCluster, "swarm": noCluster, "stack": noCluster, "node": noCluster, "kube": noCluster, "pod": noCluster, "secret": noCluster, "config": noCluster,
 	"update": "a machine's memory and network are given to each run", "upgrade": "alpinevm pull asks the registry again", "fetch": "alpinevm pull downloads images",
-	"checkpoint": "run --name NAME keeps a machine's files between runs", "snapshot": "run --name NAME keeps a machine's files between runs",
-	"install": "alpinevm run --name NAME alpine apk add PACKAGE installs a package in a machine", "test": "alpinevm bench measures, make test tests",
+	"checkpoint": "run --name NAME keeps a machine's files between runs",
+	"install":    "alpinevm run --name NAME alpine apk add PACKAGE installs a package in a machine", "test": "alpinevm bench measures, make test tests",
 	"benchmark": "it is called alpinevm bench",
 }
 
