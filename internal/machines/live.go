@@ -287,8 +287,9 @@ func (l *Live) exec(r *control.Request, c *control.Conn) error {
 	}
 	process := alpinevm.Process{
 		Args: p.Args, Env: p.Env, Dir: p.Dir, User: p.User, TTY: p.TTY, Cols: p.Cols, Rows: p.Rows, Term: p.Term,
-		Stdout: c.Writer(control.KindStdout), Stderr: c.Writer(control.KindStderr),
 	}
+	replied := make(chan struct{}) // what the program prints comes behind the reply
+	process.Stdout, process.Stderr = later{c.Writer(control.KindStdout), replied}, later{c.Writer(control.KindStderr), replied}
 	if p.Detach {
 		return l.execDetached(&process, c)
 	}
@@ -317,6 +318,7 @@ func (l *Live) exec(r *control.Request, c *control.Conn) error {
 	if err := c.SendJSON(control.KindReply, control.Reply{Job: id}); err != nil {
 		j.Signal(signalHUP)
 	}
+	close(replied)
 	select {
 	case <-gone:
 		j.Signal(signalHUP)
@@ -327,6 +329,17 @@ func (l *Live) exec(r *control.Request, c *control.Conn) error {
 		return err
 	}
 	return c.SendJSON(control.KindExit, control.Exit{Code: code})
+}
+
+// later writes once ready is closed.
+type later struct {
+	w     io.Writer
+	ready <-chan struct{}
+}
+
+func (l later) Write(p []byte) (int, error) {
+	<-l.ready
+	return l.w.Write(p)
 }
 
 // execDetached runs a program for nobody.
