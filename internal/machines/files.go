@@ -131,11 +131,9 @@ func (f *Files) Write(ctx context.Context, r io.Reader, dir string, owners bool)
 		sent <- err
 	}()
 	_, err = c.Stream(io.Discard, io.Discard)
-	if err != nil && !errors.Is(err, control.ErrGone) {
-		var said control.Error
-		if errors.As(err, &said) {
-			return f.named(err)
-		}
+	var said control.Error
+	if err == nil || errors.As(err, &said) { // what lies behind the archive's end is not waited for
+		return f.named(err)
 	}
 	if e := <-sent; e != nil {
 		return e
