@@ -13,7 +13,7 @@ const (
 	opChunk     = 8192
 	maxOpChunks = 128 // 1 Mi ops, 32 MiB
 	// fewOpChunks is the bound where a back end has what is executed often.
-	fewOpChunks = 24
+	fewOpChunks = 12
 	blockChunk  = 2048
 	maxChunks   = 96
 	bucketBits  = 16
