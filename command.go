@@ -257,7 +257,7 @@ func (c *Cmd) closePipes() {
 // beginning and the end of its standard error, if Stderr was nil.
 func (c *Cmd) Output() ([]byte, error) {
 	if c.Stdout != nil {
-		return nil, fmt.Errorf("Stdout %w", ErrPipeTaken)
+		return nil, fmt.Errorf("alpinevm: Stdout %w", ErrPipeTaken)
 	}
 	var out bytes.Buffer
 	c.Stdout = &out
@@ -272,7 +272,7 @@ func (c *Cmd) Output() ([]byte, error) {
 // CombinedOutput runs the program and gives its standard output and error.
 func (c *Cmd) CombinedOutput() ([]byte, error) {
 	if c.Stdout != nil || c.Stderr != nil {
-		return nil, fmt.Errorf("Stdout or Stderr %w", ErrPipeTaken)
+		return nil, fmt.Errorf("alpinevm: Stdout or Stderr %w", ErrPipeTaken)
 	}
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
@@ -283,7 +283,7 @@ func (c *Cmd) CombinedOutput() ([]byte, error) {
 // StdinPipe gives what the program reads. Close ends its input; Wait closes it.
 func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 	if c.Stdin != nil {
-		return nil, fmt.Errorf("Stdin %w", ErrPipeTaken)
+		return nil, fmt.Errorf("alpinevm: Stdin %w", ErrPipeTaken)
 	}
 	if c.started {
 		return nil, fmt.Errorf("StdinPipe: %w", ErrOrder)

@@ -46,15 +46,15 @@ type command struct {
 	dir            *string
 	waitDelay      *time.Duration
 
-	run, start, wait           func() error
-	output, combined           func() ([]byte, error)
-	stdinPipe                  func() (io.WriteCloser, error)
-	stdoutPipe, stderrPipe     func() (io.ReadCloser, error)
-	signal                     func(os.Signal) error
-	kill                       func() error
-	code                       func() int
-	exitError                  func(error) (code int, stderr []byte, ok bool)
-	processDone, delayed, over error
+	run, start, wait       func() error
+	output, combined       func() ([]byte, error)
+	stdinPipe              func() (io.WriteCloser, error)
+	stdoutPipe, stderrPipe func() (io.ReadCloser, error)
+	signal                 func(os.Signal) error
+	kill                   func() error
+	code                   func() int
+	exitError              func(error) (code int, stderr []byte, ok bool)
+	processDone, delayed   error
 }
 
 func hostCommand(ctx context.Context, name string, args ...string) *command {

@@ -46,10 +46,9 @@ type detachReader struct {
 	r    io.Reader
 	keys []byte
 
-	held   int    // of the keys have been typed
-	typed  []byte // and not been read
-	err    error
-	closed bool
+	held  int    // of the keys have been typed
+	typed []byte // and not been read
+	err   error
 }
 
 func (d *detachReader) Read(p []byte) (int, error) {

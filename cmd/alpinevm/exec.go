@@ -13,7 +13,7 @@ import (
 // execFlags are the flags of alpinevm exec.
 type execFlags struct {
 	interactive, tty, detach bool
-	env, envFiles            []string
+	env                      []string
 	dir, user, keys          string
 }
 
