@@ -239,7 +239,7 @@ func TestProgramRefused(t *testing.T) {
 	if _, err := initrd(os.Args[0]); runtime.GOARCH != "386" && err == nil {
 		t.Error("a program of this host was taken for the guest's")
 	}
-	if err := CheckPeers([]string{"v86"}, Native, QEMU); err == nil || !strings.Contains(err.Error(), "want native or qemu") {
+	if err := CheckPeers([]string{"v86"}, Native, QEMU); err == nil || !strings.Contains(err.Error(), "want native, qemu, interpreter, translator, translator-strict") {
 		t.Error(err)
 	}
 }
