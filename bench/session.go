@@ -76,14 +76,18 @@ func drive(ctx context.Context, where string, cfg alpinevm.Config, r *Result, re
 type counter struct {
 	m     *alpinevm.Machine
 	ended chan struct{}
+	all   uint64 // the count at the end
 }
 
-func newCounter(m *alpinevm.Machine) *counter { return &counter{m, make(chan struct{})} }
+func newCounter(m *alpinevm.Machine) *counter { return &counter{m: m, ended: make(chan struct{})} }
 
-// stop is called when the machine runs no more.
-func (c *counter) stop() { close(c.ended) }
+// stop is called when the machine runs no more, where it ran.
+func (c *counter) stop() {
+	c.all = c.m.Instructions()
+	close(c.ended)
+}
 
-// retired is the count, 0 once the machine runs no more.
+// retired is the count so far: whoever asks too late gets that at the end.
 func (c *counter) retired() uint64 {
 	n := make(chan uint64, 1)
 	c.m.Kick(func() { n <- c.m.Instructions() })
@@ -91,6 +95,6 @@ func (c *counter) retired() uint64 {
 	case count := <-n:
 		return count
 	case <-c.ended:
-		return 0
+		return c.all
 	}
 }
