@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path"
 	"sort"
-	"strings"
 	"time"
 )
 
@@ -18,9 +17,6 @@ func IOFS(f FS) fs.ReadLinkFS { return ioFS{f} }
 
 type ioFS struct{ f FS }
 
-// maxLinks bounds how many symbolic links one name may lead through.
-const maxLinks = 40
-
 // walk gives the node at name; the caller releases it. With follow set a last
 // symbolic link is followed, others always are.
 func (v ioFS) walk(op, name string, follow bool) (Node, error) {
@@ -31,47 +27,11 @@ func (v ioFS) walk(op, name string, follow bool) (Node, error) {
 	if len(name) > maxPath {
 		return fail(ENAMETOOLONG)
 	}
-	at, err := v.f.Attach("")
+	n, err := Lookup(v.f, name, follow)
 	if err != nil {
-		return fail(err)
+		return fail(ioError(err))
 	}
-	todo := strings.Split(name, "/")
-	links := 0
-	for len(todo) > 0 {
-		part := todo[0]
-		todo = todo[1:]
-		if part == "" || part == "." {
-			continue
-		}
-		next, err := at.Walk(part)
-		if err != nil {
-			at.Release()
-			return fail(ioError(err))
-		}
-		if next.QID().Type&QTSymlink == 0 || !follow && len(todo) == 0 {
-			at.Release()
-			at = next
-			continue
-		}
-		target, err := next.Readlink()
-		next.Release()
-		if links++; err == nil && links > maxLinks {
-			err = ELOOP
-		}
-		if err == nil && strings.HasPrefix(target, "/") {
-			at.Release()
-			at, err = v.f.Attach("")
-			if err != nil {
-				return fail(err)
-			}
-		}
-		if err != nil {
-			at.Release()
-			return fail(err)
-		}
-		todo = append(strings.Split(target, "/"), todo...)
-	}
-	return at, nil
+	return n, nil
 }
 
 // ioError gives the errors that io/fs has names for.

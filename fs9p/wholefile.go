@@ -13,50 +13,7 @@ const newFile = ".alpinevm-new"
 // are missing, mode 0755 and root's. Symbolic links on the way are followed within
 // f. The caller releases it. It may be called where IOFS may be used.
 func MakeFolders(f FS, name string) (folder Node, err error) {
-	at, err := f.Attach("")
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			at.Release()
-		}
-	}()
-	links := 0
-	for todo := name; todo != ""; {
-		var part string
-		part, todo, _ = strings.Cut(todo, "/")
-		if part == "" || part == "." {
-			continue
-		}
-		next, err := walkOrMake(at, part)
-		if err != nil {
-			return nil, err
-		}
-		if next.QID().Type&QTSymlink == 0 {
-			at.Release()
-			at = next
-			continue
-		}
-		target, err := next.Readlink()
-		next.Release()
-		if links++; err == nil && links > maxLinks {
-			err = ELOOP
-		}
-		if err != nil {
-			return nil, err
-		}
-		if strings.HasPrefix(target, "/") {
-			top, err := f.Attach("")
-			if err != nil {
-				return nil, err
-			}
-			at.Release()
-			at = top
-		}
-		todo = target + "/" + todo
-	}
-	return at, nil
+	return lookup(f, name, true, walkOrMake)
 }
 
 // walkOrMake gives what a folder has by that name, a new folder if there is

@@ -42,59 +42,10 @@ const chunk = 1 << 20
 // xattrPrefix is how archives name extended attributes.
 const xattrPrefix = "SCHILY.xattr."
 
-// find walks to name from the top; a last symbolic link is followed if follow is
-// set, others always are. It is called where the FS may be used, and the caller
-// releases the node.
-func (t *Tree) find(name string, follow bool) (fs9p.Node, error) {
-	at, err := t.FS.Attach("")
-	if err != nil {
-		return nil, err
-	}
-	links := 0
-	todo := strings.Split(name, "/")
-	for len(todo) > 0 {
-		part := todo[0]
-		todo = todo[1:]
-		if part == "" || part == "." {
-			continue
-		}
-		next, err := at.Walk(part)
-		if err != nil {
-			at.Release()
-			return nil, err
-		}
-		if next.QID().Type&fs9p.QTSymlink == 0 || !follow && len(todo) == 0 {
-			at.Release()
-			at = next
-			continue
-		}
-		target, err := next.Readlink()
-		next.Release()
-		if links++; err == nil && links > maxLinks {
-			err = fs9p.ELOOP
-		}
-		if err == nil && strings.HasPrefix(target, "/") {
-			at.Release()
-			if at, err = t.FS.Attach(""); err != nil {
-				return nil, err
-			}
-		}
-		if err != nil {
-			at.Release()
-			return nil, err
-		}
-		todo = append(strings.Split(target, "/"), todo...)
-	}
-	return at, nil
-}
-
-// maxLinks bounds how many symbolic links a name may lead through, as in Linux.
-const maxLinks = 40
-
 // Stat looks at a name.
 func (t *Tree) Stat(ctx context.Context, name string) (s Stat, err error) {
 	err = t.do(ctx, func() error {
-		n, err := t.find(name, true)
+		n, err := fs9p.Lookup(t.FS, name, true)
 		switch {
 		case errors.Is(err, fs9p.ENOENT), errors.Is(err, fs9p.ENOTDIR):
 			return nil
@@ -115,7 +66,7 @@ func (t *Tree) Pack(ctx context.Context, w io.Writer, name string, skip func(nam
 	p := &packer{t: t, w: tar.NewWriter(w), ctx: ctx, skip: skip, had: map[uint64]string{}}
 	var top fs9p.Node
 	follow := strings.HasSuffix(name, "/") || path.Base(name) == "."
-	if err := t.do(ctx, func() (err error) { top, err = t.find(name, follow); return err }); err != nil {
+	if err := t.do(ctx, func() (err error) { top, err = fs9p.Lookup(t.FS, name, follow); return err }); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	base := path.Base(path.Clean("/" + name))

@@ -77,7 +77,7 @@ func (x *extractor) owner(h *tar.Header) fs9p.Owner {
 
 // parent gives the folder that name is in, made if it is missing.
 func (x *extractor) parent(name string) (fs9p.Node, error) {
-	at, err := x.t.find(x.dir, true)
+	at, err := fs9p.Lookup(x.t.FS, x.dir, true)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ func (x *extractor) make(h *tar.Header, name string, owner fs9p.Owner) (n fs9p.N
 		_, err = dir.Mknod(base, fs9p.ModeBlock|mode, device, owner)
 	case tar.TypeLink:
 		var target fs9p.Node
-		if target, err = x.t.find(path.Join(x.dir, path.Clean("/"+h.Linkname)), false); err == nil {
+		if target, err = fs9p.Lookup(x.t.FS, path.Join(x.dir, path.Clean("/"+h.Linkname)), false); err == nil {
 			err = dir.Link(base, target)
 			target.Release()
 		}
@@ -280,7 +280,7 @@ func attributes(n fs9p.Node, h *tar.Header, owner fs9p.Owner) error {
 func (x *extractor) finish() error {
 	return x.t.do(x.ctx, func() error {
 		for _, h := range x.folders {
-			n, err := x.t.find(path.Join(x.dir, path.Clean("/"+h.Name)), true)
+			n, err := fs9p.Lookup(x.t.FS, path.Join(x.dir, path.Clean("/"+h.Name)), true)
 			if err != nil {
 				return err
 			}
@@ -297,7 +297,7 @@ func (x *extractor) finish() error {
 // Remove removes what is at name, with all that is in it.
 func (t *Tree) Remove(ctx context.Context, name string) error {
 	return t.do(ctx, func() error {
-		dir, err := t.find(path.Dir(path.Clean("/"+name)), true)
+		dir, err := fs9p.Lookup(t.FS, path.Dir(path.Clean("/"+name)), true)
 		if err != nil {
 			return err
 		}
