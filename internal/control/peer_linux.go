@@ -1,24 +1,12 @@
 package control
 
-import (
-	"net"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
-
-// peerID is the user on the other end.
-func peerID(c net.Conn) (uid int, ok bool, err error) {
-	raw, err := c.(*net.UnixConn).SyscallConn()
+// userOf is the user on the other end of a socket.
+func userOf(fd int) (uid int, err error) {
+	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
-		return 0, false, err
+		return 0, err
 	}
-	var cred *unix.Ucred
-	var callErr error
-	if err := raw.Control(func(fd uintptr) { cred, callErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
-		return 0, false, err
-	}
-	if callErr != nil {
-		return 0, false, callErr
-	}
-	return int(cred.Uid), true, nil
+	return int(cred.Uid), nil
 }

@@ -26,16 +26,22 @@ type Listed struct {
 	Running bool
 }
 
+// entriesOf lists a folder; one that is not there is empty.
+func entriesOf(dir string) ([]fs.DirEntry, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return entries, err
+}
+
 // List lists the machines, the newest first.
 func List() ([]Listed, error) {
 	top, err := folder()
 	if err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir(top)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	entries, err := entriesOf(top)
 	if err != nil {
 		return nil, err
 	}

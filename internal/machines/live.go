@@ -299,14 +299,7 @@ func (l *Live) exec(r *control.Request, c *control.Conn) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(l.ctx, startPatience, errDeaf)
 	defer cancel()
-	gone := l.follow(c, func(k control.Kind, b []byte) {
-		switch {
-		case k == control.KindStdin && len(b) == 0:
-			typed.Close()
-		case k == control.KindStdin:
-			typed.Write(b) // fails where nobody reads any more
-		}
-	})
+	gone := l.feed(c, typed)
 	defer in.Close()
 	go func() { <-gone; cancel(); typed.CloseWithError(io.EOF) }()
 	j, err := l.m.Exec(ctx, process)
@@ -340,6 +333,19 @@ type later struct {
 func (l later) Write(p []byte) (int, error) {
 	<-l.ready
 	return l.w.Write(p)
+}
+
+// feed writes what the client sends as its input, until it closes that. gone is
+// closed when the client has gone.
+func (l *Live) feed(c *control.Conn, in *io.PipeWriter) (gone <-chan struct{}) {
+	return l.follow(c, func(k control.Kind, b []byte) {
+		switch {
+		case k == control.KindStdin && len(b) == 0:
+			in.Close()
+		case k == control.KindStdin:
+			in.Write(b) // fails where nobody reads any more
+		}
+	})
 }
 
 // execDetached runs a program for nobody.

@@ -47,14 +47,7 @@ func (l *Live) files(r *control.Request, c *control.Conn) error {
 		return c.SendJSON(control.KindReply, control.Reply{Stat: &control.FileStat{Exists: s.Exists, Dir: s.Dir}})
 	}
 	in, put := io.Pipe()
-	gone := l.follow(c, func(k control.Kind, b []byte) {
-		switch {
-		case k == control.KindStdin && len(b) == 0:
-			put.Close()
-		case k == control.KindStdin:
-			put.Write(b) // fails when nobody reads any more
-		}
-	})
+	gone := l.feed(c, put)
 	go func() { <-gone; cancel(); put.CloseWithError(io.ErrUnexpectedEOF) }()
 	defer in.Close()
 	var err error

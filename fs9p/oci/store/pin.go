@@ -34,24 +34,32 @@ func (s *Store) Pin(ctx context.Context, img *Image, owner string) error {
 }
 
 func (s *Store) pin(ctx context.Context, img *Image, owner string) error {
-	end, err := s.begin(ctx)
+	d, end, err := s.hold(ctx, img)
 	if err != nil {
 		return err
 	}
 	defer end()
-	d, err := s.keep(ctx, img)
-	if err != nil {
-		return err
-	}
-	if _, err := s.whole(d); err != nil {
-		return err // somebody has removed it meanwhile
-	}
 	d.Annotations = map[string]string{annPin: owner}
 	d.Platform = &v1.Platform{OS: s.cfg.Platform.OS, Architecture: s.cfg.Platform.Architecture}
 	return s.change(ctx, func(idx *v1.IndexManifest) error {
 		idx.Manifests = append(withoutPin(idx.Manifests, owner), d)
 		return nil
 	})
+}
+
+// hold keeps an image of which all is there; until end nobody removes it.
+func (s *Store) hold(ctx context.Context, img *Image) (d v1.Descriptor, end func(), err error) {
+	if end, err = s.begin(ctx); err != nil {
+		return d, nil, err
+	}
+	if d, err = s.keep(ctx, img); err == nil {
+		_, err = s.whole(d) // somebody may have removed it meanwhile
+	}
+	if err != nil {
+		end()
+		return d, nil, err
+	}
+	return d, end, nil
 }
 
 // keep stores the manifest and the configuration of an image whose layers are

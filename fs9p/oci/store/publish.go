@@ -32,18 +32,11 @@ func (s *Store) tag(ctx context.Context, img *Image, ref string) error {
 	if r.Digest() != "" {
 		return fmt.Errorf("a name with a digest cannot be given: want NAME[:TAG]")
 	}
-	end, err := s.begin(ctx)
+	d, end, err := s.hold(ctx, img)
 	if err != nil {
 		return err
 	}
 	defer end()
-	d, err := s.keep(ctx, img)
-	if err != nil {
-		return err
-	}
-	if _, err := s.whole(d); err != nil {
-		return err // somebody has removed it meanwhile
-	}
 	return s.record(ctx, r, d, img.Source)
 }
 
