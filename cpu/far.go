@@ -253,8 +253,11 @@ func (c *CPU) callGate(o *op, gate *descriptor) status {
 }
 
 // farTask ends a far transfer or IRET that switches tasks.
-func (c *CPU) farTask(t taskSwitch) status {
-	switch c.switchTask(t) {
+func (c *CPU) farTask(t taskSwitch) status { return c.away(c.switchTask(t)) }
+
+// away ends an instruction that goes elsewhere with the given outcome.
+func (c *CPU) away(o outcome) status {
+	switch o {
 	case refused:
 		return faulted
 	case inNewTask:

@@ -99,14 +99,7 @@ func (c *CPU) softwareInterrupt(o *op, vector uint8, src source) status {
 		}
 		c.trace(c, &Fault{Vector: vector})
 	}
-	switch c.dispatch(&delivery{vector: vector, src: src, eip: o.nextEIP(c)}) {
-	case refused:
-		return faulted
-	case inNewTask:
-		c.deliver()
-	}
-	c.stepLost = true
-	return elsewhere
+	return c.away(c.dispatch(&delivery{vector: vector, src: src, eip: o.nextEIP(c)}))
 }
 
 // dispatch makes one attempt at d.
