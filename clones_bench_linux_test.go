@@ -87,20 +87,14 @@ func promptFile(b *testing.B, cfg Config) *Snapshot {
 		b.Fatal(err)
 	}
 	defer m.Close()
-	ctx, stop := context.WithCancel(b.Context())
-	ended := make(chan struct{})
-	go func() {
-		m.Run(ctx)
-		close(ended)
-	}()
+	stop := runs(b, m)
 	answers(b, typed, &out)
-	s, err := m.CaptureRunning(ctx)
+	s, err := m.CaptureRunning(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer s.Close()
 	stop()
-	<-ended
 	raw, err := os.Create(filepath.Join(b.TempDir(), "raw"))
 	if err != nil {
 		b.Fatal(err)

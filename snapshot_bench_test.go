@@ -35,12 +35,7 @@ func BenchmarkSnapshot(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		ctx, stop := context.WithCancel(b.Context())
-		ended := make(chan error, 1)
-		go func() {
-			_, err := m.Run(ctx)
-			ended <- err
-		}()
+		stop := runs(b, m)
 		answers(b, typed, &out)
 		b.ReportMetric(ms(begin), "ms-cold")
 
@@ -72,7 +67,6 @@ func BenchmarkSnapshot(b *testing.B) {
 		}
 		s.Close()
 		stop()
-		<-ended
 		m.Close()
 		typed.Close()
 
@@ -93,6 +87,20 @@ func BenchmarkSnapshot(b *testing.B) {
 }
 
 func ms(since time.Time) float64 { return float64(time.Since(since)) / 1e6 }
+
+// runs has a machine run on a goroutine of its own until stop.
+func runs(b testing.TB, m *Machine) (stop func()) {
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan struct{})
+	go func() {
+		m.Run(ctx)
+		close(ended)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
 
 // answers types a line, and waits for the answer to it.
 func answers(b testing.TB, typed *os.File, out *buffer) {
@@ -125,14 +133,8 @@ func goesOn(b testing.TB, cfg Config, open func() (*Snapshot, error)) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(b.Context())
-	ended := make(chan error, 1)
-	go func() {
-		_, err := m.Run(ctx)
-		ended <- err
-	}()
+	stop := runs(b, m)
 	answers(b, typed, &out)
 	stop()
-	<-ended
 	m.Close()
 }
