@@ -19,10 +19,14 @@ type Modules struct {
 	Release string // of the kernel that the modules are for
 
 	files   []string            // all modules, in lexical order
+	stamps  map[string]stamp    // of the files, where there is no modules.dep
 	byName  map[string]string   // normal name: file
 	builtin map[string]bool     // normal names
 	deps    map[string][]string // file: the files it needs, as modules.dep has them; nil without a modules.dep
 }
+
+// stamp tells a file from what stood in its place before.
+type stamp struct{ size, modified int64 }
 
 // ErrNoModules says that a folder holds no modules for a kernel.
 var ErrNoModules = errors.New("no modules")
@@ -38,7 +42,7 @@ func OpenModules(fsys fs.FS, release string) (*Modules, error) {
 		if err != nil {
 			return nil, fmt.Errorf("modules: %w", err)
 		}
-		m := &Modules{FS: sub, Dir: dir, Release: release, byName: map[string]string{}, builtin: map[string]bool{}}
+		m := &Modules{FS: sub, Dir: dir, Release: release, stamps: map[string]stamp{}, byName: map[string]string{}, builtin: map[string]bool{}}
 		if err := m.scan(); err != nil {
 			return nil, fmt.Errorf("modules: %w", err)
 		}
@@ -61,11 +65,16 @@ func (m *Modules) scan() error {
 			return nil
 		}
 	}
-	if err := m.list(root); err != nil {
+	dep, err := readFile(m.FS, "modules.dep", maxList)
+	if errors.Is(err, errTooLarge) {
+		return err
+	}
+	indexed := err == nil
+	if err := m.list(root, !indexed); err != nil {
 		return err
 	}
 	for _, extra := range []string{"updates", "extra"} { // they come before the kernel's own, as depmod.d(5) has it
-		if err := m.list(extra); errors.Is(err, errTooMany) {
+		if err := m.list(extra, !indexed); errors.Is(err, errTooMany) {
 			return err
 		}
 	}
@@ -76,31 +85,43 @@ func (m *Modules) scan() error {
 			}
 		}
 	}
-	data, err := readFile(m.FS, "modules.dep", maxList)
-	if errors.Is(err, errTooLarge) {
-		return err
-	}
-	if err == nil {
-		m.deps = m.parseDep(data)
+	if indexed {
+		m.deps = m.parseDep(dep)
 	}
 	return nil
 }
 
-// list adds the modules below a folder.
-func (m *Modules) list(folder string) error {
+// list adds the modules below a folder, with their stamps if these are wanted: a folder of the host tells them as it lists its files.
+func (m *Modules) list(folder string, stamps bool) error {
 	return fs.WalkDir(m.FS, folder, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if name, ok := moduleName(file); ok && !d.IsDir() {
+		if name, ok := moduleName(file); ok && d.Type()&^fs.ModeSymlink == 0 {
 			m.files = append(m.files, file)
 			m.byName[name] = file
+			if stamps {
+				if m.stamps[file], err = m.stampOf(file, d); err != nil {
+					return err
+				}
+			}
 		}
 		if len(m.files) > maxModules {
 			return fmt.Errorf("%w: %d", errTooMany, len(m.files))
 		}
 		return nil
 	})
+}
+
+func (m *Modules) stampOf(file string, d fs.DirEntry) (stamp, error) {
+	info, err := d.Info()
+	if err == nil && !info.Mode().IsRegular() { // a link to a module
+		info, err = fs.Stat(m.FS, file)
+	}
+	if err != nil {
+		return stamp{}, err
+	}
+	return stamp{info.Size(), info.ModTime().UnixNano()}, nil
 }
 
 // parseDep reads modules.dep: "file: needed-file needed-file", of the files that are there.
@@ -251,11 +272,7 @@ func (m *Modules) Index(cache Cache) (map[string][]byte, error) {
 		h := sha256.New()
 		fmt.Fprintln(h, m.Release)
 		for _, file := range m.files {
-			info, err := fs.Stat(m.FS, file)
-			if err != nil {
-				return nil, fmt.Errorf("modules: %w", err)
-			}
-			fmt.Fprintln(h, file, info.Size(), info.ModTime().UnixNano())
+			fmt.Fprintln(h, file, m.stamps[file].size, m.stamps[file].modified)
 		}
 		key = "depmod-" + hex.EncodeToString(h.Sum(nil))
 		out := map[string][]byte{}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -136,6 +138,53 @@ func TestOpenModules(t *testing.T) {
 		if err != nil || m.Release != "6.6.1" || !m.Has("net_failover") || !m.Has("af-packet") || m.Has("9p") {
 			t.Errorf("%s: %v", row.name, err)
 		}
+	}
+}
+
+// openCounter counts what is opened in a file system.
+type openCounter struct {
+	fs.FS
+	opened int
+}
+
+func (c *openCounter) Open(name string) (fs.File, error) {
+	c.opened++
+	return c.FS.Open(name)
+}
+
+// TestModulesCost: where the index is kept, what is opened grows with the folders and
+// not with the modules; a module that was changed in its place is seen.
+func TestModulesCost(t *testing.T) {
+	const modules, folders = 600, 3
+	fsys := fstest.MapFS{}
+	for i := range modules {
+		fsys[fmt.Sprintf("kernel/folder%d/m%d.ko", i%folders, i)] = &fstest.MapFile{Data: koFile("depends=", testMagic)}
+	}
+	fsys["kernel/folder0/link.ko"] = &fstest.MapFile{Data: []byte("m0.ko"), Mode: fs.ModeSymlink | 0o777}
+	fsys["kernel/folder0/pipe.ko"] = &fstest.MapFile{Mode: fs.ModeNamedPipe | 0o600} // who opened it would wait
+	cache := &mapCache{files: map[string][]byte{}}
+	index := func() (opened int) {
+		c := &openCounter{FS: fsys}
+		m, err := OpenModules(c, "6.6.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := m.Index(cache)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(files["modules.dep"], []byte("\n")); n != modules+1 || m.Has("pipe") {
+			t.Errorf("%d modules", n)
+		}
+		return c.opened
+	}
+	index()
+	if opened := index(); cache.hits != 3 || opened > 40 {
+		t.Errorf("%d hits; %d files and folders opened for %d modules in %d folders", cache.hits, opened, modules, folders)
+	}
+	fsys["kernel/folder0/m0.ko"] = &fstest.MapFile{Data: koFile("depends=m1", testMagic)}
+	if index(); cache.hits != 3 {
+		t.Error("a module that was changed has its old index")
 	}
 }
 

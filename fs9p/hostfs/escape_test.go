@@ -3,6 +3,7 @@
 package hostfs
 
 import (
+	iofs "io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -229,4 +230,24 @@ func TestServedTwice(t *testing.T) {
 	if s := b.Cat(b.Root, "log"); s != "aba" {
 		t.Errorf("%q", s)
 	}
+}
+
+// TestIOFS: who reads the folder as the host's programs do cannot leave it.
+func TestIOFS(t *testing.T) {
+	dir, outside, untouched := trap(t)
+	check(t, os.Symlink(outside, filepath.Join(dir, "out")))
+	check(t, os.Symlink("../../outside", filepath.Join(dir, "sub", "out")))
+	check(t, os.WriteFile(filepath.Join(dir, "sub", "file"), []byte("inside"), 0o600))
+	fs, err := New(dir)
+	check(t, err)
+	defer fs.Close()
+	if b, err := iofs.ReadFile(fs.IOFS(), "sub/file"); string(b) != "inside" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+	for _, name := range []string{"out/secret", "sub/out/secret", "../outside/secret"} {
+		if b, err := iofs.ReadFile(fs.IOFS(), name); err == nil {
+			t.Errorf("%s: %q", name, b)
+		}
+	}
+	untouched()
 }

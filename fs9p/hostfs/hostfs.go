@@ -27,6 +27,7 @@ package hostfs
 import (
 	"container/list"
 	"fmt"
+	iofs "io/fs"
 	"os"
 
 	"alpinevm/fs9p"
@@ -84,6 +85,10 @@ func New(dir string) (*FS, error) {
 	fs.live.Put(fs.top.key, fs.top)
 	return fs, nil
 }
+
+// IOFS is the folder as the host's own programs see it, for reading; nothing
+// outside of it can be reached. It is good until Close.
+func (fs *FS) IOFS() iofs.FS { return fs.top.folder.root.FS() }
 
 // Close closes the folder. No Node may be in use.
 func (fs *FS) Close() error {
