@@ -2,43 +2,26 @@ package alpinevm
 
 import (
 	"io"
-	"os"
 	"runtime"
-	"runtime/debug"
-	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"alpinevm/internal/guesttest"
+	"alpinevm/internal/leaktest"
 )
-
-// holdings is what this process holds of its host.
-type holdings struct {
-	goroutines, files, mappings int
-	heap                        uint64
-}
-
-func held() holdings {
-	debug.FreeOSMemory()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	h := holdings{goroutines: runtime.NumGoroutine(), heap: stats.HeapAlloc}
-	if files, err := os.ReadDir("/proc/self/fd"); err == nil {
-		h.files = len(files)
-	}
-	if maps, err := os.ReadFile("/proc/self/maps"); err == nil {
-		h.mappings = strings.Count(string(maps), "\n")
-	}
-	return h
-}
 
 // TestLeaks makes, runs and closes twenty machines. They leave nothing behind.
 func TestLeaks(t *testing.T) {
+	const (
+		machines = 20
+		heapEach = 400 << 10 // bytes of Go's heap
+	)
 	cfg := guestConfig(t, "686", "echo")
 	cfg.Deterministic = false
 	cfg.Boot.Modules = guesttest.Modules(t, "686", "virtio_net")
 	cfg.Network = &Network{}
-	run := func() {
+	run := func() weak.Pointer[Machine] {
 		c := cfg
 		in, keys := io.Pipe()
 		c.Consoles.Terminal = &Terminal{In: in, Out: io.Discard, Cols: 80, Rows: 25}
@@ -57,21 +40,40 @@ func TestLeaks(t *testing.T) {
 		if err := m.Close(); err != nil {
 			t.Error("a second Close: ", err)
 		}
+		return weak.Make(m)
 	}
-	run()
-	before := held()
-	for range 20 {
-		run()
+	run() // what the process makes once
+	before, heap := leaktest.Now(), heapInUse()
+	var closed []weak.Pointer[Machine]
+	for range machines {
+		closed = append(closed, run())
 	}
-	var after holdings
-	for range 100 { // goroutines that were told to end get there
-		if after = held(); after.goroutines <= before.goroutines {
+	// RAM and translator of one machine have more than 256 MiB of addresses.
+	before.Check(t, machines/2*256<<20)
+	var kept int
+	var grown int64
+	for range 100 { // a collection may leave something to the next one
+		kept, grown = 0, int64(heapInUse()-heap)
+		for _, m := range closed {
+			if m.Value() != nil {
+				kept++
+			}
+		}
+		if kept == 0 && grown <= machines*heapEach {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if after.goroutines > before.goroutines || after.files > before.files || after.mappings > before.mappings+20 || after.heap > before.heap+8<<20 {
-		t.Errorf("before %+v, after 20 machines %+v", before, after)
+	if kept > 0 || grown > machines*heapEach {
+		t.Errorf("%d closed machines are kept in Go's heap, which has grown by %d KiB, %d KiB at most", kept, grown>>10, machines*heapEach>>10)
 	}
-	t.Logf("before %+v, after %+v", before, after)
+	runtime.KeepAlive(cfg) // it was there before
+}
+
+// heapInUse is what Go's heap holds, in bytes.
+func heapInUse() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
 }

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"alpinevm/internal/guesttest"
+	"alpinevm/internal/leaktest"
 	"alpinevm/net/usernet"
 )
 
@@ -206,7 +206,7 @@ func TestNetworkRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	before := runtime.NumGoroutine()
+	before := leaktest.Now()
 	for _, tt := range []struct {
 		name, want string
 		config     func(*Config)
@@ -232,13 +232,7 @@ func TestNetworkRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}
-	for range 100 { // goroutines that were told to end get there
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+	before.Check(t, 1<<30) // what was refused has no RAM yet
 }
 
 // BenchmarkNetwork measures TCP between a program in the guest and one on the
