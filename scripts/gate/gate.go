@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,7 +23,13 @@ type gate struct {
 	passed, skipped int
 	missing         int // of skipped: for want of something that can be had
 	skips           []string
-	failures        []string
+	failures        []failure
+}
+
+// failure is what failed, and what it said.
+type failure struct {
+	name   string
+	output []string // lines
 }
 
 // step is a check before the tests. Its error is what it found; a missingError skips it.
@@ -76,9 +83,27 @@ func (g *gate) skip(name, why string) {
 
 // fail tells of what failed, and what it said.
 func (g *gate) fail(name, output string) {
-	g.failures = append(g.failures, name)
+	f := failure{name: name}
+	for l := range strings.Lines(strings.Trim(output, "\n")) {
+		if !strings.HasPrefix(l, "=== ") { // go test says which test goes on
+			f.output = append(f.output, strings.TrimRight(l, "\n"))
+		}
+	}
+	g.failures = append(g.failures, f)
 	g.report.line("FAIL", "%s", name)
 	g.report.details(output)
+}
+
+// What is repeated of each failure: its first lines name a panic, its last ones say most.
+const firstLines, lastLines = 10, 20
+
+// again is the failure once more, in firstLines and lastLines at most.
+func (f *failure) again() string {
+	lines := f.output
+	if more := len(lines) - firstLines - lastLines; more > 0 {
+		lines = slices.Concat(lines[:firstLines], []string{fmt.Sprintf("... %d lines ...", more)}, lines[len(lines)-lastLines:])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // finish prints the end and says whether the run is green.
@@ -90,12 +115,18 @@ func (g *gate) finish() bool {
 		g.report.line("FAIL", "what is skipped for want of something fails the run; ALPINEVM_OFFLINE=1 allows it where there is no network")
 	}
 	if g.ctx.Err() != nil {
-		g.failures = append(g.failures, "interrupted")
+		g.failures = append(g.failures, failure{name: "interrupted"})
 	}
-	for _, name := range g.failures { // once more, where they are seen
-		g.report.line("FAIL", "%s", name)
+	for _, f := range g.failures {
+		g.report.line("FAIL", "%s", f.name)
 	}
 	fmt.Fprintf(g.report.w, "%d passed, %d failed, %d skipped\n", g.passed, len(g.failures), g.skipped)
+	for _, f := range g.failures { // once more, as a log may be cut to its end
+		if text := f.again(); text != "" {
+			fmt.Fprintln(g.report.w, f.name)
+			g.report.details(text)
+		}
+	}
 	return len(g.failures) == 0 && g.passed > 0 && (g.missing == 0 || g.offline)
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -21,7 +22,8 @@ func testProgress(g *gate, label string, left int) *progress {
 	return &progress{gate: g, label: label, left: left, broken: map[string]bool{}, output: map[string][]string{}, running: map[string]time.Time{}}
 }
 
-// TestProgress: what go test says becomes one format, and the last line counts.
+// TestProgress: what go test says becomes one format, and the end counts and repeats what
+// has failed.
 func TestProgress(t *testing.T) {
 	const passing = `{"Action":"start","Package":"m/a"}
 {"Action":"run","Package":"m/a","Test":"TestX"}
@@ -45,15 +47,21 @@ func TestProgress(t *testing.T) {
 [ 1:23] FAIL  m/a, 2 packages left
 [ 1:23] FAIL  m/a TestX
 0 passed, 1 failed, 0 skipped
+m/a TestX
+            x_test.go:1: no
 `, false, false},
 		{"a package does not build", `{"ImportPath":"m/a","Action":"build-output","Output":"a.go:1: syntax\n"}
+{"ImportPath":"m/a","Action":"build-fail"}
 {"Action":"output","Package":"m/a","Output":"FAIL m/a [build failed]\n"}
-{"Action":"fail","Package":"m/a","Elapsed":0}
-`, `        a.go:1: syntax
-[ 1:23] FAIL  m/a
+{"Action":"fail","Package":"m/a","Elapsed":0,"FailedBuild":"m/a"}
+`, `[ 1:23] FAIL  m/a
+        a.go:1: syntax
         FAIL m/a [build failed]
 [ 1:23] FAIL  m/a
 0 passed, 1 failed, 0 skipped
+m/a
+        a.go:1: syntax
+        FAIL m/a [build failed]
 `, false, false},
 		{"nothing ran", `go: no such package
 {"Action":"skip","Package":"m/a"}
@@ -109,6 +117,40 @@ func TestAgain(t *testing.T) {
 	}
 }
 
+// TestRepeated: what a test says at its end is repeated at the gate's, each test's own and
+// not more than a part of it.
+func TestRepeated(t *testing.T) {
+	g, out := testGate(t)
+	p := testProgress(g, "race: ", 1)
+	say := func(test, text string) {
+		p.line(fmt.Sprintf(`{"Action":"output","Package":"m/a","Test":%q,"Output":%q}`, test, text+"\n"))
+	}
+	for i := range 100 { // of two tests at a time
+		say("TestLong", fmt.Sprint("long ", i))
+		say("TestShort", "=== CONT  TestShort")
+		say("TestGood", "good")
+	}
+	say("TestShort", "short")
+	for _, e := range []string{"fail TestLong", "pass TestGood", "fail TestShort"} {
+		action, test, _ := strings.Cut(e, " ")
+		p.line(fmt.Sprintf(`{"Action":%q,"Package":"m/a","Test":%q}`, action, test))
+	}
+	g.finish()
+	_, end, _ := strings.Cut(out.String(), "1 passed, 2 failed, 0 skipped\n")
+	want := "race: m/a TestLong\n"
+	for i := range firstLines {
+		want += fmt.Sprintf("        long %d\n", i)
+	}
+	want += "        ... 70 lines ...\n"
+	for i := range lastLines {
+		want += fmt.Sprintf("        long %d\n", 100-lastLines+i)
+	}
+	want += "race: m/a TestShort\n        short\n"
+	if end != want {
+		t.Errorf("the end is\n%s\nwant\n%s", end, want)
+	}
+}
+
 // TestHeartbeat: after half a minute without a line it says what runs, the longest first.
 func TestHeartbeat(t *testing.T) {
 	g, out := testGate(t)
@@ -120,12 +162,14 @@ func TestHeartbeat(t *testing.T) {
 		t.Errorf("%q, want %q", out, want)
 	}
 	g.report.beat() // at once after another line
+	now := g.report.now()
+	g.report.now = func() time.Time { return now }
 	for _, key := range []string{"start  m/a", "run TestX m/a", "start  m/b", "run TestX/y m/a", "run TestZ m/a", "pass TestZ m/a"} {
 		f := strings.Split(key, " ")
+		now = now.Add(time.Second)
 		p.line(`{"Action":"` + f[0] + `","Test":"` + f[1] + `","Package":"` + f[2] + `"}`)
-		time.Sleep(time.Millisecond) // the order is that of their beginnings
 	}
-	if got := p.waiting(); got != "race: m/b 0s, m/a TestX/y 0s; 5 packages left" {
+	if got := p.waiting(); got != "race: m/b 3s, m/a TestX/y 2s; 5 packages left" {
 		t.Errorf("it waits for %q", got)
 	}
 	if n := strings.Count(out.String(), "..."); n != 1 {
@@ -143,8 +187,8 @@ func TestChecks(t *testing.T) {
 		want    string
 	}{
 		{"fine", nil, false, "1 passed, 0 failed, 0 skipped\n"},
-		{"found", errors.New("a.go:1: bad"), true, "        a.go:1: bad\n[ 1:23] FAIL  check\n0 passed, 1 failed, 0 skipped\n"},
-		{"missing", missingError("no network"), false, "        no network\n[ 1:23] FAIL  check\n0 passed, 1 failed, 0 skipped\n"},
+		{"found", errors.New("a.go:1: bad"), true, "        a.go:1: bad\n[ 1:23] FAIL  check\n0 passed, 1 failed, 0 skipped\ncheck\n        a.go:1: bad\n"},
+		{"missing", missingError("no network"), false, "        no network\n[ 1:23] FAIL  check\n0 passed, 1 failed, 0 skipped\ncheck\n        no network\n"},
 		{"missing, offline", missingError("no network"), true, "[ 1:23] SKIP  check\n[ 1:23] SKIP  check: no network\n0 passed, 0 failed, 1 skipped\n"},
 	} {
 		g, out := testGate(t)

@@ -2,7 +2,7 @@
 // fetched, the sources are checked, and the tests run, first those of what is concurrent
 // under the race detector, then all of them with real boots. It prints one line for each
 // thing that is done, with the time so far, and says every half minute what it waits for.
-// Its last line counts tests and checks.
+// It ends with a count of tests and checks, and with what those that failed have said.
 //
 // It exits with 1 if one failed, or was skipped for want of something while
 // ALPINEVM_OFFLINE is not 1: a green run in which no guest booted would be a lie.

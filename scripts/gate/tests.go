@@ -11,11 +11,13 @@ import (
 
 // event is one line of go test -json.
 type event struct {
-	Action  string
-	Package string
-	Test    string
-	Output  string
-	Elapsed float64
+	Action      string
+	Package     string
+	Test        string
+	Output      string
+	Elapsed     float64
+	ImportPath  string // of what is built
+	FailedBuild string // the ImportPath for whose sake a package has failed
 }
 
 // testRun is one go test.
@@ -63,7 +65,7 @@ type progress struct {
 	later   int                  // packages of later runs
 	told    bool                 // of a failure
 	broken  map[string]bool      // packages with a test that failed
-	output  map[string][]string  // by package and test
+	output  map[string][]string  // by package and test, or by what is built
 	running map[string]time.Time // packages and tests, since when
 }
 
@@ -78,7 +80,7 @@ func (p *progress) remaining() string {
 
 // waiting tells what runs, the longest first.
 func (p *progress) waiting() string {
-	now := time.Now()
+	now := p.report.now()
 	names := make([]string, 0, len(p.running))
 	for name := range p.running {
 		if !p.hasInner(name) {
@@ -126,12 +128,16 @@ func (p *progress) line(line string) {
 		key := e.key()
 		p.output[key] = append(p.output[key], e.Output)
 	case "build-output":
-		p.report.details(e.Output)
+		key := building + e.ImportPath
+		p.output[key] = append(p.output[key], e.Output)
 	case "pass", "fail", "skip":
 		p.end(&e)
 		delete(p.output, e.key())
 	}
 }
+
+// building comes before the ImportPath of what is built.
+const building = "build of "
 
 func (e *event) key() string { return strings.TrimSpace(e.Package + " " + e.Test) }
 
@@ -139,7 +145,7 @@ func (e *event) key() string { return strings.TrimSpace(e.Package + " " + e.Test
 func (p *progress) follow(e *event) {
 	switch e.Action {
 	case "start", "run", "cont":
-		p.running[e.key()] = time.Now()
+		p.running[e.key()] = p.report.now()
 	case "pause":
 		delete(p.running, e.key())
 	case "pass", "fail", "skip":
@@ -159,7 +165,7 @@ func (p *progress) end(e *event) {
 		p.report.line("FAIL", "%s, %s", name, p.remaining())
 	case e.Action == "fail": // a test, or a package that does not build or dies outside of its tests
 		p.told, p.broken[e.Package] = true, true
-		p.fail(name, strings.Join(output, ""))
+		p.fail(name, strings.Join(slices.Concat(p.output[building+e.FailedBuild], output), ""))
 	case e.Action == "pass" && e.Test != "":
 		p.passed++
 	case e.Action == "skip" && e.Test != "" && !p.again:
