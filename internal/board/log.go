@@ -48,6 +48,9 @@ func (l *LogState) check() error {
 // Log is the last 32 KiB that COM1 has sent, good until the next step.
 func (b *Board) Log() []byte { return b.log.since(0) }
 
+// CPU gives the processor, for whoever compares two machines between two steps.
+func (b *Board) CPU() *cpu.CPU { return b.cpu }
+
 // Registers describes the processor's state, for people.
 func (b *Board) Registers() string { return dump(&b.cpu.State) }
 
