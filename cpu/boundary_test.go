@@ -14,7 +14,7 @@ var everyKind = func() []byte {
 	b = cat(b,
 		[]byte{0x83, 0xc0, 0x7f, 0x11, 0xc3, 0x89, 0x05}, imm32(rigData+0x40), // add eax, 7fh; adc ebx, eax; mov [], eax
 		[]byte{0xc1, 0xe3, 3, 0x9c, 0x5a, 0x01, 0xd0},                                                // shl ebx, 3; pushf; pop edx; add eax, edx
-		[]byte{0xfa, 0x43, 0xfb, 0x43},                                                               // cli; inc ebx; sti; inc ebx
+		[]byte{0xfa, 0x43, 0xfb, 0x43, 0x01, 0xd8, 0x31, 0xc2},                                       // cli; inc ebx; sti; inc ebx; add eax, ebx; xor edx, eax
 		[]byte{0xd9, 0xe8, 0xdc, 0x05}, imm32(rigData+0x80), []byte{0xdd, 0x1d}, imm32(rigData+0x80), // fld1; fadd; fstp
 		[]byte{0x66, 0x0f, 0x6e, 0xc0, 0x66, 0x0f, 0xfe, 0x05}, imm32(rigData+0x100), []byte{0x66, 0x0f, 0xd6, 0x05}, imm32(rigData+0x110), // movd; paddd; movq
 		[]byte{0x0f, 0x6e, 0xc9, 0x0f, 0x77},       // movd mm1, ecx; emms
@@ -29,11 +29,13 @@ var everyKind = func() []byte {
 }()
 
 // setBoundary makes a rig that runs everyKind with a handler of interrupts that
-// counts and changes flags.
+// counts, notes where and with which flags it was called, and changes flags.
 func (r *rig) setBoundary(cpl uint8) {
+	// push eax; mov eax, [esp+4]; mov [rigData+204h], eax; mov eax, [esp+12]; mov [rigData+208h], eax; pop eax
 	// add dword [rigData+200h], 1; iret
 	r.idt(0x40, gate(selCode0, rigTarget, typeInt32, 0, 0))
-	r.put(rigTarget, cat([]byte{0x83, 0x05}, imm32(rigData+0x200), []byte{1, 0xcf})...)
+	r.put(rigTarget, cat([]byte{0x50, 0x8b, 0x44, 0x24, 4, 0xa3}, imm32(rigData+0x204), []byte{0x8b, 0x44, 0x24, 12, 0xa3}, imm32(rigData+0x208),
+		[]byte{0x58, 0x83, 0x05}, imm32(rigData+0x200), []byte{1, 0xcf})...)
 	r.put(rigData, 1, 2, 3, 4, 5)
 	r.put(rigCode, everyKind...)
 	r.ack = func() uint8 { r.SetINTR(false); return 0x40 }
@@ -89,7 +91,7 @@ func TestInterruptFromDevice(t *testing.T) {
 		r.put(rigCode, b...)
 		r.R[eax] = 0
 	})
-	w.run(2000, 2000)
+	w.run(3000, 3000)
 	if w.tested.R[eax] < 200 || w.tested.Halted {
 		t.Errorf("interrupt %d came late", w.tested.R[eax])
 	}

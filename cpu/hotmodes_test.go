@@ -72,6 +72,10 @@ func TestChangedSegments(t *testing.T) {
 						}
 						r.gdt(selTest, desc)
 						r.ring(cpl)
+						for i := range uint32(32) { // what lies at rigData depends on the segment
+							r.put32(rigData+4*i, i)
+							r.put32(rigData+0x1000+4*i, 100*i+7)
+						}
 						r.put(rigCode, hotLoop(loadSeg(segs[name], sel), loadSeg(segs[name], flat))...)
 					})
 					w.run(1200, 1<<30)

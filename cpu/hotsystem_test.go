@@ -222,6 +222,30 @@ func TestHotLift(t *testing.T) {
 	}
 }
 
+// TestShadowAtEndOfPage: STI holds an interrupt off for one instruction, though it
+// is the last one of its page, Run ends behind it, and the interrupt comes then.
+func TestShadowAtEndOfPage(t *testing.T) {
+	w := newTwins(t, func(r *rig) {
+		r.ack = func() uint8 { r.SetINTR(false); return 0x40 }
+		// imul esi, esi, 31; add esi, [esp]; iret
+		r.idt(0x40, gate(selCode0, rigTarget, typeInt32, 0, 0))
+		r.put(rigTarget, 0x6b, 0xf6, 31, 0x03, 0x34, 0x24, 0xcf)
+		r.put(rigCode, jumpTo(0, 0xffc)...)
+		r.put(rigCode+0xffc, cat([]byte{0xfa, 0x41, 0x40, 0xfb, 0x43, 0x42, 0x47}, jumpTo(0x1003, 0))...) // cli; inc ecx; inc eax; sti; inc ebx; inc edx; inc edi; jmp
+	})
+	for range 10 {
+		w.run(5, 5)
+		if eip := w.tested.EIP; eip != rigCode+0x1000 {
+			t.Fatalf("at %x", eip)
+		}
+		w.each(func(r *rig) { r.SetINTR(true) })
+		w.run(8, 8) // inc, delivery, three of the handler, and to the start
+	}
+	if w.tested.R[esi] == 0 {
+		t.Error("no interrupt came")
+	}
+}
+
 // TestHotShadow: an interrupt that waits while a kernel has interrupts masked
 // comes behind the instruction that follows STI.
 func TestHotShadow(t *testing.T) {

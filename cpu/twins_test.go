@@ -61,8 +61,8 @@ func (w *twins) compare() {
 	w.t.Helper()
 	a, b := seen(w.plain.CPU), seen(w.tested.CPU)
 	if a != b {
-		w.t.Fatalf("%d retired, EIP %x, R %x, EFLAGS %x, faults %s\ninterpreter, step by step: %d, %x, %x, %x, %s\n%+v\n%+v",
-			b.Retired, b.EIP, b.R[:8], b.EFLAGS(), w.tested.all(), a.Retired, a.EIP, a.R[:8], a.EFLAGS(), w.plain.all(), b, a)
+		w.t.Fatalf("%d retired, EIP %x, R %x, EFLAGS %x, faults %s\ninterpreter, step by step: %d, %x, %x, %x, %s\n%+v %+v %+v\n%+v %+v %+v",
+			b.Retired, b.EIP, b.R[:8], b.EFLAGS(), w.tested.all(), a.Retired, a.EIP, a.R[:8], a.EFLAGS(), w.plain.all(), b.Seg, b.FPU, b.DR, a.Seg, a.FPU, a.DR)
 	}
 	if a, b := w.plain.all(), w.tested.all(); a != b {
 		w.t.Fatalf("delivered %s, interpreter %s", b, a)

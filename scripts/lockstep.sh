@@ -1,6 +1,6 @@
 #!/bin/sh
 # Run real work on all engines in lock-step: scripts/lockstep.sh boot|go-build|debian
-# It takes from a minute (boot) to an hour or two. ENGINES=interpreter,translator runs just these.
+# It takes from a minute (boot) to an hour. ENGINES=interpreter,translator runs just these; also translator-strict, mix.
 # debian needs mmdebstrap. What is made for the guest is kept in ${LOCKSTEP_DIR:-/tmp/alpinevm-lockstep}.
 set -eu
 cd "$(dirname "$0")/.."
