@@ -67,7 +67,7 @@ var layers = []row{
 
 // testOnly is what test files of any package may import besides.
 var testOnly = []string{
-	"cpu/jit/...",
+	"cpu/jit/...", "cpu/x86",
 	"cpu/cputest", "fs9p", "fs9p/fstest", "fs9p/memfs", "fs9p/overlay", "fs9p/statefs", "net/usernet", "internal/guesttest/...", "internal/apktest", "internal/baretest", "internal/leaktest", "internal/statetest",
 }
 
