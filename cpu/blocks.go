@@ -67,6 +67,7 @@ type blockCache struct {
 	single   block
 	opChunks int // the bound of opsUsed
 	flushes  uint64
+	writes   uint64  // changes of code so far
 	heats    []uint8 // see heatIndex; nil without a back end
 	building [maxBlockOps]op
 	effects  [maxBlockOps]effect

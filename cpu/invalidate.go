@@ -22,10 +22,17 @@ func (c *CPU) flushBlocks() {
 	c.stop()
 }
 
+// pauseWrites is how many changes of code pass between two looks whether the Run is
+// overdue: each goes through the blocks of a page, of which there may be thousands.
+const pauseWrites = 16
+
 // CodeWritten is the mem.Watcher's: blocks that touch the lines of [off, off+n)
 // are void.
 func (c *CPU) CodeWritten(off, n uint32) {
 	k := &c.blocks
+	if k.writes++; k.writes%pauseWrites == 0 && c.running {
+		c.Pause()
+	}
 	hit := mem.Lines(off, n)
 	page := off &^ 0xfff
 	var left uint64

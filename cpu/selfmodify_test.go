@@ -282,3 +282,23 @@ func (r *rig) setSelfModifying(row selfModifying, mode string) {
 	r.put(rigCode, row.code(r)...)
 	r.Reload()
 }
+
+// TestOverdueStorm: a Run that is overdue ends soon, though all of the host's time
+// goes into code that changes, and in one that is not every instruction retires.
+func TestOverdueStorm(t *testing.T) {
+	for _, overdue := range []bool{false, true} {
+		r := newRig(t)
+		asked := 0
+		r.overdue = func() bool { asked++; return overdue }
+		r.put(rigCode, around(onCode(c1, 0xfe, 0x05))...) // inc byte [], the next instruction's
+		const count, round = 3000, 5
+		start := r.Retired
+		r.CPU.Run(count)
+		if ran := r.Retired - start; overdue == (ran == count) || ran > 3*pauseWrites*round && overdue {
+			t.Errorf("overdue %v: %d of %d instructions retired", overdue, ran, count)
+		}
+		if asked == 0 {
+			t.Error("nobody asked")
+		}
+	}
+}

@@ -75,6 +75,10 @@ func (t *Translator) sweep(k int, off uint32, hit uint64) (left uint64) {
 func (t *Translator) CodeWritten(off, n uint32) (left uint64) {
 	hit := mem.Lines(off, n)
 	for k := range t.store.pages {
+		if lines := t.store.lines[k][off>>12]; lines&hit == 0 {
+			left |= lines // a page may hold thousands of blocks
+			continue
+		}
 		left |= t.sweep(k, off, hit)
 	}
 	return left
