@@ -140,22 +140,27 @@ func (j *Job) Done() <-chan struct{} { return j.done }
 
 // Signal sends the program a signal by its number in Linux. One that has ended
 // gets none.
-func (j *Job) Signal(n int) { j.tell(func() int { return n }) }
+func (j *Job) Signal(n int) { j.tell(func() (int, int) { return n, 0 }) }
+
+// SignalGroup sends a signal to the program and to what it has started, but for what
+// has left its process group.
+func (j *Job) SignalGroup(n int) { j.tell(func() (int, int) { return n, n }) }
 
 // Resize tells the program the terminal's size in characters.
 func (j *Job) Resize(cols, rows uint16) {
-	j.tell(func() int {
+	j.tell(func() (int, int) {
 		j.state.Cols, j.state.Rows = cols, rows
-		return 0
+		return 0, 0
 	})
 }
 
 // tell puts a record for the program. A guest that takes none loses those behind
 // what there is room for.
-func (j *Job) tell(signal func() int) {
+func (j *Job) tell(signals func() (program, group int)) {
 	j.m.Kick(func() {
 		if !j.over {
-			j.queue.Put(kernel.Control(signal(), j.state.Cols, j.state.Rows))
+			program, group := signals()
+			j.queue.Put(kernel.Control(program, group, j.state.Cols, j.state.Rows))
 		}
 	})
 }

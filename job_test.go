@@ -211,6 +211,42 @@ func TestJobSignals(t *testing.T) {
 	}
 }
 
+// TestJobSignalGroup: what a program has started in its process group ends with it.
+func TestJobSignalGroup(t *testing.T) {
+	g := jobGuest(t, nil)
+	sleepers := func(seconds string) string {
+		var out buffer
+		j, err := g.Exec(t.Context(), Process{Args: []string{"sh", "-c", "ps -o args | grep -c '^sleep " + seconds + "'"}, Stdout: &out})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := j.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(out.String())
+	}
+	for _, tt := range []struct {
+		name, seconds string
+		end           func(*Job)
+		left          string
+	}{
+		{"alone", "100001", func(j *Job) { j.Signal(9) }, "2"},
+		{"group", "100002", func(j *Job) { j.SignalGroup(9) }, "0"},
+	} {
+		var out buffer
+		j, err := g.Exec(t.Context(), Process{Args: []string{"sh", "-c", "sleep $0 & sleep $0 & echo ready; wait", tt.seconds}, Stdout: &out})
+		if err != nil {
+			t.Fatal(err)
+		}
+		await(t, func() bool { return out.String() == "ready\n" && sleepers(tt.seconds) == "2" })
+		tt.end(j)
+		if code, err := j.Wait(); code != 137 || err != nil {
+			t.Errorf("%s: code %d, %v", tt.name, code, err)
+		}
+		await(t, func() bool { return sleepers(tt.seconds) == tt.left })
+	}
+}
+
 // await waits until done says so.
 func await(t *testing.T, done func() bool) {
 	t.Helper()

@@ -59,6 +59,16 @@ func (p *CmdProcess) signal(n int) error {
 // Kill ends the program at once. What it has started goes on.
 func (p *CmdProcess) Kill() error { return p.signal(sigKILL) }
 
+// KillAll is Kill, also for what the program has started, unless that has left its
+// process group.
+func (p *CmdProcess) KillAll() error {
+	if err := p.signal(0); err != nil {
+		return err
+	}
+	p.job.SignalGroup(sigKILL)
+	return nil
+}
+
 // Resize tells the program the size of its terminal in characters.
 func (p *CmdProcess) Resize(cols, rows uint16) { p.job.Resize(cols, rows) }
 

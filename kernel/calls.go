@@ -42,10 +42,16 @@ const (
 // An arg is an argument of a call: a number or an address, or what a cell holds when the call is made.
 type arg uint64
 
-const argCell = 1 << 32
+const (
+	argCell  = 1 << 32
+	argMinus = 1 << 35 // of the first argument
+)
 
 // at is what the cell at an address holds. The first three arguments alone can be that.
 func at(address uint32) arg { return argCell | arg(address) }
+
+// minus is the negative of what the cell at an address holds. The first argument alone can be that.
+func minus(address uint32) arg { return at(address) | argMinus }
 
 // A label is a place in a list.
 type label int
@@ -82,7 +88,10 @@ var callsCode = []byte{
 	0xd1, 0xe8, //          2: shr eax
 	0x73, 0x02, //             jnc 3
 	0x8b, 0x12, //             mov edx, [edx]
-	0x8b, 0x45, 0x00, //    3: mov eax, [ebp]
+	0xd1, 0xe8, //          3: shr eax
+	0x73, 0x02, //             jnc 4
+	0xf7, 0xdb, //             neg ebx
+	0x8b, 0x45, 0x00, //    4: mov eax, [ebp]
 	0xcd, 0x80, //             int 80h
 	0x8b, 0x4d, 0x1c, //       mov ecx, [ebp+28]
 	0x89, 0x01, //             mov [ecx], eax
@@ -103,7 +112,7 @@ var callsCode = []byte{
 	0x74, 0x03, //             je done
 	0x83, 0xc2, 0x04, //       add edx, 4
 	0x8b, 0x2a, //       done: mov ebp, [edx]
-	0xeb, 0xa3, //             jmp next
+	0xeb, 0x9d, //             jmp next
 }
 
 // Where the image lies in its process, and behind it what is zero at first.

@@ -45,11 +45,13 @@ const (
 	JobEndSize     = 8
 )
 
-// Control is the record that sends the program a signal (0: none) and its terminal, where it has one, a size in characters.
-func Control(signal int, cols, rows uint16) []byte {
+// Control is the record that sends the program a signal (0: none), its process group another one, and its terminal, where it has one, a
+// size in characters.
+func Control(signal, group int, cols, rows uint16) []byte {
 	b := make([]byte, JobControlSize)
 	le := binary.LittleEndian
 	le.PutUint32(b, uint32(signal))
+	le.PutUint32(b[4:], uint32(group))
 	copy(b[8:], windowSize(cols, rows))
 	return b
 }

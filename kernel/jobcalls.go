@@ -330,6 +330,7 @@ func (c *jobCalls) control() label {
 		if c.j.TTY {
 			c.try(callIoctl, at(c.terminal), tiocSWinSz, arg(record+8))
 		}
+		c.try(callKill, minus(c.pid), at(record+4)) // it leads its group; its end may be this process's
 		c.try(callKill, at(c.pid), at(record))
 		c.bind(again)
 		c.close(fd)
