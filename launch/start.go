@@ -71,11 +71,24 @@ func Start(ctx context.Context, image string, options ...Option) (*VM, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.Start(ctx)
+}
+
+// Start starts the machine that s names, or has the one of From go on, and returns
+// when its guest is up. It is switched off when ctx is done, or by Close.
+func (s *Spec) Start(ctx context.Context) (*VM, error) {
 	cfg, closeAll, err := s.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	vm, err := alpinevm.Start(ctx, *cfg)
+	var vm *alpinevm.VM
+	if s.From == nil {
+		vm, err = alpinevm.Start(ctx, *cfg)
+	} else if m, e := s.From.Clone(*cfg); e != nil {
+		err = e
+	} else {
+		vm = m.Go(ctx)
+	}
 	if err != nil {
 		if !errors.Is(err, alpinevm.ErrBusy) {
 			err = errors.Join(err, closeAll())
