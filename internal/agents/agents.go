@@ -104,8 +104,8 @@ func (w *watched) Read(p []byte) (int, error) {
 
 // close ends all machines.
 func (s *Server) close() {
-	s.stop(errServerEnds)
-	s.mu.Lock() // from here on no place is taken
+	s.mu.Lock()
+	s.stop(errServerEnds) // from here on no place is taken
 	s.mu.Unlock()
 	s.work.Wait()
 	s.mu.Lock()
@@ -135,6 +135,9 @@ func (s *Server) request(ctx context.Context, asked float64) (context.Context, c
 		cancel(nil)
 	}, nil
 }
+
+// seconds is a time as answers have it.
+func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
 
 // errTime is why what has taken too long was ended.
 var errTime = errors.New("its time is over")

@@ -94,7 +94,7 @@ func (s *Server) exec(ctx context.Context, in execInput) (execOutput, error) {
 	began := time.Now()
 	err = c.Run()
 	out := execOutput{
-		Stdout: stdout.String(), Stderr: stderr.String(), Truncated: stdout.truncated() || stderr.truncated(), Seconds: time.Since(began).Round(time.Millisecond).Seconds(),
+		Stdout: stdout.String(), Stderr: stderr.String(), Truncated: stdout.truncated() || stderr.truncated(), Seconds: seconds(time.Since(began)),
 	}
 	if state := c.ProcessState; state != nil {
 		out.ExitCode, out.Signal = state.ExitCode(), state.Signal()

@@ -167,7 +167,7 @@ type made struct {
 }
 
 func (m *machine) describe() made {
-	d := made{Machine: m.name, Image: m.image, Memory: m.memory >> 20, Network: m.network, State: "running", Age: time.Since(m.made).Round(time.Millisecond).Seconds()}
+	d := made{Machine: m.name, Image: m.image, Memory: m.memory >> 20, Network: m.network, State: "running", Age: seconds(time.Since(m.made))}
 	if m.vm == nil {
 		d.State = "starting"
 	}

@@ -29,7 +29,7 @@ type snapshots struct {
 }
 
 func (p *snapshot) describe() snapshots {
-	return snapshots{p.name, p.of.name, time.Since(p.made).Round(time.Millisecond).Seconds()}
+	return snapshots{p.name, p.of.name, seconds(time.Since(p.made))}
 }
 
 // close gives its memory back. Machines that were made of it keep what they have.
