@@ -117,9 +117,9 @@ func compare(t *testing.T, mode byte, code []byte, n int) {
 // FuzzRun: whatever bytes are executed, nothing panics, the budget is kept, and
 // a warm cache of whichever engine does what the interpreter does with a fresh one.
 func FuzzRun(f *testing.F) {
-	f.Add(byte(1), []byte{0xc6, 0x05, 0x08, 0x80, 0, 0, 0x42, 0xb8, 1, 0, 0, 0, 0x40, 0xeb, 0xf1})
-	f.Add(byte(0), []byte{0xf3, 0xa4, 0x40, 0xe2, 0xfb})
-	f.Add(byte(2), []byte{0xcd, 0x80})
+	for _, s := range fuzzSeeds {
+		f.Add(s.mode, seed(f, s.code))
+	}
 	f.Fuzz(func(t *testing.T, mode byte, code []byte) {
 		compare(t, mode%3, code, 100)
 	})
