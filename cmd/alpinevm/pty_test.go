@@ -19,10 +19,6 @@ import (
 	"alpinevm/internal/guesttest"
 )
 
-// patience is how long a test waits for what a user sees at once or, at the
-// start, within seconds. The machine may be busy.
-const patience = 90 * time.Second
-
 // testMemory is the guests' RAM in bytes.
 const testMemory = 256 << 20
 

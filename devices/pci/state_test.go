@@ -34,7 +34,7 @@ func (p *pc) Step(rnd *rand.Rand) string {
 		p.bus.Out(0xCF8, 4, 1<<31|uint32(slot)<<11|reg&^3)
 		v = p.bus.In(0xCFC+uint16(reg&3), size)
 	case 4:
-		v = p.mem.read(uint64(0xE0000000 + rnd.Intn(1<<18)&^3))
+		v = p.mem.read(0xE0000000 + uint64(rnd.Intn(1<<18)&^3))
 	case 5:
 		v = p.bus.In(uint16(v), size)
 	case 6:

@@ -114,9 +114,9 @@ func TestFirmwareSizes(t *testing.T) {
 		rom[0x8000] = 0xA5
 		r := newRig(t, Config{}, Image{Firmware: rom})
 		var first [1]byte
-		at := 1<<32 - size + 0x8000
-		if _, kind := r.mem.Lookup(uint64(at)); kind != mem.ROM || r.cpu.Peek(uint32(at), first[:]) != 1 || first[0] != 0xA5 {
-			t.Errorf("%d bytes: they do not begin at %#x", size, 1<<32-size)
+		at := 1<<32 - uint64(size) + 0x8000
+		if _, kind := r.mem.Lookup(at); kind != mem.ROM || r.cpu.Peek(uint32(at), first[:]) != 1 || first[0] != 0xA5 {
+			t.Errorf("%d bytes: they do not begin at %#x", size, at-0x8000)
 		}
 		r.stepUntil(1e6, nil)
 		if r.end != "debug exit 42" {
