@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -206,11 +205,6 @@ func TestOtherPlatform(t *testing.T) {
 			t.Errorf("%q: exit code %d, %q", tt.args, code, stderr)
 		}
 	}
-}
-
-// match tells whether all of s matches a regular expression.
-func match(pattern, s string) bool {
-	return regexp.MustCompile(`\A(?:` + pattern + `)\z`).MatchString(s)
 }
 
 // TestPullBars pulls on a terminal: there are bars while it takes time, and

@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,34 +21,6 @@ import (
 	"alpinevm/internal/guesttest"
 	"alpinevm/internal/machines"
 )
-
-// home is an environment of its own for the program.
-type home struct {
-	t     *testing.T
-	dir   string
-	stdin string
-}
-
-func (h home) command(args ...string) *exec.Cmd {
-	cmd := exec.Command("alpinevm", args...)
-	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(h.dir, "cache"), "XDG_STATE_HOME="+filepath.Join(h.dir, "state"))
-	return cmd
-}
-
-// check runs the program and compares what it says with patterns.
-func (h home) check(args []string, wantCode int, wantOut, wantErr string) {
-	h.t.Helper()
-	cmd := h.command(args...)
-	var out, errs bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(h.stdin), &out, &errs
-	if err := cmd.Start(); err != nil {
-		h.t.Fatal(err)
-	}
-	defer time.AfterFunc(patience, func() { cmd.Process.Kill() }).Stop()
-	if code := codeOf(h.t, cmd.Wait()); code != wantCode || !match(wantOut, out.String()) || !match(wantErr, errs.String()) {
-		h.t.Errorf("%q: exit code %d, stdout %q, stderr %q; want %d, %q, %q", args, code, out.String(), errs.String(), wantCode, wantOut, wantErr)
-	}
-}
 
 // TestMachines keeps a machine between runs: it goes on with its own image when
 // the tag has moved, one user at a time, until it is removed.

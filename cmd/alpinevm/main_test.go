@@ -18,10 +18,6 @@ import (
 	"alpinevm/internal/guesttest"
 )
 
-// patience is how long a test waits for what a user sees at once or, at the
-// start, within seconds. The machine may be busy.
-const patience = 90 * time.Second
-
 // TestMain makes the test binary the program itself, under its name, so that
 // tests drive what users run.
 func TestMain(m *testing.M) {

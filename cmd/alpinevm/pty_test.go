@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"regexp"
@@ -184,18 +183,4 @@ func (p *typist) leave(code int) {
 	if now := p.termios(); now != p.before {
 		p.t.Errorf("the terminal is left as %+v, was %+v", now, p.before)
 	}
-}
-
-// exitCode is the exit code that a Cmd's error stands for.
-func codeOf(t *testing.T, err error) int {
-	t.Helper()
-	var e *exec.ExitError
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &e):
-		return e.ExitCode()
-	}
-	t.Fatal(err)
-	return -1
 }
