@@ -155,6 +155,9 @@ type Debug struct {
 	TraceFilter TraceFilter
 	TraceTo     io.Writer
 	TraceLimit  int64
+	// ProfileEvery, where not 0, has a profile made of where the guest is, with a
+	// sample after so many instructions, on average: Machine.WriteProfile.
+	ProfileEvery uint64
 }
 
 // Volume is a file system that the guest finds mounted at Target, an absolute

@@ -10,6 +10,7 @@ import (
 
 	"alpinevm/cpu/mem"
 	"alpinevm/internal/board"
+	"alpinevm/internal/profile"
 	"alpinevm/kernel"
 	"alpinevm/net/usernet"
 )
@@ -26,6 +27,8 @@ type Machine struct {
 	session *session         // nil for a bare kernel or firmware
 	end     *End             // not nil once the machine is off
 	gate    *gate            // of a machine that goes on from a snapshot; nil: there is none
+	profile *profile.Profile // nil without one
+	resumed bool             // the machine is to go on from a snapshot
 
 	listening bool // as Consoles.Listening was told last
 
@@ -86,12 +89,13 @@ func assembleFrom(cfg Config, ram *mem.Image) (*Machine, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	m := &Machine{cfg: cfg, closeWait: closeWait}
+	m := &Machine{cfg: cfg, closeWait: closeWait, resumed: ram != nil}
 	hardware := board.Config{
 		Memory: cfg.Memory, RAM: ram, Deterministic: cfg.Deterministic, Serial: cfg.Consoles.Serial, SerialIn: cfg.Consoles.SerialIn,
 		Debug: cfg.Debug.Console, DebugExit: cfg.Debug.Exit, Hooks: m.hooks(),
 		Trace: cfg.Debug.Trace, TraceFilter: cfg.Debug.TraceFilter, TraceTo: cfg.Debug.TraceTo, TraceLimit: cfg.Debug.TraceLimit,
 	}
+	hardware.Samples = m.makeProfile()
 	if t := cfg.Consoles.Terminal; t != nil {
 		hardware.Console = &board.Console{In: t.In, Out: t.Out, Cols: t.Cols, Rows: t.Rows}
 	}
@@ -262,6 +266,9 @@ var ErrBusy = fmt.Errorf("the host's files have not answered for %s: ended witho
 func (m *Machine) Close() error {
 	if m.gate != nil {
 		m.gate.open() // for those who wait
+	}
+	if m.profile != nil {
+		m.profile.Close()
 	}
 	err := m.closeServers()
 	if m.network != nil {

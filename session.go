@@ -147,6 +147,7 @@ func (s *session) makeControl() *ctl.FS {
 		s.renewed(record)
 	}
 	c.Sink(kernel.CtlJobsFailed, 0o200, s.jobs.failed)
+	s.m.hearKernel(c)
 	return c
 }
 

@@ -13,6 +13,8 @@ const (
 	CtlExit = "exit"
 	// CtlError is written when there can be no session: a line that says why. The guest then switches the machine off.
 	CtlError = "error"
+	// CtlKallsyms, where it is there, is written as the guest starts: what the kernel says in /proc/kallsyms.
+	CtlKallsyms = "kallsyms"
 	// CtlBegin is read from when the guest has its modules and the control file system, byte by byte. The first read blocks until the host
 	// has the guest go on; the file then says BeginNow. The folder CtlSetup then has what Initramfs.Setup gives, and CtlRenewal, a program
 	// that the guest executes (Renew).

@@ -18,7 +18,7 @@ func completeFlags(c *cobra.Command) {
 		kinds = append(kinds, k.name)
 	}
 	for flag, values := range map[string][]string{
-		"trace": kinds, "trace-ring": {ringUser, ringKernel}, "trace-at": nil, "trace-from": nil, "trace-to": nil, "trace-limit": nil,
+		"trace": kinds, "trace-ring": {ringUser, ringKernel}, "trace-at": nil, "trace-from": nil, "trace-to": nil, "trace-limit": nil, "profile-every": nil,
 		"network": {networkUser, networkNone}, "memory": {"256M", "512M", "1G", "2G", "3G"},
 		"pull": {string(store.Always), string(store.Missing), string(store.Never)}, "workdir": nil, "env": nil, "user": nil, "hostname": nil, "append": nil, "cmdline": nil, "timeout": nil, "debug-exit": nil,
 	} {

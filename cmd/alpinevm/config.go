@@ -53,6 +53,9 @@ func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 	if err := f.trace.config(&s.Config.Debug); err != nil {
 		return nil, err
 	}
+	if err := f.profile.config(&s.Config.Debug); err != nil {
+		return nil, err
+	}
 	env, err := parseEnvs(f.env, os.LookupEnv)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ type runFlags struct {
 	kernelLog, quiet                 bool
 	timeout                          time.Duration
 	trace                            traceFlags
+	profile                          profileFlags
 	init, sigProxy                   bool
 	debugExit                        uint16
 	debugConsole                     bool
@@ -159,6 +160,7 @@ func newRun() *cobra.Command {
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing of our own but errors")
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the guest after this `TIME` (90s, 5m), with exit code 124")
 	f.trace.add(fl)
+	f.profile.add(fl)
 	fl.BoolVar(&f.init, "boot", false, "run the root's own /sbin/init, with a login on the terminal")
 	fl.BoolVar(&f.dockerInit, "init", false, "have an init look after the command (always done; for docker's users)")
 	fl.StringVar(&f.escapeKey, "escape-key", "ctrl-a", "`KEY` that begins a command to alpinevm, ctrl-LETTER; empty for none")
@@ -169,7 +171,7 @@ func newRun() *cobra.Command {
 	fl.BoolVar(&f.noConfine, "no-confine", false, "do without what confines us on Linux while the guest runs: Landlock, a filter of system calls, no core files")
 	fl.BoolVar(&f.deterministic, "deterministic", false, "derive time from the instruction count: two runs are the same")
 	fl.StringVar(&f.fromFile, "from", "", "go on from the snapshot `FILE`, and run COMMAND in it in place of following what ran in it")
-	fl.BoolVar(&f.cold, "cold", false, "boot the kernel anew, and not from where it has come to in an earlier run; so do --deterministic, --kernel-log and --trace")
+	fl.BoolVar(&f.cold, "cold", false, "boot the kernel anew, and not from where it has come to in an earlier run; so do --deterministic, --kernel-log, --profile and --trace")
 	f.network.add(fl)
 	f.image.add(fl)
 	f.alpine.add(fl)

@@ -82,6 +82,9 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if host.trace, err = f.trace.create(); err != nil {
 		return failed(err, closeAll())
 	}
+	if err := f.profile.create(); err != nil {
+		return failed(err, closeAll())
+	}
 	busy := false // the host's files are still being called
 	defer func() {
 		if !busy {
@@ -143,6 +146,11 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		host.isUp()
 	}
 	end, err := m.Run(ctx)
+	defer func(end error) {
+		if end != nil {
+			err = failed(err, end)
+		}
+	}(f.profile.write(m))
 	if result, is := reported(err); is {
 		return result
 	}

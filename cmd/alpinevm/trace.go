@@ -29,7 +29,7 @@ func (f *traceFlags) add(fl *pflag.FlagSet) {
 	fl.StringVar(&f.from, "trace-from", "", "begin the trace when `COUNT` instructions have retired")
 	fl.StringVar(&f.to, "trace-to", "", "end the trace, but not the guest, when `COUNT` instructions have retired")
 	fl.StringVar(&f.ring, "trace-ring", "", "trace only what `RING` does: user or kernel")
-	fl.StringVar(&f.file, "trace-file", "", "write the trace to `FILE` instead, which is made new")
+	fl.StringVarP(&f.file, "trace-file", "o", "", "write the trace to `FILE` instead, which is made new")
 	fl.StringVar(&f.limit, "trace-limit", "64M", "end the trace, but not the guest, after `SIZE`; 0: never")
 }
 

@@ -14,7 +14,7 @@ var runGroups = []struct{ title, flags string }{
 	{"Machine", "cold cpus detach engine host-memory initrd firmware from kernel memory mirror mirror-key module modules name private-redirects rm salvage"},
 	{"Files", "busybox large-image mount platform pull read-only rootfs tmpfs volume"},
 	{"Network", "add-host allow deny dns host-loopback host-names mac-address net-log net-rate network pcap private-networks publish"},
-	{"Debugging", "append cmdline debug-console debug-exit deterministic escape-key help kernel-log no-confine quiet trace trace-at trace-file trace-from trace-limit trace-ring trace-to"},
+	{"Debugging", "append cmdline debug-console debug-exit deterministic escape-key help kernel-log no-confine profile profile-every quiet trace trace-at trace-file trace-from trace-limit trace-ring trace-to"},
 }
 
 // groupedUsage shows the flags of run in groups.

@@ -55,6 +55,8 @@ type Config struct {
 	TraceFilter TraceFilter
 	TraceTo     io.Writer
 	TraceLimit  int64
+	// Samples, where not nil, are taken of where the guest is.
+	Samples *Sampling
 
 	Hooks Hooks
 }
@@ -134,7 +136,8 @@ type Board struct {
 	keys     *inlet
 	log      LogState
 	trace    *tracer // nil without a trace
-	yielded  bool    // the processor was told to stop at the next instruction
+	samples  *sampler
+	yielded  bool // the processor was told to stop at the next instruction
 
 	image     Image // what was booted
 	resetting bool  // the RESET line was pulled
@@ -203,6 +206,7 @@ func (b *Board) assemble() error {
 		b.trace = newTracer(&b.cfg, b.Kick, b.Instructions)
 		b.trace.install(b.cpu, b.bus)
 	}
+	b.samples = newSampler(b.cfg.Samples, b.cpu.Retired)
 	if b.cfg.Console != nil {
 		if err := b.plugConsole(b.cfg.Console); err != nil {
 			return err

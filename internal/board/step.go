@@ -51,8 +51,15 @@ func (b *Board) StepTo(count uint64) (s Status, wakeAt time.Duration) {
 		at = never
 	}
 	before := b.cpu.Retired
-	exit := b.execute(int(min(uint64(b.clock.budget(at)), count-before)))
+	budget := min(uint64(b.clock.budget(at)), count-before)
+	if b.samples != nil {
+		budget = min(budget, b.samples.left(before))
+	}
+	exit := b.execute(int(budget))
 	b.clock.ran(b.cpu.Retired - before)
+	if b.samples != nil {
+		b.samples.ran(b.cpu)
+	}
 	b.pump()
 	if b.resetting && !b.off {
 		b.resetting = false
