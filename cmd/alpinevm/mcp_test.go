@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"alpinevm/internal/guesttest"
@@ -35,9 +36,15 @@ type agent struct {
 // newAgent starts the command on the tests' guest.
 func newAgent(t *testing.T, flags ...string) *agent {
 	t.Helper()
-	args := append([]string{"mcp", "--rootfs", guesttest.RootFile(t), "--kernel", guesttest.File(t, "686-pae/vmlinuz"), "--modules", guesttest.File(t, "686-pae/modules"), "-m", "128M"}, flags...)
+	return startAgent(t, nil, append([]string{"--rootfs", guesttest.RootFile(t)}, flags...)...)
+}
+
+// startAgent starts the command on the tests' kernel, with more in its environment.
+func startAgent(t *testing.T, env []string, flags ...string) *agent {
+	t.Helper()
+	args := append([]string{"mcp", "--kernel", guesttest.File(t, "686-pae/vmlinuz"), "--modules", guesttest.File(t, "686-pae/modules"), "-m", "128M"}, flags...)
 	a := &agent{t: t, cmd: exec.Command("alpinevm", args...), stderr: &bytes.Buffer{}}
-	a.cmd.Stderr = a.stderr
+	a.cmd.Env, a.cmd.Stderr = append(os.Environ(), env...), a.stderr
 	in, err := a.cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -419,6 +426,25 @@ func TestMCPSignal(t *testing.T) {
 	m := a.machine(object{})
 	a.sh(m, "while :; do :; done >/dev/null 2>&1 &")
 	a.end(func() { a.cmd.Process.Signal(syscall.SIGTERM) })
+}
+
+// TestMCPImages: a server that is confined pulls the images that it gives, and no
+// others.
+func TestMCPImages(t *testing.T) {
+	t.Parallel()
+	host, stop := pushed(t, map[string]v1.Image{"one:1": alpineImage(t, v1.Config{Env: []string{"OF=one"}}), "two:1": alpineImage(t, v1.Config{Env: []string{"OF=two"}})})
+	defer stop()
+	a := startAgent(t, []string{"XDG_CACHE_HOME=" + t.TempDir()}, "--image", host+"/one:1", "--image", host+"/two:1")
+	for image, want := range map[string]string{"": "one\n", host + "/two:1": "two\n"} {
+		in := object{}
+		if image != "" {
+			in["image"] = image
+		}
+		if got := a.sh(a.machine(in), "echo $OF"); got != want {
+			t.Errorf("image %q: %q", image, got)
+		}
+	}
+	a.refused("make_machine", object{"image": host + "/three:1"}, "and no other")
 }
 
 // TestMCPLife: a machine ends when it has lived long enough.
