@@ -29,12 +29,23 @@ var ErrSnapshot = snapshot.ErrFormat
 // memory.
 type Kept struct {
 	Name string // another one for each
-	// Save gives its state as plain data, which stays as it is. It is called on
-	// the machine goroutine, between two steps.
+	// Save gives its state as plain data, which stays as it is, or a Late. It is
+	// called on the machine goroutine, between two steps.
 	Save func() (any, error)
 	// Settle, where not nil, is called when a machine has been restored, and has
 	// found its files again.
 	Settle func()
+}
+
+// Late is a state that is made when a snapshot is written, while the machine goes
+// on: it is still what it was.
+type Late interface {
+	// State gives plain data. A func() ([]byte, error) in it stands for bytes that
+	// are too many to be kept in memory; it may be called several times, and gives
+	// the same ones. All is called on one goroutine at a time.
+	State() (any, error)
+	// Close ends the use of what State has given.
+	Close() error
 }
 
 // Snapshot is a machine at rest. Machines that are made of it share its memory
@@ -44,9 +55,12 @@ type Snapshot struct {
 	sections []snapshot.Section
 	ram      *mem.Image
 
+	stood time.Duration // as the machine did meanwhile
+
 	once sync.Once // encodes
 	kept []keptState
 	bad  error
+	late []Late // to be closed
 }
 
 // keptState is the state of a Kept that has yet to be encoded.
@@ -59,6 +73,7 @@ type keptState struct {
 // the machine goroutine, between two steps or in a function that was kicked. The
 // host's files may be in the way (ErrNotQuiet).
 func (m *Machine) Capture() (*Snapshot, error) {
+	begun := time.Now()
 	s, err := m.capture(false)
 	if err != nil {
 		return nil, err
@@ -69,10 +84,17 @@ func (m *Machine) Capture() (*Snapshot, error) {
 			s.Close()
 			return nil, fmt.Errorf("%s: %w", k.Name, err)
 		}
+		if l, ok := state.(Late); ok {
+			s.late = append(s.late, l)
+		}
 		s.kept = append(s.kept, keptState{k.Name, state})
 	}
+	s.stood = time.Since(begun)
 	return s, nil
 }
+
+// Stood is for how long the machine stood still for Capture.
+func (s *Snapshot) Stood() time.Duration { return s.stood }
 
 // capture gives a snapshot of the machine alone. One that is bare has neither an
 // initial root file system nor what the guest adds to it, which is one run's own.
@@ -357,7 +379,7 @@ func sameDevices(have, had []string) error {
 func (s *Snapshot) encode() error {
 	s.once.Do(func() {
 		for _, k := range s.kept {
-			one, err := snapshot.Encode(keptSection+k.name, k.state)
+			one, err := k.encode()
 			if err != nil {
 				s.bad = err
 				return
@@ -367,6 +389,29 @@ func (s *Snapshot) encode() error {
 		s.kept = nil
 	})
 	return s.bad
+}
+
+func (k *keptState) encode() (snapshot.Section, error) {
+	l, ok := k.state.(Late)
+	if !ok {
+		return snapshot.Encode(keptSection+k.name, k.state)
+	}
+	state, err := l.State()
+	if err != nil {
+		return snapshot.Section{}, fmt.Errorf("%s: %w", k.name, err)
+	}
+	return snapshot.EncodeLate(keptSection+k.name, state)
+}
+
+// Late gives what a Kept of that name has saved, if it was a Late and the snapshot
+// has not been written or read yet.
+func (s *Snapshot) Late(name string) Late {
+	for _, k := range s.kept {
+		if l, ok := k.state.(Late); ok && k.name == name {
+			return l
+		}
+	}
+	return nil
 }
 
 // Write writes the snapshot as a file that is small, to be sent around.
@@ -486,7 +531,14 @@ func Restore(r io.Reader, cfg Config) (*Machine, error) {
 
 // Close gives the memory back to the host. Machines that were made of the snapshot
 // do not need it.
-func (s *Snapshot) Close() error { return s.ram.Close() }
+func (s *Snapshot) Close() error {
+	err := s.ram.Close()
+	for _, l := range s.late {
+		err = errors.Join(err, l.Close())
+	}
+	s.late = nil
+	return err
+}
 
 // version names the version that writes snapshots.
 func version() string {

@@ -8,3 +8,11 @@ type Sparse interface {
 	// zeros, in their order, until it returns false.
 	Ranges(yield func(off, n uint64) bool) error
 }
+
+// Content is that of a regular file, as a back end has it that is to be copied.
+type Content interface {
+	Size() uint64 // in bytes
+	ReadAt(p []byte, off uint64) (int, error)
+	// Ranges is as Sparse's.
+	Ranges(yield func(off, n uint64) bool) error
+}

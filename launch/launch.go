@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"slices"
 
 	"alpinevm"
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/oci/store"
+	"alpinevm/fs9p/statefs"
 	"alpinevm/internal/imageconfig"
 )
 
@@ -64,14 +66,21 @@ type Kept interface {
 	// Image gives the image that the machine is made from. name is what was
 	// named, "" where nothing was; file says that it is one.
 	Image(ctx context.Context, s *store.Store, name string, file bool, p store.Policy) (KeptImage, error)
-	// Upper opens what the machine has changed.
-	Upper() (Upper, error)
+	// Adopt has the machine be made from the image of a snapshot. One that is not
+	// new has to be.
+	Adopt(ctx context.Context, s *store.Store, img *store.Image, was *Origin) error
+	// Upper opens what the machine has changed. held, where not nil, is what was
+	// frozen of it besides the folder.
+	Upper(held *statefs.State) (Upper, error)
+	// Fill makes it of what another machine has: see statefs.Create.
+	Fill(changes []byte, contents iter.Seq2[uint64, fs9p.Content]) (Upper, error)
 }
 
 // KeptImage is the image of a machine that stays.
 type KeptImage struct {
 	*store.Image
 	Called string // what people call it
+	Source string // where it is fetched: a repository with a digest; "" for one that came from a file
 	Plain  bool   // it was made of a root file system, so that it names no command
 }
 

@@ -9,6 +9,7 @@ import (
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/memfs"
 	"alpinevm/fs9p/oci/store"
+	"alpinevm/fs9p/statefs"
 	"alpinevm/internal/imageconfig"
 )
 
@@ -16,6 +17,8 @@ import (
 type Upper interface {
 	fs9p.Numbered
 	io.Closer
+	// Freeze gives what it holds, for a snapshot.
+	Freeze() (*statefs.Frozen, error)
 }
 
 // root opens the guest's root file system. An image says by itself what is run
@@ -81,10 +84,13 @@ func (o *opening) image(ctx context.Context, name string, file bool) error {
 	}
 	img := KeptImage{Called: name}
 	switch {
+	case o.From != nil:
+		img.Called, img.Source = o.was.Called, o.was.Source
+		if img.Image, err = o.again(ctx, s, policy); err == nil && o.Kept != nil {
+			err = o.Kept.Adopt(ctx, s, img.Image, o.was)
+		}
 	case o.Kept != nil:
 		img, err = o.Kept.Image(ctx, s, name, file, policy)
-	case o.From != nil:
-		img.Image, err = o.again(ctx, s, policy)
 	case file:
 		img.Image, err = s.Load(ctx, name)
 	default:
@@ -98,7 +104,7 @@ func (o *opening) image(ctx context.Context, name string, file bool) error {
 		return err
 	}
 	o.keep(lower)
-	upper, err := o.upper()
+	upper, err := o.upper(lower)
 	if err != nil {
 		return err
 	}
@@ -106,9 +112,9 @@ func (o *opening) image(ctx context.Context, name string, file bool) error {
 	if session.Root, err = o.union(upper, lower); err != nil {
 		return err
 	}
-	o.img.ID = img.ID.String()
-	if repository := img.Name.Repository(); repository != "" {
-		o.img.Source = repository + "@" + img.Source.String()
+	o.img = found{img.ID.String(), img.Source, img.Called}
+	if repository := img.Name.Repository(); repository != "" && o.img.Source == "" {
+		o.img.Source = repository + "@" + img.Image.Source.String()
 	}
 	if o.From != nil {
 		return nil
@@ -123,15 +129,22 @@ func (o *opening) image(ctx context.Context, name string, file bool) error {
 	return nil
 }
 
-// upper opens the file system of what the guest changes.
-func (o *opening) upper() (fs9p.Numbered, error) {
+// upper opens the file system of what the guest changes in lower.
+func (o *opening) upper(lower fs9p.FS) (fs9p.Numbered, error) {
 	if o.Kept == nil {
 		return o.memory(keptUpper)
 	}
-	upper, err := o.Kept.Upper()
+	upper, err := o.upperOnDisk(lower)
 	if err != nil {
 		return nil, err
 	}
 	o.keep(upper)
+	o.hold(keptDisk, func() (any, error) {
+		z, err := upper.Freeze()
+		if err != nil {
+			return nil, err
+		}
+		return &Disk{frozen: z}, nil
+	}, nil)
 	return upper, nil
 }

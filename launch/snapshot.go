@@ -3,7 +3,6 @@ package launch
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -23,6 +22,7 @@ type Origin struct {
 	// Image is an image's ID, and Source where it came from: a repository with a
 	// digest, or "" for one that came from a file. Rootfs was a file or folder.
 	Image, Source, Rootfs    string
+	Called                   string // what people call the image
 	Kernel, Modules, Busybox string
 	Memory                   int64
 	Hostname, User, Dir      string
@@ -43,6 +43,7 @@ const (
 	keptFiles   = "root"         // a root in memory
 	keptUpper   = "root.upper"   // what was changed in one that is not
 	keptOverlay = "root.overlay" // and of which files that have no name
+	keptDisk    = "root.disk"    // what was changed, where that is kept on the disk
 	keptLower   = "root.lower"   // the folder below
 	keptVolume  = "volume"       // and its number
 )
@@ -53,9 +54,6 @@ func ReadOrigin(s *alpinevm.Snapshot) (*Origin, error) {
 	return o, s.Decode(keptOrigin, o)
 }
 
-// errDisk is of a machine whose files are on the disk.
-var errDisk = errors.New("its files are kept on the disk, which a snapshot does not hold")
-
 // hold has a snapshot of the machine hold something.
 func (o *opening) hold(name string, save func() (any, error), settle func()) {
 	o.cfg.Kept = append(o.cfg.Kept, alpinevm.Kept{Name: name, Save: save, Settle: settle})
@@ -65,8 +63,7 @@ func (o *opening) hold(name string, save func() (any, error), settle func()) {
 func (o *opening) memory(name string) (*memfs.FS, error) {
 	m := memfs.New(memfs.Config{})
 	if o.From != nil {
-		var state memfs.State
-		err := o.From.Decode(name, &state)
+		state, err := o.saved(name)
 		if err == nil {
 			m, err = memfs.Restore(memfs.Config{}, state)
 		}
@@ -170,13 +167,9 @@ func (o *opening) origin(context.Context) error {
 	if o.cfg.Session == nil {
 		return nil
 	}
-	if o.Kept != nil {
-		o.hold(keptOrigin, func() (any, error) { return nil, errDisk }, nil)
-		return nil
-	}
 	s := o.cfg.Session
 	was := Origin{
-		Image: o.img.ID, Source: o.img.Source, Rootfs: absoluteName(o.Rootfs), Kernel: absoluteName(o.Spec.Kernel), Modules: absoluteName(o.Spec.Modules),
+		Image: o.img.ID, Source: o.img.Source, Called: o.img.Called, Rootfs: absoluteName(o.Rootfs), Kernel: absoluteName(o.Spec.Kernel), Modules: absoluteName(o.Spec.Modules),
 		Busybox: absoluteName(o.Spec.Busybox), Memory: cmp.Or(o.cfg.Memory, alpinevm.DefaultMemory), Hostname: o.cfg.Hostname, User: s.User, Dir: s.Dir, Args: s.Args, Env: s.Env,
 		Init: s.Init, Network: o.cfg.Network != nil,
 	}
@@ -195,7 +188,7 @@ func (o *opening) origin(context.Context) error {
 }
 
 // found is an image as an Origin names it.
-type found struct{ ID, Source string }
+type found struct{ ID, Source, Called string }
 
 // again finds the image of a snapshot.
 func (o *opening) again(ctx context.Context, s *store.Store, p store.Policy) (*store.Image, error) {

@@ -111,14 +111,16 @@ func (b *backgroundHost) isUp() {
 func (b *backgroundHost) connect(f *runFlags, cfg *alpinevm.Config) {
 	console := b.live.Console
 	var in io.Reader
-	if f.interactive {
+	if f.interactive || f.from != nil { // what goes on may read: without an input it would see an end
 		in = console.Input()
 	}
 	stdout, stderr := console.Output("stdout"), console.Output("stderr")
 	switch {
+	case f.from != nil && f.from.was.Terminal:
+		cfg.Consoles.Terminal = &alpinevm.Terminal{In: in, Out: stdout, Cols: 80, Rows: 24}
 	case cfg.Session == nil:
 		cfg.Consoles.Serial, cfg.Consoles.SerialIn = stdout, in
-	case f.tty:
+	case f.tty && f.from == nil:
 		cfg.Consoles.Terminal = &alpinevm.Terminal{In: in, Out: stdout, Cols: 80, Rows: 24, Term: os.Getenv("TERM")}
 	default:
 		cfg.Session.Stdin, cfg.Session.Stdout, cfg.Session.Stderr = in, stdout, stderr

@@ -30,6 +30,10 @@ func (f *runFlags) takeSnapshot() error {
 		return fmt.Errorf("snapshot %s: %w", f.fromFile, err)
 	}
 	f.from = &goingOn{Snapshot: s, was: was}
+	if err := f.checkFrom(); err != nil {
+		s.Close()
+		return err
+	}
 	f.init = was.Init
 	if f.hostname == defaultHostname {
 		f.hostname = "" // it keeps what it has
@@ -40,14 +44,26 @@ func (f *runFlags) takeSnapshot() error {
 // checkFrom refuses what a snapshot says by itself.
 func (f *runFlags) checkFrom() error {
 	for flag, given := range map[string]bool{
-		"--name": f.name != "", "--rootfs": f.rootfs != "", "--kernel": f.kernel != "", "--modules": f.modules != "", "--firmware": f.firmware != "",
+		"--rootfs": f.rootfs != "", "--kernel": f.kernel != "", "--modules": f.modules != "", "--firmware": f.firmware != "",
 		"--initrd": f.initrd != "", "--busybox": f.busybox != "", "--cmdline": f.cmdline != "", "--append": f.appendLine != "", "--deterministic": f.deterministic,
 	} {
 		if given {
 			return fmt.Errorf("--from %s: the machine goes on as it was: leave out %s", f.fromFile, flag)
 		}
 	}
+	if f.name != "" && f.from.was.Image == "" {
+		return fmt.Errorf("--from %s: the machine's root was %s, not an image, which --name cannot keep: leave out --name", f.fromFile, f.from.was.Rootfs)
+	}
 	return nil
+}
+
+// checkName refuses to have a machine go on that is there, unless the snapshot was
+// made for it: alpinevm clone makes both.
+func (f *runFlags) checkName() error {
+	if f.machine == nil || f.machine.IsNew || launch.IsApart(f.from.Snapshot) {
+		return nil
+	}
+	return fmt.Errorf("machine %s: there is one of that name; alpinevm start %s goes on with it, alpinevm rm %s removes it", f.name, f.name, f.name)
 }
 
 // terminal tells whether the machine's own program has one, which it keeps. A
@@ -100,7 +116,13 @@ func (g *goingOn) command(ctx context.Context, m *alpinevm.Machine, h *host, key
 	if len(g.args) == 0 {
 		return
 	}
-	p := alpinevm.Process{Args: g.args, Stdin: input(), Stdout: h.stdout, Stderr: h.stderr}
+	p := alpinevm.Process{Args: g.args}
+	if h.background == nil {
+		p.Stdin, p.Stdout, p.Stderr = input(), h.stdout, h.stderr
+	} else {
+		console := h.background.live.Console
+		p.Stdout, p.Stderr = console.Output("stdout"), console.Output("stderr")
+	}
 	if h.tty != nil {
 		p.TTY, p.Stdin, p.Stdout, p.Stderr, p.Term = true, keys, h.tty, nil, os.Getenv("TERM")
 		p.Cols, p.Rows = windowSize()

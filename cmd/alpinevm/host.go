@@ -70,7 +70,7 @@ func (f *runFlags) host(live *machines.Live) (*host, error) {
 func (f *runFlags) connect(cfg *alpinevm.Config, h *host, w *watch, live *machines.Live) {
 	cfg.Consoles.Listening = func(on bool) {
 		w.listens(on)
-		if on && live != nil {
+		if on && live != nil && f.from == nil { // that is up when it has been made
 			live.Up()
 			h.isUp()
 		}

@@ -57,7 +57,7 @@ func (f *runFlags) serve(live *machines.Live, cfg *alpinevm.Config, args []strin
 		about.Created = &created
 	}
 	about.TTY = cfg.Consoles.Terminal != nil
-	about.Stdin = f.background != "" && f.interactive
+	about.Stdin = f.background != "" && (f.interactive || f.from != nil)
 	for i, a := range m.Forwarded() {
 		forward := cfg.Network.Forwards[i]
 		about.Ports = append(about.Ports, control.Port{Host: a.String(), Guest: forward.Guest, Proto: forward.Network})
@@ -65,6 +65,9 @@ func (f *runFlags) serve(live *machines.Live, cfg *alpinevm.Config, args []strin
 	volumes, _ := parseVolumes(f.volumes) // which have been parsed before
 	for _, v := range volumes {
 		about.Volumes = append(about.Volumes, control.Volume{Host: absolute(v.Host), Guest: v.Guest, ReadOnly: v.ReadOnly})
+	}
+	if live.Run = invocation(); f.machine != nil {
+		live.Run = f.machine.Run
 	}
 	live.Stop, live.Kill = w.stop, func() { w.cut(errKilled) }
 	live.Serve(w.ctx, m, cfg.Session)

@@ -73,7 +73,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	c.AddCommand(
-		newRun(), newStart(), newStop(), newRestart(), newKill(), newPause(), newUnpause(), newWait(), newRm(), newRename(), newPrune(),
+		newRun(), newStart(), newStop(), newRestart(), newClone(), newKill(), newPause(), newUnpause(), newWait(), newRm(), newRename(), newPrune(),
 		newPs(), newLs(), newExec(), newCp(), newExport(), newAttach(), newLogs(), newInspect(), newPort(), newStats(),
 		newPull(), newPush(), newImages(), newRmi(), newTag(), newSave(), newLoad(), newImport(), newCommit(), newImage(),
 		newSnapshot(), newMCP(), newBench(), newDoctor(), newVersion(), newLookoutProcess(),

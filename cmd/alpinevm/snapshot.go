@@ -2,9 +2,11 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
@@ -14,24 +16,32 @@ import (
 	"github.com/spf13/cobra"
 
 	"alpinevm"
+	"alpinevm/internal/control"
+	"alpinevm/internal/machines"
 	"alpinevm/launch"
 )
 
-const snapshotLong = `Look at snapshots of machines, and change their form.
+const snapshotLong = `Save machines that run, look at their snapshots, and change the form of these.
 
 A snapshot is a file that a machine goes on from: alpinevm run --from FILE. Its
 memory is raw, which is large, sparse and started at once, or packed, which is
 small and to be sent around. It refers to its machine's image by digest, and
-holds what the machine has changed. What is shared with -v is not in it.`
+holds what the machine has changed, also on its disk. What is shared with -v is
+not in it. Who can read it can read all that the machine had in its memory.`
+
+const saveLong = `Save a machine that runs, with all that it has changed, in FILE, or NAME.snapshot.
+It goes on, and stands still for some milliseconds only. A snapshot that is there
+already is replaced when the new one is whole; no other file is.`
 
 func newSnapshot() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "snapshot",
-		Short:   "Look at snapshots of machines, and change their form",
+		Short:   "Save machines that run, and look at snapshots",
 		Long:    snapshotLong,
-		Example: "  alpinevm snapshot inspect box.snapshot\n  alpinevm snapshot pack box.snapshot box.packed",
+		Example: "  alpinevm snapshot save box\n  alpinevm run --from box.snapshot\n  alpinevm snapshot inspect box.snapshot\n  alpinevm snapshot pack box.snapshot box.packed",
 	}
 	c.AddCommand(
+		newSnapshotSave(),
 		&cobra.Command{
 			Use: "inspect FILE...", Short: "Tell what is in snapshots, and whether they are whole", Example: "  alpinevm snapshot inspect box.snapshot", Args: some("FILE"),
 			RunE: func(c *cobra.Command, args []string) error {
@@ -58,6 +68,50 @@ func newSnapshot() *cobra.Command {
 		},
 	)
 	return group(c)
+}
+
+func newSnapshotSave() *cobra.Command {
+	var packed, quiet bool
+	c := &cobra.Command{
+		Use: "save NAME [FILE]", Short: "Save a machine that runs, and goes on", Long: saveLong,
+		Example: "  alpinevm snapshot save box\n  alpinevm snapshot save --packed box box.packed", Args: cobra.RangeArgs(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			file := args[0] + ".snapshot"
+			if len(args) > 1 {
+				file = args[1]
+			}
+			stood, err := saveMachine(c.Context(), args[0], file, packed)
+			if err == nil && !quiet {
+				say(c.ErrOrStderr(), "machine %s is saved in %s; it stood still for %d ms", args[0], file, stood.Milliseconds())
+			}
+			return err
+		},
+		ValidArgsFunction: completeMachines,
+	}
+	c.Flags().BoolVar(&packed, "packed", false, "pack the memory, to send the file around")
+	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "print nothing but errors")
+	return c
+}
+
+// saveMachine writes a snapshot of a machine that runs, and tells how long it stood
+// still.
+func saveMachine(ctx context.Context, name, file string, packed bool) (stood time.Duration, err error) {
+	if _, err := machines.Ask(name, &control.Request{Verb: control.Info}); err != nil {
+		return 0, err
+	}
+	var failed error // of the machine, not the file
+	err = replaceSnapshot(file, func(f *os.File) error {
+		s, err := machines.Save(ctx, name, f, packed, false)
+		if err != nil {
+			if !errors.As(err, new(machines.FileError)) {
+				failed = err
+			}
+			return err
+		}
+		stood = s.Stood
+		return s.Close()
+	})
+	return stood, cmp.Or(failed, err)
 }
 
 // eachFile does something with each file, and tells of each that it fails for.
@@ -190,27 +244,31 @@ func convertSnapshot(from, to string, raw bool) error {
 	return writeSnapshot(to, s, raw)
 }
 
-// writeSnapshot writes a snapshot in the place of what has its name, which stays
-// until the new one is whole and on the disk.
+// writeSnapshot writes a snapshot in the place of what has its name.
 func writeSnapshot(name string, s *alpinevm.Snapshot, raw bool) error {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+"-*")
-	if err != nil {
-		return fmt.Errorf("snapshot %w", pathError(name, err))
-	}
-	if raw {
-		err = s.WriteRaw(f)
-	} else {
-		err = s.Write(f)
+	return replaceSnapshot(name, func(f *os.File) error {
+		if raw {
+			return s.WriteRaw(f)
+		}
+		return s.Write(f)
+	})
+}
+
+// replaceSnapshot writes a snapshot in the place of one that has its name, which
+// stays until the new one is whole and on the disk. What is no snapshot is not
+// replaced.
+func replaceSnapshot(name string, write func(f *os.File) error) error {
+	_, err := snapshotInfo(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil
+	case errors.Is(err, alpinevm.ErrSnapshot):
+		err = errors.New("it is there, and no snapshot: choose another name, or remove it")
 	}
 	if err == nil {
-		err = f.Sync()
-	}
-	err = cmp.Or(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
+		err = replaceFile(name, write)
 	}
 	if err != nil {
-		os.Remove(f.Name())
 		return fmt.Errorf("snapshot %w", pathError(name, err))
 	}
 	return nil

@@ -18,6 +18,12 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if f.background = os.Getenv(backgroundVariable); f.detach && f.background == "" {
 		return f.detached(ctx)
 	}
+	if f.fromFile != "" {
+		if err := f.takeSnapshot(); err != nil {
+			return err
+		}
+		defer f.from.Close()
+	}
 	if f.background != "" && !f.remove && f.keepable() {
 		f.name = f.background
 	}
@@ -33,14 +39,10 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		}
 		defer f.machine.Close()
 	}
-	if f.fromFile != "" {
-		if err := f.checkFrom(); err != nil {
+	if f.from != nil {
+		if err := f.checkName(); err != nil {
 			return err
 		}
-		if err := f.takeSnapshot(); err != nil {
-			return err
-		}
-		defer f.from.Close()
 	}
 	if err := f.expand(); err != nil {
 		return err
@@ -115,6 +117,12 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 			err = cmp.Or(err, e)
 		}
 	}()
+	if f.from != nil {
+		if live != nil {
+			live.Up()
+		}
+		host.isUp()
+	}
 	tidy()
 	w.m, w.limit = m, newMemoryLimit(cfg.Memory, beside)
 	defer w.start(f.timeout)()
@@ -125,7 +133,12 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	}
 	defer leave()
 	if f.machine != nil {
-		f.machine.Command, f.machine.Run = commandOf(cfg, args), invocation()
+		f.machine.Command = commandOf(cfg, args)
+		if f.from == nil {
+			f.machine.Run = invocation()
+		} else if f.machine.IsNew { // what made it says how to start it otherwise
+			f.machine.Run = f.later(cfg)
+		}
 		if err := f.machine.Begin(); err != nil {
 			return err
 		}
@@ -171,12 +184,6 @@ func (f *runFlags) machineOf(cfg *alpinevm.Config) (*alpinevm.Machine, error) {
 	return alpinevm.New(*cfg)
 }
 
-// invocation is our own command line.
-func invocation() *machines.Invocation {
-	dir, _ := os.Getwd() // without one, files were named absolutely
-	return &machines.Invocation{Dir: dir, Args: os.Args[1:]}
-}
-
 // failure is what is told of an end that has no exit code of the guest.
 func failure(err error) error {
 	var code exitCode
@@ -187,7 +194,9 @@ func failure(err error) error {
 }
 
 // keepable tells whether there is a root file system that can be kept.
-func (f *runFlags) keepable() bool { return f.initrd == "" && f.firmware == "" && f.fromFile == "" }
+func (f *runFlags) keepable() bool {
+	return f.initrd == "" && f.firmware == "" && (f.from == nil || f.from.was.Image != "")
+}
 
 // takeMachine locks the machine that --name names. What flags do not say is as
 // when it was made.

@@ -6,6 +6,9 @@ import (
 	"alpinevm/fs9p"
 )
 
+// ChunkSize is that of a ChunkState, in bytes.
+const ChunkSize = chunkSize
+
 // chunkSize is the unit in which all of a file but its beginning is held.
 const chunkSize = 64 << 10
 
@@ -40,6 +43,9 @@ func (c *content) Stat() (size, blocks uint64, err error) {
 	held := uint64(len(c.first.b)) + uint64(c.rest.Len())*chunkSize
 	return c.size, (max(held, c.underSize) + 511) / 512, nil
 }
+
+// Size is part of fs9p.Content.
+func (c *content) Size() uint64 { return c.size }
 
 // Sync is part of tree.Content.
 func (c *content) Sync() error { return nil }

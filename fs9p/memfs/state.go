@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"alpinevm/fs9p"
@@ -74,6 +75,18 @@ func (fs *FS) Save() State {
 	}
 	slices.SortFunc(s.Files, func(a, b FileState) int { return cmp.Compare(a.ID, b.ID) })
 	return s
+}
+
+// Contents gives the contents of all regular files that are not empty, by number.
+// The file system must not change meanwhile.
+func (fs *FS) Contents() iter.Seq2[uint64, fs9p.Content] {
+	return func(yield func(uint64, fs9p.Content) bool) {
+		for id, n := range fs.tree.Inodes() {
+			if c, ok := n.Content().(*content); ok && c.size > 0 && !yield(id, c) {
+				return
+			}
+		}
+	}
 }
 
 func (c *content) save(id uint64) FileState {

@@ -15,8 +15,11 @@ import (
 )
 
 // dataName is the place of an inode's content.
-func (f *FS) dataName(id uint64) string {
-	return f.path(dataDir, fmt.Sprintf("%02x", id&0xff), strconv.FormatUint(id, 16))
+func (f *FS) dataName(id uint64) string { return dataName(f.cfg.Dir, id) }
+
+// dataName is that of the file system in a folder.
+func dataName(dir string, id uint64) string {
+	return filepath.Join(dir, dataDir, fmt.Sprintf("%02x", id&0xff), strconv.FormatUint(id, 16))
 }
 
 // parseID reads the last part of what dataName gives.
@@ -115,7 +118,7 @@ func (c *content) WriteAt(p []byte, at uint64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	h, err := c.file(true)
+	h, err := c.own()
 	if err != nil {
 		return 0, err
 	}
@@ -148,7 +151,15 @@ func (c *content) Truncate(size uint64) error {
 	if err := c.fs.ready(p); err != nil {
 		return err
 	}
+	if size == 0 {
+		if gone, err := c.leave(); gone || err != nil {
+			return err
+		}
+	}
 	h, err := c.file(size > 0)
+	if err == nil && h != nil {
+		h, err = c.own()
+	}
 	if err != nil || h == nil {
 		return err
 	}
@@ -204,6 +215,7 @@ type fileCache struct {
 type openFile struct {
 	id   uint64
 	file diskFile
+	own  bool // no copy of the folder has it
 }
 
 // maxOpen is how many of the host's files are open at a time.
@@ -228,7 +240,17 @@ func (c *fileCache) add(id uint64, f diskFile) {
 	if c.used.Len() >= maxOpen {
 		c.drop(c.used.Back().Value.(*openFile).id)
 	}
-	c.byID[id] = c.used.PushFront(&openFile{id, f})
+	c.byID[id] = c.used.PushFront(&openFile{id: id, file: f})
+}
+
+// owned tells of an open file whether it is nobody else's.
+func (c *fileCache) owned(id uint64) *bool { return &c.byID[id].Value.(*openFile).own }
+
+// share says of all files that they may be somebody else's too.
+func (c *fileCache) share() {
+	for _, e := range c.byID {
+		e.Value.(*openFile).own = false
+	}
 }
 
 // drop closes a file. What was written to it is the host's already.

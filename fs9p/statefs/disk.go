@@ -18,6 +18,9 @@ type disk interface {
 	// keep gives a file a second name, under which it stays when the first one
 	// is another file's.
 	keep(name, as string) error
+	// share does so where a file tells how many names it has, and copies it where
+	// it does not.
+	share(name, as string) error
 	// syncDir brings the names in a folder to the disk.
 	syncDir(name string) error
 }
@@ -51,6 +54,18 @@ func (hostDisk) keep(name, as string) error {
 	if err := os.Link(name, as); err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	return copyFile(name, as)
+}
+
+func (d hostDisk) share(name, as string) error {
+	if countsNames {
+		return d.keep(name, as)
+	}
+	return copyFile(name, as)
+}
+
+// copyFile copies a file to a new one, but for its holes.
+func copyFile(name, as string) error {
 	from, err := os.Open(name)
 	if err != nil {
 		return err
@@ -60,7 +75,7 @@ func (hostDisk) keep(name, as string) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(to, from)
+	err = copyData(to, from)
 	if err == nil {
 		err = to.Sync()
 	}

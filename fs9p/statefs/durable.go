@@ -70,6 +70,7 @@ func (f *FS) barrier() error {
 		return f.fail(err)
 	}
 	for _, id := range f.doomed {
+		f.hand(id)
 		f.disk.remove(f.dataName(id)) // what cannot be removed is left for the next Open
 	}
 	f.doomed, f.doomedBytes, f.full = f.doomed[:0], 0, false

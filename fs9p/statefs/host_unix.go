@@ -16,6 +16,17 @@ func blocksOf(info fs.FileInfo) uint64 {
 	return uint64(info.Size()+511) / 512
 }
 
+// countsNames tells whether namesOf is true.
+const countsNames = true
+
+// namesOf tells how many names a file has.
+func namesOf(info fs.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Nlink)
+	}
+	return 1
+}
+
 // syncDir brings the names in a folder to the disk.
 func syncDir(name string) error {
 	d, err := os.Open(name)

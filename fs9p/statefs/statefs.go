@@ -9,6 +9,7 @@
 //	journal    see frame.go; journal.damaged-N are those that a salvage has kept
 //	data/XX/N  the content of the inode N, in hexadecimal, XX being its last
 //	           two digits; missing where the file is empty
+//	frozen/K   a folder as this one was when it was frozen, as long as it is used
 //	lost/N     contents of which a salvage knew no inode
 //	clean      says that the last use was ended by Close
 //	lock       is locked while the folder is in use
@@ -85,6 +86,9 @@ type FS struct {
 	toldFull bool
 	salvaged bool
 
+	frozen  []*Frozen // whose contents are in part still the file system's
+	freezes int       // how many there were
+
 	copied      map[uint64]bool // inodes that were written to between Begin and Commit, since the last barrier
 	doomed      []uint64        // inodes that are gone and whose content is to go with the next barrier
 	doomedBytes int64
@@ -100,6 +104,7 @@ const (
 	cleanFile   = "clean"
 	lockFile    = "lock"
 	lostDir     = "lost"
+	frozenDir   = "frozen"
 )
 
 // Open opens the file system in a folder, or makes an empty one.
@@ -134,6 +139,9 @@ func Open(cfg Config) (_ *FS, err error) {
 		return nil, ErrInUse
 	}
 	f.lock = l
+	if err := os.RemoveAll(f.path(frozenDir)); err != nil {
+		return nil, err
+	}
 	if err := f.load(); err != nil {
 		return nil, err
 	}

@@ -350,14 +350,11 @@ func TestState(t *testing.T) {
 	c.WriteAll(fid, 0, []byte("content"))
 	c.OK(c.Unlink(c.Root, "temp", 0))
 	id := c.Stat(fid).QID.Path
-	state, err := f.Save()
+	z, err := f.Freeze()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(f.cfg.Dir)); err != nil {
-		t.Fatal(err)
-	}
+	state, dir := z.State, copied(t, z)
 	g, err := Open(Config{Dir: dir, State: &state})
 	if err != nil {
 		t.Fatal(err)

@@ -21,6 +21,7 @@ const (
 	Stat    = "stat"    // Reply: what is at Path
 	Read    = "read"    // a stream: a tar archive of Path
 	Write   = "write"   // a tar archive by stdin, into the folder Path
+	Save    = "save"    // a snapshot: see Saved
 )
 
 // Request is what a client wants.
@@ -37,6 +38,8 @@ type Request struct {
 	Stdin   bool           `json:",omitempty"` // Attach: the client has input
 	Path    string         `json:",omitempty"` // in the guest
 	Owners  bool           `json:",omitempty"` // Write: those of the archive, not root
+	Packed  bool           `json:",omitempty"` // Save
+	Apart   bool           `json:",omitempty"` // Save: without what is kept on the disk
 }
 
 // Command is a program to run.
@@ -54,6 +57,22 @@ type Reply struct {
 	Job     uint64    `json:",omitempty"`
 	Machine *Machine  `json:",omitempty"`
 	Stat    *FileStat `json:",omitempty"`
+	Saved   *Saved    `json:",omitempty"`
+}
+
+// Saved is the answer to Save, behind the file's bytes as KindStdout. Those of a raw
+// file are pieces, each 8 bytes of its place in the file, the highest first, and
+// what is there; nothing but its place is the file's end.
+type Saved struct {
+	Stood  time.Duration // how long the machine was stopped
+	Folder string        // of what is kept apart, as long as the connection; "" for none
+	Run    *Invocation   // how the machine was run
+}
+
+// Invocation is a command line of ours.
+type Invocation struct {
+	Dir  string // the working folder
+	Args []string
 }
 
 // FileStat is what is at a name in a guest.

@@ -3,10 +3,12 @@ package machines
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"path/filepath"
 	"sync"
 	"syscall"
 
+	"alpinevm/fs9p"
 	"alpinevm/fs9p/statefs"
 	"alpinevm/launch"
 )
@@ -32,14 +34,28 @@ func (e *DiskError) Error() string { return "machine " + e.Machine + ": " + e.Er
 // Unwrap gives what went wrong.
 func (e *DiskError) Unwrap() error { return e.Err }
 
-// Upper opens what the machine has changed.
-func (m *Machine) Upper() (launch.Upper, error) {
-	upper, err := statefs.Open(statefs.Config{
-		Dir: filepath.Join(m.dir, upperDir), Salvage: m.Salvage, Tell: m.tell, Failed: m.fail,
-	})
+// Upper opens what the machine has changed. held are its files without a name, if
+// it goes on from a snapshot.
+func (m *Machine) Upper(held *statefs.State) (launch.Upper, error) {
+	cfg := m.upperConfig()
+	cfg.State = held
+	upper, err := statefs.Open(cfg)
 	if errors.Is(err, statefs.ErrDamaged) {
 		err = fmt.Errorf("%w; alpinevm run --name %s --salvage goes on with what can be read, and keeps what is there", err, m.Name)
 	}
+	if err != nil {
+		return nil, fmt.Errorf("machine %s: %w", m.Name, stateError(err))
+	}
+	return named{upper, m}, nil
+}
+
+func (m *Machine) upperConfig() statefs.Config {
+	return statefs.Config{Dir: filepath.Join(m.dir, upperDir), Salvage: m.Salvage, Tell: m.tell, Failed: m.fail}
+}
+
+// Fill makes what the machine has changed of what another one has.
+func (m *Machine) Fill(changes []byte, contents iter.Seq2[uint64, fs9p.Content]) (launch.Upper, error) {
+	upper, err := statefs.Create(m.upperConfig(), changes, contents)
 	if err != nil {
 		return nil, fmt.Errorf("machine %s: %w", m.Name, stateError(err))
 	}

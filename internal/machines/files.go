@@ -61,7 +61,7 @@ func (f *Files) open(ctx context.Context, m *Machine) error {
 	if err != nil {
 		return err
 	}
-	upper, err := m.Upper()
+	upper, err := m.Upper(nil)
 	if err != nil {
 		return errors.Join(err, lower.Close())
 	}

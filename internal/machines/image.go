@@ -1,6 +1,7 @@
 package machines
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,36 @@ func (m *Machine) Image(ctx context.Context, s *store.Store, name string, file b
 		choose = m.create
 	}
 	img, err := choose(ctx, s, name, file, p)
-	return launch.KeptImage{Image: img, Called: m.From, Plain: m.File != nil && m.File.Plain}, err
+	return launch.KeptImage{Image: img, Called: m.From, Source: m.source(), Plain: m.File != nil && m.File.Plain}, err
+}
+
+// source is where the image can be fetched again; "" for one that came from a file.
+func (m *Machine) source() string {
+	if r, err := store.ParseReference(m.From); err == nil && m.File == nil && m.Digest != "" {
+		return r.Repository() + "@" + m.Digest
+	}
+	return ""
+}
+
+// Adopt has the machine be made from the image of a snapshot.
+func (m *Machine) Adopt(ctx context.Context, s *store.Store, img *store.Image, was *launch.Origin) error {
+	if !m.IsNew {
+		if img.ID.String() != m.ID {
+			return fmt.Errorf("machine %s: it is made from another image than the snapshot's machine", m.Name)
+		}
+		return nil
+	}
+	m.Record = Record{
+		From: cmp.Or(was.Called, was.Source, was.Image), Digest: img.Source.String(), ID: img.ID.String(), Tree: treeForm(),
+		Kernel: was.Kernel, Modules: was.Modules, Busybox: was.Busybox,
+	}
+	if was.Rootfs != "" {
+		m.File = &FileStamp{Path: was.Rootfs, Plain: true}
+	}
+	if err := m.clear(); err != nil {
+		return fmt.Errorf("machine %s: %w", m.Name, err)
+	}
+	return s.Pin(ctx, img, m.dir)
 }
 
 // own gives the image that the machine was made from.

@@ -21,6 +21,7 @@ import (
 type Live struct {
 	// About is what does not change. Its caller completes it before Serve.
 	About   control.Machine
+	Run     *Invocation
 	Console *Console
 	// Stop ends the guest in an orderly way, within a time if that is not nil, and
 	// Kill at once.
@@ -36,6 +37,8 @@ type Live struct {
 
 	ended chan struct{}
 	exit  control.Exit // once ended is closed
+
+	saving sync.Mutex // held while a snapshot is made, which takes memory
 
 	mu     sync.Mutex
 	jobs   map[uint64]*alpinevm.Job
@@ -131,6 +134,8 @@ func (l *Live) handle(r *control.Request, c *control.Conn) error {
 		return l.wait(c)
 	case control.Stat, control.Read, control.Write:
 		return l.files(r, c)
+	case control.Save:
+		return l.save(r, c)
 	case control.Pause:
 		return l.done(c, l.pause())
 	case control.Unpause:
@@ -221,6 +226,16 @@ func (l *Live) pause() error {
 		}
 	})
 	return nil
+}
+
+// goesOn is an error where the machine is paused.
+func (l *Live) goesOn() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.paused == nil {
+		return nil
+	}
+	return fmt.Errorf("machine %s: it is paused; alpinevm unpause %s has it go on", l.About.Name, l.About.Name)
 }
 
 // unpause has it go on. It reports false if it was not paused.

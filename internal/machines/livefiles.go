@@ -28,11 +28,8 @@ func (l *Live) files(r *control.Request, c *control.Conn) error {
 	if l.root == nil {
 		return fmt.Errorf("machine %s: it has no root file system of ours", l.About.Name)
 	}
-	l.mu.Lock()
-	paused := l.paused != nil
-	l.mu.Unlock()
-	if paused {
-		return fmt.Errorf("machine %s: it is paused; alpinevm unpause %s has it go on", l.About.Name, l.About.Name)
+	if err := l.goesOn(); err != nil {
+		return err
 	}
 	if err := l.elsewhere(r.Path); err != nil {
 		return err

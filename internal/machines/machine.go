@@ -19,6 +19,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"alpinevm/fs9p/oci"
+	"alpinevm/internal/control"
 	"alpinevm/launch"
 )
 
@@ -78,10 +79,7 @@ type Record struct {
 }
 
 // Invocation is a command line of ours.
-type Invocation struct {
-	Dir  string // the working folder
-	Args []string
-}
+type Invocation = control.Invocation
 
 // FileStamp tells whether a file has changed.
 type FileStamp struct {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"reflect"
 )
@@ -18,8 +19,22 @@ var le = binary.LittleEndian
 // maxLength is the most that one text or slice has.
 const maxLength = math.MaxInt32
 
-// encode appends v, which fails only where something is too long.
-func encode(b []byte, v reflect.Value) ([]byte, error) {
+// Late is bytes that are read when they are written: in a value to encode it
+// stands for a []byte.
+type Late = func() ([]byte, error)
+
+// An encoder passes what it has encoded on to out, if that is not nil, whenever it
+// is much.
+type encoder struct{ out io.Writer }
+
+// much is how many bytes an encoder with an out keeps, about.
+const much = 1 << 20
+
+// encode appends v, which fails only where something is too long, cannot be read or
+// cannot be passed on.
+func encode(b []byte, v reflect.Value) ([]byte, error) { return encoder{}.encode(b, v) }
+
+func (e encoder) encode(b []byte, v reflect.Value) ([]byte, error) {
 	switch v.Kind() {
 	case reflect.Bool:
 		if v.Bool() {
@@ -45,13 +60,15 @@ func encode(b []byte, v reflect.Value) ([]byte, error) {
 		if v.Type().Elem().Kind() == reflect.Uint8 {
 			return append(b, v.Bytes()...), nil
 		}
-		return elements(b, v)
+		return e.elements(b, v)
 	case reflect.Array:
-		return elements(b, v)
+		return e.elements(b, v)
+	case reflect.Func:
+		return e.late(b, v.Interface().(Late))
 	case reflect.Struct:
 		var err error
 		for _, i := range kept(v.Type()) {
-			if b, err = encode(b, v.Field(i)); err != nil {
+			if b, err = e.encode(b, v.Field(i)); err != nil {
 				return nil, err
 			}
 		}
@@ -60,13 +77,29 @@ func encode(b []byte, v reflect.Value) ([]byte, error) {
 	panic("BUG: snapshot: " + v.Type().String() + " is no plain data")
 }
 
-func elements(b []byte, v reflect.Value) (_ []byte, err error) {
+func (e encoder) elements(b []byte, v reflect.Value) (_ []byte, err error) {
 	for i := range v.Len() {
-		if b, err = encode(b, v.Index(i)); err != nil {
+		if b, err = e.encode(b, v.Index(i)); err != nil {
 			return nil, err
 		}
 	}
 	return b, nil
+}
+
+func (e encoder) late(b []byte, read Late) ([]byte, error) {
+	p, err := read()
+	if err != nil {
+		return nil, err
+	}
+	if b, err = length(b, len(p)); err != nil {
+		return nil, err
+	}
+	b = append(b, p...)
+	if e.out != nil && len(b) >= much {
+		_, err = e.out.Write(b)
+		b = b[:0]
+	}
+	return b, err
 }
 
 func length(b []byte, n int) ([]byte, error) {

@@ -131,7 +131,7 @@ func (f *File) Section(name string) (Section, error) {
 	if sum(data) != e.Sum {
 		return Section{}, fault("the checksum of section %s is wrong", name)
 	}
-	return Section{e.Name, e.Form, data}, nil
+	return Section{Name: e.Name, Form: e.Form, data: data}, nil
 }
 
 // Decode fills the state that a pointer leads to from the section of that name.

@@ -38,6 +38,11 @@ func describe(b *strings.Builder, t reflect.Type) {
 	case reflect.Array:
 		fmt.Fprintf(b, "[%d]", t.Len())
 		describe(b, t.Elem())
+	case reflect.Func:
+		if t != reflect.TypeFor[Late]() {
+			panic("BUG: snapshot: " + t.String() + " is no plain data")
+		}
+		b.WriteString("[]uint8")
 	case reflect.Slice:
 		b.WriteString("[]")
 		describe(b, t.Elem())

@@ -75,13 +75,15 @@ func WritePacked(w io.Writer, h Header, sections []Section, memory Memory) error
 	}
 	at := int64(preludeSize + len(header))
 	for _, s := range sections {
-		at += int64(len(s.data))
+		at += s.Size()
 	}
 	out := bufio.NewWriterSize(w, 1<<20)
 	out.Write(prelude(header, preludeSize, at)) // its error comes back from Flush
 	out.Write(header)
 	for _, s := range sections {
-		out.Write(s.data)
+		if err := s.write(out); err != nil {
+			return err
+		}
 	}
 	if err := pack(out, memory); err != nil {
 		return err

@@ -33,11 +33,16 @@ func WriteRaw(f Sparse, h Header, sections []Section, memory Memory) error {
 	// The header comes behind the memory, since it has what is learnt of that.
 	at := rawMemory + h.Memory
 	first := prelude(header, at, rawMemory)
-	for _, part := range append([][]byte{header}, parts(sections)...) {
-		if _, err := f.WriteAt(part, at); err != nil {
+	out := io.NewOffsetWriter(f, at)
+	if _, err := out.Write(header); err != nil {
+		return err
+	}
+	at += int64(len(header))
+	for _, s := range sections {
+		if err := s.write(out); err != nil {
 			return err
 		}
-		at += int64(len(part))
+		at += s.Size()
 	}
 	if err := f.Truncate(at); err != nil {
 		return err
@@ -58,12 +63,4 @@ func settle(f Sparse) error {
 		return disk.Sync()
 	}
 	return nil
-}
-
-func parts(sections []Section) [][]byte {
-	var list [][]byte
-	for _, s := range sections {
-		list = append(list, s.data)
-	}
-	return list
 }

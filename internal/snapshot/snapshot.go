@@ -27,6 +27,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"iter"
 	"reflect"
 )
@@ -69,6 +70,14 @@ type Section struct {
 	Name string
 	Form string // of the data: see form.go
 	data []byte // as it was encoded
+	late *late  // in place of data
+}
+
+// late is a section whose data are encoded whenever they are written.
+type late struct {
+	state reflect.Value
+	size  int64
+	sum   uint32
 }
 
 // Encode makes a section of plain data.
@@ -78,11 +87,73 @@ func Encode(name string, state any) (Section, error) {
 	if err != nil {
 		return Section{}, fmt.Errorf("snapshot: %s: %w", name, err)
 	}
-	return Section{name, form(v.Type()), b}, nil
+	return Section{Name: name, Form: form(v.Type()), data: b}, nil
+}
+
+// EncodeLate makes a section of plain data in which is much that is Late: it is
+// read now, and again whenever the section is written, and must stay the same.
+func EncodeLate(name string, state any) (Section, error) {
+	s := Section{Name: name, Form: form(reflect.TypeOf(state)), late: &late{state: reflect.ValueOf(state)}}
+	var m meter
+	if err := s.late.write(&m); err != nil {
+		return Section{}, fmt.Errorf("snapshot: %s: %w", name, err)
+	}
+	s.late.size, s.late.sum = m.size, m.sum
+	return s, nil
+}
+
+// write encodes the state to w.
+func (l *late) write(w io.Writer) error {
+	b, err := encoder{w}.encode(nil, l.state)
+	if err == nil {
+		_, err = w.Write(b)
+	}
+	return err
+}
+
+// meter is what is written to it.
+type meter struct {
+	size int64
+	sum  uint32
+}
+
+// Write implements io.Writer.
+func (m *meter) Write(p []byte) (int, error) {
+	m.size, m.sum = m.size+int64(len(p)), update(m.sum, p)
+	return len(p), nil
 }
 
 // Size is how many bytes the section's data takes.
-func (s *Section) Size() int { return len(s.data) }
+func (s *Section) Size() int64 {
+	if s.late != nil {
+		return s.late.size
+	}
+	return int64(len(s.data))
+}
+
+// entry is the section's in the table.
+func (s *Section) entry() entry {
+	if s.late != nil {
+		return entry{s.Name, s.Form, s.late.size, s.late.sum}
+	}
+	return entry{s.Name, s.Form, s.Size(), sum(s.data)}
+}
+
+// write writes the section's data.
+func (s *Section) write(w io.Writer) error {
+	if s.late == nil {
+		_, err := w.Write(s.data)
+		return err
+	}
+	var m meter
+	if err := s.late.write(io.MultiWriter(w, &m)); err != nil {
+		return fmt.Errorf("snapshot: %s: %w", s.Name, err)
+	}
+	if m != (meter{s.late.size, s.late.sum}) {
+		return fmt.Errorf("snapshot: %s has changed while it was written", s.Name)
+	}
+	return nil
+}
 
 // Decode fills the state that a pointer leads to.
 func (s *Section) Decode(state any) error { return s.fill(state, decoder{}) }
@@ -96,7 +167,14 @@ func (s *Section) fill(state any, d decoder) error {
 	if want := form(v.Type()); s.Form != want {
 		return fault("section %s has another form than ours: %s", s.Name, difference(s.Form, want))
 	}
-	rest, err := d.decode(s.data, v)
+	data := s.data
+	if s.late != nil {
+		var err error
+		if data, err = encode(nil, s.late.state); err != nil {
+			return err
+		}
+	}
+	rest, err := d.decode(data, v)
 	if err == nil && len(rest) > 0 {
 		err = errLong
 	}
@@ -160,7 +238,7 @@ type table struct {
 func head(h Header, sections []Section, runs []run) ([]byte, error) {
 	t := table{Header: h, Runs: runs}
 	for _, s := range sections {
-		t.Sections = append(t.Sections, entry{s.Name, s.Form, int64(len(s.data)), sum(s.data)})
+		t.Sections = append(t.Sections, s.entry())
 	}
 	return encode(nil, reflect.ValueOf(t))
 }

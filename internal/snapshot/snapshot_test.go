@@ -155,7 +155,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a text of 4 GiB", &small{}, bytes.Replace(s.data, []byte("\x04\x00\x00\x00text"), []byte("\xff\xff\xff\xfftext"), 1), "too early"},
 		{"2 billion rows", &small{}, bytes.Replace(s.data, []byte("\x02\x00\x00\x00\x01\x00\x00\x00a"), []byte("\xff\xff\xff\x7f\x01\x00\x00\x00a"), 1), "too early"},
 	} {
-		bad := Section{s.Name, s.Form, tt.data}
+		bad := Section{Name: s.Name, Form: s.Form, data: tt.data}
 		err := bad.Decode(tt.into)
 		if !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), tt.names) || !strings.Contains(err.Error(), "small") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", tt.name, err)
@@ -352,4 +352,70 @@ func FuzzUnpack(f *testing.F) {
 			return nil
 		})
 	})
+}
+
+// TestLate: bytes that are read when they are written come to the same as those
+// that are there, in both layouts; what has changed meanwhile is told.
+func TestLate(t *testing.T) {
+	type there struct {
+		A     uint16
+		Parts [][]byte
+		B     string
+	}
+	type late struct {
+		A     uint16
+		Parts []Late
+		B     string
+	}
+	want, lazy := there{A: 7, B: "end"}, late{A: 7, B: "end"}
+	for i := range 5 {
+		p := bytes.Repeat([]byte{byte(i)}, i*much/2+1)
+		want.Parts = append(want.Parts, p)
+		lazy.Parts = append(lazy.Parts, func() ([]byte, error) { return p, nil })
+	}
+	s, err := EncodeLate("late", lazy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := Encode("late", want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.entry() != plain.entry() {
+		t.Errorf("%v, want %v", s.entry(), plain.entry())
+	}
+	var got there
+	if err := s.Decode(&got); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("it is not the same, %v", err)
+	}
+	memory := NotZero(someMemory(), blockPages)
+	raw, packed := &memFile{}, &bytes.Buffer{}
+	if err := WriteRaw(raw, someHeader, []Section{plain, {Name: "x", late: s.late, Form: s.Form}}, memory); err != nil {
+		t.Fatal(err)
+	}
+	if err := WritePacked(packed, someHeader, []Section{plain, {Name: "x", late: s.late, Form: s.Form}}, memory); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range [][]byte{raw.b, packed.Bytes()} {
+		f, err := Open(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Check(); err != nil {
+			t.Error(err)
+		}
+		var got there
+		if err := f.Decode("x", &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("it is not the same, %v", err)
+		}
+	}
+	lazy.Parts[1] = func() ([]byte, error) { return []byte("other"), nil }
+	if err := WriteRaw(&memFile{}, someHeader, []Section{s}, memory); err == nil || !strings.Contains(err.Error(), "changed") {
+		t.Errorf("what has changed: %v", err)
+	}
+	failed := errors.New("failed")
+	lazy.Parts[1] = func() ([]byte, error) { return nil, failed }
+	if err := WritePacked(&bytes.Buffer{}, someHeader, []Section{s}, memory); !errors.Is(err, failed) {
+		t.Errorf("what cannot be read: %v", err)
+	}
 }

@@ -1,0 +1,167 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+
+	"alpinevm"
+	"alpinevm/fs9p"
+	"alpinevm/fs9p/memfs"
+	"alpinevm/fs9p/overlay"
+	"alpinevm/fs9p/statefs"
+)
+
+// diskState is what a snapshot holds of what was changed in a root, where that is
+// kept on the disk.
+type diskState struct {
+	Apart bool // it is in a folder besides, but for
+	Held  []byte
+	Upper memfs.State // where it is not
+}
+
+// frozenState is diskState when it is written.
+type frozenState struct {
+	Apart bool
+	Held  []byte
+	Upper frozenUpper
+}
+
+type frozenUpper struct {
+	Tree  []byte
+	Files []frozenFile
+}
+
+type frozenFile struct {
+	ID, Size, Borrowed uint64
+	First              func() ([]byte, error)
+	Chunks             []frozenChunk
+}
+
+type frozenChunk struct {
+	Index uint64
+	Data  func() ([]byte, error)
+}
+
+// Disk is what a machine that is kept on the disk has changed, as its snapshot
+// holds it. It is an alpinevm.Late.
+type Disk struct {
+	frozen *statefs.Frozen
+	apart  bool
+}
+
+// DiskOf names it among what an alpinevm.Snapshot keeps.
+const DiskOf = keptDisk
+
+// Folder makes a folder of it (statefs.Copy), which is there until Close. The
+// snapshot then does not hold it.
+func (d *Disk) Folder() (string, error) {
+	d.apart = true
+	return d.frozen.Folder()
+}
+
+// Close is part of alpinevm.Late.
+func (d *Disk) Close() error { return d.frozen.Close() }
+
+// IsApart tells whether a snapshot's machine has files in a folder besides.
+func IsApart(s *alpinevm.Snapshot) bool {
+	var disk diskState
+	return s.Has(keptDisk) && s.Decode(keptDisk, &disk) == nil && disk.Apart
+}
+
+// State is part of alpinevm.Late.
+func (d *Disk) State() (any, error) {
+	if d.apart {
+		return frozenState{Apart: true, Held: d.frozen.Nameless}, nil
+	}
+	upper, held := frozenUpper{Tree: d.frozen.Tree()}, int64(0)
+	for _, id := range d.frozen.Numbers() {
+		f, err := d.file(id)
+		if err != nil {
+			return nil, err
+		}
+		if held += int64(min(f.Size, memfs.ChunkSize)) + int64(len(f.Chunks))*memfs.ChunkSize; held > memfs.DefaultLimit {
+			return nil, errLarge
+		}
+		if f.Size > 0 {
+			upper.Files = append(upper.Files, f)
+		}
+	}
+	return frozenState{Upper: upper}, nil
+}
+
+// file tells what is to be read of a file.
+func (d *Disk) file(id uint64) (f frozenFile, err error) {
+	next := uint64(1) // chunk that is not among f's yet
+	size, err := d.frozen.Ranges(id, func(off, n int64) {
+		for i := max(next, uint64(off)/memfs.ChunkSize); i*memfs.ChunkSize < uint64(off+n); i++ {
+			f.Chunks = append(f.Chunks, frozenChunk{i, d.read(id, i*memfs.ChunkSize, memfs.ChunkSize)})
+			next = i + 1
+		}
+	})
+	f.ID, f.Size, f.First = id, uint64(size), d.read(id, 0, min(uint64(size), memfs.ChunkSize))
+	return f, err
+}
+
+func (d *Disk) read(id, off, n uint64) func() ([]byte, error) {
+	return func() ([]byte, error) {
+		p := make([]byte, n)
+		return p, d.frozen.ReadAt(id, p, int64(off))
+	}
+}
+
+// errLarge is of what no machine could keep in its memory, which one has that goes
+// on from the snapshot without a name.
+var errLarge = fmt.Errorf("its files take more than %d GB, which is the most that a snapshot holds; alpinevm clone copies them apart", memfs.DefaultLimit>>30)
+
+// errApart is of a snapshot whose files are elsewhere.
+var errApart = errors.New("the machine's files are not in the snapshot, but in the folder of the machine that was made with it")
+
+// saved gives the state of a file system in memory as a snapshot has it. What was
+// kept on the disk is such a one too.
+func (o *opening) saved(name string) (state memfs.State, err error) {
+	if name != keptUpper || !o.From.Has(keptDisk) {
+		return state, o.From.Decode(name, &state)
+	}
+	var disk diskState
+	if err := o.From.Decode(keptDisk, &disk); err != nil {
+		return state, err
+	}
+	if disk.Apart {
+		return state, errApart
+	}
+	return disk.Upper, nil
+}
+
+// upperOnDisk opens what the machine has changed in lower, or makes it of what a
+// snapshot holds.
+func (o *opening) upperOnDisk(lower fs9p.FS) (Upper, error) {
+	if o.From == nil {
+		return o.Kept.Upper(nil)
+	}
+	if o.From.Has(keptDisk) {
+		var disk diskState
+		if err := o.From.Decode(keptDisk, &disk); err != nil {
+			return nil, err
+		}
+		if disk.Apart {
+			return o.Kept.Upper(&statefs.State{Nameless: disk.Held})
+		}
+	}
+	state, err := o.saved(keptUpper)
+	if err != nil {
+		return nil, fmt.Errorf("the snapshot's files: %w", err)
+	}
+	m, err := memfs.Restore(memfs.Config{}, state)
+	if err != nil {
+		return nil, fmt.Errorf("the snapshot's files: %w", err)
+	}
+	var held overlay.State
+	if err := o.From.Decode(keptOverlay, &held); err != nil {
+		return nil, fmt.Errorf("the snapshot's files: %w", err)
+	}
+	// A file in memory may borrow from lower, which one on the disk does not.
+	if _, err := overlay.New(overlay.Config{Upper: m, Lower: lower, State: &held}); err != nil {
+		return nil, fmt.Errorf("the snapshot's files: %w", err)
+	}
+	return o.Kept.Fill(state.Tree, m.Contents())
+}
