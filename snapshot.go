@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"alpinevm/cpu/mem"
+	"alpinevm/internal/linux"
 	"alpinevm/internal/snapshot"
+	"alpinevm/kernel"
 	"alpinevm/net/usernet"
 )
 
@@ -328,6 +330,9 @@ func (s *Snapshot) revive(m *Machine) error {
 	}
 	if err := sameDevices(m.board.Devices(), s.header.Devices); err != nil {
 		return fmt.Errorf("restore: %w", err)
+	}
+	if name := m.cfg.Hostname; name != "" && !kernel.ValidHostname(name) {
+		return &ConfigError{"Hostname", linux.ErrHostname}
 	}
 	state, err := s.state(m.tags())
 	if err != nil {

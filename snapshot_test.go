@@ -207,6 +207,7 @@ func TestSnapshotRefuses(t *testing.T) {
 		{func(c *Config) { c.Volumes = []Volume{{FS: memfs.New(memfs.Config{}), Target: "/v"}} }, `"files volume0"`},
 		{func(c *Config) { c.Session = nil }, `"files ctl"`},
 		{func(c *Config) { c.Deterministic = false }, "deterministic"},
+		{func(c *Config) { c.Hostname = "no name" }, "hyphens"},
 	} {
 		other := cfg
 		tt.change(&other)

@@ -81,6 +81,7 @@ type KeptImage struct {
 	*store.Image
 	Called string // what people call it
 	Source string // where it is fetched: a repository with a digest; "" for one that came from a file
+	File   string // that file
 	Plain  bool   // it was made of a root file system, so that it names no command
 }
 

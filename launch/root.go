@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"io"
 
@@ -112,7 +113,7 @@ func (o *opening) image(ctx context.Context, name string, file bool) error {
 	if session.Root, err = o.union(upper, lower); err != nil {
 		return err
 	}
-	o.img = found{img.ID.String(), img.Source, img.Called}
+	o.img = found{img.ID.String(), img.Source, img.Called, cmp.Or(o.Rootfs, img.File)}
 	if repository := img.Name.Repository(); repository != "" && o.img.Source == "" {
 		o.img.Source = repository + "@" + img.Image.Source.String()
 	}

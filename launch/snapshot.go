@@ -169,7 +169,7 @@ func (o *opening) origin(context.Context) error {
 	}
 	s := o.cfg.Session
 	was := Origin{
-		Image: o.img.ID, Source: o.img.Source, Called: o.img.Called, Rootfs: absoluteName(o.Rootfs), Kernel: absoluteName(o.Spec.Kernel), Modules: absoluteName(o.Spec.Modules),
+		Image: o.img.ID, Source: o.img.Source, Called: o.img.Called, Rootfs: absoluteName(cmp.Or(o.img.File, o.Rootfs)), Kernel: absoluteName(o.Spec.Kernel), Modules: absoluteName(o.Spec.Modules),
 		Busybox: absoluteName(o.Spec.Busybox), Memory: cmp.Or(o.cfg.Memory, alpinevm.DefaultMemory), Hostname: o.cfg.Hostname, User: s.User, Dir: s.Dir, Args: s.Args, Env: s.Env,
 		Init: s.Init, Network: o.cfg.Network != nil,
 	}
@@ -188,13 +188,25 @@ func (o *opening) origin(context.Context) error {
 }
 
 // found is an image as an Origin names it.
-type found struct{ ID, Source, Called string }
+type found struct{ ID, Source, Called, File string }
 
 // again finds the image of a snapshot.
 func (o *opening) again(ctx context.Context, s *store.Store, p store.Policy) (*store.Image, error) {
 	img, err := s.Image(ctx, o.was.Image, store.Never)
-	if err != nil && o.was.Source != "" {
+	switch {
+	case err == nil:
+	case o.was.Source != "":
 		img, err = s.Image(ctx, o.was.Source, p)
+	case o.was.Rootfs != "":
+		var is bool
+		if is, err = store.IsImage(o.was.Rootfs); err == nil && is {
+			img, err = s.Load(ctx, o.was.Rootfs)
+		} else if err == nil {
+			img, err = s.Import(ctx, o.was.Rootfs)
+		}
+		if err != nil {
+			err = fmt.Errorf("the snapshot's image is not in the cache, and was made of %s: %w", o.was.Rootfs, err)
+		}
 	}
 	if err == nil && img.ID.String() != o.was.Image {
 		err = fmt.Errorf("it is another one than the snapshot's")

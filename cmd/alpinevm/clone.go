@@ -153,11 +153,7 @@ func (f *cloning) start(ctx context.Context, s *machines.Saving, file, name stri
 	}
 	args := append([]string{"run", "-d"}, flagArgs(given, carried)...)
 	if s.Folder != "" {
-		later, err := f.later(s.Run, name)
-		if err != nil {
-			return err
-		}
-		if err := machines.CloneKept(ctx, f.name, s.Folder, name, later); err != nil {
+		if err := f.keep(ctx, s, name); err != nil {
 			return err
 		}
 		defer func() {
@@ -179,6 +175,15 @@ func (f *cloning) start(ctx context.Context, s *machines.Saving, file, name stri
 		return fmt.Errorf("-p %s: machine %s has no network", f.publish[0], f.name)
 	}
 	return startBackground(ctx, name, args, s.Run.Dir)
+}
+
+// keep makes a clone one that is kept.
+func (f *cloning) keep(ctx context.Context, s *machines.Saving, name string) error {
+	later, err := f.later(s.Run, name)
+	if err != nil {
+		return err
+	}
+	return machines.CloneKept(ctx, f.name, s.Folder, name, later)
 }
 
 // hostOf is the name that a clone's guest gets.

@@ -216,11 +216,22 @@ func remove(ctx context.Context, out io.Writer, s *store.Store, name string, for
 	return err
 }
 
-// explainInUse says which machines have to go before an image can.
+// explainInUse says which machines and snapshots have to go before an image can.
 func explainInUse(image string, inUse *store.InUseError) error {
-	var names []string
+	var names, files []string
 	for _, owner := range inUse.Owners {
-		names = append(names, filepath.Base(owner))
+		if info, err := os.Stat(owner); err == nil && info.Mode().IsRegular() {
+			files = append(files, owner)
+		} else {
+			names = append(names, filepath.Base(owner))
+		}
 	}
-	return fmt.Errorf("image %s: machines are made from it (%s); alpinevm rm removes them", image, strings.Join(names, ", "))
+	var why []string
+	if len(names) > 0 {
+		why = append(why, fmt.Sprintf("machines are made from it (%s); alpinevm rm removes them", strings.Join(names, ", ")))
+	}
+	if len(files) > 0 {
+		why = append(why, fmt.Sprintf("snapshots are of machines of it (%s); alpinevm snapshot rm removes them", strings.Join(files, ", ")))
+	}
+	return fmt.Errorf("image %s: %s", image, strings.Join(why, "; "))
 }

@@ -54,6 +54,9 @@ func newPrune() *cobra.Command {
 				sum += l.Size
 				fmt.Fprintln(c.OutOrStdout(), l.Name)
 			}
+			if err := machines.Sweep(); err != nil {
+				return err
+			}
 			fmt.Fprintf(c.OutOrStdout(), "Total reclaimed space: %s\n", units.HumanSizeWithPrecision(float64(sum), 3))
 			return nil
 		},

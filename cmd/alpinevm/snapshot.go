@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alpinevm"
+	"alpinevm/fs9p/oci/store"
 	"alpinevm/internal/control"
 	"alpinevm/internal/machines"
 	"alpinevm/launch"
@@ -100,6 +101,7 @@ func saveMachine(ctx context.Context, name, file string, packed bool) (stood tim
 		return 0, err
 	}
 	var failed error // of the machine, not the file
+	var image string
 	err = replaceSnapshot(file, func(f *os.File) error {
 		s, err := machines.Save(ctx, name, f, packed, false)
 		if err != nil {
@@ -108,10 +110,30 @@ func saveMachine(ctx context.Context, name, file string, packed bool) (stood tim
 			}
 			return err
 		}
-		stood = s.Stood
+		stood, image = s.Stood, s.Image
 		return s.Close()
 	})
-	return stood, cmp.Or(failed, err)
+	if err = cmp.Or(failed, err); err != nil {
+		return 0, err
+	}
+	return stood, pinFor(ctx, image, file)
+}
+
+// pinFor has an image stay in the cache as long as a snapshot's file is there. One
+// that is not in the cache any more is found as its machine has found it.
+func pinFor(ctx context.Context, image, file string) error {
+	if image == "" {
+		return nil
+	}
+	s, err := launch.Images(launch.Fetching{}, nil)
+	if err != nil {
+		return err
+	}
+	img, err := s.Image(ctx, image, store.Never)
+	if err != nil {
+		return nil
+	}
+	return s.Pin(ctx, img, absolute(file))
 }
 
 // eachFile does something with each file, and tells of each that it fails for.

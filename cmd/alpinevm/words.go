@@ -29,7 +29,7 @@ const (
 var words = map[string]string{
 	"halt": toEnd, "down": toEnd, "poweroff": toEnd, "shutdown": toEnd, "destroy": toRemove,
 	"create": throughRun, "up": throughRun, "boot": throughRun, "launch": throughRun,
-	"new": throughRun, "shell": throughRun, "sh": throughRun, "container": throughRun, "machine": throughRun, "vm": throughRun, "console": throughRun,
+	"new": throughRun, "shell": throughRun, "sh": throughRun, "container": throughRun, "fork": "alpinevm clone NAME NEW makes a copy that goes on from where NAME is", "restore": "alpinevm run --from FILE goes on from a snapshot", "machine": throughRun, "vm": throughRun, "console": throughRun,
 	"diff": asTar, "list": toList, "history": toList,
 	"remove": toRemove, "delete": toRemove, "del": toRemove, "top": "alpinevm exec NAME top; alpinevm stats shows what machines take of the host",
 	"network": "alpinevm run has --network, -p, --allow and --deny",
@@ -41,7 +41,7 @@ var words = map[string]string{
 	"events": noDaemon, "context": noDaemon, "plugin": noDaemon, "daemon": noDaemon, "serve": noDaemon, "service": noDaemon, "generate": noDaemon,
 	"compose": noCluster, "swarm": noCluster, "stack": noCluster, "node": noCluster, "kube": noCluster, "pod": noCluster, "secret": noCluster, "config": noCluster,
 	"update": "a machine's memory and network are given to each run", "upgrade": "alpinevm pull asks the registry again", "fetch": "alpinevm pull downloads images",
-	"checkpoint": "run --name NAME keeps a machine's files between runs",
+	"checkpoint": "alpinevm snapshot save NAME saves a machine that runs, run --from FILE goes on from there",
 	"install":    "alpinevm run --name NAME alpine apk add PACKAGE installs a package in a machine", "test": "alpinevm bench measures, make test tests",
 	"benchmark": "it is called alpinevm bench",
 }

@@ -65,9 +65,9 @@ func (m *Memory) Freeze() (*Image, error) {
 		return nil, err
 	}
 	ram := m.arena[:m.size]
-	may := func(uint32) bool { return true }
-	if !m.backed {
-		may = touched(ram)
+	may := m.pages.touched(ram)
+	if touched := may; m.backed {
+		may = func(page uint32) bool { return m.below == nil || m.below[page] || touched(page) }
 	}
 	for first, data := range runs(ram, may) {
 		if err := i.Put(first, data); err != nil {
@@ -116,7 +116,7 @@ func (i *Image) Pages() (pages iter.Seq2[uint32, []byte], failed func() error) {
 			if _, err = i.bank.ReadAt(part, int64(first)<<pageShift); err != nil {
 				return
 			}
-			for page, data := range runs(part, func(uint32) bool { return true }) {
+			for page, data := range runs(part, anyPage) {
 				if !yield(first+page, data) {
 					return
 				}
@@ -151,7 +151,7 @@ func (m *Memory) Adopt(i *Image) error {
 		return fmt.Errorf("mem: an image of %d MiB, and RAM of %d MiB", i.size>>20, m.size>>20)
 	}
 	if p := i.bank.part(); p != nil {
-		m.backed = true
+		m.backed, m.below = true, p.data()
 		return overlay(m.arena, p)
 	}
 	pages, failed := i.Pages()
@@ -163,6 +163,8 @@ func (m *Memory) Adopt(i *Image) error {
 
 // Close gives the image back to the host.
 func (i *Image) Close() error { return i.bank.close() }
+
+func anyPage(uint32) bool { return true }
 
 // maxRun is how many pages come in one piece.
 const maxRun = 256

@@ -74,7 +74,9 @@ type Memory struct {
 	devices []deviceRange
 	watch   []Watcher
 	free    func()
-	backed  bool // by a file
+	pages   pages
+	backed  bool   // by a file
+	below   []bool // pages of that which may be other than zero; nil: all
 }
 
 // New makes a memory with size bytes of RAM at address 0. size must be a
@@ -100,7 +102,10 @@ func newFrom(size uint64, from *mapping) (*Memory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mem: allocate %d MiB of guest RAM: %w", size>>20, err)
 	}
-	m := &Memory{arena: arena, size: uint32(size), free: free, backed: from != nil}
+	m := &Memory{arena: arena, size: uint32(size), free: free, pages: openPages()}
+	if from != nil {
+		m.backed, m.below = true, from.data()
+	}
 	m.code = make([]uint64, size>>pageShift)
 	return m, nil
 }
@@ -109,6 +114,7 @@ func newFrom(size uint64, from *mapping) (*Memory, error) {
 func (m *Memory) Close() error {
 	if m.free != nil {
 		m.free()
+		m.pages.close()
 		m.free, m.arena = nil, nil
 	}
 	return nil

@@ -67,6 +67,7 @@ type Saved struct {
 	Stood  time.Duration // how long the machine was stopped
 	Folder string        // of what is kept apart, as long as the connection; "" for none
 	Run    *Invocation   // how the machine was run
+	Image  string        // the ID of the image that it is made from; "" for none
 }
 
 // Invocation is a command line of ours.

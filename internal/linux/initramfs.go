@@ -38,6 +38,9 @@ type Session struct {
 // better not be written back, and a program should not wait for it.
 func dirtyLimit(spare int64) int64 { return min(max(spare/2, 0), 256<<20) }
 
+// ErrHostname is of a name that no host has.
+var ErrHostname = errors.New("want up to 64 letters, digits, dots and hyphens")
+
 // Initramfs makes the session's initial root file system, which is the same for all
 // that have the same tools, modules and devices, and what the guest adds to it
 // (kernel.CtlSetup). A FieldError is about a field of Session or of Program, or about
@@ -49,7 +52,7 @@ func (s *Session) Initramfs() (archive []byte, setup []kernel.GuestFile, err err
 		Root: kernel.Mount{Type: "9p", Source: RootTag, Options: options9P(CacheOwned)},
 	}
 	if !kernel.ValidHostname(ram.Hostname) {
-		return nil, nil, &FieldError{"Hostname", errors.New("want up to 64 letters, digits, dots and hyphens")}
+		return nil, nil, &FieldError{"Hostname", ErrHostname}
 	}
 	if ram.Tools, err = tools(root, s.Busybox); err != nil {
 		return nil, nil, err

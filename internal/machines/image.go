@@ -22,7 +22,7 @@ func (m *Machine) Image(ctx context.Context, s *store.Store, name string, file b
 		choose = m.create
 	}
 	img, err := choose(ctx, s, name, file, p)
-	return launch.KeptImage{Image: img, Called: m.From, Source: m.source(), Plain: m.File != nil && m.File.Plain}, err
+	return launch.KeptImage{Image: img, Called: m.From, Source: m.source(), File: m.file(), Plain: m.File != nil && m.File.Plain}, err
 }
 
 // source is where the image can be fetched again; "" for one that came from a file.
@@ -31,6 +31,14 @@ func (m *Machine) source() string {
 		return r.Repository() + "@" + m.Digest
 	}
 	return ""
+}
+
+// file is the file that the image came from; "" for none.
+func (m *Machine) file() string {
+	if m.File == nil {
+		return ""
+	}
+	return m.File.Path
 }
 
 // Adopt has the machine be made from the image of a snapshot.

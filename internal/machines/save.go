@@ -15,6 +15,9 @@ import (
 
 // save sends a snapshot of the machine, which goes on.
 func (l *Live) save(r *control.Request, c *control.Conn) error {
+	if l.root == nil {
+		return fmt.Errorf("machine %s: it has no root file system of ours, and cannot go on from a snapshot", l.About.Name)
+	}
 	if err := l.goesOn(); err != nil {
 		return err
 	}
@@ -36,6 +39,11 @@ func (l *Live) save(r *control.Request, c *control.Conn) error {
 			return fmt.Errorf("machine %s: %w", l.About.Name, err)
 		}
 	}
+	was, err := launch.ReadOrigin(s)
+	if err != nil {
+		return fmt.Errorf("machine %s: %w", l.About.Name, err)
+	}
+	saved.Image = was.Image
 	if r.Packed {
 		err = s.Write(c.Writer(control.KindStdout))
 	} else {
