@@ -60,7 +60,7 @@ func (f *runFlags) checkFrom() error {
 // checkName refuses to have a machine go on that is there, unless the snapshot was
 // made for it: alpinevm clone makes both.
 func (f *runFlags) checkName() error {
-	if f.machine == nil || f.machine.IsNew || launch.IsApart(f.from.Snapshot) {
+	if f.from == nil || f.machine == nil || f.machine.IsNew || launch.IsApart(f.from.Snapshot) {
 		return nil
 	}
 	return fmt.Errorf("machine %s: there is one of that name; alpinevm start %s goes on with it, alpinevm rm %s removes it", f.name, f.name, f.name)

@@ -70,8 +70,11 @@ func (f *runFlags) host(live *machines.Live) (*host, error) {
 func (f *runFlags) connect(cfg *alpinevm.Config, h *host, w *watch, live *machines.Live) {
 	cfg.Consoles.Listening = func(on bool) {
 		w.listens(on)
-		if on && live != nil && f.from == nil { // that is up when it has been made
-			live.Up()
+		if !on || live == nil {
+			return
+		}
+		live.Up()
+		if f.from == nil { // else it is when it has been made
 			h.isUp()
 		}
 	}

@@ -39,10 +39,8 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		}
 		defer f.machine.Close()
 	}
-	if f.from != nil {
-		if err := f.checkName(); err != nil {
-			return err
-		}
+	if err := f.checkName(); err != nil {
+		return err
 	}
 	if err := f.expand(); err != nil {
 		return err
@@ -118,9 +116,6 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		}
 	}()
 	if f.from != nil {
-		if live != nil {
-			live.Up()
-		}
 		host.isUp()
 	}
 	tidy()
@@ -133,13 +128,7 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	}
 	defer leave()
 	if f.machine != nil {
-		f.machine.Command = commandOf(cfg, args)
-		if f.from == nil {
-			f.machine.Run = invocation()
-		} else if f.machine.IsNew { // what made it says how to start it otherwise
-			f.machine.Run = f.later(cfg)
-		}
-		if err := f.machine.Begin(); err != nil {
+		if err := f.begin(cfg, args); err != nil {
 			return err
 		}
 		defer func() {
@@ -174,6 +163,17 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		w.note("switched off")
 	}
 	return w.report(end, err)
+}
+
+// begin records that the machine runs, and how it is started again.
+func (f *runFlags) begin(cfg *alpinevm.Config, args []string) error {
+	f.machine.Command = commandOf(cfg, args)
+	if f.from == nil {
+		f.machine.Run = invocation()
+	} else if f.machine.IsNew { // else what made it says that
+		f.machine.Run = f.later(cfg)
+	}
+	return f.machine.Begin()
 }
 
 // machineOf makes the machine, or has one go on.
