@@ -21,8 +21,24 @@ func elsewhereConfig(t *testing.T) Config {
 	return cfg
 }
 
-// TestElsewhere has a machine of this host go on under GOARCH=386: it comes to the
-// same end, after the same number of instructions.
+// elsewheres are other kinds of hosts whose programs this one may run, and what
+// runs them.
+var elsewheres = []struct {
+	os, arch string
+	run      func() ([]string, error)
+}{
+	{"linux", "386", func() ([]string, error) { return nil, nil }},
+	{"js", "wasm", func() ([]string, error) {
+		if _, err := exec.LookPath("node"); err != nil {
+			return nil, err
+		}
+		root, err := exec.Command("go", "env", "GOROOT").Output()
+		return []string{filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "go_js_wasm_exec")}, err
+	}},
+}
+
+// TestElsewhere has a machine of this host go on under other values of GOOS and
+// GOARCH: it comes to the same end, after the same number of instructions.
 func TestElsewhere(t *testing.T) {
 	if file := os.Getenv(elsewhere); file != "" {
 		goOnElsewhere(t, file)
@@ -32,20 +48,13 @@ func TestElsewhere(t *testing.T) {
 		t.Skip("not here: the host runs no programs of linux/386")
 	}
 	cfg := fileConfig(elsewhereConfig(t), guesttest.Root(t, guesttest.Epoch))
-	dir := t.TempDir()
-	program := filepath.Join(dir, "test386")
-	build := exec.Command("go", "test", "-c", "-o", program, ".")
-	build.Env = append(os.Environ(), "GOARCH=386", "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
 	g := newTraveller(t, cfg, false)
 	if err := g.start(); err != nil {
 		t.Fatal(err)
 	}
 	g.stepUntil(bootBudget, func() bool { return strings.Contains(g.stdout.String(), "-") })
 	g.runTo(g.Instructions() + 1000)
-	file := filepath.Join(dir, "snapshot")
+	file := filepath.Join(t.TempDir(), "snapshot")
 	f, err := os.Create(file)
 	if err != nil {
 		t.Fatal(err)
@@ -56,26 +65,48 @@ func TestElsewhere(t *testing.T) {
 	}
 	had := len(g.stdout.String())
 	want := g.finish()
-	there := exec.Command(program, "-test.run", "^TestElsewhere$")
-	there.Env = append(os.Environ(), elsewhere+"="+file)
-	if out, err := there.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	b, err := os.ReadFile(file + ".end")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got end386
-	if err := json.Unmarshal(b, &got); err != nil {
-		t.Fatal(err)
-	}
-	if got.Retired != want.retired || got.End != want.end || got.Output != want.output[had:] {
-		t.Errorf("there: %+v; here: %d instructions to %+v, %q", got, want.retired, want.end, want.output[had:])
+	want.output = want.output[had:]
+	for _, e := range elsewheres {
+		t.Run(e.os+"-"+e.arch, func(t *testing.T) {
+			run, err := e.run()
+			if err != nil {
+				t.Skipf("not here: nothing runs programs of %s/%s: %v", e.os, e.arch, err)
+			}
+			program := filepath.Join(t.TempDir(), "there")
+			build := exec.Command("go", "test", "-c", "-o", program, ".")
+			build.Env = append(os.Environ(), "GOOS="+e.os, "GOARCH="+e.arch, "CGO_ENABLED=0")
+			if out, err := build.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			args := append(run, program, "-test.run", "^TestElsewhere$")
+			there := exec.Command(args[0], args[1:]...)
+			there.Env = []string{elsewhere + "=" + file} // a WebAssembly host has room for little
+			for _, name := range []string{"PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "ALPINEVM_OFFLINE"} {
+				there.Env = append(there.Env, name+"="+os.Getenv(name))
+			}
+			if out, err := there.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			b, err := os.ReadFile(file + ".end")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got endElsewhere
+			if err := json.Unmarshal(b, &got); err != nil {
+				t.Fatal(err)
+			}
+			if got.Retired != want.retired || got.End != want.end || got.Output != want.output {
+				t.Errorf("there: %+v; here: %d instructions to %+v, %q", got, want.retired, want.end, want.output)
+			}
+			if err := os.Remove(file + ".end"); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 
-// end386 is how a machine has ended there.
-type end386 struct {
+// endElsewhere is how a machine has ended there.
+type endElsewhere struct {
 	Retired uint64
 	End     End
 	Output  string
@@ -97,7 +128,7 @@ func goOnElsewhere(t *testing.T, file string) {
 	}
 	defer s.Close()
 	j := newTravellerFrom(t, fileConfig(elsewhereConfig(t), savedRoot(t, s)), false, s).finish()
-	b, err := json.Marshal(end386{j.retired, j.end, j.output})
+	b, err := json.Marshal(endElsewhere{j.retired, j.end, j.output})
 	if err != nil {
 		t.Fatal(err)
 	}

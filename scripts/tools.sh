@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests use beside Go: a C compiler, which the race detector needs, and the tools that pack Linux kernels.
+# Installs what the tests use beside Go: a C compiler, which the race detector needs, the tools that pack Linux kernels, and Node.js,
+# which runs our programs for browsers.
 # What is there already is left alone. It needs a Debian-like machine and root to install.
 set -eu
 me=tools.sh
@@ -21,6 +22,7 @@ need bzip2 bzip2
 need xz xz-utils
 need zstd zstd
 need lz4 lz4
+need node nodejs
 [ -n "$missing" ] || exit 0
 
 online "${missing# }"
