@@ -54,7 +54,7 @@ const (
 	hostFlags = "add-host allow cpus deny dns engine escape-key host-loopback host-memory host-names interactive large-image mirror mirror-key mount " +
 		"net-rate network no-confine platform private-networks private-redirects quiet sig-proxy tty volume"
 	ownFlags = "append boot busybox cmdline cold debug-console debug-exit detach deterministic entrypoint env env-file firmware from help hostname init initrd " +
-		"kernel kernel-log mac-address memory module modules name net-log pcap publish pull read-only rm rootfs salvage timeout tmpfs trace trace-at " +
+		"kernel kernel-log mac-address memory module modules name net-log pcap profile profile-every publish pull read-only rm rootfs salvage timeout tmpfs trace trace-at " +
 		"trace-file trace-from trace-limit trace-ring trace-to user workdir"
 )
 
