@@ -63,6 +63,7 @@ var layers = []row{
 	{"internal/statetest", nil},
 	{"internal/baretest", nil},
 	{"internal/leaktest", nil},
+	{"internal/costtest", nil},
 	{"internal/guesttest", []string{"kernel", "fs9p", "fs9p/memfs", "internal/guesttest/guestfile"}},
 	{"internal/guesttest/guestfile", nil},
 }
@@ -70,11 +71,11 @@ var layers = []row{
 // testOnly is what test files of any package may import besides.
 var testOnly = []string{
 	"cpu/jit/...", "cpu/x86",
-	"cpu/cputest", "fs9p", "fs9p/fstest", "fs9p/memfs", "fs9p/overlay", "fs9p/statefs", "net/usernet", "internal/guesttest/...", "internal/apktest", "internal/baretest", "internal/leaktest", "internal/statetest",
+	"cpu/cputest", "fs9p", "fs9p/fstest", "fs9p/memfs", "fs9p/overlay", "fs9p/statefs", "net/usernet", "internal/guesttest/...", "internal/apktest", "internal/baretest", "internal/costtest", "internal/leaktest", "internal/statetest",
 }
 
 // testsOnly are the packages that are there for tests, which alone may import them.
-var testsOnly = []string{"cpu/cputest", "fs9p/fstest", "internal/guesttest/...", "internal/apktest", "internal/baretest", "internal/leaktest", "internal/statetest", "vmtest"}
+var testsOnly = []string{"cpu/cputest", "fs9p/fstest", "internal/guesttest/...", "internal/apktest", "internal/baretest", "internal/costtest", "internal/leaktest", "internal/statetest", "vmtest"}
 
 // What the standard library has, by what it touches.
 var (

@@ -3,23 +3,12 @@ package fs9p
 import (
 	"fmt"
 	"math"
-	"runtime"
-	"runtime/debug"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-)
 
-// threadTime is the CPU time of the calling thread, to a few microseconds.
-func threadTime(t *testing.T) time.Duration {
-	const thread = 1 // RUSAGE_THREAD of getrusage(2)
-	var u syscall.Rusage
-	if err := syscall.Getrusage(thread, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
+	"alpinevm/internal/costtest"
+)
 
 // loads are what a guest can lay up in a session. Fid 1 is the root directory,
 // fid 3 a file open for everything; the others begin at 10.
@@ -109,53 +98,44 @@ var costly = []Message{
 // TestCost: a message takes 10 ms of a processor at most, whatever the guest has
 // laid up, and what that takes on the host is bounded.
 func TestCost(t *testing.T) {
-	limit := 10 * time.Millisecond
-	if raceEnabled {
-		limit *= 20
-	}
 	for _, load := range loads {
 		t.Run(load.name, func(t *testing.T) {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			before := heap()
-			fs := &stub{names: strings.Split(strings.Repeat("ab ", 20_000)+"b", " ")}
-			var posted []func()
-			s := New(Config{FS: fs, Post: func(f func()) { posted = append(posted, f) }})
-			var wire []byte
-			tag := uint16(0)
-			send := func(m Message) {
-				tag++
-				wire = Append(wire[:0], tag, m)
-				s.Serve(wire, func([]byte) {})
-			}
-			send(&Tversion{Msize: DefaultMsize, Version: "9P2000.L"})
-			open(send)
-			load.lay(s, send)
-			if used, most := heap()-before, uint64(150<<20); used < 1<<40 && used > most {
-				t.Errorf("the host has spent %d bytes, want %d at most", used, most)
-			}
-			defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector's work is nobody's
-			measure := func(name string, f func()) {
-				from := threadTime(t)
-				f()
-				if d := threadTime(t) - from; d > limit {
-					t.Errorf("%s takes %v of a processor", name, d)
-				}
-			}
-			for _, m := range costly {
-				wire = Append(wire[:0], 1, m)
-				measure(fmt.Sprintf("%.80s", Describe(1, m)), func() { s.Serve(wire, func([]byte) {}) })
-			}
-			measure("a reset", s.Reset)
-			for len(posted) > 0 {
-				f := posted[0]
-				posted = posted[1:]
-				measure("a step of what comes after", f)
-			}
-			s.Close()
-			if fs.open != 0 || s.charged != (charges{}) || s.over.count != 0 {
-				t.Errorf("%d nodes and files are open; %+v is charged, %d fids are left", fs.open, s.charged, s.over.count)
-			}
+			costtest.Check(t, 10*time.Millisecond, func(measure costtest.Measure) { measureCosts(t, load.lay, measure) })
 		})
+	}
+}
+
+// measureCosts sends what is costly to a server for which lay has laid something up.
+func measureCosts(t *testing.T, lay func(s *Server, send func(Message)), measure costtest.Measure) {
+	before := heap()
+	fs := &stub{names: strings.Split(strings.Repeat("ab ", 20_000)+"b", " ")}
+	var posted []func()
+	s := New(Config{FS: fs, Post: func(f func()) { posted = append(posted, f) }})
+	var wire []byte
+	tag := uint16(0)
+	send := func(m Message) {
+		tag++
+		wire = Append(wire[:0], tag, m)
+		s.Serve(wire, func([]byte) {})
+	}
+	send(&Tversion{Msize: DefaultMsize, Version: "9P2000.L"})
+	open(send)
+	lay(s, send)
+	if used, most := heap()-before, uint64(150<<20); used < 1<<40 && used > most {
+		t.Errorf("the host has spent %d bytes, want %d at most", used, most)
+	}
+	for _, m := range costly {
+		wire = Append(wire[:0], 1, m)
+		measure(fmt.Sprintf("%.80s", Describe(1, m)), func() { s.Serve(wire, func([]byte) {}) })
+	}
+	measure("a reset", s.Reset)
+	for len(posted) > 0 {
+		f := posted[0]
+		posted = posted[1:]
+		measure("a step of what comes after", f)
+	}
+	s.Close()
+	if fs.open != 0 || s.charged != (charges{}) || s.over.count != 0 {
+		t.Errorf("%d nodes and files are open; %+v is charged, %d fids are left", fs.open, s.charged, s.over.count)
 	}
 }

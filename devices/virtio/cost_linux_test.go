@@ -2,25 +2,13 @@ package virtio
 
 import (
 	"fmt"
-	"runtime"
-	"runtime/debug"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
 	"alpinevm/devices/virtio/virtq"
+	"alpinevm/internal/costtest"
 )
-
-// threadTime is the CPU time of the calling thread, to a few microseconds.
-func threadTime(t *testing.T) time.Duration {
-	const thread = 1 // RUSAGE_THREAD of getrusage(2)
-	var u syscall.Rusage
-	if err := syscall.Getrusage(thread, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
 
 // fill offers as many chains as queue q can have, all of them one indirect table
 // of so many pieces: the readable ones have the sizes out, the writable ones in.
@@ -47,12 +35,6 @@ func (q *guestQueue) fill(out, in []int) {
 // TestCost: a notification takes 10 ms of a processor at most, whatever the
 // driver has put into the ring and whatever waits for it outside.
 func TestCost(t *testing.T) {
-	limit := 10 * time.Millisecond
-	if raceEnabled {
-		limit *= 20
-	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	for _, row := range []struct {
 		name string
 		make func() *guest
@@ -78,16 +60,13 @@ func TestCost(t *testing.T) {
 					if len(out)+len(in) == 0 {
 						continue
 					}
-					least := time.Hour
-					for range 3 {
-						least = min(least, notifyTime(t, row.make().queues[i], out, in))
-						if least <= limit {
-							break
-						}
-					}
-					if least > limit {
-						t.Errorf("%s, queue %d, readable %s, writable %s: %v of a processor", row.name, i, many(out), many(in), least)
-					}
+					costtest.Check(t, 10*time.Millisecond, func(measure costtest.Measure) {
+						q := row.make().queues[i]
+						q.fill(out, in)
+						measure(fmt.Sprintf("%s, queue %d, readable %s, writable %s", row.name, i, many(out), many(in)), func() {
+							q.g.dev.BARWrite(0, q.notify, 2, uint32(q.index))
+						})
+					})
 				}
 			}
 		}
@@ -106,13 +85,4 @@ func many(pieces []int) string {
 		return "nothing"
 	}
 	return fmt.Sprintf("%d times %d bytes", len(pieces), pieces[0])
-}
-
-// notifyTime is the CPU time of the notification of a full ring.
-func notifyTime(t *testing.T, q *guestQueue, out, in []int) time.Duration {
-	q.fill(out, in)
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector's work is nobody's
-	from := threadTime(t)
-	q.g.dev.BARWrite(0, q.notify, 2, uint32(q.index))
-	return threadTime(t) - from
 }

@@ -207,17 +207,21 @@ func TestSourceShort(t *testing.T) {
 		}
 		return string(got)
 	}
-	go func() {
-		for _, line := range []string{"line one\n", "two\n", "1234567890", "abc"} {
-			w.Write([]byte(line))
-			time.Sleep(20 * time.Millisecond)
-		}
-		w.Close()
-	}()
 	for _, row := range []struct {
+		typed string // while it is read
 		count int
 		want  string
-	}{{4096, "line one\n"}, {4096, "two\n"}, {4, "1234"}, {4, "5678"}, {4, "90"}, {2, "ab"}, {100, "c"}, {100, ""}} {
+	}{
+		{"line one\n", 4096, "line one\n"}, {"two\n", 4096, "two\n"}, {"1234567890", 4, "1234"}, {"", 4, "5678"}, {"", 4, "90"},
+		{"abc", 2, "ab"}, {"", 100, "c"}, {"end", 100, ""},
+	} {
+		switch row.typed {
+		case "":
+		case "end":
+			go w.Close()
+		default:
+			go w.Write([]byte(row.typed))
+		}
 		if got := read(row.count); got != row.want {
 			t.Errorf("read %q, want %q", got, row.want)
 		}

@@ -3,23 +3,13 @@ package hostfs
 import (
 	"fmt"
 	"math"
-	"runtime"
-	"runtime/debug"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"alpinevm/fs9p"
+	"alpinevm/internal/costtest"
 )
-
-// threadTime is the CPU time of the calling thread.
-func threadTime(t *testing.T) time.Duration {
-	const thread = 1 // RUSAGE_THREAD of getrusage(2)
-	var u syscall.Rusage
-	check(t, syscall.Getrusage(thread, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
 
 // asker sends messages to a server that answers on the goroutine of the test.
 type asker struct {
@@ -58,10 +48,11 @@ func (a *asker) chain(fid uint32, top string) {
 // made in the folder. All directories are closed before each, which is what a
 // guest with more than are kept open has.
 func TestCost(t *testing.T) {
-	limit := 10 * time.Millisecond
-	if raceEnabled {
-		limit *= 20
-	}
+	costtest.Check(t, 10*time.Millisecond, func(measure costtest.Measure) { measureCosts(t, measure) })
+}
+
+// measureCosts sends what is costly about a folder in which there is much.
+func measureCosts(t *testing.T, measure costtest.Measure) {
 	dir := t.TempDir()
 	files(t, dir, 2000)
 	fs := open(t, dir)
@@ -89,9 +80,6 @@ func TestCost(t *testing.T) {
 		}
 		a.ask(&fs9p.Tclunk{Fid: 9})
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector's work is nobody's
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	for _, m := range []fs9p.Message{
 		&fs9p.Tgetattr{Fid: 4},
 		&fs9p.Twalk{Fid: 4, NewFid: 10, Names: strings.Split(strings.Repeat(".. ", 15)+"..", " ")},
@@ -115,13 +103,8 @@ func TestCost(t *testing.T) {
 		for fs.folders.Len() > 0 {
 			fs.closeFolder(fs.folders.Back().Value.(*inode))
 		}
-		from := threadTime(t)
-		e := a.ask(m)
-		if d := threadTime(t) - from; d > limit {
-			t.Errorf("%.80s takes %v of a processor", fs9p.Describe(1, m), d)
-		} else if testing.Verbose() {
-			t.Logf("%.80s: %v", fs9p.Describe(1, m), d)
-		}
+		var e fs9p.Errno
+		measure(fmt.Sprintf("%.80s", fs9p.Describe(1, m)), func() { e = a.ask(m) })
 		if e != 0 {
 			t.Errorf("%.80s: %v", fs9p.Describe(1, m), e)
 		}

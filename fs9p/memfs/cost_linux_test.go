@@ -4,24 +4,13 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"runtime/debug"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"alpinevm/fs9p"
+	"alpinevm/internal/costtest"
 )
-
-// threadTime is the CPU time of the calling thread, to a few microseconds.
-func threadTime(t *testing.T) time.Duration {
-	const thread = 1 // RUSAGE_THREAD of getrusage(2)
-	var u syscall.Rusage
-	if err := syscall.Getrusage(thread, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
 
 // heap is the memory in use.
 func heap() int64 {
@@ -128,57 +117,50 @@ func FuzzCost(f *testing.F) {
 		if len(in) > 40 {
 			return
 		}
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		before := heap()
-		fs := New(Config{Limit: 64 << 20, Files: 1 << 16})
-		if err := fs.Add("file", Entry{}); err != nil {
-			t.Fatal(err)
-		}
-		var posted []func()
-		s := fs9p.New(fs9p.Config{FS: fs, Post: func(f func()) { posted = append(posted, f) }, MaxFids: costRequests})
-		defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector's work is nobody's
-		var wire []byte
-		requests := 0
-		measure := func(what func() string, f func()) {
-			from := threadTime(t)
-			f()
-			if d := threadTime(t) - from; d > costTime {
-				t.Errorf("%s takes %v of a processor, after %d requests", what(), d, requests)
-			}
-		}
-		send := func(m fs9p.Message) {
-			wire = fs9p.Append(wire[:0], 1, m)
-			measure(func() string { return fs9p.Describe(1, m) }, func() { s.Serve(wire, func([]byte) {}) })
-			for ; len(posted) > 0; posted = posted[1:] {
-				measure(func() string { return "what comes after" }, posted[0])
-			}
-			if requests++; requests%500 == 0 {
-				runtime.GC()
-			}
-		}
-		send(&fs9p.Tversion{Msize: fs9p.DefaultMsize, Version: "9P2000.L"})
-		send(&fs9p.Tattach{Fid: rootFid, AFid: 1<<32 - 1})
-		send(&fs9p.Twalk{Fid: rootFid, NewFid: here})
-		send(&fs9p.Twalk{Fid: rootFid, NewFid: openFid, Names: []string{"file"}})
-		send(&fs9p.Tlopen{Fid: openFid, Flags: fs9p.ORdwr})
-		for ; len(in) >= 2; in = in[2:] {
-			make, fid := patterns[int(in[0]&127)%len(patterns)], uint32(rootFid)
-			if in[0]&128 != 0 {
-				fid = here
-			}
-			for i := range uint32(1) << (in[1] % 14) {
-				if requests < costRequests {
-					send(make(fid, i))
-				}
-			}
-		}
-		charged := fs.tree.Used() + int64(requests)*costFid
-		if used := heap() - before; used > costFactor*charged+costFree {
-			t.Errorf("%d bytes are kept, %d are charged", used, charged)
-		}
-		runtime.KeepAlive(wire)
-		s.Close()
-		checkAccounts(t, fs)
+		costtest.Check(t, costTime, func(measure costtest.Measure) { measureCosts(t, in, measure) })
 	})
+}
+
+// measureCosts sends the requests that an input stands for.
+func measureCosts(t *testing.T, in []byte, measure costtest.Measure) {
+	before := heap()
+	fs := New(Config{Limit: 64 << 20, Files: 1 << 16})
+	if err := fs.Add("file", Entry{}); err != nil {
+		t.Fatal(err)
+	}
+	var posted []func()
+	s := fs9p.New(fs9p.Config{FS: fs, Post: func(f func()) { posted = append(posted, f) }, MaxFids: costRequests})
+	var wire []byte
+	requests := 0
+	send := func(m fs9p.Message) {
+		wire = fs9p.Append(wire[:0], 1, m)
+		measure(fmt.Sprintf("%T", m), func() { s.Serve(wire, func([]byte) {}) })
+		for ; len(posted) > 0; posted = posted[1:] {
+			measure("what comes after", posted[0])
+		}
+		requests++
+	}
+	send(&fs9p.Tversion{Msize: fs9p.DefaultMsize, Version: "9P2000.L"})
+	send(&fs9p.Tattach{Fid: rootFid, AFid: 1<<32 - 1})
+	send(&fs9p.Twalk{Fid: rootFid, NewFid: here})
+	send(&fs9p.Twalk{Fid: rootFid, NewFid: openFid, Names: []string{"file"}})
+	send(&fs9p.Tlopen{Fid: openFid, Flags: fs9p.ORdwr})
+	for ; len(in) >= 2; in = in[2:] {
+		make, fid := patterns[int(in[0]&127)%len(patterns)], uint32(rootFid)
+		if in[0]&128 != 0 {
+			fid = here
+		}
+		for i := range uint32(1) << (in[1] % 14) {
+			if requests < costRequests {
+				send(make(fid, i))
+			}
+		}
+	}
+	charged := fs.tree.Used() + int64(requests)*costFid
+	if used := heap() - before; used > costFactor*charged+costFree {
+		t.Errorf("%d bytes are kept, %d are charged", used, charged)
+	}
+	runtime.KeepAlive(wire)
+	s.Close()
+	checkAccounts(t, fs)
 }

@@ -2,38 +2,31 @@ package memfs
 
 import (
 	"fmt"
-	"runtime"
-	"runtime/debug"
 	"testing"
-	"time"
 
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/internal/tree"
+	"alpinevm/internal/costtest"
 )
 
 // TestLargeCosts sends messages about what is as large as a guest can make it.
 // None takes long, whatever there is, nor when it goes.
 func TestLargeCosts(t *testing.T) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector's work is nobody's
+	costtest.Check(t, costTime, func(measure costtest.Measure) { measureLarge(t, measure) })
+}
+
+func measureLarge(t *testing.T, measure costtest.Measure) {
 	fs := New(Config{})
 	s := fs9p.New(fs9p.Config{FS: fs})
 	defer s.Close()
 	var wire, reply []byte
-	longest, sent := map[string]time.Duration{}, 0
 	send := func(what string, m fs9p.Message) {
 		t.Helper()
 		wire = fs9p.Append(wire[:0], 1, m)
-		from := threadTime(t)
-		s.Serve(wire, func(b []byte) { reply = append(reply[:0], b...) })
-		longest[what] = max(longest[what], threadTime(t)-from)
+		measure(what, func() { s.Serve(wire, func(b []byte) { reply = append(reply[:0], b...) }) })
 		if reply[4] == byte(fs9p.MsgRlerror) {
 			_, r, _ := fs9p.Parse(reply)
 			t.Fatalf("%s: %T: %v", what, m, fs9p.Errno(r.(*fs9p.Rlerror).Errno))
-		}
-		if sent++; sent%20_000 == 0 {
-			runtime.GC()
 		}
 	}
 	send("begin", &fs9p.Tversion{Msize: fs9p.DefaultMsize, Version: "9P2000.L"})
@@ -77,10 +70,4 @@ func TestLargeCosts(t *testing.T) {
 	send("begin", &fs9p.Tmkdir{Dir: rootFid, Name: "moved", Mode: 0o755})
 	send("rename", &fs9p.Trenameat{OldDir: rootFid, OldName: "moved", NewDir: here, NewName: "moved"})
 	send("clunk", &fs9p.Tclunk{Fid: here})
-
-	for what, d := range longest {
-		if d > costTime {
-			t.Errorf("%s takes up to %v of a processor", what, d)
-		}
-	}
 }

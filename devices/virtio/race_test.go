@@ -1,5 +1,0 @@
-//go:build race
-
-package virtio
-
-const raceEnabled = true

@@ -1,5 +1,0 @@
-//go:build race
-
-package hostfs
-
-const raceEnabled = true

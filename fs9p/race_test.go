@@ -1,5 +1,0 @@
-//go:build race
-
-package fs9p
-
-const raceEnabled = true
