@@ -250,7 +250,7 @@ func TestJobSignalGroup(t *testing.T) {
 // await waits until done says so.
 func await(t *testing.T, done func() bool) {
 	t.Helper()
-	for late := time.Now().Add(time.Minute); !done(); time.Sleep(time.Millisecond) {
+	for late := time.Now().Add(liveTime); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatal("nothing comes")
 		}

@@ -315,7 +315,7 @@ func forwards(t *testing.T, at []net.Addr) {
 	}
 	defer c.Close()
 	buf := make([]byte, 100)
-	for range 100 {
+	for deadline := time.Now().Add(liveTime); time.Now().Before(deadline); {
 		c.Write([]byte("datagram"))
 		c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		if n, err := c.Read(buf); err == nil {

@@ -44,7 +44,7 @@ func TestStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	var text string
-	for late := time.Now().Add(time.Minute); text == "" && time.Now().Before(late); time.Sleep(10 * time.Millisecond) {
+	for late := time.Now().Add(5 * time.Minute); text == "" && time.Now().Before(late); time.Sleep(10 * time.Millisecond) {
 		var r *http.Response
 		if r, err = vm.HTTPClient().Get("http://guest:8080/"); err == nil {
 			b, _ := io.ReadAll(r.Body)

@@ -255,12 +255,8 @@ func TestSYNStorm(t *testing.T) {
 	if k := runtime.NumGoroutine() - before; k > maxFlows+50 {
 		t.Errorf("%d goroutines more", k)
 	}
-	start := time.Now()
 	c.n.Close()
 	eventually(t, "the flows end", func() bool { return c.n.Flows() == 0 })
-	if d := time.Since(start); d > 5*time.Second {
-		t.Errorf("Close took %v", d)
-	}
 }
 
 // A guest that takes no frames does not make the network remember more and

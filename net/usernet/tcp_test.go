@@ -124,13 +124,9 @@ func TestTCPDialErrors(t *testing.T) {
 			g := newGuest(t, Config{Dialer: dialerFunc(func(context.Context, string, string) (net.Conn, error) {
 				return nil, row.err
 			})})
-			start := time.Now()
 			_, err := g.dial("1.2.3.1:80")
 			if err == nil || !strings.Contains(err.Error(), row.want) {
 				t.Errorf("dial: %v, want %q", err, row.want)
-			}
-			if d := time.Since(start); d > 3*time.Second {
-				t.Errorf("it took %v", d)
 			}
 			eventually(t, "the flow ends", func() bool { return g.net.Flows() == 0 })
 		})
