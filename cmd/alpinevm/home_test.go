@@ -14,7 +14,7 @@ import (
 
 // patience is how long a test waits for what a user sees at once or, at the
 // start, within seconds. The machine may be busy.
-const patience = 90 * time.Second
+const patience = 4 * time.Minute
 
 // home is an environment of its own for the program.
 type home struct {

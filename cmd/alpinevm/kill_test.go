@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha1"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -29,11 +30,24 @@ import (
 // kills is how often TestKilledAPK kills a guest; each takes a boot.
 var kills = flag.Int("kills", 2, "how often to kill a guest during apk add")
 
-// killScript adds and deletes packages for ever, after it has looked whether
-// apk's database is whole, while it writes files of which it tells each time
-// that one has been synced. $1 is the repository, $2 the number of the last file.
+// killScript adds and deletes packages for ever, while it writes files of which it
+// tells each time that one has been synced. $1 is the repository, $2 the number of the
+// last file.
+//
+// apk renames what it has written over its database and does not sync it: until the
+// guest's kernel writes it back, a kill leaves a file without data. So each step is
+// synced, and a mark, which is synced too, says whether the database is whole, and its
+// sum, or a step is under way. After a kill in a step the copy of the database is taken.
 const killScript = beginScript + `
-mkdir -p /keep
+db=/lib/apk/db/installed
+mark() { echo "$1" | dd of=/keep/mark conv=fsync 2>/dev/null; }
+whole() { sync; mark "whole $(sha1sum <$db)"; sleep 0.3; mark step; }
+mkdir -p /keep && mark step
+if [ -e /keep/apk.tar ]; then
+	tar xf /keep/apk.tar -C / || exit 7
+else
+	tar cf /keep/new -C / lib/apk/db etc/apk/world && sync && mv /keep/new /keep/apk.tar || exit 8
+fi
 apk info >/tmp/info && grep -qx busybox /tmp/info || { echo apk\'s database is broken; exit 9; }
 {
 	n=$2
@@ -44,7 +58,9 @@ apk info >/tmp/info && grep -qx busybox /tmp/info || { echo apk\'s database is b
 } &
 echo up
 while :; do
+	whole
 	apk add -q --no-cache many || exit 2
+	whole
 	apk del -q --no-network many || exit 3
 done`
 
@@ -55,6 +71,7 @@ printf %s "$KEY" >/etc/apk/keys/test.rsa.pub && echo "$1" >/etc/apk/repositories
 
 // endScript adds the packages, and repairs what a killed apk may have left.
 const endScript = beginScript + `
+tar xf /keep/apk.tar -C / &&
 apk add -q --no-cache many && apk fix -q --no-cache many && apk audit --system && sync`
 
 // manyPackage is what is added.
@@ -69,7 +86,7 @@ func manyPackage() *apktest.Package {
 
 // TestKilledAPK kills the program with SIGKILL at random points of an apk add in
 // a machine that stays. Each time the machine starts again, everything in it can
-// be read, and every file that was synced is whole.
+// be read, and every file that was synced is whole, apk's database among them.
 func TestKilledAPK(t *testing.T) {
 	t.Parallel()
 	h := home{t: t, dir: t.TempDir()}
@@ -89,7 +106,7 @@ func TestKilledAPK(t *testing.T) {
 		"run", "-q", "--name", "box", "--host-loopback", "-m", "256M", "-e", "KEY=" + string(key.Public()), "--rootfs", guesttest.RootFile(t),
 		"--kernel", guesttest.File(t, "686-pae/vmlinuz"), "--modules", guesttest.File(t, "686-pae/modules"), "--", "sh", "-c",
 	}
-	synced := 0
+	synced, whole := 0, 0
 	for kill := range *kills {
 		cmd := h.command(append(args, killScript, "script", url, fmt.Sprint(synced))...)
 		var errs bytes.Buffer
@@ -101,7 +118,7 @@ func TestKilledAPK(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		late := time.AfterFunc(5*patience, func() { cmd.Process.Kill() })
+		late := time.AfterFunc(2*patience, func() { cmd.Process.Kill() })
 		up := false
 		var said strings.Builder
 		for in := bufio.NewScanner(out); in.Scan(); {
@@ -116,7 +133,9 @@ func TestKilledAPK(t *testing.T) {
 		if !late.Stop() || !up || code >= 0 {
 			t.Fatalf("kill %d: the guest ended by itself with %d, and said %q, %q", kill, code, said.String(), errs.String())
 		}
-		checkKilled(t, h, synced)
+		if checkKilled(t, h, synced) {
+			whole++
+		}
 	}
 	if synced == 0 {
 		t.Error("nothing was synced")
@@ -129,7 +148,7 @@ func TestKilledAPK(t *testing.T) {
 			t.Errorf("%s differs, or %v", f.Name, err)
 		}
 	}
-	t.Logf("%d kills, %d files synced", *kills, synced)
+	t.Logf("%d kills, %d of them between two steps of apk, %d files synced", *kills, whole, synced)
 }
 
 // openKilled opens the file system of the machine box on the host.
@@ -160,8 +179,8 @@ func openKilled(t *testing.T, h home) (root fs.ReadLinkFS, done func()) {
 }
 
 // checkKilled reads all that is in the machine. The files up to number synced
-// were synced.
-func checkKilled(t *testing.T, h home, synced int) {
+// were synced. It says whether apk's database was, too.
+func checkKilled(t *testing.T, h home, synced int) (whole bool) {
 	t.Helper()
 	root, done := openKilled(t, h)
 	defer done()
@@ -187,8 +206,14 @@ func checkKilled(t *testing.T, h home, synced int) {
 			t.Fatalf("of %d synced files number %d, of %d bytes, is %.40q, %d bytes, %v", synced, n, len(want), got, len(got), err)
 		}
 	}
-	db, err := fs.ReadFile(root, "lib/apk/db/installed")
-	if records := strings.Count(string(db), "\nP:"); err != nil || records < 10 || !bytes.HasSuffix(db, []byte("\n\n")) {
-		t.Fatalf("apk's database has %d records and ends with %.40q, %v", records, db[max(0, len(db)-40):], err)
+	mark, err := fs.ReadFile(root, "keep/mark")
+	if err != nil {
+		t.Fatal(err)
 	}
+	sum, whole := strings.CutPrefix(string(mark), "whole ")
+	db, err := fs.ReadFile(root, "lib/apk/db/installed")
+	if got := fmt.Sprintf("%x  -\n", sha1.Sum(db)); err != nil || whole && sum != got {
+		t.Fatalf("apk's synced database has %d bytes, ends with %.40q, and the sum %q, %q before; %v", len(db), db[max(0, len(db)-40):], got, sum, err)
+	}
+	return whole
 }

@@ -18,7 +18,7 @@ func TestSignals(t *testing.T) {
 	const wait = "; echo up; while :; do sleep 0.1; done"
 	term, interrupt, hangup := syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP
 	type step struct {
-		said   string // "": nothing is waited for but a moment
+		said   string // "": the signal is sent again and again, as two that nobody has looked at are one (signal(7))
 		signal syscall.Signal
 	}
 	for _, tt := range []struct {
@@ -38,7 +38,8 @@ func TestSignals(t *testing.T) {
 		{"user signal", nil, "echo up; exec sleep 1000", []step{{"up", syscall.SIGUSR2}}, "", 128 + 12},
 		{"goes on", nil, "for s in HUP INT USR1 USR2; do trap \"echo $s\" $s; done; trap 'exit 3' TERM" + wait,
 			[]step{{"up", hangup}, {"HUP", interrupt}, {"INT", syscall.SIGUSR1}, {"USR1", syscall.SIGUSR2}, {"USR2", term}}, "", 3},
-		{"three interrupts", nil, "trap '' INT" + wait, []step{{"up", interrupt}, {"", interrupt}, {"", interrupt}}, "", 128 + 2},
+		{"three interrupts", nil, "trap '' INT" + wait, []step{{"up", interrupt}, {"", interrupt}}, "", 128 + 2},
+		{"two interrupts", nil, "trap 'echo INT' INT; trap 'exit 3' TERM" + wait, []step{{"up", interrupt}, {"INT", interrupt}, {"INT", term}}, "", 3},
 		{"second request", nil, "trap 'sleep 1; echo told' TERM" + wait, []step{{"up", term}, {"told", term}}, "", 128 + 15},
 		{"deaf", nil, "trap '' TERM HUP" + wait, []step{{"up", term}}, "", 128 + 15},
 		{"quit", nil, "trap 'echo told; exit 7' TERM" + wait, []step{{"up", syscall.SIGQUIT}}, "told\n", 7},
@@ -62,7 +63,12 @@ func TestSignals(t *testing.T) {
 			r := bufio.NewReader(out)
 			for _, s := range tt.steps {
 				if s.said == "" {
-					time.Sleep(50 * time.Millisecond)
+					go func() {
+						for t.Context().Err() == nil {
+							cmd.Process.Signal(s.signal)
+							time.Sleep(50 * time.Millisecond)
+						}
+					}()
 				} else if line, err := r.ReadString('\n'); strings.TrimSpace(line) != s.said {
 					t.Fatalf("said %q, %v; want %q; %s", line, err, s.said, &errs)
 				}
