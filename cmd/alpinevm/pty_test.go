@@ -161,7 +161,7 @@ func (p *typist) expect(pattern string) string {
 		select {
 		case <-p.more:
 		case <-exited: // what it printed last may still be on its way
-			exited, late = nil, time.After(time.Second)
+			exited, late = nil, time.After(time.Minute)
 		case <-late:
 			p.t.Fatalf("no %q; screen:\n%q", pattern, p.screen())
 		}
