@@ -37,6 +37,7 @@ type Rest uint8
 const (
 	Untranslated   Rest = iota // it is not translated, or Attention
 	Partial                    // the count of Run ends in the middle of it
+	Unsettled                  // it was hot, but not yet at its linear address
 	Untranslatable             // it was hot, and will never be translated
 )
 

@@ -74,6 +74,14 @@ var remappings = []remapping{
 	{"called through a register", false, func(_ *rig, p *pages) []byte {
 		return turned(p, invlpgX, func(uint32) []byte { return cat([]byte{0xbf}, imm32(mapX), []byte{0xff, 0xd7}) }) // mov edi, mapX; call edi
 	}},
+	{"called in turns with what shares an entry of a table", false, func(r *rig, p *pages) []byte {
+		const other = mapX + 1<<20
+		r.put(other, 0xc3)
+		// mov edi, mapX; call edi; mov edi, other; call edi
+		return turned(p, invlpgX, func(uint32) []byte {
+			return cat([]byte{0xbf}, imm32(mapX), []byte{0xff, 0xd7, 0xbf}, imm32(other), []byte{0xff, 0xd7})
+		})
+	}},
 	{"returned to", false, func(r *rig, p *pages) []byte {
 		// push where to go on; push mapX; ret
 		return turned(p, invlpgX, func(at uint32) []byte {

@@ -23,9 +23,7 @@ func (t *Translator) hide(i uint32) {
 	b := &t.store.Blocks[i]
 	b.Valid = false
 	t.store.unhash(i)
-	if j := t.jumpTo(b.EIP, b.User); uint32(j.Tag) == b.EIP {
-		*j = Jump{}
-	}
+	t.hideJump(b.EIP, b.User)
 }
 
 // pages gives the arena pages that a block occupies, one or two.
@@ -66,6 +64,9 @@ func (t *Translator) sweep(k int, off uint32, hit uint64) (left uint64) {
 		*p = b.page[k]
 	}
 	s.lines[k][off>>12] = left
+	if k == 0 && left == 0 {
+		t.homes.left(off)
+	}
 	return left
 }
 

@@ -25,6 +25,7 @@ type Translator struct {
 	target Target
 	mem    *Memory
 	store  *Store
+	homes  homes
 	strict bool
 	eager  bool
 
@@ -67,6 +68,7 @@ type Config struct {
 func New(c *cpu.CPU, target Target, cfg Config) *Translator {
 	t := &Translator{cpu: c, target: target, mem: target.Memory(), strict: cfg.Strict, eager: cfg.Eager}
 	t.store = newStore(t.mem, c.ArenaPages(), cfg.Blocks)
+	t.homes.page = make([]uint32, c.ArenaPages())
 	t.writable = make([]uint32, c.ArenaPages())
 	t.mem.Gen = [2]uint64{1 << 32, 1 << 32}
 	t.unit.Blocks = make([]UnitBlock, 0, maxUnit)

@@ -31,6 +31,9 @@ func (t *Translator) Run(hot bool) cpu.Rest {
 			if !hot {
 				return cpu.Untranslated
 			}
+			if off, ok := t.fetch(c.EIP, user); ok && !t.eager && !t.homes.worth(c.EIP, off) {
+				return cpu.Unsettled
+			}
 			if b = t.translate(c.EIP, user); b == 0 {
 				return cpu.Untranslatable
 			}
@@ -182,6 +185,6 @@ func (t *Translator) jump(user bool) (uint32, int) {
 	if to == 0 {
 		return 0, again
 	}
-	*t.jumpTo(eip, user) = Jump{t.mem.Gen[half(user)] | uint64(eip), t.target.Address(t.store.Blocks[to].Code)}
+	t.noteJump(eip, user, t.target.Address(t.store.Blocks[to].Code))
 	return to, 0
 }

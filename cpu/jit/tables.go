@@ -165,12 +165,39 @@ func (t *Translator) jumpTo(eip uint32, user bool) *Jump {
 	return &t.mem.Jumps[half(user)][eip>>JumpShift&(JumpSize-1)]
 }
 
-// forgetJumps empties the table of indirect jumps of a privilege level.
+// spare is the entry that they look at where the first one leads elsewhere.
+func (t *Translator) spare(eip uint32, user bool) *Jump {
+	return &t.mem.Spare[half(user)][eip*SpareHash>>(32-SpareBits)]
+}
+
+// noteJump lets indirect jumps to eip lead to code. What had the place is kept
+// behind it: two targets whose addresses differ in the upper bits alone may take
+// turns for long.
+func (t *Translator) noteJump(eip uint32, user bool, code uint64) {
+	gen := t.mem.Gen[half(user)]
+	j := t.jumpTo(eip, user)
+	if old := uint32(j.Tag); j.Tag&^(1<<32-1) == gen && old != eip {
+		*t.spare(old, user) = *j
+	}
+	*j = Jump{gen | uint64(eip), code}
+}
+
+// hideJump makes them not lead to eip any more.
+func (t *Translator) hideJump(eip uint32, user bool) {
+	for _, j := range []*Jump{t.jumpTo(eip, user), t.spare(eip, user)} {
+		if uint32(j.Tag) == eip {
+			*j = Jump{}
+		}
+	}
+}
+
+// forgetJumps empties the tables of indirect jumps of a privilege level.
 func (t *Translator) forgetJumps(user bool) {
 	h := half(user)
 	t.mem.Gen[h] += 1 << 32
 	if t.mem.Gen[h] == 0 { // all generations have been used: none may come back
 		clear(t.mem.Jumps[h])
+		clear(t.mem.Spare[h])
 		t.mem.Gen[h] = 1 << 32
 	}
 }

@@ -38,10 +38,16 @@ const (
 	JumpBits  = 18
 	JumpSize  = 1 << JumpBits // entries of a table of indirect jumps
 	JumpShift = 2             // targets that lie closer than 4 bytes share an entry
-	PageCount = 1 << 20       // linear pages
+	SpareBits = 14
+	SpareSize = 1 << SpareBits // entries of the table behind it
+	PageCount = 1 << 20        // linear pages
 )
 
-// Jump is one entry of the table that indirect jumps look into: Tag is the
+// SpareHash is what the entry of a target is found by in the table behind: the
+// upper SpareBits of its product with the linear address, of 32 bits.
+const SpareHash = 0x9e3779b1
+
+// Jump is one entry of the tables that indirect jumps look into: Tag is the
 // generation in the upper half and the linear address in the lower.
 type Jump struct {
 	Tag  uint64
@@ -60,6 +66,8 @@ type Memory struct {
 	// known, the number of its arena page and 1; 0 is a miss.
 	Pages [2][]uint32
 	Jumps [2][]Jump
+	// Spare holds jumps that have lost their place in Jumps to another.
+	Spare [2][]Jump
 	// Blocks, Edges and Ops have room for the store: their length bounds it,
 	// at most MaxBlocks blocks.
 	Blocks []Block

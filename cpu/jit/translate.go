@@ -40,6 +40,7 @@ func (t *Translator) translate(eip uint32, user bool) uint32 {
 		if b.Cross {
 			t.cpu.MarkCode(b.Off2, uint32(b.Size)-first)
 		}
+		t.homes.translated(b.EIP, b.Off)
 		t.Stats.Blocks++
 		t.Stats.Insts += uint64(b.N)
 	}
@@ -52,7 +53,7 @@ func (t *Translator) gather(eip, off uint32, user bool) bool {
 	u.Blocks, t.insts = u.Blocks[:0], t.insts[:0]
 	page := eip &^ 0xfff
 	for falls := true; falls && len(u.Blocks) < maxUnit; {
-		if len(u.Blocks) > 0 && (t.store.full() || t.store.find(eip, off, user) != 0 || !t.eager && t.cpu.Heat(off) < warm) {
+		if len(u.Blocks) > 0 && (t.store.full() || t.store.find(eip, off, user) != 0 || !t.eager && (t.cpu.Heat(off) < warm || !t.homes.warm(eip, off))) {
 			break
 		}
 		if !t.decode(eip, off, user) {

@@ -230,9 +230,13 @@ func (e *emitter) fallInto(next *jit.UnitBlock) {
 // address appends code that computes the linear address of the memory operand
 // into a register, for an access by the given table; flags are lost where the
 // segment is FS or GS.
-func (e *emitter) address(table int, to reg) {
+func (e *emitter) address(table int, to reg) { e.addressPlus(table, to, 0) }
+
+// addressPlus is address of what lies so many bytes further on.
+func (e *emitter) addressPlus(table int, to reg, plus uint32) {
 	in := e.in
-	m := loc{inMem: true, base: none, index: none, disp: int32(in.Disp)}
+	disp := in.Disp + plus
+	m := loc{inMem: true, base: none, index: none, disp: int32(disp)}
 	if in.Base != x86.NoReg {
 		m.base = guest[in.Base]
 	}
@@ -241,7 +245,7 @@ func (e *emitter) address(table int, to reg) {
 	}
 	switch {
 	case m.index == none && m.base == none:
-		e.hot.movImm(to, in.Disp)
+		e.hot.movImm(to, disp)
 	case m.index == none && m.disp == 0:
 		e.hot.load(w32, to, direct(m.base))
 	default:

@@ -48,7 +48,8 @@ func jump(e *emitter) {
 	e.jumpIndirect()
 }
 
-// jumpIndirect goes to the linear address in eax, by the table of jumps.
+// jumpIndirect goes to the linear address in eax, by the table of jumps and the
+// one behind it.
 func (e *emitter) jumpIndirect() {
 	if e.inHost && !e.inMem {
 		e.hot.load(w32, r11, direct(rax))
@@ -56,18 +57,48 @@ func (e *emitter) jumpIndirect() {
 		e.hot.load(w32, rax, direct(r11))
 	}
 	a := &e.hot
-	jumps, gen := jumpsAt(e.b.User), int32(0)
-	if e.b.User {
-		gen = 8
-	}
+	h := half(e.b.User)
+	jumps, gen := jumpsAt(e.b.User), int32(h)*8
 	a.load(w32, r10, direct(rax))
 	a.aluImm(aluAND, w32, direct(r10), (jit.JumpSize-1)<<jit.JumpShift)
 	a.op(0, w64, 0x0b, uint8(rax), at(r15, ctxGen+gen)) // OR
 	a.op(0, w64, 0x39, uint8(rax), indexed(r15, r10, 4-jit.JumpShift, jumps))
 	a.jcc(condNZ, e.cold.pos())
 	a.op(0, w32, 0xff, 4, indexed(r15, r10, 4-jit.JumpShift, jumps+8)) // JMP
-	e.cold.store(w32, at(r15, ctxEIP), rax)
-	e.leave(&e.cold, jit.ExitID(jit.ExitJump, e.b.Index, 0))
+	e.cold.call(e.t.stubs.spare[h])
+	e.cold.u32(jit.ExitID(jit.ExitJump, e.b.Index, 0))
+}
+
+// half is the index of what serves CPL 0, or CPL 3.
+func half(user bool) int {
+	if user {
+		return 1
+	}
+	return 0
+}
+
+// emitSpare makes the routine that looks for the target in rax, with the
+// generation above it, in the table behind that of jumps. It is called; behind the
+// call stands the number of the exit that is taken where it is not there.
+func (s *stubs) emitSpare(a *asm, h int) {
+	s.spare[h] = a.pos()
+	table := int32(spareOff + h*spareSize)
+	a.bytes(0x41, 0x5a)                         // POP r10
+	a.op(0, w32, 0x69, uint8(r11), direct(rax)) // IMUL
+	a.u32(jit.SpareHash)
+	a.op(0, w32, 0xc1, 5, direct(r11)) // SHR
+	a.bytes(32 - jit.SpareBits)
+	a.op(0, w32, 0xc1, 4, direct(r11)) // SHL: an entry has 16 bytes
+	a.bytes(4)
+	entry := indexed(r15, r11, 0, table)
+	a.op(0, w64, 0x39, uint8(rax), entry) // CMP
+	a.bytes(0x75, 0)                      // JNZ
+	other := len(a.b)
+	a.op(0, w32, 0xff, 4, indexed(r15, r11, 0, table+8)) // JMP
+	a.b[other-1] = byte(len(a.b) - other)
+	a.store(w32, at(r15, ctxEIP), rax)
+	a.load(w32, r10, at(r10, 0))
+	a.jmp(s.exit)
 }
 
 // loop counts without touching the flags.

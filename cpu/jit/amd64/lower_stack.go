@@ -29,7 +29,7 @@ func takesStack(in *x86.Inst) bool {
 func takesPush(in *x86.Inst) bool { return takesStack(in) || ofSegment(in) && in.OpSize == 4 }
 
 func takesPop(in *x86.Inst) bool {
-	return takesStack(in) && !in.Mem || ofSegment(in) && in.OpSize == 4 && loadable(in)
+	return takesStack(in) || ofSegment(in) && in.OpSize == 4 && loadable(in)
 }
 
 // below looks up the place of the 4 bytes below the top of the stack.
@@ -78,6 +78,10 @@ func pop(e *emitter) {
 		e.popSegment()
 		return
 	}
+	if e.in.Mem {
+		e.popMemory()
+		return
+	}
 	n := e.in.Reg
 	if e.args()[0] == x86.Ev {
 		n = e.in.RM
@@ -86,6 +90,19 @@ func pop(e *emitter) {
 	if n != x86.ESP {
 		e.moveTop(4)
 	}
+}
+
+// popMemory serves POP to memory, whose address counts from where ESP is behind
+// it (SDM vol. 2B, POP).
+func (e *emitter) popMemory() {
+	e.hot.load(w32, r11, e.atTop())
+	plus := uint32(0)
+	if e.in.Base == x86.ESP {
+		plus = 4
+	}
+	e.addressPlus(write, rax, plus)
+	e.hot.store(w32, e.check(write, rax, 4), r11)
+	e.moveTop(4)
 }
 
 func leaveFrame(e *emitter) {

@@ -2,7 +2,11 @@
 
 package amd64
 
-import "alpinevm/cpu/x86"
+import (
+	"encoding/binary"
+
+	"alpinevm/cpu/x86"
+)
 
 // String instructions, upwards, and of the repeated ones those that copy and fill
 // and stay in their pages. The interpreter does the others.
@@ -61,16 +65,27 @@ func (e *emitter) within(r reg) {
 func (e *emitter) scale() uint8 { return uint8(e.width()) >> 1 }
 
 // countRepeats takes all iterations but the one that the block has counted from
-// the budget, r13. It leaves to the interpreter where there is none, more than a
-// page's or than may be executed.
-func (e *emitter) countRepeats() {
+// the budget, r13. It leaves to the interpreter where there are more than a
+// page's or than may be executed. Where there is none, a number above all limits
+// here, the code goes on behind the instruction: done, called there, says where
+// that is.
+func (e *emitter) countRepeats() (done func()) {
 	a := &e.hot
 	a.lea(rax, at(rcx, -1))
 	a.op(0, w32, 0x3b, uint8(rax), direct(r13)) // CMP
 	a.jcc(condA, e.cold.pos())
 	a.aluImm(aluCMP, w32, direct(rax), 0x1000>>e.scale()-1)
 	a.jcc(condA, e.cold.pos())
+	e.cold.bytes(0x67, 0xe3, 0) // JECXZ over what leaves
+	over := len(e.cold.b)
 	e.interpretCold()
+	e.cold.b[over-1] = byte(len(e.cold.b) - over)
+	e.cold.jmp(0)
+	end := len(e.cold.b)
+	return func() {
+		rel := a.pos() - (e.cold.base + uint32(end))
+		binary.LittleEndian.PutUint32(e.cold.b[end-4:], rel)
+	}
 }
 
 // repeat appends the repeated instruction itself: the places are in rax (where
@@ -101,7 +116,7 @@ func (e *emitter) repeat(code byte, reads bool) {
 
 // repeatInPages serves REP MOVS and REP STOS.
 func (e *emitter) repeatInPages(code byte, reads bool) {
-	e.countRepeats()
+	done := e.countRepeats()
 	if reads {
 		e.within(rsi)
 	}
@@ -113,6 +128,7 @@ func (e *emitter) repeatInPages(code byte, reads bool) {
 	e.hot.load(w32, r11, direct(rdi))
 	e.check(write, r11, 1)
 	e.repeat(code, reads)
+	done()
 }
 
 func moveString(e *emitter) {

@@ -13,7 +13,9 @@ import (
 const (
 	jumpsOff  = 4096
 	jumpsSize = jit.JumpSize * 16
-	pagesOff  = jumpsOff + 2*jumpsSize
+	spareOff  = jumpsOff + 2*jumpsSize
+	spareSize = jit.SpareSize * 16
+	pagesOff  = spareOff + 2*spareSize
 	pagesSize = jit.PageCount * 4
 	tablesOff = (pagesOff + 2*pagesSize + 4095) &^ 4095
 	// tableSize is one table of pages: 4 entries of 8 bytes a page, of which
@@ -79,6 +81,7 @@ func newMemory() (*memory, error) {
 	m.shared.Ops = unsafe.Slice((*jit.Op)(unsafe.Add(base, opsOff)), 8*maxBlocks)
 	for h := range 2 {
 		m.shared.Jumps[h] = unsafe.Slice((*jit.Jump)(unsafe.Add(base, jumpsOff+h*jumpsSize)), jit.JumpSize)
+		m.shared.Spare[h] = unsafe.Slice((*jit.Jump)(unsafe.Add(base, spareOff+h*spareSize)), jit.SpareSize)
 		m.shared.Pages[h] = unsafe.Slice((*uint32)(unsafe.Add(base, pagesOff+h*pagesSize)), jit.PageCount)
 	}
 	for h := range jit.Halves {

@@ -77,7 +77,9 @@ type stubs struct {
 	// size (2, 4, 8, 16 bytes). It is called; behind the call stands a jump
 	// back and the number of the exit that is taken where it finds nothing.
 	unaligned [2][2][4]uint32
-	float     floatStubs
+	// spare looks for the target of an indirect jump at CPL 0, and at CPL 3.
+	spare [2]uint32
+	float floatStubs
 }
 
 func (s *stubs) emit(a *asm, t *Target) {
@@ -107,6 +109,9 @@ func (s *stubs) emit(a *asm, t *Target) {
 	s.float.emitHolds(a, s.exit)
 
 	s.emitSegment(a)
+	for h := range s.spare {
+		s.emitSpare(a, h)
+	}
 	for table := range s.unaligned {
 		for i, addr := range []reg{rax, r11} {
 			for size := range s.unaligned[table][i] {
