@@ -12,7 +12,7 @@ const awayBits = 16
 
 // settled is how often the back end is asked about a block away from home until it
 // translates it.
-const settled = 4
+const settled = 12
 
 func awayIndex(eip, off uint32) uint32 {
 	return (eip ^ off>>12*0x85ebca6b) * 0x9e3779b1 >> (32 - awayBits)
