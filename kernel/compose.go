@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -22,7 +21,6 @@ var scripts = [...]struct {
 }{
 	{"/init", "guest/init", 0o755},
 	{"/session", "guest/session", 0o755},
-	{"/end", "guest/end", 0o755},
 	{"/down", "guest/down", 0o755},
 	{"/survivors", "guest/survivors", 0o644},
 	{"/sbin/modprobe", "guest/modprobe", 0o755},
@@ -76,27 +74,22 @@ func (r *Initramfs) Build() ([]byte, error) {
 	return c.Bytes()
 }
 
-// Setup gives what the guest finds in the folder CtlSetup of the control file system, and puts into its initial root: files by their
-// absolute names there. root is the guest's root file system, in which the symbolic links in names are followed; nil: there are none.
+// Setup gives what the guest finds in the folder CtlSetup of the control file system: /config, variables for its scripts, and programs. /start
+// makes what the session finds, /enter becomes the session's program, /close gives the guest's files back, and /off switches the machine off
+// besides. root is the guest's root file system, in which the symbolic links in names are followed; nil: there are none.
 func (r *Initramfs) Setup(root fs.FS) ([]GuestFile, error) {
 	if err := r.validate(); err != nil {
 		return nil, fmt.Errorf("initramfs: %w", err)
 	}
-	list := []GuestFile{{"/config", 0o644, []byte(r.config())}, {"/mounts", 0o644, []byte(r.mounts(root))}}
-	for i, f := range r.Files {
-		list = append(list, GuestFile{fmt.Sprint(replaced, "/", i), f.Mode, f.Data})
+	list := []GuestFile{{"/config", 0o444, []byte(r.config())}, {"/start", 0o500, r.start(root)}}
+	if r.Init {
+		return list, nil
 	}
-	if !r.Init {
-		enter := idle
-		if !r.Idle {
-			enter = func() []byte { return r.Program.enter(r.workDir(root)) }
-		}
-		return append(list, GuestFile{"/program", 0o755, []byte(program)}, GuestFile{"/enter", 0o755, enter()}), nil
+	enter := idle
+	if !r.Idle {
+		enter = func() []byte { return r.Program.enter(r.workDir(root), (*caller).enters) }
 	}
-	for _, tty := range strings.Fields(terminals) {
-		list = append(list, GuestFile{"/inittab." + tty, 0o644, []byte(inittab(r.Inittab, tty, r.Term))})
-	}
-	return append(list, GuestFile{"/autologin", 0o755, []byte(autologin)}), nil
+	return append(list, GuestFile{"/enter", 0o500, enter()}, GuestFile{"/close", 0o500, r.closing(root, false)}, GuestFile{"/off", 0o500, r.closing(root, true)}), nil
 }
 
 // boot is the shell script with the variables that guest/init needs before it has the others.
@@ -164,29 +157,9 @@ func flag(on bool) string {
 	return "0"
 }
 
-// dirtyLimits gives the values of dirty_background_bytes and dirty_bytes (sysctl/vm.rst of Linux's documentation), or nothing.
-func dirtyLimits(n int64) string {
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprint(n, " ", n+n/4)
-}
-
-// config is the shell script with the variables that guest/init names.
+// config is the shell script with the variables that the guest's scripts want.
 func (r *Initramfs) config() string {
-	var b strings.Builder
-	n := Network{}
-	if r.Network != nil {
-		n = *r.Network
-	}
-	for _, v := range [...][2]string{
-		{"HOSTNAME", r.Hostname},
-		{"ADDRESS", n.Address}, {"NETMASK", n.Netmask}, {"GATEWAY", n.Gateway},
-		{"TTY", flag(r.TTY)}, {"INIT", flag(r.Init)}, {"MERGED", flag(r.Merged)}, {"DIRTY", dirtyLimits(r.Dirty)},
-	} {
-		fmt.Fprintf(&b, "%s=%s\n", v[0], quote(v[1]))
-	}
-	return b.String()
+	return fmt.Sprintf("TTY=%s\nINIT=%s\nMERGED=%s\n", flag(r.TTY), flag(r.Init), flag(r.Merged))
 }
 
 // addModules adds the modules and what modprobe wants to know of them. They come without their signatures, whose check takes 20 million
@@ -221,85 +194,6 @@ func inRoot(root fs.FS, name string) string {
 	}
 	return path.Join(sysroot, name)
 }
-
-// mounts is the script /mounts. One call of mount does a whole table, so a target that an earlier mount of the same table would
-// hide begins a new one, for which it is made then.
-func (r *Initramfs) mounts(root fs.FS) string {
-	var script strings.Builder
-	var table, folders, files []string
-	var targets []string // of this table
-	end := func() {
-		if len(table) == 0 {
-			return
-		}
-		for _, words := range [...][]string{append([]string{"folders"}, folders...), append([]string{"files"}, files...)} {
-			if len(words) > 1 {
-				script.WriteString(strings.Join(words, " ") + "\n")
-			}
-		}
-		fmt.Fprintf(&script, "mounts %s\n", quote(strings.TrimSuffix(strings.Join(table, ""), "\n")))
-		table, folders, files, targets = nil, nil, nil, nil
-	}
-	add := func(source, target, typ, options string, file bool) {
-		for _, t := range targets {
-			if strings.HasPrefix(target, t+"/") {
-				end()
-				break
-			}
-		}
-		if options == "" {
-			options = "defaults"
-		}
-		var line []string
-		for _, field := range []string{source, target, typ, options} {
-			line = append(line, fstabField(field))
-		}
-		table = append(table, strings.Join(line, " ")+" 0 0\n")
-		targets = append(targets, target)
-		if file {
-			folders, files = append(folders, quote(path.Dir(target))), append(files, quote(target))
-		} else {
-			folders = append(folders, quote(target))
-		}
-	}
-	add(r.Root.Source, sysroot, r.Root.Type, r.Root.Options, false)
-	end()
-	for i, m := range r.Mounts {
-		target := inRoot(root, m.Target)
-		if m.File == "" {
-			add(m.Source, target, m.Type, m.Options, false)
-			continue
-		}
-		whole := path.Join(volumes, strconv.Itoa(i))
-		add(m.Source, whole, m.Type, m.Options, false)
-		end()
-		add(path.Join(whole, m.File), target, "none", "bind", true)
-	}
-	for i, f := range r.Files {
-		add(path.Join(replaced, strconv.Itoa(i)), inRoot(root, f.Name), "none", "bind", true)
-	}
-	if r.Init {
-		add("/autologin", path.Join(sysroot, autologinPath), "none", "bind", true)
-	}
-	end()
-	if dir := r.Program.Dir; dir != "" {
-		script.WriteString("folders " + quote(inRoot(root, dir)) + "\n")
-	}
-	if r.Init {
-		script.WriteString("files " + path.Join(sysroot, "/etc/inittab") + "\n")
-	}
-	if r.ReadOnly {
-		script.WriteString("mount -o remount,ro " + sysroot + " || fail 'cannot mount the root read-only'\n")
-	}
-	return script.String()
-}
-
-// program is the script that becomes the session's program: in its own mount namespace the real root becomes the root.
-const program = "#!/bin/sh\n" +
-	"echo $$ >/pid\n" +
-	"cd " + sysroot + " && /bin/mount -o move " + sysroot + " / || exit 125\n" +
-	"(/serve </dev/null >/dev/null 2>&1 &)\n" +
-	"exec /enter\n"
 
 // workDir is the working folder of the session's program, as the guest has it.
 func (r *Initramfs) workDir(root fs.FS) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -44,8 +45,8 @@ func build(t *testing.T, r *Initramfs, root fs.FS) map[string]cpioEntry {
 func TestBuild(t *testing.T) {
 	e := build(t, testInitramfs(), nil)
 	for name, mode := range map[string]uint64{
-		"init": 0o100755, "session": 0o100755, "end": 0o100755, "down": 0o100755, "survivors": 0o100644, "sbin/modprobe": 0o100755,
-		"program": 0o100755, "enter": 0o100755, "mounts": 0o100644, "config": 0o100644, "bin/busybox": 0o100755, "bin/sh": 0o120777,
+		"init": 0o100755, "session": 0o100755, "down": 0o100755, "survivors": 0o100644, "sbin/modprobe": 0o100755, "start": 0o100500,
+		"close": 0o100500, "off": 0o100500, "enter": 0o100500, "config": 0o100444, "bin/busybox": 0o100755, "bin/sh": 0o120777,
 		"lib/ld-musl-i386.so.1": 0o100755, "dev/console": 0o020600, "dev/null": 0o020666, "sysroot": 0o040755, "ctl": 0o040755,
 		"lib/modules/6.6.1/kernel/a.ko": 0o100644, "lib/modules/6.6.1/kernel/a.ko.sig": 0o100644,
 	} {
@@ -56,16 +57,16 @@ func TestBuild(t *testing.T) {
 	if dep := e["lib/modules/6.6.1/modules.dep"].data; dep != "kernel/a.ko:\nkernel/b.ko: kernel/a.ko kernel/x.ko\n" {
 		t.Errorf("modules.dep %q", dep)
 	}
-	if c := e["config"].data; !strings.Contains(e["boot"].data, "MODULES='a b'\n") || !strings.Contains(c, "HOSTNAME='vm'\n") || !strings.Contains(c, "TTY='0'\n") {
+	if c := e["config"].data; !strings.Contains(e["boot"].data, "MODULES='a b'\n") || c != "TTY=0\nINIT=0\nMERGED=0\n" {
 		t.Errorf("config %q", c)
 	}
-	if c := e["config"].data; !strings.Contains(c, "DIRTY=''\n") {
-		t.Errorf("no limits were given, but config says %q", c)
+	if c := e["start"].data; !strings.Contains(c, "vm\x00") || strings.Contains(c, "dirty_bytes") {
+		t.Errorf("no limits were given, and the host's name is vm: %q", c)
 	}
 	r := testInitramfs()
 	r.Dirty = 100 << 20
-	if c := build(t, r, nil)["config"].data; !strings.Contains(c, "DIRTY='104857600 131072000'\n") {
-		t.Errorf("config %q", c)
+	if c := build(t, r, nil)["start"].data; !strings.Contains(c, "dirty_bytes\x00") || !strings.Contains(c, "131072000\x00") || !strings.Contains(c, "104857600\x00") {
+		t.Errorf("start %q", c)
 	}
 	b1, _ := testInitramfs().Build()
 	other := testInitramfs()
@@ -75,7 +76,8 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-func TestMountScript(t *testing.T) {
+// TestPlan: what is mounted where, through the root's links, in the order that is asked for.
+func TestPlan(t *testing.T) {
 	root := fstest.MapFS{
 		"var/run":    {Data: []byte("/run"), Mode: fs.ModeSymlink},
 		"run":        {Mode: fs.ModeDir | 0o755},
@@ -88,30 +90,48 @@ func TestMountScript(t *testing.T) {
 		{Type: "9p", Source: "v0", Target: "/var/run/my data", Options: "o"},
 		{Type: "9p", Source: "v1", Target: "/home/other/x", File: "conf"},
 	}
-	r.Files = []GuestFile{{Name: "/etc/resolv.conf", Data: []byte("nameserver\n")}}
-	r.Program.Dir = "/home/other/../other"
-	e := build(t, r, root)
-	want := `folders '/sysroot'
-mounts 'root /sysroot 9p trans=virtio,version=9p2000.L,msize=512000,cache=loose 0 0'
-folders '/sysroot/run'
-mounts 'run /sysroot/run tmpfs defaults 0 0'
-folders '/sysroot/run/my data' '/volumes/2'
-mounts 'v0 /sysroot/run/my\040data 9p o 0 0
-v1 /volumes/2 9p defaults 0 0'
-folders '/sysroot/home/me' '/sysroot/etc'
-files '/sysroot/home/me/x' '/sysroot/etc/resolv.conf'
-mounts '/volumes/2/conf /sysroot/home/me/x none bind 0 0
-/files/0 /sysroot/etc/resolv.conf none bind 0 0'
-folders '/sysroot/home/me'
-`
-	if got := e["mounts"].data; got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
+	r.Files = []GuestFile{{"/etc/resolv.conf", 0o644, []byte("nameserver\n")}}
+	r.Program.Dir, r.ReadOnly = "/home/other/../other", true
+	want := []string{
+		"folder /sysroot", "mount root /sysroot 9p trans=virtio,version=9p2000.L,msize=512000,cache=loose",
+		"folder /sysroot/run", "mount run /sysroot/run tmpfs ",
+		"folder /sysroot/run/my data", "mount v0 /sysroot/run/my data 9p o",
+		"folder /volumes/2", "mount v1 /volumes/2 9p ",
+		"folder /sysroot/home/me", "file /sysroot/home/me/x", "mount /volumes/2/conf /sysroot/home/me/x none bind",
+		"folder /files", `write /files/0 644 "nameserver\n"`,
+		"folder /sysroot/etc", "file /sysroot/etc/resolv.conf", "mount /files/0 /sysroot/etc/resolv.conf none bind",
+		"folder /sysroot/home/me", "seal /sysroot",
 	}
-	if e["files/0"].data != "nameserver\n" {
-		t.Error("the file's content is not there")
+	var got []string
+	for _, s := range r.plan(root) {
+		got = append(got, s.String())
 	}
-	if p := e["enter"].data; !strings.Contains(p, "\x00/home/me\x00") {
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if p := build(t, r, root)["enter"].data; !strings.Contains(p, "\x00/home/me\x00") {
 		t.Errorf("the program does not begin in /home/me: %q", p)
+	}
+}
+
+// TestMountFlags: options are taken apart as mount(8) does.
+func TestMountFlags(t *testing.T) {
+	for _, tt := range []struct {
+		options string
+		flags   uint32
+		data    string
+	}{
+		{"", 0, ""},
+		{"defaults", 0, ""},
+		{"nosuid,nodev,noexec,gid=5,mode=620,ptmxmode=666", 0xe, "gid=5,mode=620,ptmxmode=666"},
+		{"size=64m,ro,noatime", 0x401, "size=64m"},
+		{"ro,rw,noexec,exec", 0, ""},
+		{"trans=virtio,version=9p2000.L,aname=/a b", 0, "trans=virtio,version=9p2000.L,aname=/a b"},
+		{"rbind", 0x5000, ""},
+	} {
+		if flags, data := mountFlags(tt.options); flags != tt.flags|mountSilent || data != tt.data {
+			t.Errorf("%q: %#x %q", tt.options, flags, data)
+		}
 	}
 }
 
@@ -122,7 +142,7 @@ func TestScripts(t *testing.T) {
 		t.Skip("there is no sh")
 	}
 	e := build(t, testInitramfs(), nil)
-	for _, name := range []string{"init", "session", "end", "down", "survivors", "sbin/modprobe", "program", "mounts", "config", "boot"} {
+	for _, name := range []string{"init", "session", "down", "survivors", "sbin/modprobe", "config", "boot"} {
 		cmd := exec.Command(sh, "-n")
 		cmd.Stdin = strings.NewReader(e[name].data)
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -174,11 +194,16 @@ func TestInittab(t *testing.T) {
 	r := testInitramfs()
 	r.Init, r.Inittab = true, "::askfirst:/bin/sh\n"
 	r.Program = Program{}
-	e := build(t, r, nil)
-	if !strings.HasPrefix(e["inittab.ttyS0"].data, "::askfirst:/bin/sh\nttyS0::respawn") || e["autologin"].mode != 0o100755 {
-		t.Errorf("%+v", e["inittab.ttyS0"])
+	var got []string
+	for _, s := range r.plan(nil) {
+		got = append(got, s.String())
 	}
-	if m := e["mounts"].data; !strings.Contains(m, "/autologin /sysroot/run/alpinevm/autologin none bind") || !strings.Contains(m, "files /sysroot/etc/inittab") {
-		t.Errorf("mounts %q", m)
+	for _, want := range []string{
+		`write /inittab.ttyS0 644 "::askfirst:/bin/sh\nttyS0::respawn:`, "write /autologin 755 ", "file /sysroot/etc/inittab",
+		"mount /autologin /sysroot/run/alpinevm/autologin none bind",
+	} {
+		if !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, want) }) {
+			t.Errorf("no %q in\n%s", want, strings.Join(got, "\n"))
+		}
 	}
 }

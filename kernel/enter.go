@@ -15,13 +15,14 @@ const (
 	exitNotFound   = 127
 )
 
-// enter is the program that becomes the session's, in the folder dir of the root that is its working folder.
-func (p *Program) enter(dir string) []byte {
+// enter is the program that becomes the session's, in the folder dir of the root that is its working folder. come adds the calls that bring it
+// into the root.
+func (p *Program) enter(dir string, come func(c *caller, noRoot label)) []byte {
 	c := newCaller()
 	noRoot := c.end(exitNoSession, "the guest's root cannot be entered")
 	become := p.become(c, dir)
 	first := c.here()
-	c.add(callChroot, arg(c.text("."))).fails(noRoot)
+	come(c, noRoot)
 	c.jump(become)
 	return c.image(first)
 }
@@ -31,7 +32,7 @@ func idle() []byte {
 	c := newCaller()
 	noRoot := c.end(exitNoSession, "the guest's root cannot be entered")
 	first := c.here()
-	c.add(callChroot, arg(c.text("."))).fails(noRoot)
+	c.enters(noRoot)
 	wait := c.here()
 	c.try(callPoll, 0, 0, forEver)
 	c.jump(wait)

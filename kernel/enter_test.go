@@ -14,6 +14,9 @@ import (
 	"alpinevm/internal/guesttest/guestfile"
 )
 
+// chroots comes into the folder that the process is in.
+func chroots(c *caller, noRoot label) { c.add(callChroot, arg(c.text("."))).fails(noRoot) }
+
 // TestEnter has the host's own processor and Linux run the program that becomes the session's, in a root whose tools are a static busybox:
 // what is run is the root's, found as execvp(3) finds it, and what cannot be run is named.
 func TestEnter(t *testing.T) {
@@ -87,7 +90,7 @@ func TestEnter(t *testing.T) {
 		{"no folder", Program{Args: []string{"tar"}, Env: []string{folders}}, "/bin/busybox", "", `the working folder "/bin/busybox" cannot be entered`, 125},
 	} {
 		enter := filepath.Join(t.TempDir(), "enter")
-		if err := os.WriteFile(enter, tt.p.enter(tt.dir), 0o755); err != nil {
+		if err := os.WriteFile(enter, tt.p.enter(tt.dir, chroots), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		var stdout, stderr bytes.Buffer
@@ -122,7 +125,7 @@ func TestEnterBounds(t *testing.T) {
 		if n := len(p.places()); n != row.want {
 			t.Errorf("%s: %d places, want %d", row.name, n, row.want)
 		}
-		if n := len(p.enter("/")); n > 4<<20 {
+		if n := len(p.enter("/", chroots)); n > 4<<20 {
 			t.Errorf("%s: %d bytes", row.name, n)
 		}
 	}

@@ -22,8 +22,7 @@ var ErrTools = errors.New("busybox is not usable")
 
 // applets are what the scripts of the initramfs call.
 var applets = [...]string{
-	"cat", "chroot", "cp", "dd", "ifconfig", "init", "mkdir", "mkfifo", "modprobe", "mount", "poweroff", "route", "sh",
-	"sleep", "switch_root", "sync", "umount", "unshare",
+	"cat", "chroot", "cp", "dd", "init", "mkfifo", "modprobe", "mount", "poweroff", "sh", "sleep", "switch_root",
 }
 
 // wishes are what they call and can do without.
