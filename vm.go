@@ -17,8 +17,10 @@ type VM struct {
 	life context.Context         // is done when it is off
 	dead context.CancelCauseFunc
 
-	end End // once life is done
-	err error
+	end     End // once life is done
+	err     error
+	before  uint64 // instructions, of others
+	retired uint64 // all, once life is done
 
 	closing sync.Once
 	closed  error
@@ -56,11 +58,12 @@ func Start(ctx context.Context, cfg Config) (*VM, error) {
 // Go runs the machine, which belongs to the VM from now on, until its end, the VM's
 // Close, or the end of ctx.
 func (m *Machine) Go(ctx context.Context) *VM {
-	vm := &VM{m: m}
+	vm := &VM{m: m, before: m.Instructions()}
 	ctx, vm.stop = context.WithCancelCause(ctx)
 	vm.life, vm.dead = context.WithCancelCause(context.WithoutCancel(ctx))
 	go func() {
 		vm.end, vm.err = m.Run(ctx)
+		vm.retired = m.Instructions()
 		if vm.err != nil && m.session != nil {
 			m.session.jobs.end(ErrEnded) // nobody else will
 		}
@@ -137,6 +140,26 @@ func (vm *VM) Exec(ctx context.Context, p Process) (*Job, error) {
 
 // Forwarded is Machine.Forwarded.
 func (vm *VM) Forwarded() []net.Addr { return vm.m.Forwarded() }
+
+// Instructions is how many guest instructions it has retired, as
+// Machine.Instructions counts them, without those that were before it: of a boot or
+// a snapshot that it has gone on from.
+func (vm *VM) Instructions() (n uint64) {
+	if vm.do(context.Background(), func() { n = vm.m.Instructions() }) != nil {
+		<-vm.life.Done()
+		n = vm.retired // its memory may be gone
+	}
+	return n - vm.before
+}
+
+// Log is the end of what the guest's kernel has said at its serial port, in lines.
+func (vm *VM) Log() (lines []string) {
+	if vm.do(context.Background(), func() { lines = vm.m.logLines() }) != nil {
+		<-vm.life.Done()
+		lines = vm.m.logLines()
+	}
+	return lines
+}
 
 // Signal is Machine.Signal.
 func (vm *VM) Signal(number int) { vm.m.Signal(number) }

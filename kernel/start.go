@@ -4,7 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io/fs"
-	"net/netip"
+	"strconv"
+	"strings"
 )
 
 // Starting a guest and ending it takes few system calls and, by a shell, some thirty processes, each of millions of instructions. So these
@@ -163,12 +164,13 @@ func interfaceRequest(name string, value []byte) []byte {
 	return b
 }
 
-// socketAddress is a struct sockaddr_in of a dotted decimal address, 0.0.0.0 where it is none.
+// socketAddress is a struct sockaddr_in of a dotted decimal address.
 func socketAddress(text string) []byte {
 	b := make([]byte, 16)
 	binary.LittleEndian.PutUint16(b, familyInet)
-	if a, err := netip.ParseAddr(text); err == nil && a.Is4() {
-		copy(b[4:], a.AsSlice())
+	for i, part := range strings.SplitN(text, ".", 4) {
+		n, _ := strconv.ParseUint(part, 10, 8)
+		b[4+i] = byte(n)
 	}
 	return b
 }

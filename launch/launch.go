@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"iter"
 	"slices"
+	"time"
 
 	"alpinevm"
 	"alpinevm/fs9p"
@@ -47,7 +48,8 @@ type Spec struct {
 
 	// Warm has the machine go on from a kernel that has booted before, which is kept
 	// in the user's cache folder, where Boot.Warm says that it may.
-	Warm bool
+	Warm     bool
+	patience time.Duration // how long to wait for another one who makes it
 
 	// From, where not nil, is what the machine goes on from: Config's Memory and
 	// Session, Image, Rootfs, Kernel, Modules and Busybox are what they were, and

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"alpinevm"
 )
@@ -62,7 +63,7 @@ func Mount(v alpinevm.Volume) Option {
 func Network(n *alpinevm.Network) Option { return func(s *Spec) { s.Config.Network = n } }
 
 // Start boots a guest of an image, which is pulled unless it is cached, and returns
-// when it is up. image is what Spec.Image has, or, if it is a file or folder of the
+// when it is up. It goes on from a kernel that has booted before, as Spec.Warm has it. image is what Spec.Image has, or, if it is a file or folder of the
 // host, what Spec.Rootfs has. The machine has a network by the host, runs nothing
 // but what it is told to, forgets what it has changed, and is switched off when ctx
 // is done, or by Close.
@@ -98,13 +99,17 @@ func (s *Spec) Start(ctx context.Context) (*VM, error) {
 	return &VM{VM: vm, closeFiles: closeAll}, nil
 }
 
+// startPatience is how long a Start waits for another one, which boots the same
+// kernel, before it boots one too.
+const startPatience = 10 * time.Second
+
 // spec is what Start opens.
 func spec(image string, options []Option) (*Spec, error) {
 	network, err := HostNetwork(false, nil)
 	if err != nil {
 		return nil, err
 	}
-	s := &Spec{Config: alpinevm.Config{Network: network, Session: &alpinevm.Session{Idle: true}}}
+	s := &Spec{Config: alpinevm.Config{Network: network, Session: &alpinevm.Session{Idle: true}}, Warm: true, patience: startPatience}
 	s.Config.Boot.Cache = KernelCache()
 	if isFile(image) {
 		s.Rootfs = image

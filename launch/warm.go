@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,11 +16,16 @@ import (
 	"github.com/gofrs/flock"
 
 	"alpinevm"
+	"alpinevm/fs9p/statefs"
 )
 
-// maxWarm is how many booted kernels are kept. One takes what its guest has used of
-// its memory by then, some 60 MB.
-const maxWarm = 4
+// Bounds of what is kept. A booted kernel takes what its guest has used of its
+// memory by then, some 40 MB.
+const (
+	maxWarm     = 8
+	maxWarmSize = 512 << 20 // bytes of all on the disk
+	spareDisk   = 256 << 20 // bytes that stay free there
+)
 
 const warmEnd = ".snapshot"
 
@@ -32,11 +35,12 @@ const warmEnd = ".snapshot"
 // A file is made before the guest runs, when this process may still make files, and
 // is locked by who writes it. Until it is whole it is no snapshot.
 type warm struct {
-	dir   string
-	stamp string         // of our program, which other versions of it are not
-	work  sync.WaitGroup // what is being written
-	lock  *flock.Flock   // of the file that is to be written; nil: none
-	to    *os.File       // it
+	dir      string
+	stamp    string        // of our program, which other versions of it are not
+	patience time.Duration // how long to wait for another one who makes what is wanted
+	work     sync.WaitGroup
+	lock     *flock.Flock // of the file that is to be written; nil: none
+	to       *os.File     // it
 }
 
 // newWarm gives nil where the host has no place for it.
@@ -45,13 +49,7 @@ func newWarm() *warm {
 	if err != nil {
 		return nil
 	}
-	w := &warm{dir: dir}
-	if name, err := os.Executable(); err == nil {
-		if info, err := os.Stat(name); err == nil {
-			w.stamp = fmt.Sprint(info.Size(), info.ModTime().UnixNano())
-		}
-	}
-	return w
+	return &warm{dir: dir, stamp: programStamp()}
 }
 
 func (w *warm) file(key string) string {
@@ -59,34 +57,64 @@ func (w *warm) file(key string) string {
 	return filepath.Join(w.dir, hex.EncodeToString(sum[:16])+warmEnd)
 }
 
+// warmPause is how often who waits looks whether what is wanted is there.
+const warmPause = 5 * time.Millisecond
+
 // Load is part of alpinevm.Warm.
 func (w *warm) Load(key string) *alpinevm.Snapshot {
-	if s := w.read(key); s != nil {
-		return s
+	for end := time.Now().Add(w.patience); ; time.Sleep(warmPause) {
+		if s := w.read(key); s != nil || w.lock != nil {
+			return s
+		}
+		claimed, wait := w.claim(key)
+		if claimed {
+			if s := w.read(key); s != nil { // it has been made meanwhile
+				w.release()
+				return s
+			}
+			w.trim()
+		}
+		if claimed || !wait || time.Now().After(end) {
+			return nil
+		}
 	}
-	if w.lock != nil || os.MkdirAll(w.dir, 0o700) != nil {
-		return nil
+}
+
+// claim makes the file of a key, which is ours to write then. wait tells that
+// another one is at it.
+func (w *warm) claim(key string) (claimed, wait bool) {
+	if os.MkdirAll(w.dir, 0o700) != nil {
+		return false, false
 	}
 	lock := flock.New(w.file(key)) // which makes it
 	if ok, err := lock.TryLock(); !ok || err != nil {
-		lock.Close() // another process is at it
-		return nil
-	}
-	if s := w.read(key); s != nil { // it was
 		lock.Close()
-		return s
+		return false, err == nil
 	}
 	f, err := os.OpenFile(w.file(key), os.O_RDWR, 0)
 	if err != nil {
 		lock.Close()
-		return nil
+		return false, false
 	}
 	w.lock, w.to = lock, f
-	w.trim()
-	return nil
+	return true, false
 }
 
-// read gives nil where there is nothing that is whole.
+// release lets others have the file.
+func (w *warm) release() error {
+	if w.lock == nil {
+		return nil
+	}
+	err := w.to.Close()
+	if e := w.lock.Close(); err == nil {
+		err = e
+	}
+	w.lock, w.to = nil, nil
+	return err
+}
+
+// read gives nil where there is nothing that is whole: a page that is not what was
+// written would be the guest's crash.
 func (w *warm) read(key string) *alpinevm.Snapshot {
 	f, err := os.Open(w.file(key))
 	if err != nil {
@@ -94,7 +122,7 @@ func (w *warm) read(key string) *alpinevm.Snapshot {
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil {
+	if err != nil || info.Size() == 0 || alpinevm.CheckSnapshot(f, info.Size()) != nil {
 		return nil
 	}
 	s, err := alpinevm.OpenSnapshot(f, info.Size())
@@ -116,47 +144,90 @@ func (w *warm) Store(_ string, s *alpinevm.Snapshot) {
 		return
 	}
 	w.work.Go(func() {
+		defer w.release()          // those who wait for it need not wait for the guest
 		defer debug.FreeOSMemory() // what that took
 		defer s.Close()
+		if free, known := statefs.FreeSpace(w.dir); known && free < spareDisk {
+			return
+		}
 		if w.to.Truncate(0) != nil || s.WriteRaw(w.to) != nil {
 			w.to.Truncate(0)
 		}
 	})
 }
 
-// trim removes those that were not used for longest.
+// kept is a file of the folder.
+type kept struct {
+	name string
+	used time.Time
+	size int64 // on the disk
+}
+
+// trim makes room for another one: those that were not used for longest go, and what
+// is none and is being made by nobody.
 func (w *warm) trim() {
 	entries, err := os.ReadDir(w.dir)
 	if err != nil {
 		return
 	}
-	var list []fs.FileInfo
+	var list []kept
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil && strings.HasSuffix(e.Name(), warmEnd) {
-			list = append(list, info)
+		info, err := e.Info()
+		if err != nil || !strings.HasSuffix(e.Name(), warmEnd) || filepath.Join(w.dir, e.Name()) == w.to.Name() {
+			continue
+		}
+		k := kept{filepath.Join(w.dir, e.Name()), info.ModTime(), 0}
+		if k.size = storedSize(k.name, info); k.size > 0 {
+			list = append(list, k)
+		} else {
+			removeUnlocked(k.name)
 		}
 	}
-	slices.SortFunc(list, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
-	for _, info := range list[min(maxWarm, len(list)):] {
-		os.Remove(filepath.Join(w.dir, info.Name()))
+	slices.SortFunc(list, func(a, b kept) int { return b.used.Compare(a.used) })
+	var sum int64
+	for i, k := range list {
+		if sum += k.size; i+1 >= maxWarm || sum > maxWarmSize*(maxWarm-1)/maxWarm {
+			os.Remove(k.name)
+		}
+	}
+}
+
+// storedSize is how many bytes a snapshot takes, 0 where it is none.
+func storedSize(name string, info fs.FileInfo) int64 {
+	f, err := os.Open(name)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	s, err := alpinevm.ReadSnapshotInfo(f, info.Size())
+	if err != nil {
+		return 0
+	}
+	return s.Size
+}
+
+// removeUnlocked removes a file unless somebody writes it.
+func removeUnlocked(name string) {
+	lock := flock.New(name)
+	defer lock.Close()
+	if ok, err := lock.TryLock(); ok && err == nil {
+		os.Remove(name)
 	}
 }
 
 // Close waits until all is kept.
 func (w *warm) Close() error {
 	w.work.Wait()
-	if w.lock == nil {
-		return nil
-	}
-	return errors.Join(w.to.Close(), w.lock.Close())
+	return w.release()
 }
 
 // warmUp has the machine go on from a booted kernel where there is one.
 func (o *opening) warmUp(context.Context) error {
-	if !o.Warm {
+	if !o.Warm || o.From != nil {
 		return nil
 	}
 	if w := newWarm(); w != nil {
+		w.patience = o.patience
 		o.keep(w)
 		o.cfg.Boot.Warm = w
 	}

@@ -11,8 +11,7 @@
 package vmtest
 
 import (
-	"bytes"
-	"sync"
+	"strings"
 	"testing"
 
 	"alpinevm/launch"
@@ -32,48 +31,21 @@ func Run(t *testing.T, image string, f func(t *testing.T, vm *launch.VM), option
 // Start gives a test or a benchmark a guest, which is switched off at its end.
 func Start(t testing.TB, image string, options ...launch.Option) *launch.VM {
 	t.Helper()
-	log := &tail{}
-	options = append(options, launch.With(func(s *launch.Spec) {
-		if s.Config.Consoles.Serial == nil {
-			s.Config.Consoles.Serial = log
-		}
-	}))
 	vm, err := launch.Start(t.Context(), image, options...)
 	if err != nil {
-		t.Fatalf("vmtest: %v\n%s", err, log)
+		t.Fatalf("vmtest: %v", err)
 	}
 	t.Cleanup(func() {
+		log := vm.Log()
 		if err := vm.Close(); err != nil {
 			t.Errorf("vmtest: %v", err)
 		}
-		if text := log.String(); t.Failed() && text != "" {
-			t.Logf("the guest's console:\n%s", text)
+		if t.Failed() {
+			t.Logf("the end of the guest's log:\n%s", strings.Join(log[max(0, len(log)-logLines):], "\n"))
 		}
 	})
 	return vm
 }
 
-// tailSize is how much of the console is kept, in bytes.
-const tailSize = 16 << 10
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu sync.Mutex
-	b  []byte
-}
-
-func (l *tail) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.b = append(l.b, p...)
-	if over := len(l.b) - tailSize; over > 0 {
-		l.b = append(l.b[:0], l.b[over:]...)
-	}
-	return len(p), nil
-}
-
-func (l *tail) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return string(bytes.ReplaceAll(l.b, []byte("\r"), nil))
-}
+// logLines is how much of the log is shown.
+const logLines = 100
