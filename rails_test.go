@@ -114,6 +114,7 @@ var rails = []struct {
 }{
 	{"layers", railLayers}, {"other imports", railOutside}, {"tests only", railTestsOnly}, {"time", railTime},
 	{"goroutines", railGoroutines}, {"build tags", railTags}, {"sizes", railSizes}, {"reading", railReading}, {"arena", railArena},
+	{"starting", railStarting},
 }
 
 // TestLayering holds every file of the module against the table of layers and the rails.
@@ -327,6 +328,45 @@ func railArena(s *source) (wrong []string) {
 	return wrong
 }
 
+// slowToMake are what no package makes before somebody needs it: every command would
+// wait for it as it starts.
+var slowToMake = map[string][]string{"regexp": {"MustCompile", "Compile", "MustCompilePOSIX"}, "template": {"Must", "New"}}
+
+// railStarting: nothing of that is made as the program starts.
+func railStarting(s *source) (wrong []string) {
+	if s.isTest() || allowed(testsOnly, s.pkg) {
+		return nil
+	}
+	called := map[*ast.FuncLit]bool{} // at once
+	look := func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			if f, ok := call.Fun.(*ast.FuncLit); ok {
+				called[f] = true
+			}
+			for pkg, names := range slowToMake {
+				for _, name := range names {
+					if isCallOf(call, pkg, name) {
+						wrong = append(wrong, fmt.Sprintf("line %d calls %s.%s as the program starts: sync.OnceValue does it when it is needed", s.at(call.Pos()), pkg, name))
+					}
+				}
+			}
+		}
+		f, later := n.(*ast.FuncLit)
+		return !later || called[f]
+	}
+	for _, d := range s.file.Decls {
+		switch d := d.(type) {
+		case *ast.GenDecl:
+			ast.Inspect(d, look)
+		case *ast.FuncDecl:
+			if d.Name.Name == "init" && d.Recv == nil {
+				ast.Inspect(d, look)
+			}
+		}
+	}
+	return wrong
+}
+
 // TestLayeringRailsRefuse checks each rail on a file that it must refuse and on one like
 // it that it must not.
 func TestLayeringRailsRefuse(t *testing.T) {
@@ -372,6 +412,13 @@ func TestLayeringRailsRefuse(t *testing.T) {
 		{"arena", "internal/board/a.go", "package board\nimport \"alpinevm/cpu/mem\"\nfunc f(m *mem.Memory) { m.Attach(nil) }", `line 3 calls Attach`},
 		{"arena", "cpu/a.go", `package cpu; import "alpinevm/cpu/mem"; var a mem.Arena`, ""},
 		{"arena", "internal/board/a.go", `package board; import "alpinevm/cpu/mem"; func f(c *cpu.CPU) { c.Attach(nil, 0) }`, ""},
+		{"starting", "launch/a.go", "package launch\nimport \"regexp\"\nvar x = regexp.MustCompile(`a`)", `line 3 calls regexp.MustCompile as the program starts`},
+		{"starting", "launch/a.go", "package launch\nvar x = func() any { return regexp.MustCompile(`a`) }()", `line 2 calls regexp.MustCompile`},
+		{"starting", "launch/a.go", "package launch\nfunc init() { x = regexp.MustCompile(`a`) }", `line 2 calls regexp.MustCompile`},
+		{"starting", "launch/a.go", "package launch\nvar x = []any{template.New(`a`)}", `line 2 calls template.New`},
+		{"starting", "launch/a.go", "package launch\nvar x = sync.OnceValue(func() any { return regexp.MustCompile(`a`) })", ""},
+		{"starting", "launch/a.go", "package launch\nfunc f() { regexp.MustCompile(`a`) }", ""},
+		{"starting", "launch/a_test.go", "package launch\nvar x = regexp.MustCompile(`a`)", ""},
 		{"reading", "launch/a.go", `package launch; import "io/fs"; func f(x fs.FS) { fs.ReadFile(x, "") }`, `uses fs.ReadFile`},
 		{"reading", "kernel/a.go", `package kernel; import "io/fs"; func f(x fs.FS) { fs.ReadFile(x, "") }`, ""},
 		{"reading", "kernel/a.go", `package kernel; import "io"; func f(x io.Reader) { io.ReadAll(x) }`, `uses io.ReadAll`},

@@ -7,6 +7,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // guestScripts are the parts of the initramfs that are the same in every guest.
@@ -101,10 +102,10 @@ func (r *Initramfs) boot() string {
 	return fmt.Sprintf("MODULES=%s\nCTL=%s\n", quote(strings.Join(modules, " ")), quote(fstabField(Options9P(r.CtlMsize, "none"))))
 }
 
-var hostnamePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$`)
+var hostnamePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$`) })
 
 // ValidHostname tells whether a guest can have the name.
-func ValidHostname(name string) bool { return hostnamePattern.MatchString(name) }
+func ValidHostname(name string) bool { return hostnamePattern().MatchString(name) }
 
 // validate refuses what the scripts cannot express.
 func (r *Initramfs) validate() error {
@@ -159,7 +160,7 @@ func flag(on bool) string {
 
 // config is the shell script with the variables that the guest's scripts want.
 func (r *Initramfs) config() string {
-	return fmt.Sprintf("TTY=%s\nINIT=%s\nMERGED=%s\n", flag(r.TTY), flag(r.Init), flag(r.Merged))
+	return fmt.Sprintf("TTY=%s\nINIT=%s\nMERGED=%s\nIDLE=%s\n", flag(r.TTY), flag(r.Init), flag(r.Merged), flag(r.Idle))
 }
 
 // addModules adds the modules and what modprobe wants to know of them. They come without their signatures, whose check takes 20 million

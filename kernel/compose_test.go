@@ -57,7 +57,7 @@ func TestBuild(t *testing.T) {
 	if dep := e["lib/modules/6.6.1/modules.dep"].data; dep != "kernel/a.ko:\nkernel/b.ko: kernel/a.ko kernel/x.ko\n" {
 		t.Errorf("modules.dep %q", dep)
 	}
-	if c := e["config"].data; !strings.Contains(e["boot"].data, "MODULES='a b'\n") || c != "TTY=0\nINIT=0\nMERGED=0\n" {
+	if c := e["config"].data; !strings.Contains(e["boot"].data, "MODULES='a b'\n") || c != "TTY=0\nINIT=0\nMERGED=0\nIDLE=0\n" {
 		t.Errorf("config %q", c)
 	}
 	if c := e["start"].data; !strings.Contains(c, "vm\x00") || strings.Contains(c, "dirty_bytes") {

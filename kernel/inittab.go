@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 const (
@@ -12,7 +13,9 @@ const (
 )
 
 // terminalEntry matches the inittab lines of busybox init and of sysvinit that run something on a terminal.
-var terminalEntry = regexp.MustCompile(`^\s*(tty\S*|hvc\d+|console):[^:]*:[^:]*:|^\s*[^:#]*:[^:]*:respawn:\S*getty\s`)
+var terminalEntry = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\s*(tty\S*|hvc\d+|console):[^:]*:[^:]*:|^\s*[^:#]*:[^:]*:respawn:\S*getty\s`)
+})
 
 // inittab is the image's inittab with a getty on tty in place of all others. The line is busybox's where the image's own lines are or where
 // there are none: "terminal::action:command"; else sysvinit's, "id:runlevels:action:command".
@@ -25,7 +28,7 @@ func inittab(image, tty, term string) string {
 			if fields[2] == "initdefault" {
 				sysv = true
 			}
-			if terminalEntry.MatchString(line) {
+			if terminalEntry().MatchString(line) {
 				continue
 			}
 		}

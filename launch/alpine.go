@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/oci"
@@ -92,8 +93,8 @@ type kernelSource struct {
 }
 
 var (
-	alpineRelease = regexp.MustCompile(`^v?(3\.\d+)(\.\d+)?$|^v(\d+\.\d+)(\.\d+)?$`)
-	kernelVersion = regexp.MustCompile(`^\d+\.\d+[0-9a-z._]*(-r\d+)?$`)
+	alpineRelease = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^v?(3\.\d+)(\.\d+)?$|^v(\d+\.\d+)(\.\d+)?$`) })
+	kernelVersion = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\d+\.\d+[0-9a-z._]*(-r\d+)?$`) })
 )
 
 // parseKernel reads a Spec's Kernel: nothing, an Alpine release, a version
@@ -108,13 +109,13 @@ func parseKernel(s string) *kernelSource {
 		}
 		return &kernelSource{file: s}
 	}
-	if m := alpineRelease.FindStringSubmatch(s); m != nil {
+	if m := alpineRelease().FindStringSubmatch(s); m != nil {
 		return &kernelSource{release: "v" + m[1] + m[3]}
 	}
 	switch {
 	case s == latestStable || s == "edge":
 		return &kernelSource{release: s}
-	case kernelVersion.MatchString(s):
+	case kernelVersion().MatchString(s):
 		return &kernelSource{version: s}
 	}
 	return nil
@@ -131,7 +132,7 @@ func releaseOf(root fs.FS) string {
 		return latestStable
 	}
 	text := strings.TrimSpace(string(data))
-	if m := alpineRelease.FindStringSubmatch(text); m != nil {
+	if m := alpineRelease().FindStringSubmatch(text); m != nil {
 		return "v" + m[1] + m[3]
 	}
 	return "edge" // such as 3.24.0_alpha20260127

@@ -8,16 +8,17 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // field is what a --format holds in braces: {{.Name}}, {{.State.Status}},
 // {{.Ports.0.Host}}, {{json .}}. With text/template in it the linker would keep
 // every method of every type in the program.
-var field = regexp.MustCompile(`\{\{\s*(json\s+)?(\.[\w.]*)\s*\}\}`)
+var field = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\{\{\s*(json\s+)?(\.[\w.]*)\s*\}\}`) })
 
 // printEach prints each of a list as JSON or as a format says.
 func printEach[T any](out io.Writer, format string, list []T) error {
-	if rest := field.ReplaceAllString(format, ""); format != "json" && strings.Contains(rest, "{{") {
+	if rest := field().ReplaceAllString(format, ""); format != "json" && strings.Contains(rest, "{{") {
 		return fmt.Errorf("--format %q: want json, or fields such as {{.Name}} and {{json .}}", format)
 	}
 	for _, v := range list {
@@ -56,8 +57,8 @@ func fill(format, object string) (string, error) {
 		return "", err
 	}
 	var failed error
-	text := field.ReplaceAllStringFunc(format, func(s string) string {
-		m := field.FindStringSubmatch(s)
+	text := field().ReplaceAllStringFunc(format, func(s string) string {
+		m := field().FindStringSubmatch(s)
 		v, err := lookUp(top, m[2])
 		if err == nil && m[1] == "" {
 			if text, ok := v.(string); ok {

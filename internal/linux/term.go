@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"sync"
 
 	"alpinevm/kernel"
 )
@@ -15,7 +16,7 @@ import (
 var terminfos = []string{"etc/terminfo", "lib/terminfo", "usr/lib/terminfo", "usr/share/terminfo"}
 
 // terminalName matches the name of a type of terminal that can be one of a file.
-var terminalName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._@-]{0,63}$`)
+var terminalName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._@-]{0,63}$`) })
 
 // commonTerm is what nearly every terminal of today is or takes itself for. lesserTerms are
 // for roots that know nothing of it.
@@ -36,7 +37,7 @@ var everywhere = []string{
 // know it.
 func (p *Program) term(root fs.FS) string {
 	want := p.Term
-	if !terminalName.MatchString(want) {
+	if !terminalName().MatchString(want) {
 		want = ""
 	}
 	if want == dumbTerm || want != "" && knowsTerm(root, want) {

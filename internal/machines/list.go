@@ -47,7 +47,7 @@ func List() ([]Listed, error) {
 	}
 	var list []Listed
 	for _, e := range entries {
-		if !machineName.MatchString(e.Name()) {
+		if !machineName().MatchString(e.Name()) {
 			continue
 		}
 		r, err := readRecord(filepath.Join(top, e.Name()))

@@ -111,7 +111,7 @@ func TestNames(t *testing.T) {
 	had := map[string]bool{}
 	for range 100 {
 		n := NewName()
-		if !machineName.MatchString(n) {
+		if !machineName().MatchString(n) {
 			t.Errorf("%q", n)
 		}
 		had[n] = true

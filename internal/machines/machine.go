@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -113,7 +114,7 @@ type Machine struct {
 // maxName is how long a machine's name may be.
 const maxName = 64
 
-var machineName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+var machineName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`) })
 
 // errRunning is the error of a machine that somebody else uses.
 var errRunning = errors.New("it is running")
@@ -144,7 +145,7 @@ func Open(ctx context.Context, name string) (*Machine, error) {
 
 // lock locks a machine, of which nothing else may be there.
 func lock(ctx context.Context, name string) (m *Machine, err error) {
-	if !machineName.MatchString(name) {
+	if !machineName().MatchString(name) {
 		return nil, fmt.Errorf("machine %q: want a name of up to 64 letters, digits, dots, hyphens and underscores, the first one a letter or a digit", name)
 	}
 	defer func() {

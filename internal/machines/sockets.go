@@ -60,7 +60,7 @@ func makeSocketFolder() (string, error) {
 
 // Socket is the name of a running machine's socket.
 func Socket(name string) (string, error) {
-	if !machineName.MatchString(name) {
+	if !machineName().MatchString(name) {
 		return "", fmt.Errorf("machine %q: want a name of up to %d letters, digits, dots, hyphens and underscores, the first one a letter or a digit", name, maxName)
 	}
 	dir, err := socketFolder()
@@ -118,7 +118,7 @@ func notRunning(name string) error {
 
 // Find reads the record of a machine that is kept.
 func Find(name string) (Record, error) {
-	if !machineName.MatchString(name) {
+	if !machineName().MatchString(name) {
 		return Record{}, fmt.Errorf("machine %q: %w", name, ErrNone)
 	}
 	top, err := folder()

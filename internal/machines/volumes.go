@@ -6,7 +6,7 @@ import (
 )
 
 // IsName tells whether a machine or a volume can have the name.
-func IsName(name string) bool { return machineName.MatchString(name) }
+func IsName(name string) bool { return machineName().MatchString(name) }
 
 // Volume gives the folder of the volume of that name, which is made if it is
 // missing. It is kept until it is removed by hand.

@@ -13,6 +13,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -222,7 +223,7 @@ const (
 
 // imageFolder is the folders of such an archive: of blobs, and a layer's as
 // docker wrote it before 2024.
-var imageFolder = regexp.MustCompile(`^(blobs|(sha256:)?[0-9a-f]{64})(/|$)`)
+var imageFolder = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(blobs|(sha256:)?[0-9a-f]{64})(/|$)`) })
 
 // IsImage tells whether a folder or an archive holds an image, rather than the
 // files of a root file system.
@@ -266,7 +267,7 @@ func holdsImage(r *tarball.Reader) bool {
 		folder := h.Type == fs9p.ModeDir || strings.Contains(name, "/")
 		switch {
 		case name == "", h.Class == tarball.Skip:
-		case folder && !imageFolder.MatchString(name):
+		case folder && !imageFolder().MatchString(name):
 			return false
 		case folder:
 		case name == layoutFile:
