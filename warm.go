@@ -31,16 +31,36 @@ func (c *Config) warms() bool {
 	return c.Boot.Warm != nil && c.Session != nil && !c.Deterministic && !watched
 }
 
-// warmKey names all that guests which boot alike have alike.
-func (m *Machine) warmKey() string {
-	kernelSum, archiveSum := sha256.Sum256(m.cfg.Boot.Kernel), sha256.Sum256(m.image.Initrd)
+// kind is what guests which boot alike have alike.
+type kind struct {
+	Format  int    // of a snapshot
+	Program string // version of ours
+	Model   string // of the processor
+	Memory  int64
+	Devices []string
+	MAC     [6]byte // of the network card, if there is one
+	Kernel  [sha256.Size]byte
+	Cmdline string
+	Archive [sha256.Size]byte // the initial root: its tools and the kernel's modules
+}
+
+// key names the kind.
+func (k *kind) key() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d\n%s\n%s\n%d\n%q\n%x\n%q\n%x\n", snapshot.Version, version(), m.board.Processor(), m.cfg.Memory, m.board.Devices(),
-		kernelSum, m.image.Cmdline, archiveSum)
-	if n := m.cfg.Network; n != nil {
-		fmt.Fprintf(h, "%x\n", cmp.Or(n.MAC, DefaultMAC))
-	}
+	fmt.Fprintf(h, "%#v", *k)
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// kind is that of a machine that is ready to boot.
+func (m *Machine) kind() *kind {
+	k := &kind{
+		Format: snapshot.Version, Program: version(), Model: m.board.Processor(), Memory: m.cfg.Memory, Devices: m.board.Devices(),
+		Kernel: sha256.Sum256(m.cfg.Boot.Kernel), Cmdline: m.image.Cmdline, Archive: sha256.Sum256(m.image.Initrd),
+	}
+	if n := m.cfg.Network; n != nil {
+		k.MAC = cmp.Or(n.MAC, DefaultMAC)
+	}
+	return k
 }
 
 // errWarm is of a snapshot of a booted kernel that is of no use. The machine is not
@@ -51,7 +71,7 @@ var errWarm = errors.New("a kernel that was kept does not go on")
 // kept; else it boots, and has its own kept.
 func (m *Machine) wake() (awake bool, err error) {
 	s, warm := m.session, m.cfg.Boot.Warm
-	key := m.warmKey()
+	key := m.kind().key()
 	old := warm.Load(key)
 	if old == nil {
 		s.beginning.Asked = func() { m.Kick(func() { s.keepWarm(key) }) }

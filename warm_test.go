@@ -2,11 +2,17 @@ package alpinevm
 
 import (
 	"bytes"
+	"io"
+	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"alpinevm/fs9p/memfs"
+	"alpinevm/internal/guesttest"
 )
 
 // shelf keeps booted kernels in memory.
@@ -59,6 +65,114 @@ part end; exit 7`
 
 // volatile are addresses and other numbers that differ from one boot to the next.
 var volatile = regexp.MustCompile(`[0-9a-f]{8,}`)
+
+// TestWarmKind: guests that differ in anything of a kind have another key.
+func TestWarmKind(t *testing.T) {
+	base := kind{Devices: []string{"a"}}
+	keys := map[string]string{base.key(): "none"}
+	v := reflect.ValueOf(&base).Elem()
+	for i := range v.NumField() {
+		name, changed := v.Type().Field(i).Name, base
+		switch f := reflect.ValueOf(&changed).Elem().Field(i); f.Kind() {
+		case reflect.String:
+			f.SetString("other")
+		case reflect.Int, reflect.Int64:
+			f.SetInt(7)
+		case reflect.Array:
+			f.Index(0).SetUint(7)
+		case reflect.Slice:
+			f.Set(reflect.ValueOf([]string{"a", "b"}))
+		default:
+			t.Fatalf("%s is a %s", name, f.Kind())
+		}
+		if other, had := keys[changed.key()]; had {
+			t.Errorf("%s and %s give one key", name, other)
+		}
+		keys[changed.key()] = name
+	}
+}
+
+// TestWarmKey: what has a guest boot otherwise gives it another kept kernel; what is
+// only its session's does not.
+func TestWarmKey(t *testing.T) {
+	base := guestConfig(t, "686-pae", "true")
+	base.Deterministic, base.Boot.Modules = false, guesttest.Modules(t, "686-pae", "virtio_net")
+	key := func(change func(c *Config)) string {
+		cfg, session := base, *base.Session
+		cfg.Session = &session
+		change(&cfg)
+		m, err := assemble(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		if m.image.Initrd, _, err = m.session.initramfs(); err != nil {
+			t.Fatal(err)
+		}
+		return m.kind().key()
+	}
+	keys := map[string]string{key(func(*Config) {}): "none"}
+	for _, tt := range []struct {
+		name   string
+		change func(c *Config)
+		same   bool
+	}{
+		{"program", func(c *Config) { c.Session.Args = []string{"false"} }, true},
+		{"environment", func(c *Config) { c.Session.Env = []string{"A=b"} }, true},
+		{"user and folder", func(c *Config) { c.Session.User, c.Session.Dir = "1:1", "/tmp" }, true},
+		{"host's name", func(c *Config) { c.Hostname = "other" }, true},
+		{"read-only root", func(c *Config) { c.Session.ReadOnly = true }, true},
+		{"no program", func(c *Config) { c.Session.Args, c.Session.Idle = nil, true }, true},
+		{"its own init", func(c *Config) { c.Session.Args, c.Session.Init = nil, true }, true},
+		{"engine", func(c *Config) { c.Engine = EngineInterpreter }, true},
+		{"memory", func(c *Config) { c.Memory += 1 << 20 }, false},
+		{"command line", func(c *Config) { c.Boot.Cmdline = "quiet" }, false},
+		{"more of it", func(c *Config) { c.Boot.Append = "nosmap" }, false},
+		{"kernel", func(c *Config) { c.Boot.Kernel = append(slices.Clone(c.Boot.Kernel), 0) }, false},
+		{"flavour", func(c *Config) {
+			c.Boot.Kernel, c.Boot.Modules = guesttest.Kernel(t, "686"), guesttest.Modules(t, "686")
+		}, false},
+		{"terminal", func(c *Config) { c.Consoles.Terminal = &Terminal{Out: io.Discard} }, false},
+		{"network", func(c *Config) { c.Network = &Network{} }, false},
+		{"its address", func(c *Config) { c.Network = &Network{MAC: [6]byte{2, 0, 0, 0, 0, 9}} }, false},
+		{"volume", func(c *Config) {
+			c.Volumes = append(c.Volumes, Volume{FS: memfs.New(memfs.Config{}), Target: "/srv/volume"})
+		}, false},
+	} {
+		k := key(tt.change)
+		other, had := keys[k]
+		if had != tt.same {
+			t.Errorf("%s: the key is that of another: %v (%q)", tt.name, had, other)
+		}
+		keys[k] = tt.name
+	}
+}
+
+// TestWarms: a guest that is watched as it boots, or is to be repeatable, boots.
+func TestWarms(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(c *Config)
+		want   bool
+	}{
+		{"a session", func(*Config) {}, true},
+		{"with a terminal", func(c *Config) { c.Consoles.Terminal = &Terminal{} }, true},
+		{"nothing is kept", func(c *Config) { c.Boot.Warm = nil }, false},
+		{"no session", func(c *Config) { c.Session = nil }, false},
+		{"deterministic", func(c *Config) { c.Deterministic = true }, false},
+		{"the kernel's log", func(c *Config) { c.Consoles.Serial = io.Discard }, false},
+		{"typed to the kernel", func(c *Config) { c.Consoles.SerialIn = strings.NewReader("") }, false},
+		{"a debug console", func(c *Config) { c.Debug.Console = io.Discard }, false},
+		{"a debug exit", func(c *Config) { c.Debug.Exit = 0xf4 }, false},
+		{"a trace", func(c *Config) { c.Debug.Trace = TraceIO }, false},
+	} {
+		c := Config{Session: &Session{}, Boot: Boot{Warm: &shelf{}}}
+		tt.change(&c)
+		if got := c.warms(); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
 
 // TestWarm: a machine that goes on from a booted kernel shows its guest what one
 // that boots does, but for the time, with a fraction of the work; a kept kernel that

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alpinevm/internal/machines"
+	"alpinevm/launch"
 )
 
 func newRename() *cobra.Command {
@@ -28,7 +30,7 @@ func newPrune() *cobra.Command {
 	var force bool
 	c := &cobra.Command{
 		Use:     "prune",
-		Short:   "Remove all kept machines that do not run",
+		Short:   "Remove all kept machines that do not run, and what is made again",
 		Example: `  alpinevm prune -f`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -54,7 +56,7 @@ func newPrune() *cobra.Command {
 				sum += l.Size
 				fmt.Fprintln(c.OutOrStdout(), l.Name)
 			}
-			if err := machines.Sweep(); err != nil {
+			if err := errors.Join(machines.Sweep(), launch.ForgetWarm()); err != nil { // kernels are kept again
 				return err
 			}
 			fmt.Fprintf(c.OutOrStdout(), "Total reclaimed space: %s\n", units.HumanSizeWithPrecision(float64(sum), 3))
