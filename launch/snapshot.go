@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -214,9 +215,13 @@ func (o *opening) again(ctx context.Context, s *store.Store, p store.Policy) (*s
 	return img, err
 }
 
-// absoluteName makes the name of a file independent of the folder that we are in.
+// absoluteName makes the name of a file independent of the folder that we are in. A
+// name that is none stands for something else, such as a release of Alpine.
 func absoluteName(name string) string {
-	if name == "" || IsAlpineKernel(name) {
+	if name == "" {
+		return ""
+	}
+	if _, err := os.Stat(name); err != nil {
 		return name
 	}
 	if path, err := filepath.Abs(name); err == nil {

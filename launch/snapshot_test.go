@@ -171,3 +171,28 @@ func opened(t *testing.T, file []byte) *alpinevm.Snapshot {
 	}
 	return s
 }
+
+// TestAbsoluteName: a file is named independently of the folder that we are in,
+// whatever is in it; what is none stays.
+func TestAbsoluteName(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	dir, err := os.Getwd() // a temporary folder may be behind a link
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"3.20", "vmlinuz", "linux-virt.apk"} {
+		if got := absoluteName(name); got != name {
+			t.Errorf("%s, which is no file: %s", name, got)
+		}
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := absoluteName(name); got != filepath.Join(dir, name) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if got := absoluteName(""); got != "" {
+		t.Error(got)
+	}
+}
