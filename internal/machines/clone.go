@@ -24,7 +24,7 @@ var ErrThere = errors.New("there is one of that name; alpinevm rm removes machin
 
 // Free is an error where a machine of that name cannot be made.
 func Free(name string) error {
-	if !machineName.MatchString(name) {
+	if !machineName().MatchString(name) {
 		_, err := Socket(name)
 		return err
 	}
@@ -206,7 +206,7 @@ func Sweep() error {
 		return err
 	}
 	for _, e := range entries {
-		if !machineName.MatchString(e.Name()) {
+		if !machineName().MatchString(e.Name()) {
 			continue
 		}
 		if err := sweepMachine(e.Name()); err != nil {
