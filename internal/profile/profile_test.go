@@ -80,7 +80,11 @@ func program() []byte {
 }
 
 // process is a guest in which a program is executed, as execve leaves it.
-func process(name, first, dir string, bias uint32) *guest {
+func process(name, first, dir string, bias uint32) *guest { return processWithGap(name, first, dir, bias, 0) }
+
+// processWithGap is process with so many bytes between the strings and what points to
+// them.
+func processWithGap(name, first, dir string, bias, gap uint32) *guest {
 	g := &guest{pages: map[uint32][]byte{}, user: true, space: 0x1000, pc: 0x8048810 + bias}
 	const top = 0xbff7f000
 	g.put(0xbffff000, []byte("no stack")) // something above it
@@ -92,7 +96,7 @@ func process(name, first, dir string, bias uint32) *guest {
 	g.put(envAt, []byte(env))
 	argAt := envAt - uint32(len(first)) - 1
 	g.put(argAt, []byte(first+"\x00"))
-	random := (argAt - 64) &^ 15
+	random := (argAt-64)&^15 - gap
 	g.put(random, []byte((name + "sixteen bytes ok")[:16]))
 	vector := words(auxPhdr, 0x8048000+elfHead+bias, auxPhnum, 1, auxEntry, 0x8048800+bias, auxRandom, random, auxExecFn, at, auxNull, 0)
 	g.put(random-256, append(words(1, argAt, 0, envAt, 0), vector...))
@@ -167,6 +171,18 @@ func TestProcess(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 		p.Close()
+	}
+}
+
+// TestStackGap: what execve leaves at random between the strings and the vector may be
+// pages that nobody has touched.
+func TestStackGap(t *testing.T) {
+	for gap := uint32(0); gap <= 12<<10; gap += 496 {
+		p := New(1, opener("/bin/x", program()))
+		p.Take(processWithGap("/bin/x", "x", "/", 0, gap), 1)
+		if got := strings.Join(shown(t, p), ", "); got != "x user a" {
+			t.Errorf("%d bytes: %q", gap, got)
+		}
 	}
 }
 

@@ -162,7 +162,7 @@ func auxiliary(at At, name uint32) (vector map[uint32]uint32, first uint32, ok b
 		var b [pageSize + 4]byte // an entry may lie in two pages
 		n := at.Peek(page, b[:])
 		if n < pageSize {
-			return nil, 0, false
+			continue // execve leaves a gap of up to two pages, at random, which nobody has touched
 		}
 		for from := 0; ; {
 			i := bytes.Index(b[from:n], want)
