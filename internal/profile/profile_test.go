@@ -80,7 +80,9 @@ func program() []byte {
 }
 
 // process is a guest in which a program is executed, as execve leaves it.
-func process(name, first, dir string, bias uint32) *guest { return processWithGap(name, first, dir, bias, 0) }
+func process(name, first, dir string, bias uint32) *guest {
+	return processWithGap(name, first, dir, bias, 0)
+}
 
 // processWithGap is process with so many bytes between the strings and what points to
 // them.
