@@ -189,11 +189,12 @@ func (c *CPU) loadSlow(lin uint32, size, half uint8) (uint32, bool) {
 	if !ok {
 		return 0, false
 	}
+	if p.kind == mem.MMIO && !c.precise {
+		c.retry()
+		return 0, false
+	}
+	c.observe(lin, uint32(size), read)
 	if p.kind == mem.MMIO {
-		if !c.precise {
-			c.retry()
-			return 0, false
-		}
 		return c.mem.ReadMMIO(p.pa, int(size)), true
 	}
 	switch size {
@@ -218,12 +219,13 @@ func (c *CPU) storeSlow(lin uint32, size uint8, v uint32, half uint8) status {
 	if !ok {
 		return faulted
 	}
+	if p.kind == mem.MMIO && !c.precise {
+		c.retry()
+		return faulted
+	}
+	c.observe(lin, uint32(size), write)
 	switch p.kind {
 	case mem.MMIO:
-		if !c.precise {
-			c.retry()
-			return faulted
-		}
 		c.mem.WriteMMIO(p.pa, int(size), v)
 	case mem.RAM:
 		b := [4]byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)}
@@ -269,6 +271,7 @@ func (c *CPU) loadPieces(lin uint32, b []byte, half uint8) bool {
 		c.retry()
 		return false
 	}
+	c.observe(lin, uint32(len(b)), read)
 	c.readPlace(p1, b[:k])
 	if k < len(b) {
 		c.readPlace(p2, b[k:])
@@ -292,6 +295,7 @@ func (c *CPU) storePieces(lin uint32, b []byte, half uint8) status {
 		c.retry()
 		return faulted
 	}
+	c.observe(lin, uint32(len(b)), write)
 	c.writePlace(p1, b[:k])
 	if k < len(b) {
 		c.writePlace(p2, b[k:])

@@ -59,6 +59,8 @@ const (
 	// Reset: a triple fault shut the processor down. Only CPU.Reset, NMI
 	// excluded, brings it back.
 	Reset
+	// Stopped: for a debugger. CPU.Hit says why.
+	Stopped
 )
 
 // Exit is how a Run ended.
@@ -103,4 +105,5 @@ type CPU struct {
 	blocks blockCache
 	floats sseEnv
 	trace  func(*CPU, *Fault)
+	stops  *stops // nil: no debugger wants anything
 }

@@ -16,6 +16,9 @@ func (c *CPU) find() *block {
 		if !ok {
 			return nil
 		}
+		if c.breakable(lin) {
+			return c.onPage(p)
+		}
 		if p.kind == mem.MMIO {
 			return c.uncached()
 		}

@@ -14,6 +14,7 @@ const (
 	pendYield
 	pendHit   // the last instruction hit data breakpoints
 	pendReset // the RESET pin was pulsed
+	pendStop  // a debugger is to have the word
 )
 
 // updateEvents derives pending from State and makes the current block end.
@@ -25,7 +26,7 @@ func (c *CPU) updateEvents() {
 	if c.Yielding {
 		e |= pendYield
 	}
-	if c.IntrPin && c.Flags&flagIF != 0 {
+	if c.IntrPin && c.Flags&flagIF != 0 && !c.deaf() {
 		e |= pendIntr
 	}
 	if c.NMIPin && !c.NMIMask {
@@ -48,6 +49,9 @@ func (c *CPU) updateEvents() {
 	}
 	if c.Shutdown {
 		e |= pendShutdown
+	}
+	if c.stopping() {
+		e |= pendStop
 	}
 	c.Pending = 0
 	c.post(e)

@@ -70,7 +70,8 @@ func (c *CPU) successor(b *block, slot int, from uint32) *block {
 	nb := c.find()
 	// A block that crosses pages is looked up each time, since its second page
 	// may have been mapped anew. A flush has given b's memory to others.
-	if nb != nil && flushes == c.blocks.flushes && b.valid && nb.valid && !nb.cross && b.mode&linkable == linkable {
+	// One that stands alone is in a page that a debugger looks at.
+	if nb != nil && flushes == c.blocks.flushes && b.valid && nb.valid && !nb.cross && b.mode&(linkable|alone) == linkable && nb.mode&alone == 0 {
 		b.link[slot] = nb
 		b.near[slot] = !b.cross && (from^c.EIP)&^0xfff == 0
 	}
@@ -81,6 +82,7 @@ func (c *CPU) successor(b *block, slot int, from uint32) *block {
 // count.
 func (c *CPU) redo() {
 	c.retrying = false
+	c.unobserve()
 	if c.DebugHits != 0 {
 		c.DebugHits = 0
 		c.updateEvents()
@@ -117,6 +119,7 @@ func (c *CPU) single() bool {
 // failed delivers the recorded fault of the instruction at EIP.
 func (c *CPU) failed() {
 	c.DebugHits = 0
+	c.unobserve()
 	c.Retired++
 	c.deliver()
 }

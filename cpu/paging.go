@@ -85,6 +85,9 @@ func (c *CPU) fill(w *walk, p place) {
 	if w.executable {
 		e.X = page
 	}
+	if c.stops != nil {
+		c.stops.hide(e, page)
+	}
 }
 
 // walk is one translation under way.

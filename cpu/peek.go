@@ -9,12 +9,9 @@ import "alpinevm/cpu/mem"
 func (c *CPU) Peek(lin uint32, p []byte) int {
 	n := 0
 	for n < len(p) {
-		pa, ok := c.peekPage(lin)
+		pa, ok := c.Physical(lin)
 		if !ok {
 			break
-		}
-		if !c.A20 {
-			pa &^= 1 << 20
 		}
 		off, kind := c.mem.Lookup(pa)
 		if kind == mem.MMIO {
@@ -28,6 +25,38 @@ func (c *CPU) Peek(lin uint32, p []byte) int {
 		lin += uint32(left)
 	}
 	return n
+}
+
+// Poke copies p to the linear address lin on, through the page tables, and gives how
+// many bytes it could: fewer than len(p) where a page is not present or is no RAM. It
+// is for debuggers: rights are not checked, and nothing else changes. Code that was
+// there is forgotten.
+func (c *CPU) Poke(lin uint32, p []byte) int {
+	n := 0
+	for n < len(p) {
+		pa, ok := c.Physical(lin)
+		if !ok {
+			break
+		}
+		off, kind := c.mem.Lookup(pa)
+		if kind != mem.RAM {
+			break
+		}
+		k := pieces(lin, len(p)-n)
+		c.mem.Store(off, p[n:n+k])
+		n += k
+		lin += uint32(k)
+	}
+	return n
+}
+
+// Physical translates a linear address through the page tables as they are, whatever
+// their rights.
+func (c *CPU) Physical(lin uint32) (pa uint64, ok bool) {
+	if pa, ok = c.peekPage(lin); !c.A20 {
+		pa &^= 1 << 20
+	}
+	return pa, ok
 }
 
 // peekPage translates lin (SDM vol. 3A 4.3, 4.4).

@@ -19,6 +19,11 @@ func (c *CPU) Run(n int) Exit {
 			return exit
 		}
 	}
+	return c.ended()
+}
+
+// ended is the end of a Run whose count is reached.
+func (c *CPU) ended() Exit {
 	if c.Pending&pendReset != 0 {
 		c.reset()
 	}
@@ -41,12 +46,17 @@ func (c *CPU) events() (Exit, bool) {
 	case p&pendYield != 0:
 		c.yielded()
 		return Exit{Budget}, true
+	case p&pendStop != 0:
+		return Exit{Stopped}, true
 	case p&pendHit != 0 && !c.ShadowSS:
 		hits := c.DebugHits
 		c.DebugHits = 0
 		c.Retired++
 		c.debugTrap(hits)
 	case p&pendShadow != 0:
+		if c.breaks() {
+			return Exit{}, false
+		}
 		c.Shadow = false
 		ss := c.ShadowSS
 		c.ShadowSS = false
@@ -64,7 +74,9 @@ func (c *CPU) events() (Exit, bool) {
 	case p&pendHalt != 0:
 		return Exit{Halt}, true
 	default:
-		c.step(false)
+		if !c.breaks() {
+			c.step(false)
+		}
 		return Exit{}, false
 	}
 	c.flagsChanged()

@@ -214,6 +214,9 @@ func (c *CPU) span(lin uint32, acc access) []byte {
 		if !ok || p.kind == mem.MMIO || acc == write && (p.kind != mem.RAM || c.mem.Code(p.off) != 0) {
 			return nil
 		}
+		if e.R != page {
+			return nil // a debugger looks at each access
+		}
 		off = p.off
 	}
 	return c.ram.Bytes(off, mem.PageSize-lin&0xfff)
