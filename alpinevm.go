@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 
 	"alpinevm/fs9p"
 	"alpinevm/kernel"
@@ -84,7 +85,7 @@ type Boot struct {
 	// Cache keeps unpacked kernels; nil: unpacked each time.
 	Cache kernel.Cache
 	// Warm keeps booted kernels; nil: each machine boots. A deterministic machine,
-	// and one that shows its kernel's log or a trace, boots in any case.
+	// and one that shows its kernel's log or a trace or lets debuggers in, boots in any case.
 	Warm Warm
 	// Initrd is the initial root file system of a machine without a session,
 	// which has its own. ModuleFiles are given to a multiboot kernel.
@@ -158,6 +159,13 @@ type Debug struct {
 	// ProfileEvery, where not 0, has a profile made of where the guest is, with a
 	// sample after so many instructions, on average: Machine.WriteProfile.
 	ProfileEvery uint64
+	// GDB, where not nil, accepts debuggers that speak gdb's remote protocol, one
+	// at a time, and is closed with the machine. A machine that is held by one is
+	// Blocked, and its guest has no time. Whoever connects controls the guest and
+	// can switch the machine off. With GDBWait it is held before its first
+	// instruction until one is there that lets it go on.
+	GDB     net.Listener
+	GDBWait bool
 }
 
 // Volume is a file system that the guest finds mounted at Target, an absolute
@@ -199,6 +207,7 @@ func New(cfg Config) (*Machine, error) {
 	}
 	err = m.start()
 	if err == nil {
+		m.debug()
 		return m, nil
 	}
 	m.Close()

@@ -23,9 +23,10 @@ const (
 	Failure                      // the guest's init or this package failed: Detail says how
 	NoBIOS                       // the guest has called a BIOS, and there is none: Detail says how
 	NoDrivers                    // the kernel lacks drivers that it needs, and was given no modules: Detail says which
+	Killed                       // a debugger has switched the machine off
 )
 
-var causeNames = [...]string{"nothing", "exit", "power off", "kernel panic", "triple fault", "debug exit", "failure", "call of a BIOS", "lack of drivers"}
+var causeNames = [...]string{"nothing", "exit", "power off", "kernel panic", "triple fault", "debug exit", "failure", "call of a BIOS", "lack of drivers", "debugger"}
 
 // String names the cause.
 func (c Cause) String() string {
@@ -85,6 +86,7 @@ func (m *Machine) finish(e End) {
 		if m.session != nil {
 			m.session.jobs.end(ErrEnded)
 		}
+		m.tellDebugger(e)
 	}
 	m.board.SwitchOff()
 }

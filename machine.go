@@ -10,6 +10,7 @@ import (
 
 	"alpinevm/cpu/mem"
 	"alpinevm/internal/board"
+	"alpinevm/internal/gdb"
 	"alpinevm/internal/profile"
 	"alpinevm/kernel"
 	"alpinevm/net/usernet"
@@ -19,16 +20,17 @@ import (
 // goroutine calls them, which owns it meanwhile. Only Kick may be called from
 // others.
 type Machine struct {
-	cfg     Config
-	board   *board.Board
-	image   board.Image      // what it starts
-	network *usernet.Network // nil without one
-	servers []server         // of the 9P devices
-	session *session         // nil for a bare kernel or firmware
-	end     *End             // not nil once the machine is off
-	gate    *gate            // of a machine that goes on from a snapshot; nil: there is none
-	profile *profile.Profile // nil without one
-	resumed bool             // the machine is to go on from a snapshot
+	cfg      Config
+	board    *board.Board
+	image    board.Image      // what it starts
+	network  *usernet.Network // nil without one
+	servers  []server         // of the 9P devices
+	session  *session         // nil for a bare kernel or firmware
+	end      *End             // not nil once the machine is off
+	debugger *gdb.Server      // nil without one
+	gate     *gate            // of a machine that goes on from a snapshot; nil: there is none
+	profile  *profile.Profile // nil without one
+	resumed  bool             // the machine is to go on from a snapshot
 
 	listening bool // as Consoles.Listening was told last
 
@@ -45,7 +47,8 @@ const (
 	// Idle: the guest waits for an interrupt. Nothing happens before
 	// wakeAt, or before a Kick.
 	Idle = board.Idle
-	// Blocked: the guest's output has nowhere to go; only a Kick helps.
+	// Blocked: the guest's output has nowhere to go, or a debugger holds it;
+	// only a Kick helps.
 	Blocked = board.Blocked
 	// Ended: the machine is off. Machine.End says why.
 	Ended = board.Ended
@@ -269,6 +272,9 @@ func (m *Machine) Close() error {
 	}
 	if m.profile != nil {
 		m.profile.Close()
+	}
+	if m.debugger != nil {
+		m.debugger.Close()
 	}
 	err := m.closeServers()
 	if m.network != nil {

@@ -320,6 +320,7 @@ func (s *Snapshot) Clone(cfg Config) (*Machine, error) {
 		m.Close()
 		return nil, err
 	}
+	m.debug()
 	return m, nil
 }
 

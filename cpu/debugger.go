@@ -124,11 +124,20 @@ func (c *CPU) breaks() bool {
 		return false
 	}
 	lin := c.Seg[segCS].Base + c.EIP
-	if _, at := slices.BinarySearch(s.code, lin); !at {
+	if !c.HasBreakpoint(lin) {
 		return false
 	}
 	c.stopFor(Hit{Addr: lin})
 	return true
+}
+
+// HasBreakpoint says whether StopAt has set one at that linear address.
+func (c *CPU) HasBreakpoint(lin uint32) bool {
+	if c.stops == nil {
+		return false
+	}
+	_, at := slices.BinarySearch(c.stops.code, lin)
+	return at
 }
 
 // stopFor makes the processor stop behind the current instruction, for the first
@@ -208,4 +217,11 @@ func (c *CPU) unobserve() {
 		c.stops.hit, c.stops.hasHit = Hit{}, false
 		c.updateEvents()
 	}
+}
+
+// Jump has the processor go on at offset eip in its code segment, awake if it was
+// halted, for a debugger.
+func (c *CPU) Jump(eip uint32) {
+	c.EIP, c.Halted, c.Paused = eip, false, ^uint64(0)
+	c.updateEvents()
 }

@@ -140,6 +140,8 @@ type State struct {
 
 // Indexes of Seg beyond the six that ModRM names.
 const (
-	segLDTR = 6
-	segTR   = 7
+	LDTR = 6
+	TR   = 7
+
+	segLDTR, segTR = LDTR, TR
 )

@@ -131,8 +131,8 @@ func fnstswAX(c *CPU, o *op) status {
 	return next
 }
 
-// tags is the tag word (SDM vol. 1, 8.1.7).
-func (f *FPU) tags() (w uint16) {
+// Tags is the tag word (SDM vol. 1, 8.1.7).
+func (f *FPU) Tags() (w uint16) {
 	for p := range uint8(8) {
 		tag := uint16(2) // special
 		switch c := f.reg(p).Class(); {
@@ -166,7 +166,7 @@ func (f *FPU) setTags(w uint16) {
 func (c *CPU) environment() (w [7]uint32) {
 	f := &c.FPU
 	const ones = 0xffff0000
-	w[0], w[1], w[2] = ones|uint32(f.CW), ones|uint32(f.SW), ones|uint32(f.tags())
+	w[0], w[1], w[2] = ones|uint32(f.CW), ones|uint32(f.SW), ones|uint32(f.Tags())
 	if c.protected() {
 		w[3], w[4] = f.FIP, uint32(f.FOP)<<16|uint32(f.FCS)
 		w[5], w[6] = f.FDP, ones|uint32(f.FDS)

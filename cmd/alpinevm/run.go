@@ -24,6 +24,7 @@ type runFlags struct {
 	timeout                          time.Duration
 	trace                            traceFlags
 	profile                          profileFlags
+	gdb                              gdbFlags
 	init, sigProxy                   bool
 	debugExit                        uint16
 	debugConsole                     bool
@@ -110,6 +111,8 @@ const runExample = `  # a shell in the latest Alpine
   tar c dir | alpinevm run alpine tar t
   # a kernel with an initial root file system of one's own, on its serial port
   alpinevm run --kernel vmlinuz --initrd initrd.img
+  # a kernel that gdb stops before its first instruction: target remote :1234
+  alpinevm run --gdb :1234 --gdb-wait --kernel my-multiboot.elf
   # what firmware prints
   alpinevm run --firmware bios.bin --debug-console`
 
@@ -161,6 +164,7 @@ func newRun() *cobra.Command {
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the guest after this `TIME` (90s, 5m), with exit code 124")
 	f.trace.add(fl)
 	f.profile.add(fl)
+	f.gdb.add(fl)
 	fl.BoolVar(&f.init, "boot", false, "run the root's own /sbin/init, with a login on the terminal")
 	fl.BoolVar(&f.dockerInit, "init", false, "have an init look after the command (always done; for docker's users)")
 	fl.StringVar(&f.escapeKey, "escape-key", "ctrl-a", "`KEY` that begins a command to alpinevm, ctrl-LETTER; empty for none")
@@ -171,7 +175,7 @@ func newRun() *cobra.Command {
 	fl.BoolVar(&f.noConfine, "no-confine", false, "do without what confines us on Linux while the guest runs: Landlock, a filter of system calls, no core files")
 	fl.BoolVar(&f.deterministic, "deterministic", false, "derive time from the instruction count: two runs are the same")
 	fl.StringVar(&f.fromFile, "from", "", "go on from the snapshot `FILE`, and run COMMAND in it in place of following what ran in it")
-	fl.BoolVar(&f.cold, "cold", false, "boot the kernel anew, and not from where it has come to in an earlier run; so do --deterministic, --kernel-log, --profile and --trace")
+	fl.BoolVar(&f.cold, "cold", false, "boot the kernel anew, and not from where it has come to in an earlier run; so do --deterministic, --kernel-log, --profile, --trace and --gdb")
 	f.network.add(fl)
 	f.image.add(fl)
 	f.alpine.add(fl)
@@ -215,7 +219,7 @@ func (f *runFlags) check(args []string) error {
 	case f.timeout < 0:
 		return fmt.Errorf("--timeout %s: want a time such as 90s or 5m", f.timeout)
 	}
-	return nil
+	return f.gdb.check(f.background != "")
 }
 
 // choose finds out what the guest's root is to be, and gives what is to run in

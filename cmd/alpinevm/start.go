@@ -85,6 +85,12 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if err := f.profile.create(); err != nil {
 		return failed(err, closeAll())
 	}
+	if err := f.gdb.listen(&cfg.Debug, note(host.messages, f.quiet)); err != nil {
+		return failed(err, closeAll())
+	}
+	if l := cfg.Debug.GDB; l != nil {
+		defer l.Close() // which the machine does as well, if there comes to be one
+	}
 	busy := false // the host's files are still being called
 	defer func() {
 		if !busy {

@@ -14,7 +14,7 @@ var runGroups = []struct{ title, flags string }{
 	{"Machine", "cold cpus detach engine host-memory initrd firmware from kernel memory mirror mirror-key module modules name private-redirects rm salvage"},
 	{"Files", "busybox large-image mount platform pull read-only rootfs tmpfs volume"},
 	{"Network", "add-host allow deny dns host-loopback host-names mac-address net-log net-rate network pcap private-networks publish"},
-	{"Debugging", "append cmdline debug-console debug-exit deterministic escape-key help kernel-log no-confine profile profile-every quiet trace trace-at trace-file trace-from trace-limit trace-ring trace-to"},
+	{"Debugging", "append cmdline debug-console debug-exit deterministic escape-key gdb gdb-wait help kernel-log no-confine profile profile-every quiet trace trace-at trace-file trace-from trace-limit trace-ring trace-to"},
 }
 
 // groupedUsage shows the flags of run in groups.
@@ -61,7 +61,7 @@ var qemuFlags = map[string]string{
 	"redir": "use -p HOST:GUEST", "serial": "the first serial port is this terminal where there is no root file system of ours; --kernel-log shows it", "monitor": "Ctrl-A h lists the keys that are for alpinevm",
 	"vnc": "there is no screen", "display": "there is no screen", "vga": "there is no screen", "daemonize": "use -d", "pidfile": "alpinevm inspect NAME says which process it is",
 	"virtfs": "use -v HOST:GUEST", "fsdev": "use -v HOST:GUEST", "device": "a guest has the devices that it needs", "snapshot": "leave it out: without --name nothing is kept",
-	"gdb": "--trace reports what the guest does", "s": "--trace reports what the guest does", "S": "alpinevm pause stops a guest", "no-reboot": "leave it out", "rtc": "leave it out: the guest has the host's time",
+	"gdb": "use --gdb :1234", "s": "use --gdb :1234", "S": "use --gdb-wait", "no-reboot": "leave it out", "rtc": "leave it out: the guest has the host's time",
 }
 
 // qemuFlag finds a flag of qemu's among the arguments of run, which pflag would

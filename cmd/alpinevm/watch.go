@@ -324,6 +324,9 @@ func (w *watch) report(end alpinevm.End, err error) error {
 		return errors.New(end.Detail + giveBIOS)
 	case err == nil && end.Cause == alpinevm.NoDrivers:
 		return errors.New(end.Detail + giveModules)
+	case err == nil && end.Cause == alpinevm.Killed:
+		w.note("%s", end.Detail)
+		return exitCode(exitKilled)
 	case err == nil && end.Cause == alpinevm.Failure:
 		return errors.New(end.Detail)
 	case errors.Is(cause, errQuit) && w.program:

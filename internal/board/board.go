@@ -135,7 +135,8 @@ type Board struct {
 	terminal *outlet
 	keys     *inlet
 	log      LogState
-	trace    *tracer // nil without a trace
+	trace    *tracer   // nil without a trace
+	debugger *Debugger // nil without one
 	samples  *sampler
 	yielded  bool // the processor was told to stop at the next instruction
 

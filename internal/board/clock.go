@@ -25,6 +25,9 @@ type timebase interface {
 	// hold takes the time back to at if it is past that, but by no more than
 	// most. It is not to be called behind a Now that told a later time.
 	hold(at, most time.Duration)
+	// stop makes the time stand still until goOn.
+	stop()
+	goOn()
 }
 
 // A step is at most about this long, on either clock.
@@ -35,6 +38,8 @@ const stepTime = 100 * time.Microsecond
 type hostClock struct {
 	host  func() time.Duration // the host's time
 	lag   atomic.Int64         // nanoseconds behind it; written by the machine goroutine
+	away  atomic.Int64         // nanoseconds for which it has stood still
+	still atomic.Int64         // 1 more than the time at which it stands still; 0: it does not
 	last  time.Duration        // when ran was last called
 	speed float64              // instructions a nanosecond
 }
@@ -45,13 +50,27 @@ func newHostClock() *hostClock {
 }
 
 // Now may be called from any goroutine.
-func (c *hostClock) Now() time.Duration { return c.host() - time.Duration(c.lag.Load()) }
+func (c *hostClock) Now() time.Duration {
+	if still := c.still.Load(); still != 0 {
+		return time.Duration(still - 1)
+	}
+	return c.host() - time.Duration(c.lag.Load()+c.away.Load())
+}
+
+func (c *hostClock) stop() { c.still.Store(int64(c.Now()) + 1) }
+
+func (c *hostClock) goOn() {
+	now := c.still.Load() - 1
+	c.away.Store(int64(c.host()) - c.lag.Load() - now)
+	c.still.Store(0)
+}
 
 func (c *hostClock) begin(at time.Duration) {
 	host := c.host
 	ahead := at - host()
 	c.host = func() time.Duration { return host() + ahead }
 	c.lag.Store(0)
+	c.away.Store(0)
 }
 
 func (c *hostClock) hold(at, most time.Duration) {
@@ -128,5 +147,9 @@ func (c *countClock) begin(at time.Duration) {
 func (c *countClock) overdue() bool { return false }
 
 func (c *countClock) ran(uint64) {}
+
+func (c *countClock) stop() {}
+
+func (c *countClock) goOn() {}
 
 func (c *countClock) hold(time.Duration, time.Duration) {}

@@ -20,7 +20,8 @@ const (
 	// Idle: the guest waits for an interrupt. Nothing happens before
 	// wakeAt, or before a Kick.
 	Idle
-	// Blocked: the guest's output has nowhere to go; only a Kick helps.
+	// Blocked: the guest's output has nowhere to go, or a debugger holds it;
+	// only a Kick helps.
 	Blocked
 	// Ended: the machine is off. The hooks have said why.
 	Ended
@@ -42,7 +43,7 @@ func (b *Board) StepTo(count uint64) (s Status, wakeAt time.Duration) {
 	if b.off {
 		return Ended, 0
 	}
-	if b.outputFull() {
+	if b.held() || b.outputFull() {
 		return Blocked, never
 	}
 	b.timers.Run(b.clock.Now())
@@ -61,15 +62,14 @@ func (b *Board) StepTo(count uint64) (s Status, wakeAt time.Duration) {
 		b.samples.ran(b.cpu)
 	}
 	b.pump()
-	if b.resetting && !b.off {
-		b.resetting = false
-		if err := b.restart(); err != nil {
-			b.failed(err)
-		}
+	if b.restarted() {
 		return Running, 0
 	}
 	if b.off {
 		return Ended, 0
+	}
+	if b.held() {
+		return Blocked, never
 	}
 	switch exit.Reason {
 	case cpu.Reset:
@@ -94,10 +94,25 @@ func (b *Board) StepTo(count uint64) (s Status, wakeAt time.Duration) {
 
 // execute runs at most n instructions.
 func (b *Board) execute(n int) cpu.Exit {
-	if b.trace != nil {
+	switch {
+	case b.debugger != nil:
+		return b.debugger.run(n)
+	case b.trace != nil:
 		return b.traced(n)
 	}
 	return b.cpu.Run(n)
+}
+
+// restarted does what the RESET line asks for, and says whether it did.
+func (b *Board) restarted() bool {
+	if !b.resetting || b.off {
+		return false
+	}
+	b.resetting = false
+	if err := b.restart(); err != nil {
+		b.failed(err)
+	}
+	return true
 }
 
 // Run steps the board until it is off or ctx is done; an idle guest costs no

@@ -165,10 +165,13 @@ func (t *tracer) instruction(c *cpu.CPU) {
 	t.printf("code %04x:%08x %-22x %s", cs.Sel, c.EIP, code, text)
 }
 
-// traced is cpu.Run, with each instruction shown first if that is asked for. It
-// ends where Run would.
+// traced is cpu.Run, with each instruction shown first if there is a trace that asks
+// for that. It ends where Run would.
 func (b *Board) traced(n int) cpu.Exit {
 	t := b.trace
+	if t == nil {
+		return b.cpu.Run(n)
+	}
 	t.running = true
 	defer func() { t.running = false }()
 	if t.what&TraceCode == 0 {
@@ -186,6 +189,18 @@ func (b *Board) traced(n int) cpu.Exit {
 		}
 	}
 	return exit
+}
+
+// tracedStep is cpu.Step, traced.
+func (b *Board) tracedStep(quiet bool) cpu.Exit {
+	if t := b.trace; t != nil {
+		t.running = true
+		defer func() { t.running = false }()
+		if t.what&TraceCode != 0 {
+			t.instruction(b.cpu)
+		}
+	}
+	return b.cpu.Step(quiet)
 }
 
 // Report adds a line of the owner's to the trace, where there is one.
