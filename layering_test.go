@@ -40,7 +40,7 @@ var layers = []row{
 	{"net/special", nil},
 	{"net/usernet", []string{"net/special"}},
 	{"internal/board", []string{"cpu", "cpu/mem", "cpu/x86", "devices/...", "bios", "kernel"}},
-	{"internal/gdb", []string{"cpu", "cpu/x86"}},
+	{"internal/gdb", []string{"cpu", "cpu/x86", "cpu/mem"}},
 	{"internal/fetch", []string{"net/special"}},
 	{"internal/linux", []string{"fs9p", "fs9p/memfs", "fs9p/overlay", "kernel"}},
 	{"internal/printable", nil},

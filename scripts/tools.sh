@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests use beside Go: a C compiler, which the race detector needs, the tools that pack Linux kernels, and Node.js,
-# which runs our programs for browsers.
+# Installs what the tests use beside Go: a C compiler, which the race detector needs, the tools that pack Linux kernels, a debugger, and
+# Node.js, which runs our programs for browsers.
 # What is there already is left alone. It needs a Debian-like machine and root to install.
 set -eu
 me=tools.sh
@@ -23,6 +23,7 @@ need xz xz-utils
 need zstd zstd
 need lz4 lz4
 need node nodejs
+need gdb gdb
 [ -n "$missing" ] || exit 0
 
 online "${missing# }"

@@ -32,8 +32,11 @@ func (f *gdbFlags) check(detach bool) error {
 		return errors.New("--gdb-wait needs --gdb ADDRESS, where the debugger connects")
 	case f.wait && detach:
 		return errors.New("--gdb-wait holds the guest, and --detach returns when it is up: leave out one of them")
+	case f.address == "":
+		return nil
 	}
-	return nil
+	_, _, err := parseGDB(f.address)
+	return err
 }
 
 // listen begins to listen for debuggers, if there are to be any, and tells where.
@@ -41,10 +44,7 @@ func (f *gdbFlags) listen(d *alpinevm.Debug, note func(format string, args ...an
 	if f.address == "" {
 		return nil
 	}
-	network, address, err := parseGDB(f.address)
-	if err != nil {
-		return err
-	}
+	network, address, _ := parseGDB(f.address) // which has been parsed before
 	l, err := listenGDB(network, address)
 	if err != nil {
 		return fmt.Errorf("--gdb %s: %w", f.address, plainListenError(err))

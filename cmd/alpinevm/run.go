@@ -219,7 +219,7 @@ func (f *runFlags) check(args []string) error {
 	case f.timeout < 0:
 		return fmt.Errorf("--timeout %s: want a time such as 90s or 5m", f.timeout)
 	}
-	return f.gdb.check(f.background != "")
+	return f.gdb.check(f.detach)
 }
 
 // choose finds out what the guest's root is to be, and gives what is to run in

@@ -117,7 +117,7 @@ func stubBin(t *testing.T, dir string) string {
 	for _, name := range []string{"sh", "cat", "cp", "mv", "rm", "mkdir", "mktemp", "sed", "grep", "head", "tail", "tr", "touch", "sleep", "dirname", "echo"} {
 		link(t, bin, name)
 	}
-	for _, name := range []string{"tar", "gzip", "bzip2", "xz", "lz4", "node"} {
+	for _, name := range []string{"tar", "gzip", "bzip2", "xz", "lz4", "node", "gdb"} {
 		if err := os.WriteFile(filepath.Join(bin, name), nil, 0o777); err != nil {
 			t.Fatal(err)
 		}
