@@ -79,17 +79,8 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if err := f.keepLog(live); err != nil {
 		return errors.Join(err, closeAll())
 	}
-	if host.trace, err = f.trace.create(); err != nil {
+	if err := f.openDebug(&cfg.Debug, host); err != nil {
 		return failed(err, closeAll())
-	}
-	if err := f.profile.create(); err != nil {
-		return failed(err, closeAll())
-	}
-	if err := f.gdb.listen(&cfg.Debug, note(host.messages, f.quiet)); err != nil {
-		return failed(err, closeAll())
-	}
-	if l := cfg.Debug.GDB; l != nil {
-		defer l.Close() // which the machine does as well, if there comes to be one
 	}
 	busy := false // the host's files are still being called
 	defer func() {
@@ -188,6 +179,17 @@ func (f *runFlags) machineOf(cfg *alpinevm.Config) (*alpinevm.Machine, error) {
 		return f.from.Clone(*cfg)
 	}
 	return alpinevm.New(*cfg)
+}
+
+// openDebug makes what the flags about debugging name.
+func (f *runFlags) openDebug(d *alpinevm.Debug, host *host) (err error) {
+	if host.trace, err = f.trace.create(); err != nil {
+		return err
+	}
+	if err := f.profile.create(); err != nil {
+		return err
+	}
+	return f.gdb.listen(d, note(host.messages, f.quiet))
 }
 
 // failure is what is told of an end that has no exit code of the guest.
