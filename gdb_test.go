@@ -82,6 +82,9 @@ func (d *debuggee) gdb(symbols string, steps []gdbStep) {
 	if err != nil {
 		d.t.Skip("not here: there is no gdb")
 	}
+	if out, _ := exec.Command(program, "-nx", "-nh", "-batch", "-ex", "set architecture i386").CombinedOutput(); bytes.Contains(out, []byte("Undefined item")) {
+		d.t.Skip("not here: this gdb knows no i386")
+	}
 	args := []string{"-nx", "-nh", "-batch", "-ex", "set remotetimeout 300", "-ex", "set width 0", "-ex", "target remote " + d.addr}
 	const mark = "\n@@step "
 	for i, s := range steps {
