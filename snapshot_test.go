@@ -111,6 +111,7 @@ func throughFile(t *testing.T, g *traveller, raw bool) *Snapshot {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer os.Remove(f.Name()) // hundreds of them are much
 	defer f.Close()
 	if raw {
 		err = s.WriteRaw(f)
