@@ -3,16 +3,32 @@
 # make fuzz   every fuzz target for a while: FUZZTIME=5m make fuzz
 # make cross  build for every platform we promise
 # make release  archives, checksums and a list of what is linked in, in dist/: VERSION=v0.1.0 make release
+# make install  the program, its manual page and the completions of bash, zsh and fish: PREFIX=/usr/local DESTDIR= make install
 # make vuln   look for known holes in what is linked in; needs https://vuln.go.dev or, in its place, VULNDB=file:///DIR
 GO ?= go
 VERSION ?= dev
+PREFIX ?= /usr/local
+PROGRAM ?= alpinevm
+SHARE = $(DESTDIR)$(PREFIX)/share
 # A machine may pin GOTOOLCHAIN=local: the release that go.mod asks for is fetched.
 export GOTOOLCHAIN = auto
 
-.PHONY: build run test fuzz cross bench guest release notice vuln clean
+.PHONY: build install uninstall run test fuzz cross bench guest release notice vuln clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o alpinevm ./cmd/alpinevm
+
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/alpinevm
+	umask 022; $(DESTDIR)$(PREFIX)/bin/alpinevm man >$(SHARE)/man/man1/alpinevm.1
+	umask 022; $(DESTDIR)$(PREFIX)/bin/alpinevm completion bash >$(SHARE)/bash-completion/completions/alpinevm
+	umask 022; $(DESTDIR)$(PREFIX)/bin/alpinevm completion zsh >$(SHARE)/zsh/site-functions/_alpinevm
+	umask 022; $(DESTDIR)$(PREFIX)/bin/alpinevm completion fish >$(SHARE)/fish/vendor_completions.d/alpinevm.fish
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/alpinevm $(SHARE)/man/man1/alpinevm.1 $(SHARE)/bash-completion/completions/alpinevm
+	rm -f $(SHARE)/zsh/site-functions/_alpinevm $(SHARE)/fish/vendor_completions.d/alpinevm.fish
 
 run: build
 	scripts/run.sh $(ARGS)

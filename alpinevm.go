@@ -116,6 +116,9 @@ type Session struct {
 	// its memory.
 	ReadOnly bool
 	Tmpfs    []Tmpfs
+	// StopSignal is what the image wants its program to be asked by to end, a name
+	// such as SIGQUIT or a number: for whoever calls Machine.Signal.
+	StopSignal string
 
 	// Without a terminal the program's standard files are these; nil ones
 	// are empty and dropped. Where Stdout and Stderr are the same and can be

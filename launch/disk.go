@@ -151,7 +151,7 @@ func (o *opening) upperOnDisk(lower fs9p.FS) (Upper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the snapshot's files: %w", err)
 	}
-	m, err := memfs.Restore(memfs.Config{}, state)
+	m, err := memfs.Restore(memfs.Config{Limit: o.Storage}, state)
 	if err != nil {
 		return nil, fmt.Errorf("the snapshot's files: %w", err)
 	}

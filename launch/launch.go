@@ -39,6 +39,10 @@ type Spec struct {
 	// and forgotten.
 	Kept Kept
 
+	// Storage is the most bytes that the guest may add to its root where nothing is
+	// kept; zero is memfs's default. A Kept has a limit of its own.
+	Storage int64
+
 	// Kernel is a file, or what IsAlpineKernel says; empty is the kernel of the
 	// root's release of Alpine, or of the latest one. These and the others are
 	// files of the host.

@@ -62,11 +62,11 @@ func (o *opening) hold(name string, save func() (any, error), settle func()) {
 
 // memory makes a file system in memory, which is that of a snapshot if there is one.
 func (o *opening) memory(name string) (*memfs.FS, error) {
-	m := memfs.New(memfs.Config{})
+	m := memfs.New(memfs.Config{Limit: o.Storage})
 	if o.From != nil {
 		state, err := o.saved(name)
 		if err == nil {
-			m, err = memfs.Restore(memfs.Config{}, state)
+			m, err = memfs.Restore(memfs.Config{Limit: o.Storage}, state)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("the snapshot's files: %w", err)

@@ -20,7 +20,7 @@ the machine was started by run -d -i. The keys ctrl-p ctrl-q leave it running.
 The exit code is the machine's.`,
 		Example: `  alpinevm run -dit --name box alpine:3.20
   alpinevm attach box`,
-		Args: cobra.ExactArgs(1),
+		Args: want(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			detach, err := parseDetachKeys(keys)
 			if err != nil {

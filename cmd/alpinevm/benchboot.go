@@ -26,7 +26,7 @@ func newBenchBoot() *cobra.Command {
 		Example: `  alpinevm bench boot
   alpinevm bench boot --kernel vmlinuz --modules lib/modules --rootfs alpine-minirootfs.tar.gz --runs 5
   alpinevm bench boot --vs qemu`,
-		Args: cobra.NoArgs,
+		Args: want(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return f.measure(c, peers, func(t *task) (*bench.Result, error) {
 				b := bench.Boot{Machine: t.onRoot, Vs: f.vs, Runs: f.runs, Report: t.report}

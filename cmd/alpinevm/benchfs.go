@@ -31,7 +31,7 @@ func newBenchFS() *cobra.Command {
 		Example: `  alpinevm bench fs
   alpinevm bench fs --work . --vs native,qemu
   alpinevm bench fs --work tmpfs --vs qemu`,
-		Args: cobra.NoArgs,
+		Args: want(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return f.measure(c, peers, func(t *task) (*bench.Result, error) {
 				b := bench.Files{Machine: t.onRoot, Work: work, Vs: f.vs, Runs: f.runs, Report: t.report}

@@ -43,7 +43,7 @@ func newBenchGoBuild() *cobra.Command {
 		Example: `  alpinevm bench go-build
   alpinevm bench go-build --kernel vmlinuz --modules lib/modules --rootfs alpine-minirootfs.tar.gz
   alpinevm bench go-build --program generics --work root --vs native -o new.txt`,
-		Args: cobra.NoArgs,
+		Args: want(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if f.runs == 0 {
 				f.runs = 1 // one takes long enough

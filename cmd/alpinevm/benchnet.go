@@ -27,7 +27,7 @@ func newBenchNet() *cobra.Command {
 		Example: `  alpinevm bench net
   alpinevm bench net --runs 5 -o new.txt
   alpinevm bench net --vs native,qemu`,
-		Args: cobra.NoArgs,
+		Args: want(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			f.run.network.kind, f.run.network.hostLoopback = networkUser, true
 			return f.measure(c, peers, func(t *task) (*bench.Result, error) {

@@ -29,24 +29,27 @@ func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 	s := &launch.Spec{
 		Config: alpinevm.Config{
 			Hostname: f.hostname, Deterministic: f.deterministic, Engine: alpinevm.Engine(f.engine),
-			Boot:  alpinevm.Boot{Append: f.appendLine, Cmdline: f.cmdline, Cache: launch.KernelCache()},
+			Boot:  alpinevm.Boot{Append: strings.TrimSpace(f.docker.words() + " " + f.appendLine), Cmdline: f.cmdline, Cache: launch.KernelCache()},
 			Debug: alpinevm.Debug{Exit: f.debugExit},
 		},
 		Image: f.image.name, Rootfs: f.rootfs, Entrypoint: f.image.entrypoint,
 		Kernel: f.kernel, Modules: f.modules, Firmware: f.firmware, Initrd: f.initrd, Busybox: f.busybox, ModuleFiles: f.module,
 		Pull: store.Policy(f.image.pull), Fetching: f.image.fetch.fetching(&f.alpine), Mirror: f.alpine.mirror(), Progress: showProgress(f.quiet),
 	}
+	var err error
 	if f.machine != nil {
 		s.Kept = f.machine
 	}
 	if f.from != nil {
 		s.From = f.from.Snapshot
 	}
+	if s.Storage, err = f.docker.limit(); err != nil {
+		return nil, err
+	}
 	s.Warm = !f.cold && !f.kernelLog
 	if f.kernelLog {
-		s.Config.Boot.Append = strings.TrimSpace("loglevel=7 " + f.appendLine)
+		s.Config.Boot.Append = strings.TrimSpace("loglevel=7 " + s.Config.Boot.Append)
 	}
-	var err error
 	if s.Config.Memory, err = parseMemory(f.memory); err != nil {
 		return nil, err
 	}
@@ -69,12 +72,18 @@ func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 	if f.from != nil && !f.from.was.Network {
 		s.Config.Network = nil
 	}
+	if s.Config.Network != nil && len(f.docker.dnsSearch) > 0 {
+		s.Config.Network.DNS.Search = f.docker.dnsSearch
+	}
 	if moreVolumes != nil {
 		s.Config.Volumes = moreVolumes()
 	}
 	tmpfs, err := parseTmpfs(f.tmpfs)
 	if err != nil {
 		return nil, err
+	}
+	if f.docker.shmSize != "" {
+		tmpfs = append([]tmpfsMount{{"/dev/shm", "mode=1777,size=" + f.docker.shmSize}}, tmpfs...)
 	}
 	if session := s.Config.Session; session != nil {
 		session.ReadOnly = f.readOnly

@@ -32,7 +32,7 @@ and devices stay in machines. What the host shares with -v is copied on the host
 		Example: `  alpinevm cp box:/etc/os-release .
   alpinevm cp ./site/. web:/usr/share/nginx/html
   alpinevm cp box:/var/log - | tar tv`,
-		Args:              cobra.ExactArgs(2),
+		Args:              want(2, 2),
 		RunE:              func(c *cobra.Command, args []string) error { return copyFiles(c.Context(), args[0], args[1], owners) },
 		ValidArgsFunction: completeMachines,
 	}
@@ -176,7 +176,7 @@ func newExport() *cobra.Command {
 		Use:     "export NAME",
 		Short:   "Write a machine's root file system as a tar archive",
 		Example: `  alpinevm export -o box.tar box`,
-		Args:    cobra.ExactArgs(1),
+		Args:    want(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			f, err := machines.OpenFiles(c.Context(), args[0])
 			if err != nil {

@@ -50,7 +50,7 @@ func newDoctor() *cobra.Command {
 		Long:  doctorLong,
 		Example: `  alpinevm doctor
   alpinevm doctor --mirror http://mirror.example/alpine`,
-		Args: cobra.NoArgs,
+		Args: want(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return d.run(c.Context(), c.OutOrStdout()) },
 	}
 	c.Flags().StringVar(&d.mirror, "mirror", apk.DefaultMirror, "look for Alpine's packages at the mirror at this `URL`")

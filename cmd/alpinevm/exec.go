@@ -13,7 +13,7 @@ import (
 // execFlags are the flags of alpinevm exec.
 type execFlags struct {
 	interactive, tty, detach bool
-	env                      []string
+	env, envFiles            []string
 	dir, user, keys          string
 }
 
@@ -50,6 +50,8 @@ is sent SIGHUP; other signals are passed on to it.`,
 	fl.BoolVarP(&f.tty, "tty", "t", false, "give the command a terminal of its own")
 	fl.BoolVarP(&f.detach, "detach", "d", false, "do not wait for it")
 	fl.StringArrayVarP(&f.env, "env", "e", nil, "set an environment variable: `NAME=VALUE`, or NAME to pass the host's on")
+	fl.StringArrayVar(&f.envFiles, "env-file", nil, "set the environment variables that this `FILE` names, NAME=VALUE a line")
+	accepted(fl, "privileged")
 	fl.StringVarP(&f.dir, "workdir", "w", "", "working `DIR` of the command")
 	fl.StringVarP(&f.user, "user", "u", "", "run as `NAME|UID[:GROUP|GID]`")
 	fl.StringVar(&f.keys, "detach-keys", defaultDetachKeys, "`KEYS` that leave the command to itself")
@@ -57,8 +59,11 @@ is sent SIGHUP; other signals are passed on to it.`,
 }
 
 func (f *execFlags) exec(name string, args []string) error {
-	env, err := parseEnvs(f.env, os.LookupEnv)
+	env, err := readEnvFiles(f.envFiles)
 	if err != nil {
+		return err
+	}
+	if env, err = parseEnvs(append(env, f.env...), os.LookupEnv); err != nil {
 		return err
 	}
 	keys, err := parseDetachKeys(f.keys)

@@ -14,18 +14,17 @@ import (
 // expand turns flags that stand for others into these: --env-file, --mount, ranges
 // of ports, and volumes that are kept by name.
 func (f *runFlags) expand() error {
+	if err := f.docker.check(); err != nil {
+		return err
+	}
 	if f.cpus != "1" {
 		if n, err := strconv.ParseFloat(f.cpus, 64); err != nil || n <= 0 || n > 1 {
 			return fmt.Errorf("--cpus %s: a guest has one processor: leave it out", f.cpus)
 		}
 	}
-	var env []string
-	for _, name := range f.envFiles {
-		list, err := readEnvFile(name)
-		if err != nil {
-			return err
-		}
-		env = append(env, list...)
+	env, err := readEnvFiles(f.envFiles)
+	if err != nil {
+		return err
 	}
 	f.env, f.envFiles = append(env, f.env...), nil
 	for _, m := range f.mounts {
@@ -36,7 +35,7 @@ func (f *runFlags) expand() error {
 	f.mounts = nil
 	for i, v := range f.volumes {
 		var err error
-		if f.volumes[i], err = keptVolume(v); err != nil {
+		if f.volumes[i], err = f.keptVolume(v); err != nil {
 			return err
 		}
 	}
@@ -50,6 +49,18 @@ func (f *runFlags) expand() error {
 	}
 	f.network.publish = ports
 	return nil
+}
+
+// readEnvFiles reads each --env-file.
+func readEnvFiles(names []string) (env []string, err error) {
+	for _, name := range names {
+		list, err := readEnvFile(name)
+		if err != nil {
+			return nil, err
+		}
+		env = append(env, list...)
+	}
+	return env, nil
 }
 
 // readEnvFile reads lines NAME=VALUE, or NAME to pass the host's on, as docker does.
@@ -133,7 +144,7 @@ func (f *runFlags) mount(s string) error {
 
 // keptVolume gives a volume that is kept by name, in place of a folder of the
 // host, its folder, which is made. A name is one where nothing of the host has it.
-func keptVolume(v string) (string, error) {
+func (f *runFlags) keptVolume(v string) (string, error) {
 	name, rest, ok := strings.Cut(v, ":")
 	if !ok || !machines.IsName(name) || strings.HasPrefix(rest, `\`) {
 		return v, nil
@@ -141,10 +152,11 @@ func keptVolume(v string) (string, error) {
 	if _, err := os.Lstat(name); err == nil {
 		return v, nil
 	}
-	dir, err := machines.Volume(name)
+	dir, release, err := machines.UseVolume(name)
 	if err != nil {
 		return "", fmt.Errorf("-v %s: %w", v, err)
 	}
+	f.named, f.release = append(f.named, name), append(f.release, release)
 	return dir + ":" + rest, nil
 }
 
@@ -210,8 +222,8 @@ func ports(s string) (first, last uint64, ok bool) {
 }
 
 // parseTmpfs reads each --tmpfs: a place in the guest, and options of mount(8).
-func parseTmpfs(flags []string) ([]tmpfs, error) {
-	var list []tmpfs
+func parseTmpfs(flags []string) ([]tmpfsMount, error) {
+	var list []tmpfsMount
 	for _, s := range flags {
 		target, options, _ := strings.Cut(s, ":")
 		if !path.IsAbs(target) || path.Clean(target) == "/" {
@@ -220,10 +232,10 @@ func parseTmpfs(flags []string) ([]tmpfs, error) {
 		if strings.ContainsAny(options, " \t\n") {
 			return nil, fmt.Errorf("--tmpfs %s: want options of mount between commas, such as size=64m,mode=1777", s)
 		}
-		list = append(list, tmpfs{path.Clean(target), options})
+		list = append(list, tmpfsMount{path.Clean(target), options})
 	}
 	return list, nil
 }
 
-// tmpfs is a file system in the guest's memory.
-type tmpfs struct{ target, options string }
+// tmpfsMount is a file system in the guest's memory.
+type tmpfsMount struct{ target, options string }

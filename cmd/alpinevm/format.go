@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"text/tabwriter"
 )
 
 // field is what a --format holds in braces: {{.Name}}, {{.State.Status}},
@@ -17,7 +18,22 @@ import (
 var field = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\{\{\s*(json\s+)?(\.[\w.]*)\s*\}\}`) })
 
 // printEach prints each of a list as JSON or as a format says.
+//
+// "table FORMAT" makes a table with the fields' names above; \t and \n may be written
+// as two characters.
 func printEach[T any](out io.Writer, format string, list []T) error {
+	format = strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(format)
+	if columns, is := strings.CutPrefix(format, "table "); is {
+		w := tabwriter.NewWriter(out, 10, 1, 3, ' ', 0)
+		fmt.Fprintln(w, field().ReplaceAllStringFunc(columns, func(s string) string {
+			name := field().FindStringSubmatch(s)[2]
+			return strings.ToUpper(name[strings.LastIndexByte(name, '.')+1:])
+		}))
+		if err := printEach(w, columns, list); err != nil {
+			return err
+		}
+		return w.Flush()
+	}
 	if rest := field().ReplaceAllString(format, ""); format != "json" && strings.Contains(rest, "{{") {
 		return fmt.Errorf("--format %q: want json, or fields such as {{.Name}} and {{json .}}", format)
 	}

@@ -112,7 +112,7 @@ func newImages() *cobra.Command {
 		Short: "List the images in the cache",
 		Example: `  alpinevm images
   alpinevm images alpine`,
-		Args: cobra.MaximumNArgs(1),
+		Args: want(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := launch.Images(launch.Fetching{}, nil)
 			if err != nil {
@@ -135,6 +135,7 @@ func newImages() *cobra.Command {
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print IDs only")
 	fl.BoolVar(&f.digests, "digests", false, "print digests")
 	fl.BoolVar(&f.noTrunc, "no-trunc", false, "print whole IDs")
+	accepted(fl, "a,all")
 	return c
 }
 
@@ -193,6 +194,7 @@ func newRmi() *cobra.Command {
 			return result
 		},
 	}
+	accepted(c.Flags(), "no-prune")
 	c.Flags().BoolVarP(&force, "force", "f", false, "remove an image by ID with all of its names, or the name of one that a machine is made from")
 	c.ValidArgsFunction = completeImages
 	return c

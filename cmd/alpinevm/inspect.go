@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -16,43 +16,65 @@ import (
 )
 
 func newInspect() *cobra.Command {
-	var format string
+	var format, kind string
 	c := &cobra.Command{
 		Use:   "inspect NAME...",
-		Short: "Print what is known of machines, as JSON",
+		Short: "Print what is known of machines, or of images and volumes, as JSON",
 		Example: `  alpinevm inspect box
   alpinevm inspect --format '{{.State.Status}} {{.State.ExitCode}}' box`,
 		Args: some("NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
-			var list []inspected
+			list := []any{}
 			var result error
 			for _, name := range args {
-				m, err := inspect(name)
+				m, err := inspectAny(c, kind, name)
 				if err != nil {
 					say(os.Stderr, "%s", err)
 					result = exitCode(1)
 					continue
 				}
-				list = append(list, *m)
+				list = append(list, m)
 			}
-			if format != "" {
-				return errors.Join(printEach(c.OutOrStdout(), format, list), result)
-			}
-			e := json.NewEncoder(c.OutOrStdout())
-			e.SetIndent("", "    ")
-			e.SetEscapeHTML(false)
-			if list == nil {
-				list = []inspected{}
-			}
-			if err := e.Encode(list); err != nil {
-				return err
-			}
-			return result
+			return errors.Join(printList(c.OutOrStdout(), format, list), result)
 		},
 		ValidArgsFunction: completeMachines,
 	}
 	c.Flags().StringVarP(&format, "format", "f", "", "print each as this `FORMAT` says, or json")
+	c.Flags().StringVar(&kind, "type", "", "look for a `KIND` only: machine (or container), image or volume")
 	return c
+}
+
+// inspectAny gathers what is known of a machine or, if there is none of that name, of
+// an image or a volume.
+func inspectAny(c *cobra.Command, kind, name string) (any, error) {
+	switch kind {
+	case "", "machine", "container", "image", "volume":
+	default:
+		return nil, fmt.Errorf("--type %s: want machine, image or volume", kind)
+	}
+	var first error
+	if kind != "image" && kind != "volume" {
+		m, err := inspect(name)
+		if err == nil {
+			return m, nil
+		}
+		first = err
+	}
+	if kind == "" || kind == "image" {
+		i, err := inspectImage(c, name)
+		if err == nil {
+			return i, nil
+		}
+		first = cmp.Or(first, err)
+	}
+	if kind == "" || kind == "volume" {
+		v, err := machines.FindVolume(name)
+		if err == nil {
+			return showVolume(v), nil
+		}
+		first = cmp.Or(first, err)
+	}
+	return nil, first
 }
 
 // inspected is a machine as inspect shows it, by docker's names where it has them.
@@ -68,6 +90,7 @@ type inspected struct {
 		Memory    int64
 		Tty       bool
 		OpenStdin bool
+		Labels    map[string]string `json:",omitempty"`
 	}
 	Ports   []control.Port
 	Mounts  []control.Volume
@@ -104,6 +127,7 @@ func inspect(name string) (*inspected, error) {
 		if r.Ended.Before(r.Started) {
 			i.State.ExitCode, i.State.FinishedAt = 128+9, time.Time{} // it was killed
 		}
+		i.Config.Labels = r.Labels
 		i.LogPath, _ = machines.LogOf(name)
 	}
 	if err != nil {
@@ -116,7 +140,7 @@ func inspect(name string) (*inspected, error) {
 		i.Created = m.Started
 	}
 	i.State = state{Status: s.State, Running: true, Paused: m.Paused, Pid: m.PID, StartedAt: m.Started}
-	i.Config.Memory, i.Config.Tty, i.Config.OpenStdin = m.Memory, m.TTY, m.Stdin
+	i.Config.Memory, i.Config.Tty, i.Config.OpenStdin, i.Config.Labels = m.Memory, m.TTY, m.Stdin, m.Labels
 	i.Guest = &guestState{m.Instructions, m.Busy.Seconds(), m.Jobs}
 	return i, nil
 }
@@ -127,7 +151,7 @@ func newPort() *cobra.Command {
 		Short: "Print the host's ports that lead into a machine",
 		Example: `  alpinevm port web
   alpinevm port web 80`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: want(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := machines.Ask(args[0], &control.Request{Verb: control.Info})
 			if err != nil {

@@ -29,7 +29,6 @@ func splitRun(args []string) (given []givenFlag, rest []string, dash bool, err e
 		return nil, nil, false, fmt.Errorf("%q is no run", args)
 	}
 	fl := newRun().Flags()
-	fl.BoolP("help", "h", false, "")
 	err = fl.ParseAll(args[i+1:], func(f *pflag.Flag, value string) error {
 		given = append(given, givenFlag{f.Name, value})
 		return nil
@@ -51,10 +50,10 @@ func flagArgs(given []givenFlag, keep func(name string) bool) (args []string) {
 // connection to the host, which its clones have too, and of the machine, which the
 // snapshot knows, or of one run.
 const (
-	hostFlags = "add-host allow cpus deny dns engine escape-key host-loopback host-memory host-names interactive large-image mirror mirror-key mount " +
+	hostFlags = "add-host allow cpus deny dns dns-search engine escape-key host-loopback host-memory host-names interactive large-image mirror mirror-key mount " +
 		"net-rate network no-confine platform private-networks private-redirects quiet sig-proxy tty volume"
-	ownFlags = "append boot busybox cmdline cold debug-console debug-exit detach deterministic entrypoint env env-file firmware from help hostname init initrd " +
-		"kernel kernel-log mac-address memory module modules name net-log pcap profile profile-every publish pull read-only rm rootfs salvage timeout tmpfs trace trace-at " +
+	ownFlags = "append boot busybox cap-add cidfile cmdline cold debug-console debug-exit detach deterministic entrypoint env env-file expose firmware from help hostname init initrd " +
+		"kernel kernel-log label mac-address memory module modules name net-log pcap privileged profile profile-every publish pull read-only restart rm rootfs salvage shm-size stop-signal stop-timeout storage sysctl timeout tmpfs trace trace-at " +
 		"trace-file trace-from trace-limit trace-ring trace-to user workdir"
 )
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"io"
 	"os"
 	"slices"
@@ -19,16 +20,13 @@ var errKilled = signalled{syscall.SIGKILL}
 // announce makes the socket by which other commands reach the machine. One that
 // has no name gets one, and runs all the same where there can be no socket.
 func (f *runFlags) announce() (*machines.Live, error) {
-	name := f.name
-	if name == "" {
-		name = f.background
-	}
+	name := cmp.Or(f.name, f.passing, f.background)
 	if name == "" {
 		name = machines.NewName()
 	}
 	live, err := machines.Announce(name)
 	if err != nil {
-		if f.name == "" && f.background == "" {
+		if f.name == "" && f.passing == "" && f.background == "" {
 			return nil, nil
 		}
 		return nil, err
@@ -56,6 +54,7 @@ func (f *runFlags) serve(live *machines.Live, cfg *alpinevm.Config, args []strin
 		created := f.machine.Created
 		about.Created = &created
 	}
+	about.Labels = f.docker.labelMap()
 	about.TTY = cfg.Consoles.Terminal != nil
 	about.Stdin = f.background != "" && (f.interactive || f.from != nil)
 	for i, a := range m.Forwarded() {
@@ -102,11 +101,19 @@ func (f *runFlags) madeFrom() string {
 	return f.kernel + f.firmware
 }
 
-// stop ends the guest as SIGTERM does, and the machine if it takes longer than
-// grace, where that is not nil.
-func (w *watch) stop(grace *time.Duration) {
+// stopRequest is a request to stop: the number of the signal that the command gets.
+type stopRequest int
+
+// Signal is part of os.Signal.
+func (stopRequest) Signal() {}
+
+func (s stopRequest) String() string { return "stop" }
+
+// stop ends the guest as SIGTERM does, by another signal if that is not 0, and the
+// machine if it takes longer than grace, where that is not nil.
+func (w *watch) stop(grace *time.Duration, signal int) {
 	select {
-	case w.signals <- syscall.SIGTERM:
+	case w.signals <- stopRequest(cmp.Or(signal, w.stopSignal, int(syscall.SIGTERM))):
 	default: // enough signals are on their way
 	}
 	if grace != nil {

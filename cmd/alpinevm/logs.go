@@ -17,7 +17,7 @@ import (
 // logsFlags are the flags of alpinevm logs.
 type logsFlags struct {
 	follow, timestamps bool
-	tail, since        string
+	tail, since, until string
 }
 
 func newLogs() *cobra.Command {
@@ -29,7 +29,7 @@ func newLogs() *cobra.Command {
 to its terminal or standard output, and to standard error. That is kept for
 machines with a name and those of run -d, its last 8 to 16 MB.`,
 		Example: `  alpinevm logs --tail 20 -f box`,
-		Args:    cobra.ExactArgs(1),
+		Args:    want(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			keepBrokenPipes()
 			return f.print(args[0], c.OutOrStdout(), os.Stderr)
@@ -40,6 +40,8 @@ machines with a name and those of run -d, its last 8 to 16 MB.`,
 	fl.BoolVarP(&f.follow, "follow", "f", false, "go on until the machine ends")
 	fl.BoolVarP(&f.timestamps, "timestamps", "t", false, "print when it came")
 	fl.StringVarP(&f.tail, "tail", "n", "all", "print the last `N` lines only")
+	fl.StringVar(&f.until, "until", "", "print what came before this `TIME`")
+	accepted(fl, "details")
 	fl.StringVar(&f.since, "since", "", "print what came since this `TIME`: 2026-01-02T15:04:05Z, or 10m ago")
 	return c
 }
@@ -48,7 +50,7 @@ machines with a name and those of run -d, its last 8 to 16 MB.`,
 const logPoll = 100 * time.Millisecond
 
 func (f *logsFlags) print(name string, stdout, stderr io.Writer) error {
-	tail, since, err := f.parse(time.Now())
+	tail, since, until, err := f.parse(time.Now())
 	if err != nil {
 		return err
 	}
@@ -66,7 +68,7 @@ func (f *logsFlags) print(name string, stdout, stderr io.Writer) error {
 	}
 	for {
 		for _, l := range lines {
-			if l.Time.Before(since) {
+			if l.Time.Before(since) || l.Time.After(until) {
 				continue
 			}
 			w, text := stdout, l.Log
@@ -80,7 +82,7 @@ func (f *logsFlags) print(name string, stdout, stderr io.Writer) error {
 				return err
 			}
 		}
-		if !f.follow || !running {
+		if !f.follow || !running || time.Now().After(until) {
 			return nil
 		}
 		time.Sleep(logPoll)
@@ -96,23 +98,42 @@ func (f *logsFlags) print(name string, stdout, stderr io.Writer) error {
 	}
 }
 
-func (f *logsFlags) parse(now time.Time) (tail int, since time.Time, err error) {
+// endOfTime is later than all that is logged.
+var endOfTime = time.Unix(1<<40, 0)
+
+func (f *logsFlags) parse(now time.Time) (tail int, since, until time.Time, err error) {
 	tail = -1
 	if f.tail != "all" {
 		if tail, err = strconv.Atoi(f.tail); err != nil || tail < 0 {
-			return 0, since, fmt.Errorf("--tail %s: want a number of lines, or all", f.tail)
+			return 0, since, until, fmt.Errorf("--tail %s: want a number of lines, or all", f.tail)
 		}
 	}
-	if f.since == "" {
-		return tail, since, nil
+	if since, err = parseTime("--since", f.since, now, time.Time{}); err == nil {
+		until, err = parseTime("--until", f.until, now, endOfTime)
 	}
-	if d, err := time.ParseDuration(f.since); err == nil {
-		return tail, now.Add(-d), nil
+	return tail, since, until, err
+}
+
+// timeForms are what docker takes besides a number of seconds since 1970.
+var timeForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02T15:04", "2006-01-02T15", time.DateTime, time.DateOnly}
+
+// parseTime reads a time, or how long ago it was.
+func parseTime(flag, s string, now, none time.Time) (time.Time, error) {
+	if s == "" {
+		return none, nil
 	}
-	if since, err = time.Parse(time.RFC3339Nano, f.since); err != nil {
-		return 0, since, fmt.Errorf("--since %s: want a time such as 2026-01-02T15:04:05Z, or 10m", f.since)
+	if d, err := time.ParseDuration(s); err == nil {
+		return now.Add(-d), nil
 	}
-	return tail, since, nil
+	if n, err := strconv.ParseFloat(s, 64); err == nil && n >= 0 && n < 1<<40 {
+		return time.UnixMicro(int64(n * 1e6)), nil
+	}
+	for _, form := range timeForms {
+		if t, err := time.ParseInLocation(form, s, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	return none, fmt.Errorf("%s %s: want a time such as 2026-01-02T15:04:05Z, or 10m", flag, s)
 }
 
 // logOf finds a machine's log, and whether the machine runs.

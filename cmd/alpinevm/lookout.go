@@ -109,7 +109,7 @@ func newLookoutProcess() *cobra.Command {
 		Short:   "Tell a confined process what a file holds",
 		Example: "  alpinevm " + lookoutWord + " " + resolvConf,
 		Hidden:  true,
-		Args:    cobra.ExactArgs(1),
+		Args:    want(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			signal.Ignore(os.Interrupt, syscall.SIGTERM) // it ends when nobody asks any more
 			return tellOf(args[0], os.Stdin, os.Stdout)

@@ -25,7 +25,7 @@ SIZE is what a machine takes on the disk besides its image.`,
 		Example: `  alpinevm ls
   # remove all that are not running
   alpinevm rm $(alpinevm ls -q)`,
-		Args: cobra.NoArgs,
+		Args: want(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			list, err := machines.List()
 			if err != nil {
@@ -92,6 +92,7 @@ func newRm() *cobra.Command {
 		ValidArgsFunction: completeMachines,
 	}
 	c.Flags().BoolVarP(&force, "force", "f", false, "switch them off first if they run")
+	accepted(c.Flags(), "v,volumes")
 	return c
 }
 

@@ -44,7 +44,7 @@ func say(w io.Writer, format string, args ...any) {
 }
 
 func main() {
-	err := qemuFlag(os.Args[1:])
+	err := qemuFlag(os.Args[1:], newRun().Flags())
 	if err == nil {
 		err = newCommand().Execute()
 	}
@@ -80,17 +80,8 @@ func newCommand() *cobra.Command {
 	)
 	c.SetFlagErrorFunc(unknownFlag)
 	c.SetVersionTemplate("{{.Version}}\n")
+	c.AddCommand(newContainer(), newVolume(), newSystem(), newInfo(), newHistory(), newDiff(), newTop(), newMan())
 	return group(c)
-}
-
-// some wants arguments, which the usage calls what.
-func some(what string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return fmt.Errorf("%s: no %s is given; %s --help shows how", c.Name(), what, c.CommandPath())
-		}
-		return nil
-	}
 }
 
 // versionLine is what --version prints.
@@ -107,7 +98,7 @@ func newVersion() *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version and how it was built",
 		Example: `  alpinevm version`,
-		Args:    cobra.NoArgs,
+		Args:    want(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			info, ok := debug.ReadBuildInfo()
 			if !ok {

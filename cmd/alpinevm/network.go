@@ -56,7 +56,7 @@ func (n *networkFlags) config(deterministic bool) (*alpinevm.Network, error) {
 		if deterministic {
 			return nil, nil
 		}
-	case networkUser:
+	case networkUser, "bridge", "default", "nat", "slirp4netns", "pasta", "private": // what docker and podman call the like
 	case networkNone:
 		if len(n.publish) > 0 {
 			return nil, errors.New("--publish needs a network, and --network is none")
@@ -65,8 +65,10 @@ func (n *networkFlags) config(deterministic bool) (*alpinevm.Network, error) {
 			return nil, fmt.Errorf("%s needs a network, and --network is none", name)
 		}
 		return nil, nil
+	case "host":
+		return nil, errors.New("--network host: a guest has a network of its own: -p HOST:GUEST leads into it, --host-loopback lets it reach the host's 127.0.0.1 as 10.0.2.2, --private-networks the networks around")
 	default:
-		return nil, fmt.Errorf("network %q: want user or none", n.kind)
+		return nil, fmt.Errorf("network %q: want user or none; guests see each other by the host alone, -p HOST:GUEST of one and --host-loopback of the other", n.kind)
 	}
 	cfg, err := launch.HostNetwork(n.hostNames, n.open)
 	if err != nil {

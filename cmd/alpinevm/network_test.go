@@ -72,7 +72,7 @@ func TestNetworkFlags(t *testing.T) {
 		{networkFlags{kind: "user"}, true, true, ""},
 		{networkFlags{kind: "none"}, false, false, ""},
 		{networkFlags{kind: "none", publish: []string{"80:80"}}, false, false, "--publish"},
-		{networkFlags{kind: "host"}, false, false, "user or none"},
+		{networkFlags{kind: "host"}, false, false, "a guest has a network of its own"},
 		{networkFlags{mac: "52:54:00:00:00:01"}, false, true, ""},
 		{networkFlags{mac: "52:54:00:00:00:01:02:03"}, false, false, "MAC address"},
 		{networkFlags{dns: []string{"9.9.9.9", "127.0.0.1:5353"}}, false, true, ""},

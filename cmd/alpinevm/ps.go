@@ -17,8 +17,10 @@ import (
 
 // psFlags are the flags of alpinevm ps.
 type psFlags struct {
-	all, quiet, noTrunc bool
-	format              string
+	all, quiet, noTrunc, latest bool
+	last                        int
+	filters                     []string
+	format                      string
 }
 
 func newPs() *cobra.Command {
@@ -30,11 +32,22 @@ func newPs() *cobra.Command {
   alpinevm ps -a --format json
   # their names and states
   alpinevm ps --format '{{.Names}} {{.State}}'`,
-		Args: cobra.NoArgs,
+		Args: want(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			list, err := allMachines(f.all)
+			filters, err := parseFilters(f.filters)
 			if err != nil {
 				return err
+			}
+			list, err := allMachines(f.all || f.latest || f.last > 0 || filters["status"] != nil || filters["exited"] != nil)
+			if err != nil {
+				return err
+			}
+			list = slices.DeleteFunc(list, func(s shown) bool { return !filters.match(s) })
+			if f.latest {
+				f.last = 1
+			}
+			if f.last > 0 && len(list) > f.last {
+				list = list[:f.last]
 			}
 			return f.print(c.OutOrStdout(), list, time.Now())
 		},
@@ -43,6 +56,9 @@ func newPs() *cobra.Command {
 	fl := c.Flags()
 	fl.BoolVarP(&f.all, "all", "a", false, "show those that do not run too")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print names only")
+	fl.BoolVarP(&f.latest, "latest", "l", false, "show the newest one only, whatever it does")
+	fl.IntVarP(&f.last, "last", "n", 0, "show the newest `N`, whatever they do")
+	fl.StringArrayVarP(&f.filters, "filter", "f", nil, "show those for which `NAME=VALUE` is so: name, status, label, ancestor, exited, volume, publish")
 	fl.BoolVar(&f.noTrunc, "no-trunc", false, "print whole commands")
 	fl.StringVar(&f.format, "format", "table", "print a table, json, or each as this `FORMAT` says")
 	return c
@@ -50,9 +66,11 @@ func newPs() *cobra.Command {
 
 // shown is a machine as ps shows it, by docker's names.
 type shown struct {
-	Names, Image, Command, CreatedAt, RunningFor, State, Status, Ports, Mounts string
+	Names, Image, Command, CreatedAt, RunningFor, State, Status, Ports, Mounts, Labels string
 
-	created time.Time
+	created  time.Time
+	exitCode int
+	labels   map[string]string
 }
 
 // allMachines gives the machines that run and, if all is set, those that are kept,
@@ -82,11 +100,13 @@ func allMachines(all bool) ([]shown, error) {
 				}
 				list = append(list, shown{
 					Names: l.Name, Image: l.From, Command: quoteCommand(l.Command), State: state, Status: status(l, now), created: l.Created,
+					exitCode: l.ExitCode, labels: l.Labels,
 				})
 			}
 		}
 	}
 	for i := range list {
+		list[i].Labels = labelList(list[i].labels)
 		list[i].CreatedAt = list[i].created.Local().Format(time.RFC3339)
 		list[i].RunningFor = units.HumanDuration(now.Sub(list[i].created)) + " ago"
 	}
@@ -98,6 +118,7 @@ func showRunning(m control.Machine, now time.Time) shown {
 	s := shown{
 		Names: m.Name, Image: m.Image, Command: quoteCommand(m.Command), State: "running",
 		Status: "Up " + units.HumanDuration(now.Sub(m.Started)), created: m.Started,
+		labels: m.Labels,
 	}
 	if m.Created != nil {
 		s.created = *m.Created

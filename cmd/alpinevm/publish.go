@@ -21,7 +21,7 @@ func newTag() *cobra.Command {
 		Use:     "tag IMAGE NAME[:TAG]",
 		Short:   "Give an image in the cache one more name",
 		Example: `  alpinevm tag alpine:3.20 localhost:5000/base`,
-		Args:    cobra.ExactArgs(2),
+		Args:    want(2, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := launch.Images(launch.Fetching{}, nil)
 			if err != nil {
@@ -45,7 +45,7 @@ func newPush() *cobra.Command {
 		Long: `Put an image of the cache into the registry that its name begins with, with
 docker's credentials (docker login, or ~/.docker/config.json).`,
 		Example: `  alpinevm tag box-with-gcc localhost:5000/gcc && alpinevm push localhost:5000/gcc`,
-		Args:    cobra.ExactArgs(1),
+		Args:    want(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			progress, finish := newProgress(os.Stderr, quiet, "push "+args[0]+":")
 			s, err := launch.Images(launch.Fetching{PrivateRedirects: private}, progress)
@@ -107,7 +107,7 @@ func newLoad() *cobra.Command {
 an archive, into the cache: under the names that it has there, or NAME.`,
 		Example: `  alpinevm load -i alpine.tar
   docker save alpine | alpinevm load`,
-		Args: cobra.MaximumNArgs(1),
+		Args: want(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return withFile(input, func(name string) error {
 				s, err := launch.Images(launch.Fetching{}, nil)
@@ -135,6 +135,7 @@ an archive, into the cache: under the names that it has there, or NAME.`,
 			})
 		},
 	}
+	accepted(c.Flags(), "q,quiet")
 	c.Flags().StringVarP(&input, "input", "i", "", "read this `FILE` instead of standard input")
 	return c
 }
@@ -144,7 +145,7 @@ func newImport() *cobra.Command {
 		Use:     "import FILE|- NAME[:TAG]",
 		Short:   "Make an image of the tar archive of a root file system",
 		Example: `  alpinevm export box | alpinevm import - box:plain`,
-		Args:    cobra.ExactArgs(2),
+		Args:    want(2, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			return withFile(args[0], func(name string) error {
 				s, err := launch.Images(launch.Fetching{}, nil)
@@ -175,7 +176,7 @@ with the configuration of the image that it was made from. The new image has one
 layer. Files that programs have open may be half written.`,
 		Example: `  alpinevm run --name box alpine:3.20 apk add gcc musl-dev
   alpinevm commit box alpine-gcc && alpinevm run alpine-gcc gcc --version`,
-		Args: cobra.ExactArgs(2),
+		Args: want(2, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := machines.Find(args[0])
 			if err != nil {
@@ -214,6 +215,7 @@ layer. Files that programs have open may be half written.`,
 		},
 		ValidArgsFunction: completeMachines,
 	}
+	accepted(c.Flags(), "p,pause")
 	c.Flags().StringVarP(&message, "message", "m", "", "`TEXT` about it")
 	c.Flags().StringVarP(&author, "author", "a", "", "who has made it: `NAME`")
 	return c
@@ -255,7 +257,10 @@ func newImage() *cobra.Command {
 	ls.Use, ls.Aliases, ls.Example = "ls [REPOSITORY[:TAG]]", []string{"list"}, "  alpinevm image ls"
 	rm.Use, rm.Aliases, rm.Example = "rm IMAGE...", []string{"remove"}, "  alpinevm image rm alpine:3.19"
 	c.AddCommand(ls, rm)
-	for _, sub := range []*cobra.Command{newPull(), newPush(), newTag(), newSave(), newLoad(), newImport()} {
+	prune, history := newImagePrune(), newHistory()
+	prune.Example, history.Example = "  alpinevm image prune -a", "  alpinevm image history alpine:3.20"
+	c.AddCommand(prune, history)
+	for _, sub := range []*cobra.Command{newImageInspect(), newPull(), newPush(), newTag(), newSave(), newLoad(), newImport()} {
 		sub.Example = "  alpinevm image " + sub.Use
 		c.AddCommand(sub)
 	}

@@ -34,7 +34,7 @@ func newRestart() *cobra.Command {
 				if _, err := machines.Find(name); err != nil {
 					return err
 				}
-				if err := stop(name, grace(c, seconds)); err != nil {
+				if err := stop(name, grace(c, seconds), 0); err != nil {
 					return err
 				}
 				return startAgain(c.Context(), name)
@@ -43,6 +43,7 @@ func newRestart() *cobra.Command {
 		ValidArgsFunction: completeMachines,
 	}
 	c.Flags().IntVarP(&seconds, "time", "t", 0, "switch it off after so many `SECONDS`")
+	c.Flags().SetNormalizeFunc(timeout)
 	return c
 }
 

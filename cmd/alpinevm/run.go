@@ -44,6 +44,10 @@ type runFlags struct {
 	readOnly, dockerInit             bool
 	escapeKey                        string
 	machine                          *machines.Machine // of that name; nil if there is no name
+	passing                          string            // the name of one that is not kept
+	docker                           dockerFlags
+	named                            []string       // volumes that are kept by name
+	release                          []func() error // of each, at the end
 	alpine                           alpineFlags
 }
 
@@ -129,6 +133,12 @@ func newRun() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			return f.run(c.Context(), args, c.ArgsLenAtDash() == 0)
 		},
+		ValidArgsFunction: func(c *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveDefault
+			}
+			return completeImages(c, args, prefix)
+		},
 	}
 	fl := c.Flags()
 	fl.SetInterspersed(false)
@@ -149,13 +159,14 @@ func newRun() *cobra.Command {
 	fl.StringVar(&f.cpus, "cpus", "1", "`NUMBER` of processors: one (for docker's users)")
 	fl.StringVarP(&f.dir, "workdir", "w", "", "working `DIR` of the command, made if it is missing")
 	fl.StringVarP(&f.user, "user", "u", "", "run as `NAME|UID[:GROUP|GID]`")
-	fl.StringVar(&f.hostname, "hostname", defaultHostname, "`NAME` of the guest")
+	fl.StringVarP(&f.hostname, "hostname", "h", defaultHostname, "`NAME` of the guest")
+	fl.Bool("help", false, "print this")
 	fl.StringVar(&f.name, "name", "", "keep the guest's root file system on the disk under this `NAME`, and go on with it if it is there")
 	fl.BoolVarP(&f.detach, "detach", "d", false, "run in the background and print the machine's name, which is made up without --name; it is kept, unless there is --rm")
 	fl.BoolVar(&f.salvage, "salvage", false, "go on with what can be read of the machine's files where they are damaged; what is there is kept")
 	fl.BoolVarP(&f.interactive, "interactive", "i", false, "give the command standard input (always done; for docker's users)")
 	fl.BoolVarP(&f.tty, "tty", "t", false, "give the command a terminal (implied where standard input and output are one)")
-	fl.BoolVar(&f.remove, "rm", false, "remove the guest at its end (always done without --name; for docker's users)")
+	fl.BoolVar(&f.remove, "rm", false, "keep nothing of the machine: --name is what it is called while it runs")
 	fl.StringVar(&f.appendLine, "append", "", "add `TEXT` to the kernel's command line")
 	fl.StringVar(&f.cmdline, "cmdline", "", "replace the kernel's command line by `TEXT`")
 	fl.BoolVar(&f.kernelLog, "kernel-log", false, "show the kernel's log on standard error")
@@ -179,6 +190,8 @@ func newRun() *cobra.Command {
 	f.network.add(fl)
 	f.image.add(fl)
 	f.alpine.add(fl)
+	f.docker.add(fl)
+	fl.SetNormalizeFunc(otherNames)
 	completeFlags(c)
 	c.SetUsageFunc(groupedUsage)
 	return c
@@ -191,6 +204,9 @@ func (f *runFlags) hasRoot() bool {
 
 // check refuses flags that contradict each other.
 func (f *runFlags) check(args []string) error {
+	if err := fileAsImage(f.image.name); err != nil {
+		return err
+	}
 	switch {
 	case f.kernel == "" && f.firmware == "" && !f.hasRoot():
 		return errors.New("no kernel: give --kernel FILE, or --firmware FILE")
@@ -198,8 +214,6 @@ func (f *runFlags) check(args []string) error {
 		return errors.New("--name keeps a root file system: leave out --initrd and --firmware")
 	case f.salvage && f.name == "":
 		return errors.New("--salvage mends a machine: give its --name")
-	case f.name != "" && f.remove:
-		return errors.New("--name keeps a machine, which alpinevm rm removes: leave out --rm, or --name")
 	case f.kernel == "" && f.modules != "":
 		return errors.New("--modules needs --kernel: the kernel that Alpine has brings its own")
 	case f.firmware != "" && f.kernel != "" && launch.IsAlpineKernel(f.kernel):

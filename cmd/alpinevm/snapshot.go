@@ -50,7 +50,7 @@ func newSnapshot() *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "ls [DIR]", Short: "List the snapshots in a folder", Example: "  alpinevm snapshot ls", Args: cobra.MaximumNArgs(1),
+			Use: "ls [DIR]", Short: "List the snapshots in a folder", Example: "  alpinevm snapshot ls", Args: want(0, 1),
 			RunE: func(c *cobra.Command, args []string) error {
 				return listSnapshots(c.OutOrStdout(), cmp.Or(append(args, ".")[0], "."))
 			},
@@ -60,11 +60,11 @@ func newSnapshot() *cobra.Command {
 			RunE: func(c *cobra.Command, args []string) error { return eachFile(args, removeSnapshot) },
 		},
 		&cobra.Command{
-			Use: "pack FROM TO", Short: "Make a packed snapshot of one", Example: "  alpinevm snapshot pack box.snapshot box.packed", Args: cobra.ExactArgs(2),
+			Use: "pack FROM TO", Short: "Make a packed snapshot of one", Example: "  alpinevm snapshot pack box.snapshot box.packed", Args: want(2, 2),
 			RunE: func(_ *cobra.Command, args []string) error { return convertSnapshot(args[0], args[1], false) },
 		},
 		&cobra.Command{
-			Use: "unpack FROM TO", Short: "Make a raw snapshot of one", Example: "  alpinevm snapshot unpack box.packed box.snapshot", Args: cobra.ExactArgs(2),
+			Use: "unpack FROM TO", Short: "Make a raw snapshot of one", Example: "  alpinevm snapshot unpack box.packed box.snapshot", Args: want(2, 2),
 			RunE: func(_ *cobra.Command, args []string) error { return convertSnapshot(args[0], args[1], true) },
 		},
 	)

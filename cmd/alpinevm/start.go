@@ -27,6 +27,9 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if f.background != "" && !f.remove && f.keepable() {
 		f.name = f.background
 	}
+	if err := f.pass(); err != nil {
+		return err
+	}
 	var live *machines.Live
 	defer func() {
 		if live != nil {
@@ -42,6 +45,7 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if err := f.checkName(); err != nil {
 		return err
 	}
+	defer f.releaseVolumes()
 	if err := f.expand(); err != nil {
 		return err
 	}
@@ -60,6 +64,9 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if live, err = f.announce(); err != nil {
 		return err
 	}
+	if err := f.docker.writeCIDFile(live); err != nil {
+		return err
+	}
 	host, err := f.host(live)
 	if err != nil {
 		return err
@@ -69,6 +76,7 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	defer f.network.policy.finish()
 	if f.machine != nil {
 		f.machine.Salvage = f.salvage
+		f.machine.Storage, _ = f.docker.limit() // which was checked
 		f.machine.Tell = func(text string) { say(host.messages, "machine %s: %s", f.name, text) }
 	}
 	f.network.open = f.lookOut()
@@ -91,6 +99,7 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w := newWatch(cancel, f.grace())
+	f.docker.stop(w, cfg.Session)
 	w.note, w.abandon = note(host.messages, f.quiet), abandon(host.tty)
 	w.program, w.proxy = cfg.Session != nil && !f.init, f.proxied(host)
 	if f.machine != nil {
@@ -164,6 +173,7 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 
 // begin records that the machine runs, and how it is started again.
 func (f *runFlags) begin(cfg *alpinevm.Config, args []string) error {
+	f.machine.Labels, f.machine.Volumes = f.docker.labelMap(), f.named
 	f.machine.Command = commandOf(cfg, args)
 	if f.from == nil {
 		f.machine.Run = invocation()
@@ -190,6 +200,13 @@ func (f *runFlags) openDebug(d *alpinevm.Debug, host *host) (err error) {
 		return err
 	}
 	return f.gdb.listen(d, note(host.messages, f.quiet))
+}
+
+// releaseVolumes lets volumes that are kept by name be removed.
+func (f *runFlags) releaseVolumes() {
+	for _, release := range f.release {
+		release()
+	}
 }
 
 // failure is what is told of an end that has no exit code of the guest.

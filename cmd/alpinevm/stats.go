@@ -33,6 +33,7 @@ the guest's size, where the host tells.`,
 		},
 		ValidArgsFunction: completeRunning,
 	}
+	accepted(c.Flags(), "no-trunc")
 	c.Flags().BoolVar(&noStream, "no-stream", false, "show it once")
 	c.Flags().StringVar(&format, "format", "table", "print a table, json, or each as this `FORMAT` says")
 	return c

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"alpinevm/internal/control"
 	"alpinevm/internal/machines"
@@ -16,6 +17,7 @@ import (
 
 func newStop() *cobra.Command {
 	var seconds int
+	var signal string
 	c := &cobra.Command{
 		Use:   "stop NAME...",
 		Short: "End machines in an orderly way",
@@ -26,12 +28,29 @@ otherwise a guest has the time that it needs, up to a minute or so.`,
   alpinevm stop -t 5 $(alpinevm ps -q)`,
 		Args: some("NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return each(c.OutOrStdout(), args, func(name string) error { return stop(name, grace(c, seconds)) })
+			by := 0
+			if signal != "" {
+				var err error
+				if by, err = parseSignal(signal); err != nil {
+					return err
+				}
+			}
+			return each(c.OutOrStdout(), args, func(name string) error { return stop(name, grace(c, seconds), by) })
 		},
 		ValidArgsFunction: completeRunning,
 	}
 	c.Flags().IntVarP(&seconds, "time", "t", 0, "switch it off after so many `SECONDS`")
+	c.Flags().StringVarP(&signal, "signal", "s", "", "ask the command by this `SIGNAL` (default run's --stop-signal)")
+	c.Flags().SetNormalizeFunc(timeout)
 	return c
+}
+
+// timeout gives --time docker's newer name.
+func timeout(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	if name == "timeout" {
+		name = "time"
+	}
+	return pflag.NormalizedName(name)
 }
 
 // grace is what -t says, nil where it does not.
@@ -43,9 +62,10 @@ func grace(c *cobra.Command, seconds int) *time.Duration {
 	return &d
 }
 
-// stop stops a machine; one that does not run is stopped.
-func stop(name string, grace *time.Duration) error {
-	_, err := await(name, &control.Request{Verb: control.Stop, Grace: grace})
+// stop stops a machine, by a signal if that is not 0; one that does not run is
+// stopped.
+func stop(name string, grace *time.Duration, signal int) error {
+	_, err := await(name, &control.Request{Verb: control.Stop, Grace: grace, Signal: signal})
 	if errors.Is(err, machines.ErrNotRunning) {
 		return nil
 	}

@@ -7,30 +7,7 @@ import (
 	"os"
 	"syscall"
 	"time"
-
-	"golang.org/x/term"
 )
-
-// rawTerm is standard input in raw mode; github.com/pkg/term does not build
-// here.
-type rawTerm struct {
-	*os.File
-	old *term.State
-}
-
-func openRaw() (rawMode, error) {
-	old, err := term.MakeRaw(int(os.Stdin.Fd()))
-	if err != nil {
-		return nil, err
-	}
-	return rawTerm{os.Stdin, old}, nil
-}
-
-// Again implements rawMode: nothing stops us here.
-func (t rawTerm) Again() error { return nil }
-
-// Restore implements rawMode.
-func (t rawTerm) Restore() error { return term.Restore(int(t.Fd()), t.old) }
 
 // inForeground is true: there are no jobs in the background of a terminal.
 func inForeground(*os.File) bool { return true }

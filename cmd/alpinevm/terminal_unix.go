@@ -8,38 +8,8 @@ import (
 	"os/signal"
 	"syscall"
 
-	pkgterm "github.com/pkg/term"
 	"golang.org/x/sys/unix"
 )
-
-// rawTerm is the controlling terminal in raw mode.
-type rawTerm struct{ *pkgterm.Term }
-
-// openRaw puts the controlling terminal into raw mode or, where there is none,
-// the one that is standard input.
-func openRaw() (rawMode, error) {
-	t, err := pkgterm.Open("/dev/tty", pkgterm.RawMode)
-	if err != nil {
-		t, err = pkgterm.Open("/dev/stdin", pkgterm.RawMode)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return rawTerm{t}, nil
-}
-
-// Again implements rawMode.
-func (t rawTerm) Again() error { return t.SetRaw() }
-
-// Read implements rawMode.
-func (t rawTerm) Read(p []byte) (int, error) {
-	for {
-		n, err := t.Term.Read(p)
-		if !errors.Is(err, syscall.EINTR) {
-			return n, err
-		}
-	}
-}
 
 // inForeground tells whether we may use a terminal: a job in the background is
 // stopped when it reads from one or sets its mode (termios(3), tcsetpgrp(3)).

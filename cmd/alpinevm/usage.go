@@ -13,6 +13,7 @@ var runGroups = []struct{ title, flags string }{
 	{"Command", "boot entrypoint env env-file hostname init interactive sig-proxy timeout tty user workdir"},
 	{"Machine", "cold cpus detach engine host-memory initrd firmware from kernel memory mirror mirror-key module modules name private-redirects rm salvage"},
 	{"Files", "busybox large-image mount platform pull read-only rootfs tmpfs volume"},
+	{"As with docker", "cidfile dns-search label restart shm-size stop-signal stop-timeout storage sysctl"},
 	{"Network", "add-host allow deny dns host-loopback host-names mac-address net-log net-rate network pcap private-networks publish"},
 	{"Debugging", "append cmdline debug-console debug-exit deterministic escape-key gdb gdb-wait help kernel-log no-confine profile profile-every quiet trace trace-at trace-file trace-from trace-limit trace-ring trace-to"},
 }
@@ -64,20 +65,47 @@ var qemuFlags = map[string]string{
 	"gdb": "use --gdb :1234", "s": "use --gdb :1234", "S": "use --gdb-wait", "no-reboot": "leave it out", "rtc": "leave it out: the guest has the host's time",
 }
 
-// qemuFlag finds a flag of qemu's among the arguments of run, which pflag would
-// take for several flags of one letter.
-func qemuFlag(args []string) error {
-	if len(args) == 0 || args[0] != "run" {
+// qemuFlag finds a flag of qemu's among the arguments of run, or where there is no
+// command, which pflag would take for several flags of one letter. run are run's
+// flags.
+func qemuFlag(args []string, run *pflag.FlagSet) error {
+	if len(args) == 0 || args[0] != "run" && !strings.HasPrefix(args[0], "-") {
 		return nil
 	}
-	for _, a := range args[1:] {
+	which := ""
+	if args[0] == "run" {
+		args = args[1:]
+	} else {
+		which = "alpinevm run boots a guest: "
+	}
+	for len(args) > 0 {
+		a := args[0]
+		args = args[1:]
 		name, one := strings.CutPrefix(a, "-")
-		if !one {
-			return nil // the image, or the value of a flag
+		if !one || name == "" || a == "--" {
+			return nil // the image, or the command
 		}
-		if hint, ok := qemuFlags[name]; ok && len(name) > 2 {
-			return fmt.Errorf("there is no flag -%s; %s", name, hint)
+		if hint, ok := qemuFlags[name]; ok && (len(name) > 1 || run.ShorthandLookup(name) == nil) {
+			return fmt.Errorf("there is no flag -%s; %s%s", name, which, hint)
+		}
+		if takesValue(name, run) && len(args) > 0 {
+			args = args[1:]
 		}
 	}
 	return nil
+}
+
+// takesValue tells whether the argument behind a flag, or several of one letter, is
+// its value. name is without its first hyphen.
+func takesValue(name string, flags *pflag.FlagSet) bool {
+	if long, is := strings.CutPrefix(name, "-"); is {
+		f := flags.Lookup(long)
+		return f != nil && f.NoOptDefVal == ""
+	}
+	for i := range name {
+		if f := flags.ShorthandLookup(name[i : i+1]); f == nil || f.NoOptDefVal == "" {
+			return f != nil && i == len(name)-1
+		}
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,6 +93,9 @@ type watch struct {
 	limit   *memoryLimit // of this process
 	full    <-chan error // gets how it was exceeded
 
+	programGrace time.Duration // what the command has to end
+	stopSignal   int           // what it is asked by
+
 	listening atomic.Bool // the command has begun, or the guest's own programs
 
 	mu    sync.Mutex
@@ -99,7 +103,7 @@ type watch struct {
 }
 
 func newWatch(cancel context.CancelCauseFunc, grace time.Duration) *watch {
-	return &watch{cancel: cancel, grace: grace, signals: make(chan os.Signal, 8)}
+	return &watch{cancel: cancel, grace: grace, programGrace: programGrace, signals: make(chan os.Signal, 8)}
 }
 
 // proxied are the signals that the command gets. One at a terminal is interrupted
@@ -170,6 +174,10 @@ func (w *watch) follow(late <-chan time.Time, done <-chan struct{}) (cause error
 		case <-done:
 			return nil
 		case s := <-w.signals:
+			by := 0
+			if r, is := s.(stopRequest); is {
+				by, s = int(r), syscall.SIGTERM
+			}
 			if interrupts++; s != os.Interrupt || time.Since(last) > inARow {
 				interrupts = 1
 			}
@@ -186,19 +194,19 @@ func (w *watch) follow(late <-chan time.Time, done <-chan struct{}) (cause error
 				w.cut(signalled{s})
 				return nil
 			case s == syscall.SIGTERM:
-				told, since, over = signalled{s}, time.Now(), w.after(programGrace, done)
+				told, since, over = signalled{s}, time.Now(), w.after(w.programGrace, done)
 				fallthrough
 			default:
-				w.pass(s)
+				w.pass(s, by)
 			}
 		}
 	}
 }
 
-// pass passes a signal on, if the command gets it.
-func (w *watch) pass(s os.Signal) {
+// pass passes a signal on, as the one by, if that is not 0, if the command gets it.
+func (w *watch) pass(s os.Signal, by int) {
 	if w.program && slices.Contains(w.proxy, s) {
-		w.m.Signal(linuxSignals[s])
+		w.m.Signal(cmp.Or(by, linuxSignals[s]))
 	}
 }
 

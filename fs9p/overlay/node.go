@@ -80,6 +80,13 @@ func (n *node) isDir() bool { return n.typ&fs9p.QTDir != 0 }
 // lowerPath is the qid.path of the lower inode that n is or comes from.
 func (n *node) lowerPath() (uint64, bool) { return n.id >> 1, n.id&1 == 0 }
 
+// Still tells whether n is an inode of the lower, as it was; what is in a folder may
+// have changed all the same.
+func (n *node) Still(lower fs9p.Node) bool {
+	id, fromLower := n.lowerPath()
+	return fromLower && n.upper == nil && id == lower.QID().Path
+}
+
 func (n *node) hold() *node {
 	n.refs++
 	return n

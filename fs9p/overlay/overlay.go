@@ -76,6 +76,9 @@ func (r *records) forget(lower uint64) {
 	r.moved.Delete(lower)
 }
 
+// Lower gives the lower file system.
+func (fs *FS) Lower() fs9p.FS { return fs.lower }
+
 // New makes the union of upper and lower.
 func New(cfg Config) (*FS, error) {
 	fs := &FS{upper: cfg.Upper, lower: cfg.Lower}

@@ -125,12 +125,17 @@ func (c *content) WriteAt(p []byte, at uint64) (int, error) {
 	if f.depth > 0 {
 		f.copied[c.id] = true
 	}
+	if p, err = c.within(h, p, off); err != nil {
+		return 0, err
+	}
 	k := 0
-	err = f.roomy(func() (err error) {
-		if k, err = h.WriteAt(p, off); k > 0 {
-			err = nil // what is left comes again, and then has the error
-		}
-		return err
+	err = c.counted(h, func() error {
+		return f.roomy(func() (err error) {
+			if k, err = h.WriteAt(p, off); k > 0 {
+				err = nil // what is left comes again, and then has the error
+			}
+			return err
+		})
 	})
 	if c.size != unknown {
 		c.size = max(c.size, off+int64(k))
@@ -163,7 +168,10 @@ func (c *content) Truncate(size uint64) error {
 	if err != nil || h == nil {
 		return err
 	}
-	if err := h.Truncate(int64(size)); err != nil {
+	if f := c.fs; f.cfg.Limit > 0 && charged(int64(size))-charged(sizeOf(h)) > f.room() {
+		return fs9p.ENOSPC
+	}
+	if err := c.counted(h, func() error { return h.Truncate(int64(size)) }); err != nil {
 		return c.fs.told(err)
 	}
 	c.size = int64(size)
@@ -202,6 +210,7 @@ func (c *content) Drop() {
 	if info, err := f.disk.stat(f.dataName(c.id)); err == nil {
 		f.doomed = append(f.doomed, c.id)
 		f.doomedBytes += int64(blocksOf(info)) * 512
+		f.held = max(f.held-charged(info.Size()), 0)
 	}
 }
 

@@ -47,6 +47,9 @@ type Config struct {
 	Now func() time.Time
 	// Files is the most names; zero means DefaultFiles.
 	Files int
+	// Limit is the most bytes that the content of files has, holes included, each
+	// rounded up to 4 KiB; zero is no limit. Beyond it the guest sees ENOSPC.
+	Limit int64
 	// Salvage goes on with what can be read of a journal that is damaged. The
 	// damaged one is kept.
 	Salvage bool
@@ -89,6 +92,7 @@ type FS struct {
 	frozen  []*Frozen // whose contents are in part still the file system's
 	freezes int       // how many there were
 
+	held        int64           // bytes that contents take, where there is a Limit
 	copied      map[uint64]bool // inodes that were written to between Begin and Commit, since the last barrier
 	doomed      []uint64        // inodes that are gone and whose content is to go with the next barrier
 	doomedBytes int64
@@ -152,6 +156,11 @@ func Open(cfg Config) (_ *FS, err error) {
 	}
 	if err := f.recover(); err != nil {
 		return nil, err
+	}
+	if cfg.Limit > 0 {
+		if f.held, err = heldBy(f.path(dataDir)); err != nil {
+			return nil, err
+		}
 	}
 	f.compact()
 	f.opened = true
@@ -289,10 +298,11 @@ func (f *FS) Attach(aname string) (fs9p.Node, error) { return f.tree.Attach(anam
 // Inode is part of fs9p.Numbered.
 func (f *FS) Inode(path uint64) (fs9p.Node, error) { return f.tree.Inode(path) }
 
-// Statfs tells what the host's disk has.
+// Statfs tells what the host's disk has, or what is left of Limit where that is less.
 func (f *FS) Statfs() (fs9p.Statfs, error) {
 	s := f.tree.Statfs()
 	disk, err := diskSpace(f.cfg.Dir)
+	f.limit(&disk)
 	s.BlockSize, s.Blocks, s.BlocksFree, s.BlocksAvail = disk.BlockSize, disk.Blocks, disk.BlocksFree, disk.BlocksAvail
 	return s, toErrno(err)
 }

@@ -66,7 +66,11 @@ func (t *Tree) Pack(ctx context.Context, w io.Writer, name string, skip func(nam
 	p := &packer{t: t, w: tar.NewWriter(w), ctx: ctx, skip: skip, had: map[uint64]string{}}
 	var top fs9p.Node
 	follow := strings.HasSuffix(name, "/") || path.Base(name) == "."
-	if err := t.do(ctx, func() (err error) { top, err = fs9p.Lookup(t.FS, name, follow); return err }); err != nil {
+	err := t.do(ctx, func() (err error) { top, err = fs9p.Lookup(t.FS, name, follow); return err })
+	switch {
+	case errors.Is(err, fs9p.ENOENT), errors.Is(err, fs9p.ENOTDIR):
+		return fmt.Errorf("there is no %s in it", name)
+	case err != nil:
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	base := path.Base(path.Clean("/" + name))

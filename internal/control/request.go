@@ -14,12 +14,13 @@ const (
 	Attach  = "attach"  // a stream of what the machine's own program prints
 	Signal  = "signal"  // to Job, or to the machine's own program
 	Resize  = "resize"  // the terminal of Job, or the machine's
-	Stop    = "stop"    // in an orderly way, within Grace; Exit
+	Stop    = "stop"    // in an orderly way, by Signal, within Grace; Exit
 	Wait    = "wait"    // Exit
 	Pause   = "pause"   // the guest executes nothing
 	Unpause = "unpause" // until then
 	Stat    = "stat"    // Reply: what is at Path
 	Read    = "read"    // a stream: a tar archive of Path
+	Diff    = "diff"    // a stream: what has become of the root's files, a letter and a name each, ended by a NUL
 	Write   = "write"   // a tar archive by stdin, into the folder Path
 	Save    = "save"    // a snapshot: see Saved
 )
@@ -95,8 +96,9 @@ type Machine struct {
 	Memory  int64
 	Ports   []Port
 	Volumes []Volume
-	Root    string // "" where there is no session
-	Log     string // its files, without ".0" and ".1"; "" where there is none
+	Labels  map[string]string `json:",omitempty"`
+	Root    string            // "" where there is no session
+	Log     string            // its files, without ".0" and ".1"; "" where there is none
 
 	Instructions uint64
 	Busy         time.Duration // the guest's, so far

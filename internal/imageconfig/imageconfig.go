@@ -26,6 +26,9 @@ func Apply(s *alpinevm.Session, c v1.Config, entrypoint *string) {
 	if s.Dir == "" {
 		s.Dir = c.WorkingDir
 	}
+	if s.StopSignal == "" {
+		s.StopSignal = c.StopSignal
+	}
 	env := slices.DeleteFunc(slices.Clone(c.Env), func(e string) bool { return strings.IndexByte(e, '=') < 1 })
 	s.Env = append(env, s.Env...)
 	if !s.Init && !s.Idle {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"alpinevm/fs9p"
 	"alpinevm/kernel"
@@ -66,7 +67,7 @@ func (s *Session) Initramfs() (archive []byte, setup []kernel.GuestFile, err err
 		}
 	}
 	ram.ReadOnly = s.ReadOnly
-	ram.Mounts = append(kernel.StandardMounts(), s.Tmpfs...)
+	ram.Mounts = withTmpfs(kernel.StandardMounts(), s.Tmpfs)
 	ram.Network, ram.Files = s.Network, append(ram.Files, s.Files...)
 	if err := s.addModules(ram); err != nil {
 		return nil, nil, err
@@ -81,6 +82,20 @@ func (s *Session) Initramfs() (archive []byte, setup []kernel.GuestFile, err err
 	}
 	archive, err = ram.Build()
 	return archive, setup, err
+}
+
+// withTmpfs adds file systems in memory to mounts, in the place of those that are
+// there already, such as /dev/shm: the guest mounts nothing twice.
+func withTmpfs(mounts, tmpfs []kernel.Mount) []kernel.Mount {
+	for _, t := range tmpfs {
+		at := slices.IndexFunc(mounts, func(m kernel.Mount) bool { return m.Type == t.Type && m.Target == t.Target })
+		if at < 0 {
+			mounts = append(mounts, t)
+		} else {
+			mounts[at] = t
+		}
+	}
+	return mounts
 }
 
 // addInit has the image's init run.

@@ -50,7 +50,7 @@ func (m *Machine) Upper(held *statefs.State) (launch.Upper, error) {
 }
 
 func (m *Machine) upperConfig() statefs.Config {
-	return statefs.Config{Dir: filepath.Join(m.dir, upperDir), Salvage: m.Salvage, Tell: m.tell, Failed: m.fail}
+	return statefs.Config{Dir: filepath.Join(m.dir, upperDir), Limit: m.Storage, Salvage: m.Salvage, Tell: m.tell, Failed: m.fail}
 }
 
 // Fill makes what the machine has changed of what another one has.

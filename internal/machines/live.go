@@ -23,9 +23,9 @@ type Live struct {
 	About   control.Machine
 	Run     *Invocation
 	Console *Console
-	// Stop ends the guest in an orderly way, within a time if that is not nil, and
-	// Kill at once.
-	Stop func(grace *time.Duration)
+	// Stop ends the guest in an orderly way, within a time if that is not nil and by
+	// a signal of its own if that is not 0, and Kill at once.
+	Stop func(grace *time.Duration, signal int)
 	Kill func()
 
 	server *control.Server
@@ -127,12 +127,15 @@ func (l *Live) handle(r *control.Request, c *control.Conn) error {
 	case control.Signal, control.Resize:
 		return l.tell(r, c)
 	case control.Stop:
+		if r.Signal < 0 || r.Signal > lastSignal {
+			return fmt.Errorf("%d is the number of no signal", r.Signal)
+		}
 		l.unpause()
-		l.Stop(r.Grace)
+		l.Stop(r.Grace, r.Signal)
 		return l.wait(c)
 	case control.Wait:
 		return l.wait(c)
-	case control.Stat, control.Read, control.Write:
+	case control.Stat, control.Read, control.Write, control.Diff:
 		return l.files(r, c)
 	case control.Save:
 		return l.save(r, c)

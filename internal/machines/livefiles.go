@@ -48,11 +48,16 @@ func (l *Live) files(r *control.Request, c *control.Conn) error {
 	go func() { <-gone; cancel(); put.CloseWithError(io.ErrUnexpectedEOF) }()
 	defer in.Close()
 	var err error
-	if r.Verb == control.Read {
-		if err = l.m.MoveFiles(ctx, nil); err == nil { // which writes back
-			err = l.tree().Pack(ctx, c.Writer(control.KindStdout), r.Path, nil)
-		}
-	} else {
+	if r.Verb != control.Write {
+		err = l.m.MoveFiles(ctx, nil) // which writes back
+	}
+	switch {
+	case err != nil:
+	case r.Verb == control.Read:
+		err = l.tree().Pack(ctx, c.Writer(control.KindStdout), r.Path, nil)
+	case r.Verb == control.Diff:
+		err = sendChanges(ctx, l.tree(), c.Writer(control.KindStdout))
+	default:
 		err = l.write(ctx, in, r.Path, r.Owners)
 	}
 	if err != nil {

@@ -70,6 +70,9 @@ type Record struct {
 	// makes the names of files absolute.
 	Kernel, Modules, Busybox string `json:",omitempty"`
 
+	Labels  map[string]string `json:",omitempty"`
+	Volumes []string          `json:",omitempty"` // that are kept by name
+
 	// Run is how it was run the last time.
 	Run     *Invocation `json:",omitempty"`
 	Command []string    `json:",omitempty"` // what ran in it then
@@ -100,6 +103,9 @@ type Machine struct {
 	Record
 	IsNew bool // it has not run yet
 
+	// Storage is the most bytes that what it adds to its root may take; zero is no
+	// limit.
+	Storage int64
 	// Salvage goes on with what can be read of changes that are damaged.
 	Salvage bool
 	// Tell, if not nil, is told what the user should know of the changes, in a

@@ -38,6 +38,11 @@ type Image struct {
 	raw, rawConfig []byte
 }
 
+// ConfigFile is the image's configuration, with its history.
+func (img *Image) ConfigFile() (*v1.ConfigFile, error) {
+	return v1.ParseConfigFile(bytes.NewReader(img.rawConfig))
+}
+
 // ErrMissing is the error of an image that is not in the store.
 var ErrMissing = errors.New("not in the cache")
 
