@@ -42,18 +42,8 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		}
 		defer f.machine.Close()
 	}
-	if err := f.checkName(); err != nil {
-		return err
-	}
 	defer f.releaseVolumes()
-	if err := f.expand(); err != nil {
-		return err
-	}
-	args = f.choose(args, justArgs)
-	if err := f.check(args); err != nil {
-		return err
-	}
-	if err := f.image.fetch.check(f.quiet); err != nil {
+	if args, err = f.settle(args, justArgs); err != nil {
 		return err
 	}
 	beside, err := parseSize("--host-memory", f.hostMemory)
@@ -169,6 +159,22 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		w.note("switched off")
 	}
 	return w.report(end, err)
+}
+
+// settle finds out what the flags and args come to, and gives what is to run; what
+// makes no sense it refuses.
+func (f *runFlags) settle(args []string, justArgs bool) ([]string, error) {
+	if err := f.checkName(); err != nil {
+		return nil, err
+	}
+	if err := f.expand(); err != nil {
+		return nil, err
+	}
+	args = f.choose(args, justArgs)
+	if err := f.check(args); err != nil {
+		return nil, err
+	}
+	return args, f.image.fetch.check(f.quiet)
 }
 
 // begin records that the machine runs, and how it is started again.
