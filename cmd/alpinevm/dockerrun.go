@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -70,7 +71,7 @@ func (d *dockerFlags) check() error {
 		}
 	}
 	for _, s := range d.sysctls {
-		if !sysctl.MatchString(s) {
+		if !sysctl().MatchString(s) {
 			return fmt.Errorf("--sysctl %q: want NAME=VALUE, such as net.ipv4.ip_forward=1", s)
 		}
 	}
@@ -84,7 +85,7 @@ func (d *dockerFlags) check() error {
 
 // sysctl is what Linux takes on its command line (Documentation/admin-guide,
 // kernel-parameters, "sysctl.*=").
-var sysctl = regexp.MustCompile(`^[A-Za-z0-9_./-]+=[^\s"]+$`)
+var sysctl = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_./-]+=[^\s"]+$`) })
 
 // words are what the kernel's command line gets.
 func (d *dockerFlags) words() string {

@@ -38,7 +38,7 @@ func TestGroups(t *testing.T) {
 func TestQemuFlags(t *testing.T) {
 	for line, want := range map[string]string{
 		"run -nographic -kernel x": "there is no flag -nographic; leave it out", "run -hda disk.img": "there is no flag -hda; there are no drives", "run -m 1G -smp 2": "there is no flag -smp; leave it out", "-m 1G -kernel x": "there is no flag -kernel; alpinevm run boots a guest: use --kernel",
-		"run -it --name x -h web alpine": "", "run -e A=b -hda x": "there is no flag -hda; there are no drives", "run --memory 1G -S": "there is no flag -S; alpinevm pause", "-v": "", "run -m": "",
+		"run -it --name x -h web alpine": "", "run -e A=b -hda x": "there is no flag -hda; there are no drives", "run --memory 1G -M pc": "there is no flag -M; leave it out", "-v": "", "run -m": "",
 		"run -smp 2": "there is no flag -smp; leave it out", "run alpine -append": "", "run -it alpine": "", "run --append x": "", "ps -net": "", "run -d alpine": "",
 	} {
 		err := qemuFlag(strings.Fields(line), newRun().Flags())
