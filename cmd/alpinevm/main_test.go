@@ -70,7 +70,7 @@ func crashInRawMode() {
 
 // TestScripts runs testdata/script: command lines and what they say.
 func TestScripts(t *testing.T) {
-	late := time.Now().Add(2 * time.Minute)
+	late := time.Now().Add(8 * time.Minute)
 	testscript.Run(t, testscript.Params{Dir: filepath.Join("testdata", "script"), Deadline: late, Setup: func(e *testscript.Env) error {
 		cache, err := os.UserCacheDir()
 		if err != nil {
