@@ -20,8 +20,8 @@ import (
 // fetch it.
 const staticcheck = "honnef.co/go/tools/cmd/staticcheck@v0.8.2"
 
-// concurrent are the packages that have goroutines.
-var concurrent = []string{".", "./bench", "./cpu", "./fs9p/...", "./internal/...", "./kernel/apk", "./net/..."}
+// concurrent are the packages that have goroutines, or whose tests have.
+var concurrent = []string{".", "./bench", "./cpu", "./cpu/jit/...", "./fs9p/...", "./internal/...", "./kernel/apk", "./net/..."}
 
 // checks come before the tests, which do not run where one of them fails.
 var checks = []step{
