@@ -44,27 +44,29 @@ func TestManyMachines(t *testing.T) {
 			}
 		}
 	})
-	for i := range machines {
-		code := ring(200+i, uint64(i/2)) // pairs execute almost the same
-		plain, tested := newGuest(t, 4<<20, code), newGuest(t, 4<<20, code)
-		tr, err := amd64.Attach(tested.CPU, uint8(i%4), jit.Config{Strict: i%2 == 0})
-		if err != nil {
-			t.Fatal(err)
+	t.Run("all", func(t *testing.T) { // at whose end their memory is closed
+		for i := range machines {
+			code := ring(200+i, uint64(i/2)) // pairs execute almost the same
+			plain, tested := newGuest(t, 4<<20, code), newGuest(t, 4<<20, code)
+			tr, err := amd64.Attach(tested.CPU, uint8(i%4), jit.Config{Strict: i%2 == 0})
+			if err != nil {
+				t.Fatal(err)
+			}
+			running.Go(func() {
+				defer tr.Close()
+				plain.Run(count)
+				for tested.Retired < count {
+					tested.Run(min(1000*(i+1), int(count-tested.Retired)))
+				}
+				compareGuests(t, plain.CPU, tested.CPU, i%2 == 0)
+				tested.Attach(nil, 0)
+				if tr.Stats.Entries == 0 {
+					t.Error("nothing was translated")
+				}
+			})
 		}
-		running.Go(func() {
-			defer tr.Close()
-			plain.Run(count)
-			for tested.Retired < count {
-				tested.Run(min(1000*(i+1), int(count-tested.Retired)))
-			}
-			compareGuests(t, plain.CPU, tested.CPU, i%2 == 0)
-			tested.Attach(nil, 0)
-			if tr.Stats.Entries == 0 {
-				t.Error("nothing was translated")
-			}
-		})
-	}
-	running.Wait()
+		running.Wait()
+	})
 	close(stop)
 	collector.Wait()
 	if profiled == nil {
