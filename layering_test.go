@@ -114,7 +114,7 @@ var outside = []row{
 		"github.com/gofrs/flock", "github.com/google/go-containerregistry/...", "golang.org/x/sync/..."})},
 	{"net/special", slices.Concat(plain, []string{"net/netip"})},
 	{"net/usernet", slices.Concat(plain, shared, network, []string{"syscall", "golang.org/x/net/...", "golang.org/x/sys/unix", "golang.org/x/time/rate", "gvisor.dev/gvisor/pkg/..."})},
-	{"internal/board", slices.Concat(plain, shared, []string{"crypto/rand", "runtime", "syscall", "unsafe", "golang.org/x/arch/x86/x86asm"})},
+	{"internal/board", slices.Concat(plain, shared, []string{"crypto/rand", "runtime", "syscall", "syscall/js", "unsafe", "golang.org/x/arch/x86/x86asm"})},
 	{"internal/gdb", slices.Concat(plain, []string{"net", "sync", "time"})},
 	{"internal/fetch", slices.Concat(plain, codecs, shared, network, []string{"syscall", "golang.org/x/net/http/httpproxy"})},
 	{"internal/linux", slices.Concat(plain, []string{"sync", "time"})},

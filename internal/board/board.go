@@ -104,6 +104,7 @@ type Board struct {
 	start  time.Time     // what the guest's calendar shows at time 0
 	rested time.Duration // between a restored board's Save and its Restore
 	kicks  *kicks
+	turns  *turns
 	quiet  quiet
 
 	mem    *mem.Memory
@@ -148,7 +149,7 @@ type Board struct {
 
 // New assembles the hardware; nothing is loaded yet.
 func New(cfg Config) (*Board, error) {
-	b := &Board{cfg: cfg, kicks: newKicks(), quiet: newQuiet()}
+	b := &Board{cfg: cfg, kicks: newKicks(), turns: newTurns(), quiet: newQuiet()}
 	var err error
 	if b.mem, err = b.memory(); err != nil {
 		return nil, err
@@ -180,7 +181,7 @@ func (b *Board) assemble() error {
 		b.clock = &countClock{retired: b.Instructions}
 		b.rdrand, b.drawn = newGenerator(), newGenerator()
 	} else {
-		b.clock = newHostClock()
+		b.clock = newHostClock(b.Instructions)
 	}
 	b.timers = devices.NewScheduler(b.clock)
 	b.timers.Sooner = b.yield

@@ -146,7 +146,7 @@ func TestDebuggerReset(t *testing.T) {
 // TestHostClockStands: the time goes on where it stood.
 func TestHostClockStands(t *testing.T) {
 	host := time.Second
-	c := newHostClock()
+	c := newHostClock(func() uint64 { return 0 })
 	c.host = func() time.Duration { return host }
 	c.begin(5 * time.Second)
 	for range 2 {

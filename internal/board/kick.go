@@ -18,10 +18,11 @@ func (k *kicks) post(f func()) {
 	k.bell.ring()
 }
 
-// drain runs what was posted. The bell tells cheaply whether there is any.
-func (k *kicks) drain() {
+// drain runs what was posted, and says whether there was any. The bell tells that
+// cheaply.
+func (k *kicks) drain() bool {
 	if !k.bell.heard() {
-		return
+		return false
 	}
 	k.mu.Lock()
 	q := k.queue
@@ -30,6 +31,7 @@ func (k *kicks) drain() {
 	for _, f := range q {
 		f()
 	}
+	return len(q) > 0
 }
 
 // Kick has f run on the machine goroutine, between two steps, in the order of

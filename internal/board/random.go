@@ -1,6 +1,7 @@
 package board
 
 import (
+	"bufio"
 	"crypto/rand"
 	"encoding/binary"
 	"io"
@@ -29,21 +30,20 @@ func (g *generator) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// hostRandom is a number of the host's.
-func hostRandom() uint32 {
-	var s [4]byte
-	if _, err := io.ReadFull(rand.Reader, s[:]); err != nil {
-		panic("BUG: crypto/rand does not fail: " + err.Error())
-	}
-	return binary.LittleEndian.Uint32(s[:])
-}
-
-// random is the source of RDRAND.
+// random is the source of RDRAND. The host's numbers are drawn many at a time: in a
+// browser to ask for four bytes costs a microsecond.
 func (b *Board) random() func() uint32 {
 	if b.rdrand != nil {
 		return b.rdrand.next
 	}
-	return hostRandom
+	from := bufio.NewReaderSize(rand.Reader, 4096)
+	return func() uint32 {
+		var s [4]byte
+		if _, err := io.ReadFull(from, s[:]); err != nil {
+			panic("BUG: crypto/rand does not fail: " + err.Error())
+		}
+		return binary.LittleEndian.Uint32(s[:])
+	}
 }
 
 // randomBytes is the source of the entropy device.

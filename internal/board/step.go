@@ -3,7 +3,6 @@ package board
 import (
 	"context"
 	"math"
-	"runtime"
 	"time"
 
 	"alpinevm/cpu"
@@ -38,7 +37,9 @@ func (b *Board) Step() (s Status, wakeAt time.Duration) { return b.StepTo(math.M
 // StepTo is Step, but goes no further than to that count of instructions, which
 // it has not reached yet.
 func (b *Board) StepTo(count uint64) (s Status, wakeAt time.Duration) {
-	b.kicks.drain()
+	if b.kicks.drain() {
+		b.turns.kicked()
+	}
 	b.pump()
 	if b.off {
 		return Ended, 0
@@ -120,10 +121,6 @@ func (b *Board) restarted() bool {
 // is ctx's.
 func (b *Board) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, b.kicks.bell.ring)()
-	// Where there is no other processor, who has something for the guest, or
-	// takes what it prints, would wait for the runtime to take this one away,
-	// ten milliseconds. Where there is one, yielding would wake it for nothing.
-	alone := runtime.GOMAXPROCS(0) == 1
 	for {
 		status, at := b.Step()
 		if status == Ended && b.Drained() {
@@ -133,9 +130,7 @@ func (b *Board) Run(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		if status == Running {
-			if alone {
-				runtime.Gosched()
-			}
+			b.turns.take()
 			continue
 		}
 		d, slack := time.Hour, time.Duration(0)

@@ -1,0 +1,1 @@
+import{AlpineVM,AlpineVMError}from"./chunk-KECM7RYP.js";export{AlpineVM,AlpineVMError};

@@ -1,0 +1,1 @@
+import{AlpineVMElement}from"./chunk-NAEWXVHC.js";import"./chunk-KECM7RYP.js";export{AlpineVMElement};
