@@ -88,6 +88,18 @@ func describe(data []byte) string {
 	return ""
 }
 
+// Unpacked gives the kernel as it lies in memory, an ELF file, from the cache where it is there: it boots as the image does, and
+// whoever boots it has nothing to unpack. An image that only itself can unpack is given as it is.
+func (im *Image) Unpacked(cache Cache) []byte {
+	if im.setup == nil {
+		return im.data
+	}
+	if data, err := im.setup.unpackPayload(cache); err == nil && isELF(data) {
+		return data
+	}
+	return im.data
+}
+
 // MemoryRange is one entry of the E820 memory map.
 type MemoryRange struct {
 	Base, Size uint64 // bytes

@@ -1,0 +1,103 @@
+// Command alpinevm-web is alpinevm in a browser's tab: a dedicated worker runs it (or
+// Node), and talks with it by messages, as web/src/worker.ts has them.
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"syscall/js"
+	"time"
+
+	"alpinevm"
+	"alpinevm/internal/chunked"
+	"alpinevm/internal/website"
+)
+
+func main() {
+	p := newPage()
+	if err := run(p); err != nil {
+		p.send("error", map[string]any{"text": err.Error()})
+	}
+}
+
+const (
+	// keptChunks are 16 MiB of what has been read of files.
+	keptChunks = 64
+	// statEvery is how often the page is told how the machine does.
+	statEvery = time.Second
+)
+
+// run runs the page's machine to its end.
+func run(p *page) error {
+	m, err := website.Read([]byte(p.port.Get("machine").String()))
+	if err != nil {
+		return err
+	}
+	if memory := p.port.Get("memory"); memory.Type() == js.TypeNumber {
+		m.Memory = int64(memory.Int()) << 20
+	}
+	collect(m.Memory)
+	chunks, err := chunked.NewCache(p.chunk, keptChunks)
+	if err != nil {
+		return err
+	}
+	p.send("phase", map[string]any{"text": "loading"})
+	cfg, err := m.Config(chunks, nil)
+	if err != nil {
+		return err
+	}
+	if size := p.port.Get("terminal"); size.Truthy() {
+		cfg.Consoles.Terminal = &alpinevm.Terminal{In: p.keys, Out: writer{p, "output", 0}, Cols: uint16(size.Get("cols").Int()), Rows: uint16(size.Get("rows").Int())}
+	} else {
+		cfg.Session.Idle = true
+	}
+	p.send("phase", map[string]any{"text": "booting"})
+	machine, err := alpinevm.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer machine.Close()
+	vm := machine.Go(context.Background())
+	s := &server{page: p, machine: machine, vm: vm}
+	go s.serve()
+	go s.stat()
+	end, err := vm.Wait()
+	if err != nil {
+		return err
+	}
+	p.send("exit", map[string]any{"cause": end.Cause.String(), "code": end.Code, "detail": end.Detail})
+	return nil
+}
+
+// collect has the collector run as often as the heap has grown by about 64 MiB, guest
+// memory being in the heap and no garbage.
+func collect(memory int64) { debug.SetGCPercent(int(max(5, 100*(64<<20)/memory))) }
+
+// stat tells the page how the machine does.
+func (s *server) stat() {
+	var before uint64
+	var waited time.Duration
+	from := time.Now()
+	for range time.Tick(statEvery) {
+		type figures struct {
+			n uint64
+			w time.Duration
+		}
+		got := make(chan figures, 1)
+		s.machine.Kick(func() { got <- figures{s.machine.Instructions(), s.machine.Waited()} })
+		select {
+		case f := <-got:
+			now := time.Now()
+			s.send("stat", map[string]any{
+				"instructions": float64(f.n - before), "idle": (f.w - waited).Seconds(), "seconds": now.Sub(from).Seconds(), "total": float64(f.n),
+			})
+			before, waited, from = f.n, f.w, now
+		case <-s.vm.Done():
+			return
+		}
+	}
+}
+
+// fault is an error as the page gets it.
+func fault(err error) map[string]any { return map[string]any{"error": fmt.Sprint(err)} }

@@ -1,0 +1,231 @@
+//go:build !js
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"alpinevm"
+	"alpinevm/fs9p"
+	"alpinevm/fs9p/hostfs"
+	"alpinevm/fs9p/memfs"
+	"alpinevm/internal/archive"
+	"alpinevm/internal/guesttest"
+	"alpinevm/internal/website"
+)
+
+// site makes the files of a machine of Alpine's root.
+func site(t *testing.T, args ...string) string {
+	t.Helper()
+	root := memfs.New(memfs.Config{})
+	file, err := os.Open(guesttest.RootFile(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := root.LoadTar(file); err != nil {
+		t.Fatal(err)
+	}
+	modules, err := hostfs.New(guesttest.File(t, "686-pae/modules"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer modules.Close()
+	vmlinuz, err := os.ReadFile(guesttest.File(t, "686-pae/vmlinuz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := website.Dir(t.TempDir())
+	if err := dir.Make(); err != nil {
+		t.Fatal(err)
+	}
+	cfg := &alpinevm.Config{
+		Memory: 128 << 20, Hostname: "tab", Boot: alpinevm.Boot{Kernel: vmlinuz, Modules: modules},
+		Session: &alpinevm.Session{Root: root, Args: args},
+	}
+	m, err := website.Describe(context.Background(), cfg, nil, dir, func(ctx context.Context, w io.Writer, tree fs9p.FS) error {
+		return (&archive.Tree{FS: tree}).Pack(ctx, w, "", nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dir.Describe(m); err != nil {
+		t.Fatal(err)
+	}
+	return string(dir)
+}
+
+// build builds the program.
+func build(t *testing.T) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "alpinevm.wasm")
+	c := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
+	c.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
+	if text, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return out
+}
+
+// message is one of the program's.
+type message map[string]any
+
+func (m message) data() string {
+	b, _ := m["data"].(map[string]any)
+	data, _ := base64.StdEncoding.DecodeString(b["base64"].(string))
+	return string(data)
+}
+
+// tab is the program under Node.
+type tab struct {
+	t    *testing.T
+	in   io.WriteCloser
+	out  *bufio.Scanner
+	seen []message
+}
+
+func start(t *testing.T, wasm, dir, options string) *tab {
+	t.Helper()
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatal("there is no node: apt-get install nodejs")
+	}
+	c := exec.Command(node, "testdata/node.mjs", filepath.Join(runtime.GOROOT(), "lib/wasm/wasm_exec.js"), wasm, dir)
+	c.Env = append(os.Environ(), "ALPINEVM_OPTIONS="+options)
+	c.Stderr = os.Stderr
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		c.Process.Kill()
+		c.Wait()
+	})
+	s := bufio.NewScanner(out)
+	s.Buffer(nil, 64<<20)
+	return &tab{t: t, in: in, out: s}
+}
+
+func (n *tab) send(m message) {
+	n.t.Helper()
+	data, err := json.Marshal(m)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if _, err := n.in.Write(append(data, '\n')); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// until reads messages to the first that is wanted.
+func (n *tab) until(want func(message) bool) message {
+	n.t.Helper()
+	for n.out.Scan() {
+		var m message
+		if err := json.Unmarshal(n.out.Bytes(), &m); err != nil {
+			n.t.Fatal(err)
+		}
+		if m["type"] == "error" {
+			n.t.Fatal(m["text"])
+		}
+		if n.seen = append(n.seen, m); want(m) {
+			return m
+		}
+	}
+	n.t.Fatalf("the program has ended; it has said %v", n.seen)
+	return nil
+}
+
+func ofType(kind string) func(message) bool { return func(m message) bool { return m["type"] == kind } }
+
+// text reads output until it has a text.
+func (n *tab) text(want string) {
+	n.t.Helper()
+	var said strings.Builder
+	n.until(func(m message) bool {
+		if m["type"] == "output" {
+			said.WriteString(m.data())
+		}
+		return strings.Contains(said.String(), want)
+	})
+}
+
+// result is the result of a call.
+func (n *tab) result(id int) message {
+	n.t.Helper()
+	return n.until(func(m message) bool { return m["type"] == "result" && m["id"] == float64(id) })
+}
+
+func encoded(s string) map[string]any {
+	return map[string]any{"base64": base64.StdEncoding.EncodeToString([]byte(s))}
+}
+
+// TestNode boots a guest under Node, types at its shell, runs programs in it and reads
+// and writes its files; timers of the page run while the guest computes.
+func TestNode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not here: boots a guest; the full run does")
+	}
+	n := start(t, build(t), site(t), `{"terminal":{"cols":80,"rows":24}}`)
+	n.text("# ")
+	n.send(message{"type": "exec", "id": 1, "args": []string{"sh", "-c", "cat; echo err >&2; exit 7"}, "stdin": true})
+	n.send(message{"type": "stdin", "id": 1, "data": encoded("through")})
+	n.send(message{"type": "stdin", "id": 1})
+	var out, errs string
+	got := n.until(func(m message) bool {
+		switch m["type"] {
+		case "stdout":
+			out += m.data()
+		case "stderr":
+			errs += m.data()
+		}
+		return m["type"] == "result"
+	})
+	if out != "through" || errs != "err\n" || got["value"] != 7.0 {
+		t.Errorf("%q, %q, %v", out, errs, got)
+	}
+	n.send(message{"type": "writeFile", "id": 2, "name": "/root/a b", "data": encoded("text")})
+	if m := n.result(2); m["error"] != nil {
+		t.Error(m)
+	}
+	n.send(message{"type": "readFile", "id": 3, "name": "/root/a b"})
+	if m := n.result(3); m["error"] != nil || message(map[string]any{"data": m["value"]}).data() != "text" {
+		t.Error(m)
+	}
+	n.send(message{"type": "readFile", "id": 4, "name": "/none"})
+	if m := n.result(4); m["error"] == nil {
+		t.Error(m)
+	}
+	n.send(message{"type": "ticks"})
+	before := n.until(ofType("ticks"))["n"].(float64)
+	n.send(message{"type": "input", "data": encoded("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo do''ne; uname -nm\n")})
+	n.text("done\r\n")
+	n.send(message{"type": "ticks"})
+	if after := n.until(ofType("ticks"))["n"].(float64); after < before+3 {
+		t.Errorf("the page's timer ran %v times while the guest computed", after-before)
+	}
+	n.text("tab i686")
+	n.send(message{"type": "input", "data": encoded("poweroff\n")})
+	if m := n.until(ofType("exit")); m["cause"] == "" {
+		t.Error(m)
+	}
+	t.Log(n.until(ofType("end")))
+}

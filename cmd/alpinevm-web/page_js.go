@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"syscall/js"
+)
+
+// page is who talks with this program: the object alpinevm of the global scope.
+//
+//	machine, memory, terminal  what to start: the description's text, MiB or nothing,
+//	                           and {cols, rows} or nothing
+//	get(name)                  gives a chunk as a Uint8Array, now, or throws
+//	send(message)              takes a message; its type is message.type
+//	receive(message)           is set here
+type page struct {
+	port js.Value
+	keys *inbox // what is typed
+	mail *mail
+}
+
+func newPage() *page {
+	p := &page{port: js.Global().Get("alpinevm"), keys: newInbox(), mail: newMail()}
+	p.port.Set("receive", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		if m := args[0]; m.Get("type").String() == "input" {
+			p.keys.put(bytesOf(m.Get("data")))
+		} else {
+			p.mail.put(m)
+		}
+		return nil
+	}))
+	return p
+}
+
+// send sends the page a message. Byte slices become Uint8Arrays.
+func (p *page) send(kind string, fields map[string]any) {
+	m := js.Global().Get("Object").New()
+	m.Set("type", kind)
+	for name, v := range fields {
+		if data, ok := v.([]byte); ok {
+			m.Set(name, arrayOf(data))
+			continue
+		}
+		m.Set(name, v)
+	}
+	p.port.Call("send", m)
+}
+
+// chunk gets a chunk of a file. It is a chunked.Source.
+func (p *page) chunk(name string) (data []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = thrown(r)
+		}
+	}()
+	return bytesOf(p.port.Call("get", name)), nil
+}
+
+// thrown is what JavaScript has thrown, as an error.
+func thrown(r any) error {
+	if e, ok := r.(js.Error); ok {
+		return errors.New(e.Value.Get("message").String())
+	}
+	return fmt.Errorf("%v", r)
+}
+
+func bytesOf(v js.Value) []byte {
+	data := make([]byte, v.Get("length").Int())
+	js.CopyBytesToGo(data, v)
+	return data
+}
+
+func arrayOf(data []byte) js.Value {
+	a := js.Global().Get("Uint8Array").New(len(data))
+	js.CopyBytesToJS(a, data)
+	return a
+}
+
+// writer sends what is written as messages of a kind.
+type writer struct {
+	p    *page
+	kind string
+	id   int // of the call that it belongs to; 0: none
+}
+
+func (w writer) Write(b []byte) (int, error) {
+	w.p.send(w.kind, map[string]any{"data": b, "id": w.id})
+	return len(b), nil
+}
+
+// inbox is a pipe that whoever writes never waits for: the event loop must not.
+type inbox struct {
+	mu     sync.Mutex
+	some   *sync.Cond
+	data   []byte
+	closed bool
+}
+
+func newInbox() *inbox {
+	b := &inbox{}
+	b.some = sync.NewCond(&b.mu)
+	return b
+}
+
+func (b *inbox) put(data []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.data = append(b.data, data...)
+	b.some.Signal()
+}
+
+func (b *inbox) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	b.some.Signal()
+}
+
+// Read is part of io.Reader.
+func (b *inbox) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.data) == 0 {
+		if b.closed {
+			return 0, io.EOF
+		}
+		b.some.Wait()
+	}
+	n := copy(p, b.data)
+	b.data = b.data[n:]
+	return n, nil
+}
+
+// mail are messages that nobody has looked at yet.
+type mail struct {
+	mu   sync.Mutex
+	some *sync.Cond
+	list []js.Value
+}
+
+func newMail() *mail {
+	m := &mail{}
+	m.some = sync.NewCond(&m.mu)
+	return m
+}
+
+func (m *mail) put(v js.Value) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.list = append(m.list, v)
+	m.some.Signal()
+}
+
+func (m *mail) next() js.Value {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for len(m.list) == 0 {
+		m.some.Wait()
+	}
+	v := m.list[0]
+	m.list = m.list[1:]
+	return v
+}
