@@ -22,9 +22,15 @@ func completeFlags(c *cobra.Command) {
 		"network": {networkUser, networkNone}, "memory": {"256M", "512M", "1G", "2G", "3G"},
 		"pull": {string(store.Always), string(store.Missing), string(store.Never)}, "workdir": nil, "env": nil, "user": nil, "hostname": nil, "append": nil, "cmdline": nil, "timeout": nil, "debug-exit": nil,
 	} {
+		if c.Flags().Lookup(flag) == nil {
+			continue
+		}
 		if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic("BUG: --" + flag + ": " + err.Error())
 		}
+	}
+	if c.Flags().Lookup("name") == nil {
+		return
 	}
 	err := c.RegisterFlagCompletionFunc("name", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return machineNames(), cobra.ShellCompDirectiveNoFileComp

@@ -76,7 +76,7 @@ func newCommand() *cobra.Command {
 		newRun(), newStart(), newStop(), newRestart(), newClone(), newKill(), newPause(), newUnpause(), newWait(), newRm(), newRename(), newPrune(),
 		newPs(), newLs(), newExec(), newCp(), newExport(), newAttach(), newLogs(), newInspect(), newPort(), newStats(),
 		newPull(), newPush(), newImages(), newRmi(), newTag(), newSave(), newLoad(), newImport(), newCommit(), newImage(),
-		newSnapshot(), newMCP(), newBench(), newDoctor(), newVersion(), newLookoutProcess(),
+		newSnapshot(), newServe(), newWeb(), newMCP(), newBench(), newDoctor(), newVersion(), newLookoutProcess(),
 	)
 	c.SetFlagErrorFunc(unknownFlag)
 	c.SetVersionTemplate("{{.Version}}\n")

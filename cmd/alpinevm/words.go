@@ -43,7 +43,7 @@ var words = map[string]string{
 	"build": noBuild, "buildx": noBuild, "builder": noBuild, "bake": noBuild, "search": "the registry's web site searches; the name goes to alpinevm run or pull", "manifest": "docker or skopeo shows manifests",
 	"login": credential, "logout": credential, "trust": "an image is known by its digest: alpinevm run NAME@sha256:...",
 	"check":  "alpinevm doctor says what this host offers",
-	"events": noDaemon, "context": noDaemon, "plugin": noDaemon, "daemon": noDaemon, "serve": noDaemon, "service": noDaemon, "generate": noDaemon,
+	"events": noDaemon, "context": noDaemon, "plugin": noDaemon, "daemon": noDaemon, "service": noDaemon, "generate": noDaemon,
 	"compose": noCluster, "swarm": noCluster, "stack": noCluster, "node": noCluster, "kube": noCluster, "pod": noCluster, "secret": noCluster, "config": noCluster,
 	"update": "a machine's memory and network are given to each run", "upgrade": "alpinevm pull asks the registry again", "fetch": "alpinevm pull downloads images",
 	"checkpoint": "alpinevm snapshot save NAME saves a machine that runs, run --from FILE goes on from there",

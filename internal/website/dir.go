@@ -77,3 +77,6 @@ func (d Dir) Chunk(name string) ([]byte, error) {
 	}
 	return os.ReadFile(filepath.Join(string(d), ChunkDir, name))
 }
+
+// Name is the host's name of a file of the folder.
+func (d Dir) Name(file string) string { return filepath.Join(string(d), file) }

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"alpinevm/internal/guesttest"
+	"alpinevm/internal/website"
+	"alpinevm/web"
+)
+
+// browser gives a tab of Chromium, which says on the test's log what it complains of.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	name := ""
+	for _, n := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(n); err == nil {
+			name = found
+			break
+		}
+	}
+	if name == "" {
+		t.Fatal("there is no chromium: apt-get install chromium")
+	}
+	o := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(name), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1000, 700))
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), o...)
+	t.Cleanup(stop)
+	ctx, stop = context.WithTimeout(ctx, 20*patience)
+	t.Cleanup(stop)
+	ctx, stop = chromedp.NewContext(ctx)
+	t.Cleanup(stop)
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for m, err := range chromedp.Console(ctx) {
+			if err != nil {
+				return
+			}
+			fmt.Fprintln(os.Stderr, "the page's console:", m)
+		}
+	}()
+	return ctx
+}
+
+// siteDir makes a site of Alpine's root, with the page.
+func siteDir(t *testing.T, args ...string) website.Dir {
+	t.Helper()
+	if _, err := web.Files(); err != nil {
+		t.Fatal(err, ": make web does")
+	}
+	dir := filepath.Join(t.TempDir(), "site")
+	h := home{t: t, dir: t.TempDir()}
+	h.check(append([]string{
+		"web", "build", "-o", dir, "-q", "-m", "128M", "--hostname", "tab", "--kernel", guesttest.File(t, "686-pae/vmlinuz"),
+		"--modules", guesttest.File(t, "686-pae/modules"), "--rootfs", guesttest.RootFile(t), "--",
+	}, args...), 0, "", "")
+	return website.Dir(dir)
+}
+
+// screen is what the page's terminal shows.
+const screen = `(() => { const b = document.querySelector("alpine-vm").terminal.buffer.active; let s = "";
+	for (let i = 0; i < b.length; i++) s += b.getLine(i).translateToString(true) + "\n"; return s; })()`
+
+// shows waits until the page's terminal has a text.
+func shows(ctx context.Context, t *testing.T, want string) {
+	t.Helper()
+	shown := ""
+	for {
+		text, err := chromedp.Run(ctx, chromedp.Evaluate[string](screen))
+		if err != nil {
+			t.Fatalf("waiting for %q: %v; the terminal shows %q", want, err, shown)
+		}
+		shown = text
+		if strings.Contains(text, want) {
+			return
+		}
+		said, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("alpine-vm").shadowRoot.querySelector(".overlay:not([hidden]) button:not([hidden])")?.parentElement.textContent ?? ""`))
+		if said != "" {
+			t.Fatalf("waiting for %q: the page says %q", want, said)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// picture keeps what the page looks like where ALPINEVM_PICTURES names a folder.
+func picture(ctx context.Context, t *testing.T, name string) {
+	dir := os.Getenv("ALPINEVM_PICTURES")
+	if dir == "" {
+		return
+	}
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// call runs what is a promise in the page, where vm is the machine.
+func call[T any](ctx context.Context, t *testing.T, script string) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](`(async () => { const vm = document.querySelector("alpine-vm").vm; `+script+` })()`, chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatalf("%s: %v", script, err)
+	}
+	return v
+}
+
+// TestBrowser boots a guest in a browser's tab from a folder that a host of files
+// serves, types at its shell, and uses the page's interface.
+func TestBrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not here: boots a guest; the full run does")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: http.FileServer(http.Dir(siteDir(t)))}
+	go s.Serve(l)
+	defer s.Close()
+	ctx := browser(t)
+	if err := chromedp.Do(ctx, chromedp.Navigate(fmt.Sprintf("http://%s/", l.Addr()))); err != nil {
+		t.Fatal(err)
+	}
+	picture(ctx, t, "start")
+	shows(ctx, t, "# ")
+	if err := chromedp.Do(ctx, chromedp.KeyEvent("uname -nm\r")); err != nil {
+		t.Fatal(err)
+	}
+	shows(ctx, t, "tab i686")
+	if got := call[string](ctx, t, `const r = await vm.exec(["sh", "-c", "cat; pwd; echo $A >&2; exit 3"], {stdin: "in ", cwd: "/tmp", env: {A: "b"}}); return JSON.stringify(r)`); got != `{"code":3,"stdout":"in /tmp\n","stderr":"b\n"}` {
+		t.Error(got)
+	}
+	if got := call[string](ctx, t, `await vm.writeFile("/root/f", "text"); const names = []; for await (const e of vm.readDir("/root")) names.push(e.name + e.size);
+		return names.join() + new TextDecoder().decode(await vm.readFile("/root/f")) + (await vm.readFile("/none").catch(e => e.message))`); !strings.HasPrefix(got, "f4text") || !strings.Contains(got, "none") {
+		t.Error(got)
+	}
+	if err := chromedp.Do(ctx, chromedp.Click("#show")); err != nil {
+		t.Fatal(err)
+	}
+	call[any](ctx, t, `while (!document.querySelector("#files").textContent.includes("f")) await new Promise(r => setTimeout(r, 50))`)
+	picture(ctx, t, "files")
+	call[any](ctx, t, `await vm.shutdown()`)
+	picture(ctx, t, "end")
+}

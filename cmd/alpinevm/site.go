@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"alpinevm"
+	"alpinevm/fs9p"
+	"alpinevm/internal/archive"
+	"alpinevm/internal/website"
+	"alpinevm/launch"
+	"alpinevm/web"
+)
+
+// siteFlags are the flags of a machine that a browser runs: those of run that make
+// sense there.
+type siteFlags struct{ run runFlags }
+
+func (f *siteFlags) add(c *cobra.Command) {
+	r, fl := &f.run, c.Flags()
+	fl.SetInterspersed(false)
+	fl.StringVar(&r.kernel, "kernel", "", "boot `KERNEL`, as run has it")
+	fl.StringVar(&r.modules, "modules", "", "folder or tarball `DIR` with the kernel's modules")
+	fl.StringVar(&r.rootfs, "rootfs", "", "root file system `ROOT`, as run has it")
+	fl.StringVar(&r.busybox, "busybox", "", "static i386 busybox `FILE`, for roots other than Alpine's")
+	fl.StringVarP(&r.memory, "memory", "m", "256M", "memory of the guest: `SIZE` from 64M to 2G")
+	fl.StringArrayVarP(&r.env, "env", "e", nil, "set an environment variable: `NAME=VALUE`, or NAME to pass the host's on")
+	fl.StringVarP(&r.dir, "workdir", "w", "", "working `DIR` of the command")
+	fl.StringVarP(&r.user, "user", "u", "", "run as `NAME|UID[:GROUP|GID]`")
+	fl.StringVar(&r.hostname, "hostname", defaultHostname, "`NAME` of the guest")
+	fl.StringVar(&r.appendLine, "append", "", "add `TEXT` to the kernel's command line")
+	fl.BoolVarP(&r.quiet, "quiet", "q", false, "print nothing of our own but errors")
+	r.image.add(fl)
+	r.alpine.add(fl)
+	completeFlags(c)
+}
+
+// maxTabMemory is the most that a tab can give a guest, in bytes.
+const maxTabMemory = 2 << 30
+
+// make makes the files of the machine that the flags and the arguments name.
+func (f *siteFlags) make(ctx context.Context, to website.Dir, args []string, justArgs bool) error {
+	r := &f.run
+	args = r.choose(args, justArgs)
+	if err := r.check(args); err != nil {
+		return err
+	}
+	if err := r.image.fetch.check(r.quiet); err != nil {
+		return err
+	}
+	memory, err := parseMemory(r.memory)
+	if err != nil {
+		return err
+	}
+	if memory > maxTabMemory {
+		return tooMuchMemory(r.memory)
+	}
+	r.network.kind = networkNone
+	spec, err := r.spec(args)
+	if err != nil {
+		return err
+	}
+	spec.Warm = false
+	cfg, closeAll, err := spec.Open(ctx)
+	if err != nil {
+		return r.explain(err)
+	}
+	defer closeAll()
+	return describe(ctx, cfg, to)
+}
+
+// describe makes the files of a machine.
+func describe(ctx context.Context, cfg *alpinevm.Config, to website.Dir) error {
+	if err := to.Make(); err != nil {
+		return err
+	}
+	m, err := website.Describe(ctx, cfg, launch.KernelCache(), to, func(ctx context.Context, w io.Writer, tree fs9p.FS) error {
+		return (&archive.Tree{FS: tree}).Pack(ctx, w, "", nil)
+	})
+	if err != nil {
+		return err
+	}
+	return to.Describe(m)
+}
+
+// page puts the page's files into a folder.
+func page(to website.Dir) error {
+	files, err := web.Files()
+	if err != nil {
+		return err
+	}
+	return fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || name == "README" {
+			return err
+		}
+		data, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to.Name(name), data, 0o644)
+	})
+}

@@ -1,0 +1,128 @@
+// Command web makes what a browser gets, in web/dist: the program, and the page and
+// its workers of what is in web/src.
+package main
+
+import (
+	"compress/gzip"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+func main() {
+	goCommand := flag.String("go", "go", "the go `COMMAND` that builds the program")
+	flag.Parse()
+	if err := build(*goCommand); err != nil {
+		fmt.Fprintln(os.Stderr, "web:", err)
+		os.Exit(1)
+	}
+}
+
+const (
+	source = "web"
+	dist   = "web/dist"
+)
+
+func build(goCommand string) error {
+	if err := clear(); err != nil {
+		return err
+	}
+	root, err := exec.Command(goCommand, "env", "GOROOT").Output()
+	if err != nil {
+		return fmt.Errorf("%s env GOROOT: %w", goCommand, err)
+	}
+	// The program's half of the bridge, which has to be of the same release.
+	bridge, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js"))
+	if err != nil {
+		return err
+	}
+	if err := scripts("esm", "", "alpinevm", "element", "page"); err != nil {
+		return err
+	}
+	if err := scripts("iife", string(bridge), "worker"); err != nil {
+		return err
+	}
+	if err := scripts("iife", "", "sw"); err != nil {
+		return err
+	}
+	if err := os.CopyFS(dist, os.DirFS(filepath.Join(source, "page"))); err != nil {
+		return err
+	}
+	return program(goCommand)
+}
+
+// clear leaves nothing of an earlier build but the note that is in the repository.
+func clear() error {
+	list, err := os.ReadDir(dist)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if e.Name() != "README" {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dist, e.Name())))
+		}
+	}
+	return err
+}
+
+// scripts bundles sources, each with all that it needs.
+func scripts(format, banner string, names ...string) error {
+	o := api.BuildOptions{
+		Bundle: true, MinifySyntax: true, MinifyWhitespace: true, Outdir: dist, Write: true, LogLevel: api.LogLevelSilent,
+		Target: api.ES2022, Platform: api.PlatformBrowser, Format: map[string]api.Format{"esm": api.FormatESModule, "iife": api.FormatIIFE}[format],
+		Loader: map[string]api.Loader{".css": api.LoaderText}, TsconfigRaw: "{}", LegalComments: api.LegalCommentsEndOfFile,
+		Alias: map[string]string{"@xterm/xterm": "./web/vendor/xterm/xterm.mjs", "@xterm/addon-fit": "./web/vendor/addon-fit/addon-fit.mjs"},
+	}
+	// The element and the page share what they have in common.
+	o.Splitting = o.Format == api.FormatESModule
+	if banner != "" {
+		o.Banner = map[string]string{"js": banner}
+	}
+	for _, name := range names {
+		o.EntryPoints = append(o.EntryPoints, filepath.Join(source, "src", name+".ts"))
+	}
+	result := api.Build(o)
+	if len(result.Errors) == 0 {
+		return nil
+	}
+	e := result.Errors[0]
+	if e.Location != nil {
+		return fmt.Errorf("%s:%d: %s", e.Location.File, e.Location.Line, e.Text)
+	}
+	return errors.New(e.Text)
+}
+
+// program builds alpinevm.wasm and compresses it: not every host of files does.
+func program(goCommand string) error {
+	name := filepath.Join(dist, "alpinevm.wasm")
+	c := exec.Command(goCommand, "build", "-trimpath", "-ldflags=-s -w", "-o", name, "./cmd/alpinevm-web")
+	c.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
+	c.Stderr = os.Stderr
+	if err := c.Run(); err != nil {
+		return fmt.Errorf("building ./cmd/alpinevm-web: %w", err)
+	}
+	defer os.Remove(name)
+	in, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(name+".gz", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, fs.FileMode(0o644))
+	if err != nil {
+		return err
+	}
+	w, err := gzip.NewWriterLevel(out, gzip.BestCompression)
+	if err == nil {
+		_, err = io.Copy(w, in)
+		err = errors.Join(err, w.Close())
+	}
+	return errors.Join(err, out.Close())
+}

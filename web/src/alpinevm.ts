@@ -1,0 +1,276 @@
+// A machine in a page.
+import type { End, Entry, FromMachine, Size, StartMessage, Stat, ToMachine } from "./protocol";
+
+export type { End, Entry, Size, Stat } from "./protocol";
+
+/** What shows a machine's console: an xterm.js Terminal is one. */
+export interface Console extends Size {
+  write(data: Uint8Array): void;
+  onData(listener: (text: string) => void): unknown;
+  onResize?(listener: (size: Size) => void): unknown;
+}
+
+export interface Options {
+  /** Where the machine's files are, as alpinevm serve and alpinevm web build have them. Default: beside the page. */
+  site?: string | URL;
+  /** Where worker.js and the program are. Default: beside this module. */
+  base?: string | URL;
+  /** The guest's memory in MiB. Default: what the site says. */
+  memory?: number;
+  /** What shows the session's console; without one the guest is there for exec. */
+  terminal?: Console;
+  /** Is told what is being done before the guest runs. */
+  onProgress?: (p: Progress) => void;
+}
+
+export interface Progress {
+  phase: string;
+  /** Bytes, where they are known. */
+  done?: number;
+  total?: number;
+}
+
+export interface ExecOptions {
+  /** NAME=value */
+  env?: string[] | Record<string, string>;
+  cwd?: string;
+  user?: string;
+  stdin?: string | Uint8Array | ReadableStream<Uint8Array>;
+  /** Is given the output as it comes; what is given is not in the result. */
+  onStdout?: (data: Uint8Array) => void;
+  onStderr?: (data: Uint8Array) => void;
+  /** Ends the program: SIGTERM, and SIGKILL two seconds later. */
+  signal?: AbortSignal;
+}
+
+export interface ExecResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+interface Events {
+  exit: End;
+  error: Error;
+  stat: Stat;
+}
+
+/** The error of what a machine could not do. */
+export class AlpineVMError extends Error {
+  override name = "AlpineVMError";
+}
+
+interface Call {
+  resolve(value: unknown): void;
+  reject(err: Error): void;
+  stdout?: (data: Uint8Array) => void;
+  stderr?: (data: Uint8Array) => void;
+}
+
+const program = "alpinevm.wasm.gz";
+
+export class AlpineVM {
+  private readonly worker: Worker;
+  private readonly calls = new Map<number, Call>();
+  private readonly listeners = new Map<keyof Events, Set<(v: never) => void>>();
+  private next = 1;
+  private phase = "starting";
+  private over?: Error;
+
+  /** Starts a machine. It is booting when this returns. */
+  static async create(options: Options = {}): Promise<AlpineVM> {
+    return new AlpineVM(options);
+  }
+
+  private constructor(private readonly options: Options) {
+    const base = new URL(options.base ?? ".", options.base ? location.href : import.meta.url);
+    const site = new URL(options.site ?? ".", location.href);
+    if (!site.pathname.endsWith("/")) site.pathname += "/";
+    this.worker = new Worker(new URL("worker.js", base));
+    this.worker.onmessage = (e: MessageEvent<FromMachine>) => this.receive(e.data);
+    this.worker.onerror = (e) => this.die(`The machine has stopped: ${e.message || "its worker has died"}. It may have had no memory left: close other tabs, or give the guest less.`);
+    const t = options.terminal;
+    const start: StartMessage = {
+      type: "start",
+      site: site.href,
+      program: new URL(program, base).href,
+      memory: options.memory,
+      terminal: t && { cols: t.cols, rows: t.rows },
+    };
+    this.worker.postMessage(start);
+    if (!t) return;
+    const encoder = new TextEncoder();
+    t.onData((text) => this.tell({ type: "input", data: encoder.encode(text) }));
+    t.onResize?.((size) => this.resize(size.cols, size.rows));
+  }
+
+  /** Hears of the machine's end, of errors, and once a second of how it does. Gives what ends that. */
+  on<K extends keyof Events>(event: K, listener: (v: Events[K]) => void): () => void {
+    let set = this.listeners.get(event);
+    if (!set) this.listeners.set(event, (set = new Set()));
+    set.add(listener as (v: never) => void);
+    return () => set.delete(listener as (v: never) => void);
+  }
+
+  private emit<K extends keyof Events>(event: K, value: Events[K]): void {
+    this.listeners.get(event)?.forEach((f) => (f as (v: Events[K]) => void)(value));
+  }
+
+  private tell(m: ToMachine): void {
+    if (!this.over) this.worker.postMessage(m);
+  }
+
+  private receive(m: FromMachine): void {
+    switch (m.type) {
+      case "phase":
+        this.phase = m.text;
+        this.options.onProgress?.({ phase: m.text });
+        break;
+      case "progress":
+        this.options.onProgress?.({ phase: this.phase, done: m.done, total: m.total });
+        break;
+      case "output":
+        this.options.terminal?.write(m.data);
+        break;
+      case "stdout":
+      case "stderr":
+        this.calls.get(m.id)?.[m.type]?.(m.data);
+        break;
+      case "result": {
+        const call = this.calls.get(m.id);
+        this.calls.delete(m.id);
+        if (m.error === undefined) call?.resolve(m.value);
+        else call?.reject(new AlpineVMError(m.error));
+        break;
+      }
+      case "stat":
+        this.emit("stat", m);
+        break;
+      case "exit":
+        this.end(new AlpineVMError("The machine has ended."));
+        this.emit("exit", m);
+        break;
+      case "error":
+        this.die(m.text);
+    }
+  }
+
+  private die(text: string): void {
+    const err = new AlpineVMError(text);
+    this.end(err);
+    this.emit("error", err);
+  }
+
+  private end(err: Error): void {
+    this.over ??= err;
+    this.worker.terminate();
+    this.calls.forEach((c) => c.reject(err));
+    this.calls.clear();
+  }
+
+  private call(m: (id: number) => ToMachine, streams: Pick<Call, "stdout" | "stderr"> = {}): [number, Promise<unknown>] {
+    const id = this.next++;
+    if (this.over) return [id, Promise.reject(this.over)];
+    const result = new Promise<unknown>((resolve, reject) => this.calls.set(id, { resolve, reject, ...streams }));
+    this.tell(m(id));
+    return [id, result];
+  }
+
+  /** Runs a program to its end. One that is not there ends with 127. */
+  async exec(args: string[], o: ExecOptions = {}): Promise<ExecResult> {
+    const stdout = new Text(o.onStdout);
+    const stderr = new Text(o.onStderr);
+    const env = Array.isArray(o.env) ? o.env : o.env && Object.entries(o.env).map(([k, v]) => `${k}=${v}`);
+    const [id, result] = this.call(
+      (id) => ({ type: "exec", id, args, env, dir: o.cwd, user: o.user, stdin: o.stdin !== undefined }),
+      { stdout: (d) => stdout.add(d), stderr: (d) => stderr.add(d) },
+    );
+    if (o.stdin !== undefined) void this.feed(id, o.stdin);
+    const abort = () => {
+      this.tell({ type: "signal", id, number: 15 });
+      setTimeout(() => this.tell({ type: "signal", id, number: 9 }), 2000);
+    };
+    o.signal?.addEventListener("abort", abort, { once: true });
+    try {
+      return { code: (await result) as number, stdout: stdout.text(), stderr: stderr.text() };
+    } finally {
+      o.signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  private async feed(id: number, from: string | Uint8Array | ReadableStream<Uint8Array>): Promise<void> {
+    if (typeof from === "string") this.tell({ type: "stdin", id, data: new TextEncoder().encode(from) });
+    else if (from instanceof Uint8Array) this.tell({ type: "stdin", id, data: from });
+    else {
+      const reader = from.getReader();
+      for (let r = await reader.read(); !r.done; r = await reader.read()) this.tell({ type: "stdin", id, data: r.value });
+    }
+    this.tell({ type: "stdin", id });
+  }
+
+  async readFile(name: string): Promise<Uint8Array> {
+    return (await this.call((id) => ({ type: "readFile", id, name }))[1]) as Uint8Array;
+  }
+
+  async writeFile(name: string, data: string | Uint8Array): Promise<void> {
+    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+    await this.call((id) => ({ type: "writeFile", id, name, data: bytes }))[1];
+  }
+
+  async *readDir(name: string): AsyncGenerator<Entry> {
+    yield* (await this.call((id) => ({ type: "readDir", id, name }))[1]) as Entry[];
+  }
+
+  async stat(name: string): Promise<Entry> {
+    return (await this.call((id) => ({ type: "stat", id, name }))[1]) as Entry;
+  }
+
+  async mkdir(name: string): Promise<void> {
+    await this.call((id) => ({ type: "mkdir", id, name }))[1];
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.call((id) => ({ type: "remove", id, name }))[1];
+  }
+
+  resize(cols: number, rows: number): void {
+    this.tell({ type: "resize", cols, rows });
+  }
+
+  /** The machine stands still until resume. */
+  pause(): void {
+    this.tell({ type: "pause" });
+  }
+
+  resume(): void {
+    this.tell({ type: "resume" });
+  }
+
+  /** Asks the guest to end in an orderly way, and waits until it has. */
+  async shutdown(): Promise<void> {
+    if (this.over) return;
+    const ended = new Promise<void>((resolve) => this.on("exit", () => resolve()));
+    this.tell({ type: "resume" });
+    this.tell({ type: "shutdown" });
+    await ended;
+  }
+
+  /** Ends the machine at once, as it is. */
+  terminate(): void {
+    this.end(new AlpineVMError("The machine was switched off."));
+  }
+}
+
+/** Text that comes in parts. */
+class Text {
+  private readonly parts: string[] = [];
+  private readonly decoder = new TextDecoder();
+  constructor(private readonly instead?: (data: Uint8Array) => void) {}
+  add(data: Uint8Array): void {
+    if (this.instead) this.instead(data);
+    else this.parts.push(this.decoder.decode(data, { stream: true }));
+  }
+  text(): string {
+    return this.parts.join("") + (this.instead ? "" : this.decoder.decode());
+  }
+}

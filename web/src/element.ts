@@ -1,0 +1,74 @@
+// <alpine-vm site="..." memory="256"></alpine-vm>: a machine with a terminal.
+import { FitAddon } from "@xterm/addon-fit";
+import { Terminal } from "@xterm/xterm";
+import xtermStyle from "../vendor/xterm/xterm.css";
+import { AlpineVM, type End } from "./alpinevm";
+import { Overlay } from "./overlay";
+import style from "./element.css";
+
+export class AlpineVMElement extends HTMLElement {
+  /** The machine, once it has been started. */
+  vm?: AlpineVM;
+  readonly terminal: Terminal;
+  private readonly fit = new FitAddon();
+  private readonly overlay: Overlay;
+  private readonly screen: HTMLElement;
+  private watch?: ResizeObserver;
+
+  constructor() {
+    super();
+    const root = this.attachShadow({ mode: "open", delegatesFocus: true });
+    root.innerHTML = `<style>${xtermStyle}${style}</style><div part="screen" class="screen"></div>`;
+    this.screen = root.querySelector<HTMLElement>(".screen")!;
+    this.terminal = new Terminal({ cursorBlink: true, fontSize: 14, fontFamily: "ui-monospace, Menlo, Consolas, monospace", scrollback: 5000, theme: { background: "#0d1117" } });
+    this.terminal.loadAddon(this.fit);
+    this.overlay = new Overlay(root);
+  }
+
+  connectedCallback(): void {
+    if (this.watch) return;
+    this.terminal.open(this.screen);
+    this.watch = new ResizeObserver(() => this.fit.fit());
+    this.watch.observe(this.screen);
+    this.fit.fit();
+    void this.start();
+  }
+
+  disconnectedCallback(): void {
+    this.watch?.disconnect();
+    this.watch = undefined;
+    this.vm?.terminate();
+  }
+
+  /** Starts the machine, anew if there was one. */
+  async start(): Promise<void> {
+    this.vm?.terminate();
+    this.terminal.reset();
+    this.overlay.progress({ phase: "starting" });
+    const memory = Number(this.getAttribute("memory"));
+    const first = this.terminal.onWriteParsed(() => {
+      first.dispose();
+      this.overlay.hide();
+    });
+    const vm = await AlpineVM.create({
+      site: this.getAttribute("site") ?? undefined,
+      base: this.getAttribute("base") ?? undefined,
+      memory: memory > 0 ? memory : undefined,
+      terminal: this.terminal,
+      onProgress: (p) => this.overlay.progress(p),
+    });
+    this.vm = vm;
+    vm.on("error", (err) => this.overlay.fail(err.message, () => void this.start()));
+    vm.on("exit", (end) => this.overlay.fail(sentence(end), () => void this.start()));
+    this.terminal.focus();
+    this.dispatchEvent(new CustomEvent("started", { detail: vm }));
+  }
+}
+
+/** What a machine's end was, for people. */
+function sentence(end: End): string {
+  const text = end.cause === "exited" ? `The session has ended with ${end.code}.` : `The machine has ended: ${end.cause}.`;
+  return end.detail ? `${text}\n${end.detail}` : text;
+}
+
+customElements.define("alpine-vm", AlpineVMElement);

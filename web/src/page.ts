@@ -1,0 +1,115 @@
+// The page that alpinevm serve and alpinevm web build show.
+import "./element";
+import type { AlpineVMElement } from "./element";
+import type { AlpineVM, Stat } from "./alpinevm";
+
+const $ = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
+const machine = document.querySelector("alpine-vm") as AlpineVMElement;
+
+machine.addEventListener("started", (e) => {
+  const vm = (e as CustomEvent<AlpineVM>).detail;
+  vm.on("stat", show);
+});
+
+function show(s: Stat): void {
+  const rate = s.instructions / s.seconds / 1e6;
+  $("rate").textContent = `${rate < 10 ? rate.toFixed(1) : Math.round(rate)} M instructions/s`;
+  $("idle").textContent = `${Math.min(100, Math.round((100 * s.idle) / s.seconds))} % idle`;
+}
+
+// Keys that phones' keyboards lack.
+const sequences: Record<string, string> = { esc: "\x1b", tab: "\t", up: "\x1b[A", down: "\x1b[B", left: "\x1b[D", right: "\x1b[C" };
+let control = false;
+document.querySelectorAll<HTMLButtonElement>("#keys button").forEach((b) => {
+  b.onclick = () => {
+    if (b.dataset.key === "ctrl") {
+      control = !control;
+      b.setAttribute("aria-pressed", String(control));
+    } else machine.terminal.input(sequences[b.dataset.key!]!);
+    machine.terminal.focus();
+  };
+});
+machine.terminal.attachCustomKeyEventHandler((e) => {
+  if (!control || e.type !== "keydown" || e.key.length !== 1) return true;
+  control = false;
+  document.querySelector('#keys [data-key="ctrl"]')!.setAttribute("aria-pressed", "false");
+  machine.terminal.input(String.fromCharCode(e.key.toUpperCase().charCodeAt(0) & 31));
+  e.preventDefault();
+  return false;
+});
+
+// The files of a folder of the guest.
+async function list(folder: string): Promise<void> {
+  const rows = $("files");
+  $<HTMLInputElement>("folder").value = folder;
+  try {
+    const entries = [];
+    for await (const e of machine.vm!.readDir(folder)) entries.push(e);
+    entries.sort((a, b) => Number(b.dir) - Number(a.dir) || a.name.localeCompare(b.name));
+    rows.replaceChildren(
+      ...entries.map((e) => {
+        const button = document.createElement("button");
+        const name = `${folder === "/" ? "" : folder}/${e.name}`;
+        button.type = "button";
+        button.textContent = e.dir ? `${e.name}/` : e.name;
+        button.title = e.dir ? "look into it" : `download, ${e.size} bytes`;
+        button.onclick = () => void (e.dir ? list(name) : download(name, e.name));
+        return button;
+      }),
+    );
+    say("");
+  } catch (err) {
+    say(String(err instanceof Error ? err.message : err));
+  }
+}
+
+function say(text: string): void {
+  $("said").textContent = text;
+}
+
+async function download(name: string, as: string): Promise<void> {
+  try {
+    const data = await machine.vm!.readFile(name);
+    const a = document.createElement("a");
+    a.href = URL.createObjectURL(new Blob([data as Uint8Array<ArrayBuffer>]));
+    a.download = as;
+    a.click();
+    setTimeout(() => URL.revokeObjectURL(a.href), 60_000);
+  } catch (err) {
+    say(String(err instanceof Error ? err.message : err));
+  }
+}
+
+async function upload(files: FileList): Promise<void> {
+  const folder = $<HTMLInputElement>("folder").value || "/root";
+  for (const f of files) {
+    try {
+      await machine.vm!.writeFile(`${folder}/${f.name}`, new Uint8Array(await f.arrayBuffer()));
+    } catch (err) {
+      say(`${f.name}: ${err instanceof Error ? err.message : err}`);
+      return;
+    }
+  }
+  await list(folder);
+}
+
+$("show").onclick = () => {
+  const panel = $("panel");
+  panel.hidden = !panel.hidden;
+  $("show").setAttribute("aria-expanded", String(!panel.hidden));
+  if (!panel.hidden) void list($<HTMLInputElement>("folder").value || "/root");
+};
+$("folder").onchange = () => void list($<HTMLInputElement>("folder").value);
+$("upper").onclick = () => void list($<HTMLInputElement>("folder").value.replace(/\/[^/]*\/?$/, "") || "/");
+$<HTMLInputElement>("add").onchange = (e) => void upload((e.target as HTMLInputElement).files!);
+for (const kind of ["dragover", "drop"])
+  document.body.addEventListener(kind, (e) => {
+    e.preventDefault();
+    const d = e as DragEvent;
+    if (kind === "drop" && d.dataTransfer?.files.length) {
+      $("panel").hidden = false;
+      void upload(d.dataTransfer.files);
+    }
+  });
+
+if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("sw.js").catch(() => undefined);

@@ -1,0 +1,68 @@
+// The messages between a page and the worker that runs its machine. The program in
+// the worker, cmd/alpinevm-web, has the same.
+
+export interface Size {
+  cols: number;
+  rows: number;
+}
+
+/** What a worker is told first. */
+export interface StartMessage {
+  type: "start";
+  /** Where the machine's files are; it ends in a slash. */
+  site: string;
+  /** Where the program is. */
+  program: string;
+  /** MiB; what the site says if it is missing. */
+  memory?: number;
+  terminal?: Size;
+}
+
+/** What a page tells a machine. Those with an id are answered by a result with it. */
+export type ToMachine =
+  | { type: "input"; data: Uint8Array }
+  | ({ type: "resize" } & Size)
+  | { type: "pause" | "resume" | "shutdown" }
+  | { type: "exec"; id: number; args: string[]; env?: string[]; dir?: string; user?: string; stdin?: boolean; terminal?: Size }
+  | { type: "stdin"; id: number; data?: Uint8Array }
+  | { type: "signal"; id: number; number: number }
+  | ({ type: "execResize"; id: number } & Size)
+  | { type: "readFile" | "readDir" | "mkdir" | "remove" | "stat"; id: number; name: string }
+  | { type: "writeFile"; id: number; name: string; data: Uint8Array };
+
+/** How a machine does, over the last second or so. */
+export interface Stat {
+  instructions: number;
+  /** Seconds of it in which the guest had nothing to do. */
+  idle: number;
+  seconds: number;
+  /** Instructions since the start. */
+  total: number;
+}
+
+/** How a machine has ended. */
+export interface End {
+  cause: string;
+  code: number;
+  detail: string;
+}
+
+/** What a machine tells its page. */
+export type FromMachine =
+  | { type: "phase"; text: string }
+  | { type: "progress"; done: number; total: number }
+  | { type: "output"; data: Uint8Array }
+  | { type: "stdout" | "stderr"; id: number; data: Uint8Array }
+  | { type: "result"; id: number; value?: unknown; error?: string }
+  | ({ type: "stat" } & Stat)
+  | ({ type: "exit" } & End)
+  | { type: "error"; text: string };
+
+/** A file or folder of the guest. */
+export interface Entry {
+  name: string;
+  dir: boolean;
+  size: number;
+  /** Milliseconds since 1970. */
+  modified: number;
+}
