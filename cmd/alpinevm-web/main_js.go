@@ -52,6 +52,10 @@ func run(p *page) error {
 	} else {
 		cfg.Session.Idle = true
 	}
+	if at := text(p.port.Get("relay")); at != "" {
+		cfg.Network = p.relayNetwork(at)
+		cfg.Network.FilesInRoot = m.Network != nil
+	}
 	p.send("phase", map[string]any{"text": "booting"})
 	machine, err := alpinevm.New(cfg)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 //
 //	machine, memory, terminal  what to start: the description's text, MiB or nothing,
 //	                           and {cols, rows} or nothing
+//	relay                      the address of a relay, or nothing
 //	get(name)                  gives a chunk as a Uint8Array, now, or throws
 //	send(message)              takes a message; its type is message.type
 //	receive(message)           is set here

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"alpinevm/internal/apktest"
 	"alpinevm/internal/guesttest"
 	"alpinevm/internal/website"
 	"alpinevm/web"
@@ -156,4 +159,56 @@ func TestBrowser(t *testing.T) {
 	picture(ctx, t, "files")
 	call[any](ctx, t, `await vm.shutdown()`)
 	picture(ctx, t, "end")
+}
+
+// TestServe boots a guest in a tab from alpinevm serve, and adds a package to it through
+// the relay.
+func TestServe(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not here: boots a guest; the full run does")
+	}
+	if _, err := web.Files(); err != nil {
+		t.Fatal(err, ": make web does")
+	}
+	key := apktest.NewKey(t, "test.rsa.pub")
+	repo := apktest.NewRepository(key, &apktest.Package{Name: "hello", Version: "1.0-r0", Files: []apktest.File{{Name: "usr/bin/hello", Mode: 0o755, Data: []byte("#!/bin/sh\necho hello from a package\n")}}})
+	mirror := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, ok := repo[strings.TrimPrefix(r.URL.Path, "/")]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Write(data)
+	}))
+	defer mirror.Close()
+	h := home{t: t, dir: t.TempDir()}
+	cmd := h.command("serve", "--address", "localhost:0", "--host-loopback", "-q", "-m", "128M", "-e", "KEY="+string(key.Public()),
+		"--kernel", guesttest.File(t, "686-pae/vmlinuz"), "--modules", guesttest.File(t, "686-pae/modules"), "--rootfs", guesttest.RootFile(t))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		cmd.Process.Signal(os.Interrupt)
+		cmd.Wait()
+	}()
+	address, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := browser(t)
+	if err := chromedp.Do(ctx, chromedp.Navigate(strings.TrimSpace(address))); err != nil {
+		t.Fatal(err)
+	}
+	shows(ctx, t, "# ")
+	at := fmt.Sprintf("http://10.0.2.2:%d", mirror.Listener.Addr().(*net.TCPAddr).Port)
+	got := call[string](ctx, t, `const r = await vm.exec(["sh", "-c", `+"`"+`printf %s "$KEY" >/etc/apk/keys/test.rsa.pub; echo `+at+` >/etc/apk/repositories; apk add --no-cache hello && hello`+"`"+`]); return JSON.stringify(r)`)
+	if !strings.Contains(got, "hello from a package") || !strings.Contains(got, `"code":0`) {
+		t.Error(got)
+	}
+	picture(ctx, t, "network")
 }

@@ -14,11 +14,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"alpinevm/internal/website"
+	"alpinevm/net/usernet"
 	"alpinevm/web"
 )
 
 func newServe() *cobra.Command {
 	f := &siteFlags{}
+	n := &f.run.network
 	var address string
 	c := &cobra.Command{
 		Use:   "serve [flags] [IMAGE | --] [COMMAND [ARG...]]",
@@ -44,6 +46,13 @@ its addresses. Ctrl-C ends it.`,
 			}
 			defer os.RemoveAll(dir)
 			site := website.Dir(dir)
+			out, err := f.relay()
+			if err != nil {
+				return err
+			}
+			if out != nil {
+				f.way = &website.Network{Relay: out.path()}
+			}
 			if err := f.make(c.Context(), site, args, c.ArgsLenAtDash() == 0); err != nil {
 				return err
 			}
@@ -52,12 +61,32 @@ its addresses. Ctrl-C ends it.`,
 				return fmt.Errorf("--address %s: %w; is another program there? --address %s takes a port that is free", address, listenCause(err), "localhost:0")
 			}
 			fmt.Fprintf(c.OutOrStdout(), "http://%s/\n", l.Addr())
-			return serve(c.Context(), l, siteHandler(site, http.FileServerFS(files)))
+			return serve(c.Context(), l, siteHandler(site, http.FileServerFS(files), out))
 		},
 	}
 	f.add(c)
-	c.Flags().StringVar(&address, "address", "localhost:8000", "serve at `HOST:PORT`")
+	fl := c.Flags()
+	fl.StringVar(&n.kind, "network", "", "network: user, by a relay in this program, or none (default user)")
+	fl.StringArrayVar(&n.policy.allow, "allow", nil, "let guests reach `WHAT` and nothing else, as run has it (may be repeated)")
+	fl.StringArrayVar(&n.policy.deny, "deny", nil, "do not let guests reach `WHAT`, whatever else is allowed")
+	fl.BoolVar(&n.hostLoopback, "host-loopback", false, "let guests reach this computer, its 127.0.0.1 as 10.0.2.2")
+	fl.BoolVar(&n.privateNetworks, "private-networks", false, "let guests reach private networks")
+	fl.StringVar(&address, "address", "localhost:8000", "serve at `HOST:PORT`")
 	return c
+}
+
+// relay is the way out that the flags ask for; nil: there is none.
+func (f *siteFlags) relay() (*relay, error) {
+	n := &f.run.network
+	cfg, err := n.config(false)
+	if cfg == nil || err != nil {
+		return nil, err
+	}
+	rules, ok := cfg.Policy.(*usernet.Rules)
+	if !ok {
+		return nil, errors.New("BUG: a policy without rules")
+	}
+	return newRelay(rules, cfg.HostNetworks), nil
 }
 
 // listenAddress checks an address to serve at. A port alone is one of this computer's.
@@ -84,8 +113,11 @@ func listenCause(err error) error {
 }
 
 // siteHandler serves a machine's files beside the page's.
-func siteHandler(site website.Dir, page http.Handler) http.Handler {
+func siteHandler(site website.Dir, page http.Handler, out *relay) http.Handler {
 	mux := http.NewServeMux()
+	if out != nil {
+		mux.Handle("GET /"+out.path(), out)
+	}
 	mux.Handle("GET /", page)
 	mux.HandleFunc("GET /"+website.MachineFile, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-cache")

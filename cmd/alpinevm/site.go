@@ -18,7 +18,10 @@ import (
 
 // siteFlags are the flags of a machine that a browser runs: those of run that make
 // sense there.
-type siteFlags struct{ run runFlags }
+type siteFlags struct {
+	run runFlags
+	way *website.Network // out of the machine; nil: none
+}
 
 func (f *siteFlags) add(c *cobra.Command) {
 	r, fl := &f.run, c.Flags()
@@ -59,7 +62,6 @@ func (f *siteFlags) make(ctx context.Context, to website.Dir, args []string, jus
 	if memory > maxTabMemory {
 		return tooMuchMemory(r.memory)
 	}
-	r.network.kind = networkNone
 	spec, err := r.spec(args)
 	if err != nil {
 		return err
@@ -70,11 +72,11 @@ func (f *siteFlags) make(ctx context.Context, to website.Dir, args []string, jus
 		return r.explain(err)
 	}
 	defer closeAll()
-	return describe(ctx, cfg, to)
+	return f.describe(ctx, cfg, to)
 }
 
 // describe makes the files of a machine.
-func describe(ctx context.Context, cfg *alpinevm.Config, to website.Dir) error {
+func (f *siteFlags) describe(ctx context.Context, cfg *alpinevm.Config, to website.Dir) error {
 	if err := to.Make(); err != nil {
 		return err
 	}
@@ -84,6 +86,7 @@ func describe(ctx context.Context, cfg *alpinevm.Config, to website.Dir) error {
 	if err != nil {
 		return err
 	}
+	m.Network = f.way
 	return to.Describe(m)
 }
 

@@ -50,6 +50,7 @@ file system a browser gets what its guest reads.`,
 			} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("-o %s: it is no folder: %w", to, pathCause(err))
 			}
+			f.run.network.kind = networkNone // there is nobody who could be a relay
 			if err := f.make(c.Context(), website.Dir(to), args, c.ArgsLenAtDash() == 0); err != nil {
 				return err
 			}

@@ -42,12 +42,22 @@ type Machine struct {
 	Root     Tree          `json:"root"`
 	Busybox  *chunked.File `json:"busybox,omitempty"`
 
+	// Network is how the guest reaches others; nil: it does not.
+	Network *Network `json:"network,omitempty"`
+
 	// As Session has them.
 	Args []string `json:"args,omitempty"`
 	Env  []string `json:"env,omitempty"`
 	Dir  string   `json:"dir,omitempty"`
 	User string   `json:"user,omitempty"`
 	Init bool     `json:"init,omitempty"`
+}
+
+// Network is a way out.
+type Network struct {
+	// Relay is the address of a relay that speaks the Wisp protocol, from that of the
+	// description on.
+	Relay string `json:"relay,omitempty"`
 }
 
 // Read reads a description.

@@ -37,9 +37,12 @@ type Policy interface {
 	Connect(Flow) error
 }
 
-// reachOf says what an address is. The host's own addresses and networks are asked
-// for each time, since they change.
-func (n *Network) reachOf(ip netip.Addr) Reach {
+// reachOf says what an address is.
+func (n *Network) reachOf(ip netip.Addr) Reach { return ReachOf(ip, n.cfg.HostNetworks) }
+
+// ReachOf says what an address is. The host's own addresses and networks are asked
+// for each time, since they change; hostNetworks is as Config.HostNetworks has it.
+func ReachOf(ip netip.Addr, hostNetworks func() ([]netip.Prefix, error)) Reach {
 	switch {
 	case ip == GatewayIP, ip == GatewayIP6:
 		return Host
@@ -47,16 +50,16 @@ func (n *Network) reachOf(ip netip.Addr) Reach {
 		return Never
 	}
 	if v4, ok := special.IPv4In(ip); ok {
-		return n.reachOf(v4) // there it leads
+		return ReachOf(v4, hostNetworks) // there it leads
 	}
 	r := Public
 	if special.Of(ip) != special.Public {
 		r = Private
 	}
-	if n.cfg.HostNetworks == nil {
+	if hostNetworks == nil {
 		return r
 	}
-	nets, err := n.cfg.HostNetworks()
+	nets, err := hostNetworks()
 	if err != nil {
 		return Host // it may be any
 	}

@@ -1,7 +1,7 @@
 // A machine in a page.
-import type { End, Entry, FromMachine, Size, StartMessage, Stat, ToMachine } from "./protocol";
+import type { End, Entry, FromMachine, NetworkState, Size, StartMessage, Stat, ToMachine } from "./protocol";
 
-export type { End, Entry, Size, Stat } from "./protocol";
+export type { End, Entry, NetworkState, Size, Stat } from "./protocol";
 
 /** What shows a machine's console: an xterm.js Terminal is one. */
 export interface Console extends Size {
@@ -17,6 +17,8 @@ export interface Options {
   base?: string | URL;
   /** The guest's memory in MiB. Default: what the site says. */
   memory?: number;
+  /** The address of a relay that speaks the Wisp protocol (ws:, wss:), or null for no network. Default: what the site says. */
+  network?: string | null;
   /** What shows the session's console; without one the guest is there for exec. */
   terminal?: Console;
   /** Is told what is being done before the guest runs. */
@@ -53,6 +55,7 @@ interface Events {
   exit: End;
   error: Error;
   stat: Stat;
+  network: NetworkState;
 }
 
 /** The error of what a machine could not do. */
@@ -95,6 +98,7 @@ export class AlpineVM {
       site: site.href,
       program: new URL(program, base).href,
       memory: options.memory,
+      network: options.network,
       terminal: t && { cols: t.cols, rows: t.rows },
     };
     this.worker.postMessage(start);
@@ -145,6 +149,9 @@ export class AlpineVM {
       }
       case "stat":
         this.emit("stat", m);
+        break;
+      case "network":
+        this.emit("network", m);
         break;
       case "exit":
         this.end(new AlpineVMError("The machine has ended."));

@@ -53,6 +53,7 @@ export class AlpineVMElement extends HTMLElement {
     const vm = await AlpineVM.create({
       site: this.getAttribute("site") ?? undefined,
       base: this.getAttribute("base") ?? undefined,
+      network: this.getAttribute("network") === "none" ? null : (this.getAttribute("network") ?? undefined),
       memory: memory > 0 ? memory : undefined,
       terminal: this.terminal,
       onProgress: (p) => this.overlay.progress(p),

@@ -9,6 +9,12 @@ const machine = document.querySelector("alpine-vm") as AlpineVMElement;
 machine.addEventListener("started", (e) => {
   const vm = (e as CustomEvent<AlpineVM>).detail;
   vm.on("stat", show);
+  vm.on("network", (n) => {
+    const light = $("network");
+    light.dataset.state = n.relay;
+    light.title = n.relay === "connected" ? "The guest's connections go through the relay of this page's server." : "The relay does not answer: it is asked again when the guest connects.";
+    light.textContent = n.relay === "connected" ? "network" : "no relay";
+  });
 });
 
 function show(s: Stat): void {

@@ -16,6 +16,8 @@ export interface StartMessage {
   /** MiB; what the site says if it is missing. */
   memory?: number;
   terminal?: Size;
+  /** The address of a relay, or null for no network; what the site says if it is missing. */
+  network?: string | null;
 }
 
 /** What a page tells a machine. Those with an id are answered by a result with it. */
@@ -40,6 +42,11 @@ export interface Stat {
   total: number;
 }
 
+/** What has become of the way out. */
+export interface NetworkState {
+  relay: "connected" | "lost";
+}
+
 /** How a machine has ended. */
 export interface End {
   cause: string;
@@ -55,6 +62,7 @@ export type FromMachine =
   | { type: "stdout" | "stderr"; id: number; data: Uint8Array }
   | { type: "result"; id: number; value?: unknown; error?: string }
   | ({ type: "stat" } & Stat)
+  | ({ type: "network" } & NetworkState)
   | ({ type: "exit" } & End)
   | { type: "error"; text: string };
 

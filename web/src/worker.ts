@@ -8,6 +8,7 @@ interface Port {
   machine: string;
   memory?: number;
   terminal?: { cols: number; rows: number };
+  relay?: string;
   get(name: string): Uint8Array;
   send(message: FromMachine): void;
   receive?(message: ToMachine): void;
@@ -89,6 +90,16 @@ function chunk(site: string, name: string): Uint8Array {
   return new Uint8Array(request.response as ArrayBuffer);
 }
 
+/** The address of the relay, if there is one: the page's, or what the site names. */
+function relay(m: StartMessage, machine: string): string | undefined {
+  if (m.network === null) return undefined;
+  const named = m.network ?? (JSON.parse(machine) as { network?: { relay?: string } }).network?.relay;
+  if (!named) return undefined;
+  const url = new URL(named, m.site);
+  url.protocol = url.protocol.replace("http", "ws");
+  return url.href;
+}
+
 async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
   tell({ type: "phase", text: "loading the program" });
   const go = new Go();
@@ -101,6 +112,7 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
     machine,
     memory: m.memory,
     terminal: m.terminal,
+    relay: relay(m, machine),
     get(name) {
       const data = chunk(m.site, name);
       ahead.after(name);
