@@ -1,3 +1,4 @@
+# make web    what a browser gets, in web/dist, which alpinevm serve and alpinevm web build give out
 # make run    boot a guest and end at its shell; ARGS="-m 1G -- uname -a" goes to alpinevm run
 # make test   everything a change must pass
 # make fuzz   every fuzz target for a while: FUZZTIME=5m make fuzz
@@ -13,9 +14,9 @@ SHARE = $(DESTDIR)$(PREFIX)/share
 # A machine may pin GOTOOLCHAIN=local: the release that go.mod asks for is fetched.
 export GOTOOLCHAIN = auto
 
-.PHONY: build install uninstall run test fuzz cross bench guest release notice vuln clean
+.PHONY: build web install uninstall run test fuzz cross bench guest release notice vuln clean
 
-build:
+build: web
 	CGO_ENABLED=0 $(GO) build -trimpath -o alpinevm ./cmd/alpinevm
 
 install: build
@@ -30,7 +31,12 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/alpinevm $(SHARE)/man/man1/alpinevm.1 $(SHARE)/bash-completion/completions/alpinevm
 	rm -f $(SHARE)/zsh/site-functions/_alpinevm $(SHARE)/fish/vendor_completions.d/alpinevm.fish
 
-run: build
+web:
+	@$(GO) run ./scripts/web -go '$(GO)'
+
+# Without the page, which takes a while and is not needed here.
+run:
+	CGO_ENABLED=0 $(GO) build -trimpath -o alpinevm ./cmd/alpinevm
 	scripts/run.sh $(ARGS)
 
 # What the tests boot: Debian's i386 kernels, busybox and an Alpine root.
@@ -63,3 +69,4 @@ bench: guest
 
 clean:
 	rm -rf alpinevm dist
+	find web/dist -mindepth 1 ! -name README -delete

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests use beside Go: a C compiler, which the race detector needs, the tools that pack Linux kernels, a debugger, and
-# Node.js, which runs our programs for browsers.
+# the browser and Node.js, in which machines run as well.
 # What is there already is left alone. It needs a Debian-like machine and root to install.
 set -eu
 me=tools.sh
@@ -22,6 +22,7 @@ need bzip2 bzip2
 need xz xz-utils
 need zstd zstd
 need lz4 lz4
+need chromium chromium
 need node nodejs
 need gdb gdb
 [ -n "$missing" ] || exit 0

@@ -8,6 +8,7 @@ import (
 	"syscall/js"
 
 	"alpinevm"
+	"alpinevm/fs9p"
 )
 
 // server does what the page asks for. Each call has a number, and ends with a message
@@ -139,6 +140,9 @@ func (s *server) tell(id int, m js.Value) {
 	}
 }
 
+// maxFile bounds a file that the page is given whole, in bytes.
+const maxFile = 256 << 20
+
 // file does something to a file of the guest.
 func (s *server) file(m js.Value) (any, error) {
 	files := s.vm.FS()
@@ -148,7 +152,7 @@ func (s *server) file(m js.Value) (any, error) {
 	}
 	switch m.Get("type").String() {
 	case "readFile":
-		data, err := fs.ReadFile(files, name)
+		data, err := fs9p.ReadFile(files, name, maxFile)
 		return arrayOf(data), err
 	case "writeFile":
 		w, err := files.Create(name)

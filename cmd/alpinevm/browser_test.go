@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	cdpinput "github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
 	"alpinevm/internal/apktest"
@@ -33,7 +34,7 @@ func browser(t *testing.T) context.Context {
 		}
 	}
 	if name == "" {
-		t.Fatal("there is no chromium: apt-get install chromium")
+		lacks(t, "chromium")
 	}
 	o := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(name), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1000, 700))
@@ -55,6 +56,15 @@ func browser(t *testing.T) context.Context {
 		}
 	}()
 	return ctx
+}
+
+// lacks ends a test that cannot be without a program.
+func lacks(t *testing.T, program string) {
+	t.Helper()
+	if os.Getenv("ALPINEVM_OFFLINE") == "1" {
+		t.Skipf("not here: there is no %s, and ALPINEVM_OFFLINE=1 forbids to fetch it", program)
+	}
+	t.Fatalf("there is no %s: scripts/tools.sh installs it", program)
 }
 
 // siteDir makes a site of Alpine's root, with the page.
@@ -80,7 +90,7 @@ const screen = `(() => { const b = document.querySelector("alpine-vm").terminal.
 func shows(ctx context.Context, t *testing.T, want string) {
 	t.Helper()
 	shown := ""
-	for {
+	for n := 1; ; n++ {
 		text, err := chromedp.Run(ctx, chromedp.Evaluate[string](screen))
 		if err != nil {
 			t.Fatalf("waiting for %q: %v; the terminal shows %q", want, err, shown)
@@ -93,7 +103,10 @@ func shows(ctx context.Context, t *testing.T, want string) {
 		if said != "" {
 			t.Fatalf("waiting for %q: the page says %q", want, said)
 		}
-		time.Sleep(100 * time.Millisecond)
+		if n%50 == 0 {
+			picture(ctx, t, "waiting")
+		}
+		time.Sleep(200 * time.Millisecond)
 	}
 }
 
@@ -109,6 +122,23 @@ func picture(ctx context.Context, t *testing.T, name string) {
 	}
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// types types a text, key by key. What chromedp.KeyEvent sends for a key is typed twice.
+func types(ctx context.Context, t *testing.T, text string) {
+	t.Helper()
+	for _, r := range text {
+		down := cdpinput.DispatchKeyEventParams{Type: cdpinput.DispatchKeyEventTypeKeyDown, Text: string(r), Key: string(r)}
+		if r == '\r' {
+			down.Key, down.WindowsVirtualKeyCode = "Enter", 13
+		}
+		up := cdpinput.DispatchKeyEventParams{Type: cdpinput.DispatchKeyEventTypeKeyUp, Key: down.Key, WindowsVirtualKeyCode: down.WindowsVirtualKeyCode}
+		for _, k := range []cdpinput.DispatchKeyEventParams{down, up} {
+			if _, err := chromedp.Call(ctx, cdpinput.DispatchKeyEvent, k); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 
@@ -141,9 +171,7 @@ func TestBrowser(t *testing.T) {
 	}
 	picture(ctx, t, "start")
 	shows(ctx, t, "# ")
-	if err := chromedp.Do(ctx, chromedp.KeyEvent("uname -nm\r")); err != nil {
-		t.Fatal(err)
-	}
+	types(ctx, t, "uname -nm\r")
 	shows(ctx, t, "tab i686")
 	if got := call[string](ctx, t, `const r = await vm.exec(["sh", "-c", "cat; pwd; echo $A >&2; exit 3"], {stdin: "in ", cwd: "/tmp", env: {A: "b"}}); return JSON.stringify(r)`); got != `{"code":3,"stdout":"in /tmp\n","stderr":"b\n"}` {
 		t.Error(got)

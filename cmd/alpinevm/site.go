@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -96,14 +97,31 @@ func page(to website.Dir) error {
 	if err != nil {
 		return err
 	}
-	return fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || name == "README" {
+	list, err := fs.ReadDir(files, ".")
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if e.Name() == "README" { // of our sources
+			continue
+		}
+		if err := copyFile(to.Name(e.Name()), files, e.Name()); err != nil {
 			return err
 		}
-		data, err := fs.ReadFile(files, name)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(to.Name(name), data, 0o644)
-	})
+	}
+	return nil
+}
+
+func copyFile(to string, from fs.FS, name string) error {
+	in, err := from.Open(name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }

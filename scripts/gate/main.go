@@ -28,6 +28,7 @@ var checks = []step{
 	{"tools", script("scripts/tools.sh")},
 	{"guest files", script("scripts/guest.sh")},
 	{"modules", goOnline("mod", "download")},
+	{"page", goTool("run", "./scripts/web")},
 	{"gofmt", gofmt},
 	{"go mod tidy", goCached("mod", "tidy", "-diff")},
 	{"go generate", generate},
