@@ -1,9 +1,10 @@
 // Command notice writes NOTICE: the modules that are linked into alpinevm on any
-// platform, with their licences. It is run in the module's root folder.
+// platform, and what the page has in it, with their licences. It is run in the module's root folder.
 package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"log"
 	"maps"
@@ -35,7 +36,27 @@ func linked() (map[string]string, error) {
 			}
 		}
 	}
-	return list, nil
+	return list, vendored(list)
+}
+
+// vendored adds what the page has in it, which is in the repository: by its package.json.
+func vendored(list map[string]string) error {
+	files, err := filepath.Glob("web/vendor/*/package.json")
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			return err
+		}
+		var p struct{ Name, Version string }
+		if err := json.Unmarshal(data, &p); err != nil {
+			return fmt.Errorf("%s: %w", f, err)
+		}
+		list[p.Name+" "+p.Version] = filepath.Dir(f)
+	}
+	return nil
 }
 
 // licences are the files of a module that say under what it is given.
