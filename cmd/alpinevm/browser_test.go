@@ -75,10 +75,13 @@ func siteDir(t *testing.T, args ...string) website.Dir {
 	}
 	dir := filepath.Join(t.TempDir(), "site")
 	h := home{t: t, dir: t.TempDir()}
-	h.check(append([]string{
+	cmd := h.command(append([]string{
 		"web", "build", "-o", dir, "-q", "-m", "128M", "--hostname", "tab", "--kernel", guesttest.File(t, "686-pae/vmlinuz"),
 		"--modules", guesttest.File(t, "686-pae/modules"), "--rootfs", guesttest.RootFile(t), "--",
-	}, args...), 0, "", "")
+	}, args...)...)
+	if text, err := cmd.CombinedOutput(); err != nil || len(text) > 0 {
+		t.Fatalf("web build: %v: %s", err, text)
+	}
 	return website.Dir(dir)
 }
 
@@ -176,7 +179,7 @@ func TestBrowser(t *testing.T) {
 	if got := call[string](ctx, t, `const r = await vm.exec(["sh", "-c", "cat; pwd; echo $A >&2; exit 3"], {stdin: "in ", cwd: "/tmp", env: {A: "b"}}); return JSON.stringify(r)`); got != `{"code":3,"stdout":"in /tmp\n","stderr":"b\n"}` {
 		t.Error(got)
 	}
-	if got := call[string](ctx, t, `await vm.writeFile("/root/f", "text"); const names = []; for await (const e of vm.readDir("/root")) names.push(e.name + e.size);
+	if got := call[string](ctx, t, `await vm.writeFile("/root/f", "text"); const names = []; for await (const e of vm.readDir("/root")) if (!e.name.startsWith(".")) names.push(e.name + e.size);
 		return names.join() + new TextDecoder().decode(await vm.readFile("/root/f")) + (await vm.readFile("/none").catch(e => e.message))`); !strings.HasPrefix(got, "f4text") || !strings.Contains(got, "none") {
 		t.Error(got)
 	}

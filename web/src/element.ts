@@ -68,7 +68,7 @@ export class AlpineVMElement extends HTMLElement {
 
 /** What a machine's end was, for people. */
 function sentence(end: End): string {
-  const text = end.cause === "exited" ? `The session has ended with ${end.code}.` : `The machine has ended: ${end.cause}.`;
+  const text = end.cause === "exit" ? `The session has ended with ${end.code}.` : `The machine has ended: ${end.cause}.`;
   return end.detail ? `${text}\n${end.detail}` : text;
 }
 
