@@ -53,7 +53,7 @@ fuzz:
 cross:
 	scripts/cross.sh
 
-release:
+release: web
 	$(GO) run ./scripts/release -version $(VERSION)
 
 # NOTICE, with the licences of what is linked in.
