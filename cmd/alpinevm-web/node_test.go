@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -94,6 +93,16 @@ type tab struct {
 	seen []message
 }
 
+// goroot is where the go command has what comes with it.
+func goroot(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
 func start(t *testing.T, wasm, dir, options string) *tab {
 	t.Helper()
 	node, err := exec.LookPath("node")
@@ -103,7 +112,7 @@ func start(t *testing.T, wasm, dir, options string) *tab {
 		}
 		t.Fatal("there is no node: scripts/tools.sh installs it")
 	}
-	c := exec.Command(node, "testdata/node.mjs", filepath.Join(runtime.GOROOT(), "lib/wasm/wasm_exec.js"), wasm, dir)
+	c := exec.Command(node, "testdata/node.mjs", filepath.Join(goroot(t), "lib", "wasm", "wasm_exec.js"), wasm, dir)
 	c.Env = append(os.Environ(), "ALPINEVM_OPTIONS="+options)
 	c.Stderr = os.Stderr
 	in, err := c.StdinPipe()

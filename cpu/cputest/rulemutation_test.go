@@ -126,7 +126,7 @@ var ruleMutations = []ruleMutation{
 	by("CMPS", "amd64/lower_string.go", "func compareString(", "e.element(read, rsi)", "e.element(read, rdi)"),
 	by("STOS,MOVS", "amd64/lower_string.go", "func takesString(", "in.Prefix&(x86.PrefixRep|x86.PrefixRepne) == 0", "true"),
 	byTest("TestFaultsInTheMiddle", "amd64/lower_string.go", "func (e *emitter) countRepeats(", "a.pos() - (", "a.pos() - 3 - ("),
-	byTest("TestFaultsInTheMiddle", "amd64/lower_string.go", "func (e *emitter) countRepeats(", "0x67, 0xe3, 0", "0x67, 0xeb, 0"),
+	byTest("TestRepeats", "amd64/lower_string.go", "func (e *emitter) countRepeats(", "0x67, 0xe3, 0", "0x67, 0xeb, 0"),
 	// Memory.
 	byTest("TestChangedSegments", "amd64/emitter.go", "func (e *emitter) addressPlus(", "[2]byte{cpu.FastRead, cpu.FastWrite}", "[2]byte{cpu.FastWrite, cpu.FastRead}"),
 	byTest("TestChangedSegments", "amd64/emitter.go", "func (e *emitter) addressPlus(", "in.Seg == x86.FS ||", ""),
