@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"alpinevm/internal/guesttest"
 )
 
@@ -235,9 +237,9 @@ func TestCloneUnkept(t *testing.T) {
 // TestRunFlagsCarried: of each flag of run it is known whether clones have it too.
 func TestRunFlagsCarried(t *testing.T) {
 	var want []string
-	for _, g := range runGroups {
-		want = append(want, strings.Fields(g.flags)...)
-	}
+	run := newRun()
+	run.InitDefaultHelpFlag()
+	run.Flags().VisitAll(func(f *pflag.Flag) { want = append(want, f.Name) })
 	got := strings.Fields(hostFlags + " " + ownFlags)
 	slices.Sort(want)
 	slices.Sort(got)

@@ -88,9 +88,9 @@ func process(name, first, dir string, bias uint32) *guest {
 // them.
 func processWithGap(name, first, dir string, bias, gap uint32) *guest {
 	g := &guest{pages: map[uint32][]byte{}, user: true, space: 0x1000, pc: 0x8048810 + bias}
-	const top = 0xbff7f000
+	top := uint32(0xbff7f000)
 	g.put(0xbffff000, []byte("no stack")) // something above it
-	at := uint32(top - 4 - len(name) - 1)
+	at := top - 4 - uint32(len(name)) - 1
 	g.put(at, []byte(name))
 	g.put(top-4, make([]byte, 4))
 	env := "PWD=" + dir + "\x00"
