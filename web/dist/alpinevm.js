@@ -1,1 +1,0 @@
-import{AlpineVM,AlpineVMError}from"./chunk-KECM7RYP.js";export{AlpineVM,AlpineVMError};

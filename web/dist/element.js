@@ -1,1 +1,0 @@
-import{AlpineVMElement}from"./chunk-NAEWXVHC.js";import"./chunk-KECM7RYP.js";export{AlpineVMElement};
