@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -21,11 +23,13 @@ import (
 	"alpinevm/kernel"
 )
 
-// standIn is a go command that takes no time: it builds by copying.
+// standIn is a go command that takes no time. What it builds tells that it was
+// built of a main function, and that its source was changed.
 const standIn = `#!/bin/sh
 case $1 in
 version) echo go version stand-in ;;
-build) cat *.go >$3 ;;
+build) grep -q 'func main' *.go && printf '#!/bin/sh\ngrep changed %s\n' $PWD/*.go >$3 && chmod +x $3 ;;
+test) echo ok ;;
 *) exit 2 ;;
 esac
 `
@@ -129,19 +133,16 @@ func TestAPKToolchain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkSteps(t, r, []string{Guest}, "install", "version", "cold", "warm", "again")
+	checkSteps(t, r, []string{Guest}, "install", "version", "cold", "warm", "again", "run")
 }
 
-// TestBareBuild has what go-build compares with QEMU fail for want of a
-// compiler: the guest's own words are told, and no figure but what came before.
-func TestBareBuild(t *testing.T) {
-	program := guestProgram(t)
+// standInChain is a toolchain whose go command is a script.
+func standInChain(t *testing.T, script string) *Toolchain {
+	t.Helper()
 	dir := t.TempDir()
 	for name, data := range map[string]string{
-		"bin/go":              "#!/bin/sh\n[ $1 = version ] || { echo no space left; exit 7; }\n",
-		"src/fmt/print.go":    "package fmt\n",
-		"src/fmt/fmt_test.go": "package fmt\n",
-		"VERSION":             "go1.99\n", "pkg/tool/linux_386/compile": "",
+		"bin/go": script, "src/fmt/print.go": "package fmt\n", "src/fmt/fmt_test.go": "package fmt\n",
+		"VERSION": "go1.99\n", "go.env": "", "pkg/tool/linux_386/compile": "",
 	} {
 		name = filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -155,6 +156,76 @@ func TestBareBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return chain
+}
+
+// TestBuildSteps has each program, and a folder's, go through the steps: what has
+// tests is tested, what comes with the benchmark and has none is run.
+func TestBuildSteps(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("not here: no /bin/sh")
+	}
+	t.Setenv("RUN", "run") // the caller's variables are none of ours
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "main.go"), []byte("package main\n\nfunc main() { select {} }\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	steps := []string{"version", "cold", "warm", "again"}
+	for program, want := range map[string][]string{
+		"hello": append(steps[:4:4], "run"), "server": append(steps[:4:4], "run"), "generics": steps, folder: steps,
+	} {
+		g := GoBuild{Toolchain: standInChain(t, standIn), Program: program, Report: func(s string) { t.Log(s) }}
+		src, cleanup, err := g.source()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &Result{Workload: "Test"}
+		err = g.native(t.Context(), src, r)
+		cleanup()
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkSteps(t, r, []string{Native}, want...)
+	}
+}
+
+// TestProgramsWork builds the programs with the host's Go, for the host, and has
+// each check itself.
+func TestProgramsWork(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds programs")
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("not here: no go in the PATH")
+	}
+	for _, name := range Programs() {
+		g := &GoBuild{Program: name}
+		dir, cleanup, err := g.source()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cleanup()
+		if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module program\n\ngo 1.22\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args, want := []string{"run", "."}, "hello"
+		if tests, err := filepath.Glob(filepath.Join(dir, "*_test.go")); err == nil && len(tests) > 0 {
+			args, want = []string{"test", "./..."}, "ok"
+		}
+		c := exec.CommandContext(t.Context(), "go", args...)
+		c.Dir = dir
+		c.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOTOOLCHAIN=local", "GOWORK=off", "GOPROXY=off")
+		if out, err := c.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), want) {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+// TestBareBuild has what go-build compares with QEMU fail for want of a
+// compiler: the guest's own words are told, and no figure but what came before.
+func TestBareBuild(t *testing.T) {
+	program := guestProgram(t)
+	chain := standInChain(t, "#!/bin/sh\n[ $1 = version ] || { echo no space left; exit 7; }\n")
 	image, cache := guesttest.Kernel(t, "686-pae"), guesttest.Cache(t)
 	cfg := alpinevm.Config{Memory: 128 << 20, Boot: alpinevm.Boot{Kernel: image, Cache: cache}, Session: &alpinevm.Session{Root: guesttest.Root(t, nil)}}
 	g := GoBuild{Toolchain: chain, Guest: program, Program: "hello", Report: func(s string) { t.Log(s) }}

@@ -17,7 +17,7 @@ import (
 
 // bareTools are the programs of busybox that buildScript calls.
 func bareTools() []string {
-	return []string{"cat", "chmod", "cp", "grep", "head", "ls", "mkdir", "mount", "rm", "sh"}
+	return []string{"cat", "chmod", "cp", "grep", "head", "ifconfig", "ls", "mkdir", "mount", "rm", "sh"}
 }
 
 // Places in the guest.
@@ -29,7 +29,7 @@ const (
 
 // script is what a guest runs after prepare has made the folder to work in.
 func (g *GoBuild) script(prepare string) string {
-	head := fmt.Sprintf("set -e\n%sW=%s SRC=%s\n%s", stepScript, workDir, programDir, prepare)
+	head := fmt.Sprintf("set -e\n%s%s\n%s", stepScript, strings.Join(g.environment(workDir, programDir), " "), prepare)
 	if g.Toolchain == nil {
 		return head + g.Install + buildScript
 	}
@@ -71,7 +71,7 @@ func (g *GoBuild) initrd(cfg alpinevm.Config, src string) ([]byte, error) {
 	if err := addTools(c, cfg, bareTools()...); err != nil {
 		return nil, err
 	}
-	c.File(guestScript, 0o644, []byte("export PATH=/bin\n"+g.script("mkdir -p $W\nmount -t tmpfs -o size=90% tmpfs $W\n")))
+	c.File(guestScript, 0o644, []byte("export PATH=/bin\n"+g.script("ifconfig lo 127.0.0.1\nmkdir -p $W\nmount -t tmpfs -o size=90% tmpfs $W\n")))
 	for _, tree := range []struct {
 		dir, at string
 		skip    []string

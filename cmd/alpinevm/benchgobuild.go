@@ -19,8 +19,10 @@ const benchGoBuildLong = `Build a Go program in the guest:
   warm    after one file has changed
   again   with nothing changed
 
-A program that has tests is tested instead. hello prints a line, server answers
-HTTP, generics is a small module with tests. Expect ten minutes to an hour.
+A program that has tests is tested instead: generics, a module of generic types
+and functions for two dozen instances. hello prints a line, server answers one
+request by HTTP; they are run at last. With the translator expect some minutes,
+with the interpreter up to an hour.
 
 With --vs qemu guest and peer have the toolchain in their initial root file
 system and work in memory. A step that fails is told with the guest's own words.`

@@ -1,20 +1,32 @@
+// Command server answers one request, its own, and ends.
 package main
 
 import (
 	"fmt"
 	"io"
+	"log"
+	"net"
 	"net/http"
-	"net/http/httptest"
 )
 
 func main() {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Path) }))
-	defer s.Close()
-	resp, err := http.Get(s.URL + "/hello")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	fmt.Println(string(b), err)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /hello/{name}", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "hello %s\n", r.PathValue("name"))
+	})
+	go http.Serve(l, mux)
+	answer, err := http.Get(fmt.Sprintf("http://%s/hello/world", l.Addr()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || string(text) != "hello world\n" {
+		log.Fatalf("the answer is %s, %q: %v", answer.Status, text, err)
+	}
+	fmt.Print(string(text))
 }
