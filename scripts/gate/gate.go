@@ -94,14 +94,22 @@ func (g *gate) fail(name, output string) {
 	g.report.details(output)
 }
 
-// What is repeated of each failure: its first lines name a panic, its last ones say most.
-const firstLines, lastLines = 10, 20
+// What is repeated of each failure: its first lines name a panic, its last ones say most,
+// and of goroutines those between tell where a test stood.
+const firstLines, testLines, lastLines = 10, 10, 20
 
-// again is the failure once more, in firstLines and lastLines at most.
+// again is the failure once more, in as many lines at most.
 func (f *failure) again() string {
 	lines := f.output
-	if more := len(lines) - firstLines - lastLines; more > 0 {
-		lines = slices.Concat(lines[:firstLines], []string{fmt.Sprintf("... %d lines ...", more)}, lines[len(lines)-lastLines:])
+	if len(lines) > firstLines+lastLines {
+		between := lines[firstLines : len(lines)-lastLines]
+		more := []string{fmt.Sprintf("... %d lines ...", len(between))}
+		for _, l := range between {
+			if strings.Contains(l, "_test.go:") && len(more) <= testLines {
+				more = append(more, l)
+			}
+		}
+		lines = slices.Concat(lines[:firstLines], more, lines[len(lines)-lastLines:])
 	}
 	return strings.Join(lines, "\n")
 }

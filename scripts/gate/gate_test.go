@@ -63,6 +63,23 @@ m/a
         a.go:1: syntax
         FAIL m/a [build failed]
 `, false, false},
+		{"a package that dies", `{"Action":"run","Package":"m/a","Test":"TestX"}
+{"Action":"run","Package":"m/a","Test":"TestY"}
+{"Action":"output","Package":"m/a","Test":"TestX","Output":"well\n"}
+{"Action":"output","Package":"m/b","Test":"TestZ","Output":"of another\n"}
+{"Action":"output","Package":"m/a","Test":"TestY","Output":"panic: test timed out after 14m0s\n"}
+{"Action":"pass","Package":"m/a","Test":"TestX"}
+{"Action":"output","Package":"m/a","Output":"FAIL m/a 840.0s\n"}
+{"Action":"fail","Package":"m/a"}
+`, `[ 1:23] FAIL  m/a
+        panic: test timed out after 14m0s
+        FAIL m/a 840.0s
+[ 1:23] FAIL  m/a
+1 passed, 1 failed, 0 skipped
+m/a
+        panic: test timed out after 14m0s
+        FAIL m/a 840.0s
+`, false, false},
 		{"nothing ran", `go: no such package
 {"Action":"skip","Package":"m/a"}
 `, `[ 1:23]       go: no such package
@@ -130,6 +147,10 @@ func TestRepeated(t *testing.T) {
 		say("TestShort", "=== CONT  TestShort")
 		say("TestGood", "good")
 	}
+	say("TestLong", "x_test.go:1")
+	for range lastLines {
+		say("TestLong", "goroutine")
+	}
 	say("TestShort", "short")
 	for _, e := range []string{"fail TestLong", "pass TestGood", "fail TestShort"} {
 		action, test, _ := strings.Cut(e, " ")
@@ -141,10 +162,7 @@ func TestRepeated(t *testing.T) {
 	for i := range firstLines {
 		want += fmt.Sprintf("        long %d\n", i)
 	}
-	want += "        ... 70 lines ...\n"
-	for i := range lastLines {
-		want += fmt.Sprintf("        long %d\n", 100-lastLines+i)
-	}
+	want += "        ... 91 lines ...\n        x_test.go:1\n" + strings.Repeat("        goroutine\n", lastLines)
 	want += "race: m/a TestShort\n        short\n"
 	if end != want {
 		t.Errorf("the end is\n%s\nwant\n%s", end, want)

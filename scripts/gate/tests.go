@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -165,6 +166,9 @@ func (p *progress) end(e *event) {
 		p.report.line("FAIL", "%s, %s", name, p.remaining())
 	case e.Action == "fail": // a test, or a package that does not build or dies outside of its tests
 		p.told, p.broken[e.Package] = true, true
+		if e.Test == "" {
+			output = slices.Concat(p.unfinished(e.Package), output)
+		}
 		p.fail(name, strings.Join(slices.Concat(p.output[building+e.FailedBuild], output), ""))
 	case e.Action == "pass" && e.Test != "":
 		p.passed++
@@ -174,6 +178,18 @@ func (p *progress) end(e *event) {
 		d := time.Duration(e.Elapsed * float64(time.Second)).Round(100 * time.Millisecond)
 		p.report.line("ok", "%s %v, %s", name, d, p.remaining())
 	}
+}
+
+// unfinished is what the tests of a package have said that did not come to an end: the
+// panic of one, or of go test for the time that all have taken, is among it.
+func (p *progress) unfinished(pkg string) (output []string) {
+	for _, key := range slices.Sorted(maps.Keys(p.output)) {
+		if strings.HasPrefix(key, pkg+" ") {
+			output = append(output, p.output[key]...)
+			delete(p.output, key)
+		}
+	}
+	return output
 }
 
 // reason is what the test said before it skipped.
