@@ -58,6 +58,8 @@ type benchFlags struct {
 	vs    []string
 	runs  int
 	out   string
+	// profile is the file for the profile of the host's time, "" none.
+	profile string
 }
 
 // exitInterrupted is the exit code after Ctrl-C, as shells have it.
@@ -76,6 +78,7 @@ func (f *benchFlags) add(c *cobra.Command, memory string, root bool, peers ...st
 	addEngine(c, &f.run.engine)
 	fl.StringVar(&f.run.appendLine, "append", "", "add `TEXT` to the kernel's command line")
 	fl.StringVarP(&f.out, "output", "o", "", "add every measurement to `FILE` in the Go benchmark format")
+	fl.StringVar(&f.profile, "host-profile", "", "write where the host's processor time of alpinevm goes to `FILE`, for go tool pprof, and show its parts")
 	fl.IntVar(&f.runs, "runs", 0, "measure this `NUMBER` of times, the places in turn; the table shows medians (default 1, with --vs 3)")
 	f.run.alpine.add(fl)
 	peers = append(peers, bench.Engines()...)
@@ -123,17 +126,43 @@ func (f *benchFlags) measure(c *cobra.Command, peers []string, work func(*task) 
 	defer stop()
 	t := &task{benchFlags: f, ctx: ctx, host: bench.DescribeHost(), report: func(s string) { fmt.Fprintln(os.Stderr, s) }}
 	t.host.Memory, t.host.Engine = f.run.memory, engine
-	r, err := work(t)
-	if err != nil {
-		err = f.run.explain(err)
-	}
-	if r != nil && len(r.Steps) > 0 {
-		err = errors.Join(err, t.show(c.OutOrStdout(), r))
-	}
+	var r *bench.Result
+	err = f.profiled(c.OutOrStdout(), func(w io.Writer) error {
+		var err error
+		if r, err = work(t); err != nil {
+			err = f.run.explain(err)
+		}
+		if r != nil && len(r.Steps) > 0 {
+			err = errors.Join(err, t.show(w, r))
+		}
+		return err
+	})
 	if ctx.Err() != nil {
 		fmt.Fprintln(os.Stderr, "alpinevm: interrupted; the table shows what was measured until then")
 		return exitCode(exitInterrupted)
 	}
+	return err
+}
+
+// profiled does the work, and takes a profile of it where one is wanted.
+func (f *benchFlags) profiled(w io.Writer, work func(io.Writer) error) error {
+	if f.profile == "" {
+		return work(w)
+	}
+	file, err := os.Create(f.profile)
+	if err != nil {
+		return fmt.Errorf("--host-profile %s: %w", f.profile, cause(err))
+	}
+	p, err := bench.StartHostProfile()
+	if err != nil {
+		return errors.Join(fmt.Errorf("--host-profile %s: %w", f.profile, err), file.Close())
+	}
+	err = work(w)
+	table, e := p.Stop(file)
+	if e = errors.Join(e, file.Close()); e != nil {
+		return errors.Join(err, fmt.Errorf("--host-profile %s: %w", f.profile, cause(e)))
+	}
+	fmt.Fprint(w, table)
 	return err
 }
 
