@@ -256,7 +256,10 @@ export class AlpineVM {
   /** Asks the guest to end in an orderly way, and waits until it has. */
   async shutdown(): Promise<void> {
     if (this.over) return;
-    const ended = new Promise<void>((resolve) => this.on("exit", () => resolve()));
+    const ended = new Promise<void>((resolve, reject) => {
+      this.on("exit", () => resolve());
+      this.on("error", reject);
+    });
     this.tell({ type: "resume" });
     this.tell({ type: "shutdown" });
     await ended;
