@@ -35,7 +35,8 @@ var layers = []row{
 	{"fs9p", nil},
 	{"fs9p/...", []string{"fs9p", "internal/tarball"}},
 	{"fs9p/memfs", []string{"fs9p", "internal/tarball", "fs9p/internal/tree"}},
-	{"fs9p/statefs", []string{"fs9p", "fs9p/internal/tree"}},
+	{"fs9p/statefs", []string{"fs9p", "fs9p/internal/tree", "fs9p/storage"}},
+	{"fs9p/storage", nil},
 	{"fs9p/oci/store", []string{"fs9p", "fs9p/oci", "internal/tarball", "internal/seal", "internal/fetch"}},
 	{"net/special", nil},
 	{"net/usernet", []string{"net/special"}},
@@ -77,7 +78,7 @@ var layers = []row{
 // testOnly is what test files of any package may import besides.
 var testOnly = []string{
 	"cpu/jit/...", "cpu/x86",
-	"cpu/cputest", "fs9p", "fs9p/fstest", "fs9p/memfs", "fs9p/overlay", "fs9p/statefs", "net/usernet", "internal/guesttest/...", "internal/apktest", "internal/baretest", "internal/costtest", "internal/leaktest", "internal/statetest",
+	"cpu/cputest", "fs9p", "fs9p/fstest", "fs9p/memfs", "fs9p/overlay", "fs9p/statefs", "fs9p/storage", "net/usernet", "internal/guesttest/...", "internal/apktest", "internal/baretest", "internal/costtest", "internal/leaktest", "internal/statetest",
 }
 
 // testsOnly are the packages that are there for tests, which alone may import them.
@@ -114,6 +115,7 @@ var outside = []row{
 	{"fs9p/fstest/guest", slices.Concat(plain, shared, hosts, []string{"unsafe"})},
 	{"fs9p/hostfs", slices.Concat(plain, shared, hosts, []string{"golang.org/x/sys/...", "unsafe"})},
 	{"fs9p/statefs", slices.Concat(plain, codecs, shared, hosts, []string{"github.com/gofrs/flock", "golang.org/x/sys/..."})},
+	{"fs9p/storage", slices.Concat(plain, hosts, []string{"github.com/gofrs/flock"})},
 	{"fs9p/oci", slices.Concat(plain, codecs, shared)},
 	{"fs9p/oci/store", slices.Concat(plain, codecs, shared, hosts, network, []string{"mime", "github.com/docker/go-units",
 		"github.com/gofrs/flock", "github.com/google/go-containerregistry/...", "golang.org/x/sync/..."})},

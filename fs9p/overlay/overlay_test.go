@@ -12,6 +12,8 @@ import (
 	"alpinevm/fs9p/fstest"
 	"alpinevm/fs9p/memfs"
 	"alpinevm/fs9p/overlay"
+	"alpinevm/fs9p/statefs"
+	"alpinevm/fs9p/storage"
 )
 
 // lowerFiles is what the lower file system of these tests holds.
@@ -48,9 +50,11 @@ func lowerFiles(t testing.TB) *memfs.FS {
 	return fs
 }
 
-func union(t testing.TB) *overlay.FS {
+func union(t testing.TB) *overlay.FS { return unionOn(t, memfs.New(memfs.Config{})) }
+
+func unionOn(t testing.TB, upper fs9p.Numbered) *overlay.FS {
 	t.Helper()
-	fs, err := overlay.New(overlay.Config{Upper: memfs.New(memfs.Config{}), Lower: lowerFiles(t)})
+	fs, err := overlay.New(overlay.Config{Upper: upper, Lower: lowerFiles(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,6 +63,18 @@ func union(t testing.TB) *overlay.FS {
 
 func TestSuite(t *testing.T) {
 	fstest.Run(t, func(t *testing.T) fs9p.FS { return union(t) })
+}
+
+// TestSuiteOfStorage runs the suite where the upper is in a few files, as in a browser.
+func TestSuiteOfStorage(t *testing.T) {
+	fstest.Run(t, func(t *testing.T) fs9p.FS {
+		upper, err := statefs.Open(statefs.Config{Storage: &storage.Memory{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { upper.Close() })
+		return unionOn(t, upper)
+	})
 }
 
 // TestSuiteInLower runs the suite in directories that are the lower's.

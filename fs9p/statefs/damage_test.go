@@ -179,17 +179,17 @@ func TestDamageOfTheDead(t *testing.T) {
 	}
 	last := f.journal.end - 1
 	f.shut()
-	b, err := os.ReadFile(f.journal.name)
+	b, err := os.ReadFile(f.path(journalFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(f.journal.name, change(b, int(last)), 0o600); err != nil {
+	if err := os.WriteFile(f.path(journalFile), change(b, int(last)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(Config{Dir: f.cfg.Dir}); !errors.Is(err, ErrDamaged) {
 		t.Errorf("got %v", err)
 	}
-	if err := os.WriteFile(f.journal.name, b, 0o600); err != nil {
+	if err := os.WriteFile(f.path(journalFile), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	open(t, f.cfg.Dir)

@@ -5,6 +5,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+
+	"alpinevm/fs9p"
 )
 
 // A disk is the folder's files as the operating system has them. Tests have one
@@ -23,6 +28,15 @@ type disk interface {
 	share(name, as string) error
 	// syncDir brings the names in a folder to the disk.
 	syncDir(name string) error
+	// lock gives what Close is called of when the folder is used no longer; ErrInUse
+	// if another one uses it.
+	lock(name string) (io.Closer, error)
+	// removeAll removes a folder with all that is in it, if it is there.
+	removeAll(name string) error
+	// walk calls visit for all files in and below a folder, which may remove them.
+	walk(name string, visit func(name string, info fs.FileInfo) error) error
+	// space tells how full the disk of a folder is.
+	space(name string) (fs9p.Statfs, error)
 }
 
 type diskFile interface {
@@ -32,6 +46,33 @@ type diskFile interface {
 	Sync() error
 	Stat() (fs.FileInfo, error)
 	Close() error
+}
+
+// Of a file's info some disks tell more.
+type (
+	// blocksInfo tells how many blocks of 512 bytes a file takes.
+	blocksInfo interface{ Blocks() uint64 }
+	// sparseFile tells where a file may hold something else than zeros, as nextData has it.
+	sparseFile interface {
+		nextData(off, size int64) (from, to int64)
+	}
+)
+
+// blocksOf tells how many blocks of 512 bytes a file takes.
+func blocksOf(info fs.FileInfo) uint64 {
+	if b, ok := info.(blocksInfo); ok {
+		return b.Blocks()
+	}
+	return hostBlocks(info)
+}
+
+// nextData gives the first range at off or behind it that may hold something else
+// than zeros; from is size where there is none.
+func nextData(f diskFile, off, size int64) (from, to int64) {
+	if s, ok := f.(sparseFile); ok {
+		return s.nextData(off, size)
+	}
+	return hostData(f, off, size)
 }
 
 type hostDisk struct{}
@@ -49,6 +90,35 @@ func (hostDisk) mkdir(name string) error               { return os.MkdirAll(name
 func (hostDisk) rename(from, to string) error          { return os.Rename(from, to) }
 func (hostDisk) remove(name string) error              { return os.Remove(name) }
 func (hostDisk) syncDir(name string) error             { return syncDir(name) }
+
+func (hostDisk) removeAll(name string) error            { return os.RemoveAll(name) }
+func (hostDisk) space(name string) (fs9p.Statfs, error) { return diskSpace(name) }
+
+func (hostDisk) lock(name string) (io.Closer, error) {
+	l := flock.New(name)
+	switch ok, err := l.TryLock(); {
+	case errors.Is(err, errors.ErrUnsupported):
+	case err != nil:
+		return nil, err
+	case !ok:
+		l.Close()
+		return nil, ErrInUse
+	}
+	return l, nil
+}
+
+func (hostDisk) walk(name string, visit func(name string, info fs.FileInfo) error) error {
+	return filepath.WalkDir(name, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		return visit(name, info)
+	})
+}
 
 func (hostDisk) keep(name, as string) error {
 	if err := os.Link(name, as); err == nil || errors.Is(err, fs.ErrExist) {

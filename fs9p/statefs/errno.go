@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"alpinevm/fs9p"
+	"alpinevm/fs9p/storage"
 )
 
 // errnos are the host's errors that a guest can do something about.
@@ -25,6 +26,9 @@ func toErrno(err error) error {
 	var e fs9p.Errno
 	if errors.As(err, &e) {
 		return e
+	}
+	if errors.Is(err, storage.ErrFull) {
+		return fs9p.ENOSPC
 	}
 	for _, x := range errnos {
 		if errors.Is(err, x.host) {

@@ -32,7 +32,7 @@ type Frozen struct {
 	err     error           // of one that could not be taken
 
 	last   uint64 // content that was read last
-	opened *os.File
+	opened diskFile
 }
 
 // Freeze gives what is in the file system, in a time that its files' sizes do not
@@ -114,14 +114,14 @@ func (z *Frozen) Numbers() []uint64 { return z.ids }
 func (z *Frozen) Tree() []byte { return append(slices.Concat(z.tree...), z.Nameless...) }
 
 // open gives a content's file; nil where it is empty.
-func (z *Frozen) open(id uint64) (*os.File, error) {
+func (z *Frozen) open(id uint64) (diskFile, error) {
 	if z.opened != nil && z.last == id {
 		return z.opened, nil
 	}
 	if err := z.take(id); err != nil {
 		return nil, err
 	}
-	h, err := os.Open(z.name(id))
+	h, err := z.disk.open(z.name(id), os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -183,7 +183,7 @@ func (z *Frozen) Folder() (string, error) {
 			return "", err
 		}
 	}
-	j := journal{disk: z.disk, name: filepath.Join(z.dir, journalFile)}
+	j := journal{place: renamed{z.disk, filepath.Join(z.dir, journalFile)}}
 	defer j.close()
 	return z.dir, j.rewrite(func(write func([]byte) error) error {
 		for _, changes := range z.tree {
@@ -201,8 +201,8 @@ func (z *Frozen) Close() error {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	clear(z.pending)
-	err := os.RemoveAll(z.dir)
-	os.Remove(filepath.Dir(z.dir)) // if it is the last one
+	err := z.disk.removeAll(z.dir)
+	z.disk.remove(filepath.Dir(z.dir)) // if it is the last one
 	return err
 }
 

@@ -52,7 +52,7 @@ func FuzzJournal(f *testing.F) {
 	f.Add(journalV1([]byte("first"), []byte("second")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		read := func(salvage bool) (all []string, err error) {
-			j := journal{disk: &memoryDisk{b: b}, name: "journal"}
+			j := journal{place: renamed{&memoryDisk{b: b}, "journal"}}
 			if salvage {
 				_, err = j.salvage(func(records []byte) (int, error) { all = append(all, string(records)); return 0, nil })
 			} else {

@@ -2,5 +2,5 @@
 
 package statefs
 
-// nextData takes all of a file for data.
-func nextData(_ diskFile, off, size int64) (from, to int64) { return off, size }
+// hostData takes all of a file for data.
+func hostData(_ diskFile, off, size int64) (from, to int64) { return off, size }

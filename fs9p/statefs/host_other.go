@@ -4,8 +4,8 @@ package statefs
 
 import "io/fs"
 
-// blocksOf takes no hole into account.
-func blocksOf(info fs.FileInfo) uint64 { return uint64(info.Size()+511) / 512 }
+// hostBlocks takes no hole into account.
+func hostBlocks(info fs.FileInfo) uint64 { return uint64(info.Size()+511) / 512 }
 
 // countsNames tells whether namesOf is true.
 const countsNames = false
@@ -13,8 +13,8 @@ const countsNames = false
 // namesOf takes every file for one of a single name.
 func namesOf(fs.FileInfo) uint64 { return 1 }
 
-// nextData takes all of a file for data.
-func nextData(_ diskFile, off, size int64) (from, to int64) { return off, size }
+// hostData takes all of a file for data.
+func hostData(_ diskFile, off, size int64) (from, to int64) { return off, size }
 
 // syncDir leaves that to the host.
 func syncDir(string) error { return nil }

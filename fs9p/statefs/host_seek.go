@@ -4,9 +4,9 @@ package statefs
 
 import "golang.org/x/sys/unix"
 
-// nextData gives the first range at off or behind it that may hold something else
+// hostData gives the first range at off or behind it that may hold something else
 // than zeros; from is size where there is none. lseek(2), SEEK_DATA.
-func nextData(f diskFile, off, size int64) (from, to int64) {
+func hostData(f diskFile, off, size int64) (from, to int64) {
 	h, ok := f.(interface{ Fd() uintptr })
 	if !ok {
 		return off, size

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// blocksOf tells how many blocks of 512 bytes a file takes.
-func blocksOf(info fs.FileInfo) uint64 {
+// hostBlocks tells how many blocks of 512 bytes a file takes.
+func hostBlocks(info fs.FileInfo) uint64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint64(st.Blocks)
 	}

@@ -4,9 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 )
 
 // A journal is a file of changes, in the form of frame.go. It ends where there
@@ -18,17 +15,19 @@ import (
 // the room is kept for changes that make room on the disk, also from one use to
 // the next.
 type journal struct {
-	disk disk
-	name string
-	file diskFile
-	salt salt
-	sum  uint32 // of the last frame
-	end  int64  // of the last frame
-	size int64  // of the file
-	base int64  // end as the last rewrite left it
-	mark mark   // the last that was written
-	turn int64  // of the two marks that is written next
-	buf  []byte
+	place
+	// loose: frames that were not synced may be there without those before them, as
+	// the disk has come to write them. That is no damage then.
+	loose bool
+	file  diskFile
+	salt  salt
+	sum   uint32 // of the last frame
+	end   int64  // of the last frame
+	size  int64  // of the file
+	base  int64  // end as the last rewrite left it
+	mark  mark   // the last that was written
+	turn  int64  // of the two marks that is written next
+	buf   []byte
 }
 
 const (
@@ -129,44 +128,30 @@ type snapshot func(write func(changes []byte) error) error
 // rewrite makes a journal of what snapshot writes and puts it in the place of
 // the old one. After an error that is not final the old one is as it was.
 func (j *journal) rewrite(snapshot snapshot) error {
-	next := journal{disk: j.disk, name: j.name + ".new"}
-	if err := next.begin(snapshot); err != nil {
-		j.disk.remove(next.name)
+	next := journal{place: j.place, loose: j.loose}
+	err := next.begin(snapshot)
+	if err != nil {
+		j.abandon(next.file)
 		return err
 	}
-	// Windows renames no file that is open, or over one.
-	if j.file != nil {
-		j.file.Close()
-		j.file = nil
-	}
-	if err := j.disk.rename(next.name, j.name); err != nil {
+	old := j.file
+	j.file = nil
+	if next.file, err = j.replace(old, next.file, next.salt); err != nil {
 		return final(err)
 	}
-	if err := j.disk.syncDir(filepath.Dir(j.name)); err != nil {
-		return final(err)
-	}
-	f, err := j.disk.open(j.name, os.O_RDWR)
-	if err != nil {
-		return final(err)
-	}
-	next.name, next.file, next.base = j.name, f, next.end
+	next.base = next.end
 	*j = next
 	return nil
 }
 
-// begin makes the journal's file, and closes it.
+// begin makes the journal's file.
 func (j *journal) begin(snapshot snapshot) (err error) {
 	if _, err := rand.Read(j.salt[:]); err != nil {
 		return err
 	}
-	if j.file, err = j.disk.open(j.name, os.O_RDWR|os.O_CREATE|os.O_TRUNC); err != nil {
+	if j.file, err = j.create(); err != nil {
 		return err
 	}
-	defer func() {
-		if e := j.file.Close(); err == nil {
-			err = final(e)
-		}
-	}()
 	head := make([]byte, framesAt)
 	for _, at := range []int{0, headerAt} {
 		copy(head[at:], j.salt.appendHeader(nil))
@@ -196,13 +181,4 @@ func (j *journal) close() {
 		j.file.Close()
 		j.file = nil
 	}
-}
-
-// exists tells whether there is a journal.
-func (j *journal) exists() (bool, error) {
-	_, err := j.disk.stat(j.name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
 }

@@ -16,7 +16,7 @@ import (
 
 // journalAt opens or makes a journal and gives its frames.
 func journalAt(name string) (j *journal, all []string, err error) {
-	j = &journal{disk: newTestDisk(), name: name}
+	j = &journal{place: renamed{newTestDisk(), name}}
 	if there, err := j.exists(); err != nil || !there {
 		return j, nil, errors.Join(err, j.rewrite(func(func([]byte) error) error { return nil }))
 	}

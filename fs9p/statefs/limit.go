@@ -3,7 +3,6 @@ package statefs
 import (
 	"io/fs"
 	"math"
-	"path/filepath"
 
 	"alpinevm/fs9p"
 )
@@ -67,17 +66,11 @@ func (c *content) counted(h diskFile, do func() error) error {
 	return err
 }
 
-// heldBy adds up what the contents in a folder count for.
-func heldBy(dir string) (n int64, err error) {
-	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			n += charged(info.Size())
-		}
-		return err
+// heldBy adds up what the contents in the folder count for.
+func (f *FS) heldBy() (n int64, err error) {
+	err = f.disk.walk(f.path(dataDir), func(_ string, info fs.FileInfo) error {
+		n += charged(info.Size())
+		return nil
 	})
 	return n, err
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 )
 
 // ErrDamaged is the error of a journal of which something is not as it was
@@ -50,6 +49,8 @@ func (j *journal) open(replay func(records []byte) error) error {
 	switch next, ok, err := r.next(j.end); {
 	case err != nil:
 		return err
+	case ok && j.loose && j.end >= j.mark.end:
+		return j.blank()
 	case ok:
 		return damaged("what stands at byte %d is not what was written, and changes follow at %d", j.end, next)
 	case j.end < j.mark.end:
@@ -58,10 +59,19 @@ func (j *journal) open(replay func(records []byte) error) error {
 	return nil
 }
 
+// blank has zeros behind the end, so that no frame that is there can come to follow
+// one that will be written.
+func (j *journal) blank() error {
+	if _, err := j.file.WriteAt(make([]byte, j.size-j.end), j.end); err != nil {
+		return err
+	}
+	return j.file.Sync()
+}
+
 // openFrames opens the file, and finds out what salt it has. Without an error
 // it is nil where the file is a journal of the version before.
 func (j *journal) openFrames() (*frames, error) {
-	f, err := j.disk.open(j.name, os.O_RDWR)
+	f, err := j.place.open()
 	if err != nil {
 		return nil, err
 	}

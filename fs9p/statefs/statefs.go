@@ -14,6 +14,9 @@
 //	clean      says that the last use was ended by Close
 //	lock       is locked while the folder is in use
 //
+// Where opening a file is dear, as in a browser, all these are in the blocks of one
+// file (extents.go).
+//
 // Names and attributes are in memory, content is not. Every change is one frame
 // of the journal, written before anybody is told of it, and content is written
 // when the guest writes it. So after the death of the process everything is
@@ -28,21 +31,24 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/internal/tree"
+	"alpinevm/fs9p/storage"
 )
 
 // Config says where the files are.
 type Config struct {
 	// Dir is the folder; it is made if need be.
 	Dir string
+	// Storage, if not nil, has the files in the place of Dir: a few large ones, in
+	// which those of a folder are (extents.go).
+	Storage storage.Storage
 	// Now gives the time that new and changed files get; time.Now if nil.
 	Now func() time.Time
 	// Files is the most names; zero means DefaultFiles.
@@ -76,7 +82,7 @@ const maxMemory = 1 << 30
 type FS struct {
 	cfg     Config
 	disk    disk
-	lock    *flock.Flock
+	lock    io.Closer
 	tree    *tree.Tree
 	journal journal
 	files   fileCache
@@ -122,28 +128,30 @@ func Open(cfg Config) (_ *FS, err error) {
 	if cfg.disk == nil {
 		cfg.disk = hostDisk{}
 	}
+	where := "state folder " + cfg.Dir
+	if cfg.Storage != nil {
+		where = "what is kept of the machine"
+		e, err := openExtents(cfg.Storage)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", where, err)
+		}
+		cfg.disk = e
+	}
 	f := &FS{cfg: cfg, disk: cfg.disk, copied: map[uint64]bool{}}
-	f.files, f.journal = newFileCache(f.fail), journal{disk: f.disk, name: f.path(journalFile)}
+	f.files, f.journal = newFileCache(f.fail), journal{place: renamed{f.disk, f.path(journalFile)}, loose: cfg.Storage != nil}
 	defer func() {
 		if err != nil {
 			f.shut()
-			err = fmt.Errorf("state folder %s: %w", cfg.Dir, err)
+			err = fmt.Errorf("%s: %w", where, err)
 		}
 	}()
 	if err := f.disk.mkdir(f.path(dataDir)); err != nil {
 		return nil, err
 	}
-	l := flock.New(f.path(lockFile))
-	switch ok, err := l.TryLock(); {
-	case errors.Is(err, errors.ErrUnsupported):
-	case err != nil:
+	if f.lock, err = f.disk.lock(f.path(lockFile)); err != nil {
 		return nil, err
-	case !ok:
-		l.Close()
-		return nil, ErrInUse
 	}
-	f.lock = l
-	if err := os.RemoveAll(f.path(frozenDir)); err != nil {
+	if err := f.disk.removeAll(f.path(frozenDir)); err != nil {
 		return nil, err
 	}
 	if err := f.load(); err != nil {
@@ -158,7 +166,7 @@ func Open(cfg Config) (_ *FS, err error) {
 		return nil, err
 	}
 	if cfg.Limit > 0 {
-		if f.held, err = heldBy(f.path(dataDir)); err != nil {
+		if f.held, err = f.heldBy(); err != nil {
 			return nil, err
 		}
 	}
@@ -200,8 +208,8 @@ func (f *FS) salvage() error {
 		return err
 	}
 	for i := 1; lost.kept == ""; i++ {
-		as := fmt.Sprint(f.journal.name, ".damaged-", i)
-		switch err := f.disk.keep(f.journal.name, as); {
+		as := fmt.Sprint(f.path(journalFile), ".damaged-", i)
+		switch err := f.disk.keep(f.path(journalFile), as); {
 		case err == nil:
 			lost.kept = as
 		case !errors.Is(err, fs.ErrExist):
@@ -236,11 +244,8 @@ func (f *FS) recover() error {
 	if err := f.barrier(); err != nil {
 		return err
 	}
-	return filepath.WalkDir(f.path(dataDir), func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		if id, ok := parseID(d.Name()); ok {
+	return f.disk.walk(f.path(dataDir), func(name string, info fs.FileInfo) error {
+		if id, ok := parseID(info.Name()); ok {
 			if n, err := f.tree.Inode(id); err == nil {
 				n.Release()
 				return nil
@@ -252,7 +257,7 @@ func (f *FS) recover() error {
 		if err := f.disk.mkdir(f.path(lostDir)); err != nil {
 			return err
 		}
-		return f.disk.rename(name, f.path(lostDir, d.Name()))
+		return f.disk.rename(name, f.path(lostDir, info.Name()))
 	})
 }
 
@@ -301,7 +306,7 @@ func (f *FS) Inode(path uint64) (fs9p.Node, error) { return f.tree.Inode(path) }
 // Statfs tells what the host's disk has, or what is left of Limit where that is less.
 func (f *FS) Statfs() (fs9p.Statfs, error) {
 	s := f.tree.Statfs()
-	disk, err := diskSpace(f.cfg.Dir)
+	disk, err := f.disk.space(f.cfg.Dir)
 	f.limit(&disk)
 	s.BlockSize, s.Blocks, s.BlocksFree, s.BlocksAvail = disk.BlockSize, disk.Blocks, disk.BlocksFree, disk.BlocksAvail
 	return s, toErrno(err)
@@ -329,12 +334,20 @@ var keptFrom = [...]int64{fs9p.ForChange: kept, fs9p.ForRemoval: kept / 2, fs9p.
 // makeRoom removes contents that wait for a barrier, and tells whether there were any.
 func (f *FS) makeRoom() bool { return len(f.doomed) > 0 && f.barrier() == nil }
 
+// where says which disk it is.
+func (f *FS) where() string {
+	if f.cfg.Storage != nil {
+		return "the room that the browser gives"
+	}
+	return "the disk of " + f.cfg.Dir
+}
+
 // tellFull tells the user, once, what to do about a full disk.
 func (f *FS) tellFull() {
 	f.full = true
 	if !f.toldFull {
 		f.toldFull = true
-		f.tell("the disk of " + f.cfg.Dir + " is full; remove files in the machine, for which there is room, or make room on the host")
+		f.tell(f.where() + " is full; remove files in the machine, for which there is room, or make room on the host")
 	}
 }
 

@@ -14,20 +14,54 @@ import (
 
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/fstest"
+	"alpinevm/fs9p/storage"
 )
 
 func open(t testing.TB, dir string) *FS {
 	t.Helper()
-	f, err := Open(Config{Dir: dir})
+	return openIn(t, Config{Dir: dir})
+}
+
+// openIn opens a file system for a test.
+func openIn(t testing.TB, cfg Config) *FS {
+	t.Helper()
+	f, err := Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.shut() })
+	t.Cleanup(f.shut)
 	return f
 }
 
+// kinds are the disks that a file system can be on, each new.
+var kinds = map[string]func(t testing.TB) Config{
+	"folder":  func(t testing.TB) Config { return Config{Dir: t.TempDir()} },
+	"extents": func(t testing.TB) Config { return Config{Storage: &storage.Memory{}} },
+	"extents in a folder": func(t testing.TB) Config {
+		d, err := storage.OpenDir(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { d.Close() })
+		return Config{Storage: d}
+	},
+}
+
+// everywhere runs a test on each kind of disk.
+func everywhere(t *testing.T, test func(t *testing.T, open func() *FS)) {
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) {
+			test(t, func() *FS { return openIn(t, kind(t)) })
+		})
+	}
+}
+
 func TestSuite(t *testing.T) {
-	fstest.Run(t, func(t *testing.T) fs9p.FS { return open(t, t.TempDir()) })
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) {
+			fstest.Run(t, func(t *testing.T) fs9p.FS { return openIn(t, kind(t)) })
+		})
+	}
 }
 
 // dump tells all that is in a file system.
@@ -168,37 +202,39 @@ func fill(t testing.TB, f *FS) {
 func again(t testing.TB, f *FS) *FS {
 	t.Helper()
 	f.shut()
-	return open(t, f.cfg.Dir)
+	return openIn(t, Config{Dir: f.cfg.Dir, Storage: f.cfg.Storage})
 }
 
 func TestReopen(t *testing.T) {
-	for name, end := range map[string]func(f *FS) error{
-		"ended":     (*FS).Close,
-		"died":      func(f *FS) error { f.shut(); return nil },
-		"rewritten": func(f *FS) error { defer f.shut(); return f.journal.rewrite(f.snapshot) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := open(t, t.TempDir())
-			fill(t, f)
-			last := newest(t, f)
-			before, names, used := dump(t, f), f.tree.Names(), f.tree.Used()
-			for range 3 {
-				if err := end(f); err != nil {
-					t.Fatal(err)
+	everywhere(t, func(t *testing.T, open func() *FS) {
+		for name, end := range map[string]func(f *FS) error{
+			"ended":     (*FS).Close,
+			"died":      func(f *FS) error { f.shut(); return nil },
+			"rewritten": func(f *FS) error { defer f.shut(); return f.journal.rewrite(f.snapshot) },
+		} {
+			t.Run(name, func(t *testing.T) {
+				f := open()
+				fill(t, f)
+				last := newest(t, f)
+				before, names, used := dump(t, f), f.tree.Names(), f.tree.Used()
+				for range 3 {
+					if err := end(f); err != nil {
+						t.Fatal(err)
+					}
+					f = again(t, f)
+					if after := dump(t, f); after != before {
+						t.Fatalf("before\n%s\nafter\n%s", before, after)
+					}
+					if f.tree.Names() != names || f.tree.Used() != used {
+						t.Errorf("%d names, %d bytes; there were %d and %d", f.tree.Names(), f.tree.Used(), names, used)
+					}
 				}
-				f = open(t, f.cfg.Dir)
-				if after := dump(t, f); after != before {
-					t.Fatalf("before\n%s\nafter\n%s", before, after)
+				if n := newest(t, f); n <= last {
+					t.Errorf("the numbers go on at %d, behind %d", n, last)
 				}
-				if f.tree.Names() != names || f.tree.Used() != used {
-					t.Errorf("%d names, %d bytes; there were %d and %d", f.tree.Names(), f.tree.Used(), names, used)
-				}
-			}
-			if n := newest(t, f); n <= last {
-				t.Errorf("the numbers go on at %d, behind %d", n, last)
-			}
-		})
-	}
+			})
+		}
+	})
 }
 
 // TestWrittenTimes has the times of files that are open for writing.
@@ -250,11 +286,9 @@ func contents(t *testing.T, f *FS) (names []string) {
 	if err := f.barrier(); err != nil {
 		t.Fatal(err)
 	}
-	if err := filepath.WalkDir(f.path(dataDir), func(name string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			names = append(names, d.Name())
-		}
-		return err
+	if err := f.disk.walk(f.path(dataDir), func(_ string, info fs.FileInfo) error {
+		names = append(names, info.Name())
+		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -264,79 +298,87 @@ func contents(t *testing.T, f *FS) (names []string) {
 // TestContentGoes looks at the files on the disk: they go behind the last name
 // and the last handle, or, after a death, with the next start.
 func TestContentGoes(t *testing.T) {
-	f := open(t, t.TempDir())
-	c := fstest.Dial(t, fs9p.Config{FS: f})
-	c.Put(c.Root, "a", "content")
-	c.Put(c.Root, "b", "content")
-	c.Put(c.Root, "empty", "")
-	if n := contents(t, f); len(n) != 2 {
-		t.Errorf("%q", n)
-	}
-	fid := c.MustOpen(c.Root, "a", fs9p.ORdwr)
-	c.OK(c.Unlink(c.Root, "a", 0))
-	c.OK(c.Rename(c.Root, "empty", c.Root, "b"))
-	if n := contents(t, f); len(n) != 1 {
-		t.Errorf("open: %q", n)
-	}
-	c.Clunk(fid)
-	if n := contents(t, f); len(n) != 0 {
-		t.Errorf("closed: %q", n)
-	}
-	c.Put(c.Root, "a", "content")
-	c.MustOpen(c.Root, "a", fs9p.ORdwr)
-	c.OK(c.Unlink(c.Root, "a", 0))
-	stray := f.dataName(newest(t, f) + 1)
-	os.MkdirAll(filepath.Dir(stray), 0o700)
-	if err := os.WriteFile(stray, []byte("of a process that died"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if f = again(t, f); len(contents(t, f)) != 0 {
-		t.Errorf("after a death: %q", contents(t, f))
-	}
+	everywhere(t, func(t *testing.T, open func() *FS) {
+		f := open()
+		c := fstest.Dial(t, fs9p.Config{FS: f})
+		c.Put(c.Root, "a", "content")
+		c.Put(c.Root, "b", "content")
+		c.Put(c.Root, "empty", "")
+		if n := contents(t, f); len(n) != 2 {
+			t.Errorf("%q", n)
+		}
+		fid := c.MustOpen(c.Root, "a", fs9p.ORdwr)
+		c.OK(c.Unlink(c.Root, "a", 0))
+		c.OK(c.Rename(c.Root, "empty", c.Root, "b"))
+		if n := contents(t, f); len(n) != 1 {
+			t.Errorf("open: %q", n)
+		}
+		c.Clunk(fid)
+		if n := contents(t, f); len(n) != 0 {
+			t.Errorf("closed: %q", n)
+		}
+		c.Put(c.Root, "a", "content")
+		c.MustOpen(c.Root, "a", fs9p.ORdwr)
+		c.OK(c.Unlink(c.Root, "a", 0))
+		stray := f.dataName(newest(t, f) + 1)
+		if err := f.disk.mkdir(filepath.Dir(stray)); err != nil {
+			t.Fatal(err)
+		}
+		if h, err := f.disk.open(stray, os.O_RDWR|os.O_CREATE); err != nil {
+			t.Fatal(err)
+		} else if _, err := h.WriteAt([]byte("of a process that died"), 0); err != nil {
+			t.Fatal(err)
+		}
+		if f = again(t, f); len(contents(t, f)) != 0 {
+			t.Errorf("after a death: %q", contents(t, f))
+		}
+	})
 }
 
 // TestNameless changes files that have lost their last name, which is what
 // becomes of temporary ones: nothing of that is to be found later.
 func TestNameless(t *testing.T) {
-	f := open(t, t.TempDir())
-	fill(t, f)
-	before := dump(t, f)
-	c := fstest.Dial(t, fs9p.Config{FS: f})
-	for what, change := range map[string]func(fid uint32){
-		"size":    func(fid uint32) { c.OK(c.Setattr(fid, fs9p.SetAttr{Valid: fs9p.SetSize, Size: 2})) },
-		"mode":    func(fid uint32) { c.OK(c.Setattr(fid, fs9p.SetAttr{Valid: fs9p.SetMode, Mode: 0o600})) },
-		"content": func(fid uint32) { c.WriteAll(fid, 0, []byte("content")) },
-		"sync":    func(fid uint32) { c.Must(c.Call(&fs9p.Tfsync{Fid: fid})) },
-		"attribute": func(fid uint32) {
-			if n, err := f.Inode(c.Stat(fid).QID.Path); err != nil || n.SetXattr("user.x", []byte("x"), 0) != nil {
-				t.Error("cannot set an attribute")
-			} else {
-				n.Release()
-			}
-		},
-	} {
-		fid, e := c.Create(c.Root, what, fs9p.ORdwr, 0o644)
-		c.OK(e)
-		c.OK(c.Unlink(c.Root, what, 0))
-		change(fid)
-	}
-	top := root(t, f)
-	a, err := top.Attr()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if f = again(t, f); len(contents(t, f)) != 198 {
-		t.Errorf("%d contents", len(contents(t, f)))
-	}
-	// The root's times are those of the last change.
-	for _, now := range []fs9p.Node{root(t, f)} {
-		if b, err := now.Attr(); err != nil || a.Mtime != b.Mtime {
-			t.Errorf("%+v, %v; want %+v", b, err, a)
+	everywhere(t, func(t *testing.T, open func() *FS) {
+		f := open()
+		fill(t, f)
+		before := dump(t, f)
+		c := fstest.Dial(t, fs9p.Config{FS: f})
+		for what, change := range map[string]func(fid uint32){
+			"size":    func(fid uint32) { c.OK(c.Setattr(fid, fs9p.SetAttr{Valid: fs9p.SetSize, Size: 2})) },
+			"mode":    func(fid uint32) { c.OK(c.Setattr(fid, fs9p.SetAttr{Valid: fs9p.SetMode, Mode: 0o600})) },
+			"content": func(fid uint32) { c.WriteAll(fid, 0, []byte("content")) },
+			"sync":    func(fid uint32) { c.Must(c.Call(&fs9p.Tfsync{Fid: fid})) },
+			"attribute": func(fid uint32) {
+				if n, err := f.Inode(c.Stat(fid).QID.Path); err != nil || n.SetXattr("user.x", []byte("x"), 0) != nil {
+					t.Error("cannot set an attribute")
+				} else {
+					n.Release()
+				}
+			},
+		} {
+			fid, e := c.Create(c.Root, what, fs9p.ORdwr, 0o644)
+			c.OK(e)
+			c.OK(c.Unlink(c.Root, what, 0))
+			change(fid)
 		}
-	}
-	if _, after, _ := strings.Cut(dump(t, f), "\n"); !strings.HasSuffix(before, after) {
-		t.Errorf("before\n%s\nafter\n%s", before, after)
-	}
+		top := root(t, f)
+		a, err := top.Attr()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f = again(t, f); len(contents(t, f)) != 198 {
+			t.Errorf("%d contents", len(contents(t, f)))
+		}
+		// The root's times are those of the last change.
+		for _, now := range []fs9p.Node{root(t, f)} {
+			if b, err := now.Attr(); err != nil || a.Mtime != b.Mtime {
+				t.Errorf("%+v, %v; want %+v", b, err, a)
+			}
+		}
+		if _, after, _ := strings.Cut(dump(t, f), "\n"); !strings.HasSuffix(before, after) {
+			t.Errorf("before\n%s\nafter\n%s", before, after)
+		}
+	})
 }
 
 // TestState saves a file system, a copy of its folder and a State, while a file
@@ -390,78 +432,84 @@ func TestState(t *testing.T) {
 
 // TestTransaction takes several changes back by dying before the commit.
 func TestTransaction(t *testing.T) {
-	f := open(t, t.TempDir())
-	fill(t, f)
-	before := dump(t, f)
-	top := root(t, f)
-	if err := f.Begin(fs9p.ForChange); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(f.Begin(fs9p.ForChange), top.Unlink("hard", false), f.Commit(), top.Unlink("moved", false)); err != nil {
-		t.Fatal(err)
-	}
-	n, h, err := top.Create("new", fs9p.OWronly, 0o644, fs9p.Owner{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := h.WriteAt([]byte("new"), 0); err != nil {
-		t.Fatal(err)
-	}
-	n.Release()
-	if err := h.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if f = again(t, f); dump(t, f) != before {
-		t.Errorf("before\n%s\nafter\n%s", before, dump(t, f))
-	}
-	if n := contents(t, f); len(n) != 198 {
-		t.Errorf("%d contents", len(n))
-	}
+	everywhere(t, func(t *testing.T, open func() *FS) {
+		f := open()
+		fill(t, f)
+		before := dump(t, f)
+		top := root(t, f)
+		if err := f.Begin(fs9p.ForChange); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.Begin(fs9p.ForChange), top.Unlink("hard", false), f.Commit(), top.Unlink("moved", false)); err != nil {
+			t.Fatal(err)
+		}
+		n, h, err := top.Create("new", fs9p.OWronly, 0o644, fs9p.Owner{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.WriteAt([]byte("new"), 0); err != nil {
+			t.Fatal(err)
+		}
+		n.Release()
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if f = again(t, f); dump(t, f) != before {
+			t.Errorf("before\n%s\nafter\n%s", before, dump(t, f))
+		}
+		if n := contents(t, f); len(n) != 198 {
+			t.Errorf("%d contents", len(n))
+		}
+	})
 }
 
 // TestManyFiles has more files open than the host's are.
 func TestManyFiles(t *testing.T) {
-	f := open(t, t.TempDir())
-	c := fstest.Dial(t, fs9p.Config{FS: f})
-	var fids []uint32
-	for i := range 3 * maxOpen {
-		fid, e := c.Create(c.Root, fmt.Sprint(i), fs9p.ORdwr, 0o644)
-		c.OK(e)
-		c.WriteAll(fid, 0, []byte(fmt.Sprint("file ", i)))
-		fids = append(fids, fid)
-	}
-	for i, fid := range fids {
-		c.WriteAll(fid, 5+uint64(len(fmt.Sprint(i))), []byte("!"))
-		if s := c.Slurp(fid); s != fmt.Sprint("file ", i, "!") {
-			t.Errorf("%d: %q", i, s)
+	everywhere(t, func(t *testing.T, open func() *FS) {
+		f := open()
+		c := fstest.Dial(t, fs9p.Config{FS: f})
+		var fids []uint32
+		for i := range 3 * maxOpen {
+			fid, e := c.Create(c.Root, fmt.Sprint(i), fs9p.ORdwr, 0o644)
+			c.OK(e)
+			c.WriteAll(fid, 0, []byte(fmt.Sprint("file ", i)))
+			fids = append(fids, fid)
 		}
-	}
-	if n := len(f.files.byID); n > maxOpen || n != f.files.used.Len() {
-		t.Errorf("%d files are open", n)
-	}
+		for i, fid := range fids {
+			c.WriteAll(fid, 5+uint64(len(fmt.Sprint(i))), []byte("!"))
+			if s := c.Slurp(fid); s != fmt.Sprint("file ", i, "!") {
+				t.Errorf("%d: %q", i, s)
+			}
+		}
+		if n := len(f.files.byID); n > maxOpen || n != f.files.used.Len() {
+			t.Errorf("%d files are open", n)
+		}
+	})
 }
 
 // TestBloat writes much that is soon no longer so.
 func TestBloat(t *testing.T) {
-	f := open(t, t.TempDir())
-	fill(t, f)
-	n := child(t, root(t, f), "moved")
-	value := bytes.Repeat([]byte("v"), 60_000)
-	longest := int64(0)
-	for i := range 400 {
-		value[0] = byte(i)
-		if err := n.SetXattr("user.v", value, 0); err != nil {
-			t.Fatal(err)
+	everywhere(t, func(t *testing.T, open func() *FS) {
+		f := open()
+		fill(t, f)
+		n := child(t, root(t, f), "moved")
+		value := bytes.Repeat([]byte("v"), 60_000)
+		longest := int64(0)
+		for i := range 400 {
+			value[0] = byte(i)
+			if err := n.SetXattr("user.v", value, 0); err != nil {
+				t.Fatal(err)
+			}
+			longest = max(longest, f.journal.end)
 		}
-		longest = max(longest, f.journal.end)
-	}
-	if longest > bloat+100_000 || f.journal.base < 60_000 {
-		t.Errorf("the journal had up to %d bytes, and %d when it was made anew", longest, f.journal.base)
-	}
-	before := dump(t, f)
-	if f = again(t, f); dump(t, f) != before {
-		t.Error("after that something else is there")
-	}
+		if longest > bloat+100_000 || f.journal.base < 60_000 {
+			t.Errorf("the journal had up to %d bytes, and %d when it was made anew", longest, f.journal.base)
+		}
+		before := dump(t, f)
+		if f = again(t, f); dump(t, f) != before {
+			t.Error("after that something else is there")
+		}
+	})
 }
 
 // TestContentWaits keeps the content of files that are gone as long as the disk
@@ -480,7 +528,7 @@ func TestContentWaits(t *testing.T) {
 		t.Errorf("%d contents wait", len(f.doomed))
 	}
 	f.shut()
-	if err := os.Truncate(f.journal.name, durable); err != nil {
+	if err := os.Truncate(f.path(journalFile), durable); err != nil {
 		t.Fatal(err)
 	}
 	f = open(t, f.cfg.Dir)
@@ -492,25 +540,27 @@ func TestContentWaits(t *testing.T) {
 
 // TestContentDoesNotWaitLong removes many files, and large ones.
 func TestContentDoesNotWaitLong(t *testing.T) {
-	f := open(t, t.TempDir())
-	c := fstest.Dial(t, fs9p.Config{FS: f})
-	for range 2*maxDoomed + 10 {
-		c.Put(c.Root, "f", "content")
-		c.OK(c.Unlink(c.Root, "f", 0))
-	}
-	if len(f.doomed) > maxDoomed+1 {
-		t.Errorf("%d contents wait", len(f.doomed))
-	}
-	for range 3 {
-		fid, e := c.Create(c.Root, "f", fs9p.ORdwr, 0o644)
-		c.OK(e)
-		for off := uint64(0); off < maxDoomedBytes/2; off += 1 << 20 {
-			c.WriteAll(fid, off, make([]byte, 1<<20))
+	everywhere(t, func(t *testing.T, open func() *FS) {
+		f := open()
+		c := fstest.Dial(t, fs9p.Config{FS: f})
+		for range 2*maxDoomed + 10 {
+			c.Put(c.Root, "f", "content")
+			c.OK(c.Unlink(c.Root, "f", 0))
 		}
-		c.Clunk(fid)
-		c.OK(c.Unlink(c.Root, "f", 0))
-	}
-	if f.doomedBytes > maxDoomedBytes {
-		t.Errorf("%d bytes wait", f.doomedBytes)
-	}
+		if len(f.doomed) > maxDoomed+1 {
+			t.Errorf("%d contents wait", len(f.doomed))
+		}
+		for range 3 {
+			fid, e := c.Create(c.Root, "f", fs9p.ORdwr, 0o644)
+			c.OK(e)
+			for off := uint64(0); off < maxDoomedBytes/2; off += 1 << 20 {
+				c.WriteAll(fid, off, make([]byte, 1<<20))
+			}
+			c.Clunk(fid)
+			c.OK(c.Unlink(c.Root, "f", 0))
+		}
+		if f.doomedBytes > maxDoomedBytes {
+			t.Errorf("%d bytes wait", f.doomedBytes)
+		}
+	})
 }
