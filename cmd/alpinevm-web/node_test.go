@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"alpinevm"
 	"alpinevm/fs9p"
@@ -76,6 +77,9 @@ func build(t *testing.T) string {
 	return out
 }
 
+// patience is how long the program may take for all of a test.
+const patience = 5 * time.Minute
+
 // message is one of the program's.
 type message map[string]any
 
@@ -131,6 +135,8 @@ func start(t *testing.T, wasm, dir, options string) *tab {
 		c.Process.Kill()
 		c.Wait()
 	})
+	late := time.AfterFunc(patience, func() { c.Process.Kill() })
+	t.Cleanup(func() { late.Stop() })
 	s := bufio.NewScanner(out)
 	s.Buffer(nil, 64<<20)
 	return &tab{t: t, in: in, out: s}
@@ -162,7 +168,7 @@ func (n *tab) until(want func(message) bool) message {
 			return m
 		}
 	}
-	n.t.Fatalf("the program has ended; it has said %v", n.seen)
+	n.t.Fatalf("the program has ended, or was ended after %v; it has said last %v", patience, n.seen[max(len(n.seen)-20, 0):])
 	return nil
 }
 
