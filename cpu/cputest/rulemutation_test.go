@@ -10,10 +10,11 @@ import (
 var mutateRules = flag.Bool("oracle.mutate.rules", false, "change one flag, operand, size or check of the translator in each of many places and see the tests catch it")
 
 // ruleMutation is a mutation of the translator, and what catches it: sets of the
-// corpus, or tests of package cpu.
+// corpus, or tests of package cpu or of the back end.
 type ruleMutation struct {
 	mutation
 	tests string
+	dir   string // where the tests are; "" is package cpu
 }
 
 // by is a mutation that sets of the corpus catch, byTest one that tests of
@@ -23,7 +24,14 @@ func by(sets, file, at, old, new string) ruleMutation {
 }
 
 func byTest(tests, file, at, old, new string) ruleMutation {
-	return ruleMutation{mutation{"jit/" + file, at, old, new, ""}, tests}
+	return ruleMutation{mutation: mutation{"jit/" + file, at, old, new, ""}, tests: tests}
+}
+
+// byBackEnd is one that the back end's own tests catch.
+func byBackEnd(tests, file, at, old, new string) ruleMutation {
+	m := byTest(tests, file, at, old, new)
+	m.dir = "../jit/amd64"
+	return m
 }
 
 var ruleMutations = []ruleMutation{
@@ -150,6 +158,11 @@ var ruleMutations = []ruleMutation{
 	byTest("TestSelfModifying|TestChangedSeldom", "amd64/target.go", "func (t *Target) Sever(", "t.patch(b.Code, e.Stub)", ""),
 	byTest("TestSelfModifying|TestChangedSeldom", "invalidate.go", "func (t *Translator) kill(", "t.target.Unlink(&s.Edges[e], e)", ""),
 	byTest("TestSelfModifying|TestChangedSeldom", "invalidate.go", "func (b *Block) lines(", "mem.Lines(b.Off2", "mem.Lines(b.Off"),
+	byBackEnd("TestRest", "rest.go", "func (t *Translator) wake(", "t.digest(off, b.Size) != b.digest", "false"),
+	byBackEnd("TestRest", "rest.go", "func (t *Translator) wake(", "b.cools && !hot", "false"),
+	byBackEnd("TestRest", "rest.go", "func (t *Translator) fits(", "return false", "return true"),
+	byBackEnd("TestRest", "rest.go", "func (t *Translator) fits(", "!elsewhere(next)", "true"),
+	byBackEnd("TestRest", "rest.go", "func (t *Translator) lay(", "t.target.Unlink(&s.Edges[e], e)", ""),
 	byTest("TestRandomCode|TestHotTraps|TestFaultsInTheMiddle", "run.go", "func (t *Translator) interpret(", "c.EIP != next ||", "next == 0 ||"),
 }
 
@@ -168,7 +181,9 @@ func TestRuleMutations(t *testing.T) {
 		if *only != "" && *only != m.tests && *only != m.sets {
 			continue
 		}
-		if m.tests != "" {
+		if m.dir != "" {
+			m.mustBeCaught(t, m.dir, "-run="+m.tests)
+		} else if m.tests != "" {
 			m.mustBeCaught(t, "..", "-engine=translator", "-run="+m.tests)
 		} else {
 			m.mustBeCaught(t, ".", "-engine=translator", "-run=TestVectors", "-oracle.only="+m.sets)

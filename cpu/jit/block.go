@@ -35,6 +35,7 @@ type Block struct {
 	Cross bool   // its last instruction reaches into the next page
 	Kills bool   // it overwrites all arithmetic flags before anything reads them
 	Valid bool
+	Rests bool      // it is void, and may be woken
 	Code  uint32    // code offset of the entry
 	Ops   uint32    // where its N code offsets of instructions begin in Store.ops, relative to Code
 	Edges [2]uint32 // edges to what follows: taken branch or jump, and the next instruction; 0 is none
@@ -44,6 +45,10 @@ type Block struct {
 	page      [2]uint32 // next block of the lists of its pages
 	listed    [2]bool   // it is in those
 	fallsFrom uint32    // edge that falls through to it, as it is laid out behind
+	digest    uint64    // of its bytes
+	cools     bool      // it is woken only where it is hot
+	// Entry is the target's: what Sever has put a jump in place of.
+	Entry [5]byte
 }
 
 // Edge is a way from a block to another whose address is a constant. Until it is

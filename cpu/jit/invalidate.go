@@ -2,8 +2,9 @@ package jit
 
 import "alpinevm/cpu/mem"
 
-// kill voids a block: nothing leads to it any more.
-func (t *Translator) kill(i uint32) {
+// kill voids a block, n bytes around which are about to change: nothing leads to it
+// any more.
+func (t *Translator) kill(i, n uint32) {
 	s := t.store
 	b := &s.Blocks[i]
 	t.hide(i)
@@ -16,6 +17,7 @@ func (t *Translator) kill(i uint32) {
 		t.target.Unlink(e, b.fallsFrom)
 		t.target.Sever(b, e)
 	}
+	t.lay(i, n)
 }
 
 // hide makes a block one that is not found any more.
@@ -44,16 +46,16 @@ func (b *Block) lines(k int) uint64 {
 }
 
 // sweep goes through list k of the arena page at off: it voids blocks that occupy
-// lines of hit, takes those that are void out of the list, and gives the lines of
+// lines of hit, where n bytes change, takes those that are void out of the list, and gives the lines of
 // those that stay.
-func (t *Translator) sweep(k int, off uint32, hit uint64) (left uint64) {
+func (t *Translator) sweep(k int, off uint32, hit uint64, n uint32) (left uint64) {
 	s := t.store
 	p := &s.pages[k][off>>12]
 	for *p != 0 {
 		b := &s.Blocks[*p]
 		lines := b.lines(k)
 		if b.Valid && lines&hit != 0 {
-			t.kill(*p)
+			t.kill(*p, n)
 		}
 		if b.Valid {
 			left |= lines
@@ -80,7 +82,7 @@ func (t *Translator) CodeWritten(off, n uint32) (left uint64) {
 			left |= lines // a page may hold thousands of blocks
 			continue
 		}
-		left |= t.sweep(k, off, hit)
+		left |= t.sweep(k, off, hit, n)
 	}
 	return left
 }
@@ -108,6 +110,9 @@ func (t *Translator) evict(r int) {
 	first, end := s.first(r), s.used[r]
 	for i := first.block; i < end.block; i++ {
 		b := &s.Blocks[i]
+		if b.Rests {
+			t.resting.remove(s.Blocks, i)
+		}
 		if !b.Valid {
 			continue
 		}
@@ -125,7 +130,7 @@ func (t *Translator) evict(r int) {
 		b := &s.Blocks[i]
 		for k, off := range b.pages() {
 			if b.listed[k] {
-				t.sweep(k, off, 0)
+				t.sweep(k, off, 0, 0)
 			}
 		}
 	}

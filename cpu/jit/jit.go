@@ -21,13 +21,14 @@ const maxBudget = 1 << 16
 
 // Translator is a cpu.Backend.
 type Translator struct {
-	cpu    *cpu.CPU
-	target Target
-	mem    *Memory
-	store  *Store
-	homes  homes
-	strict bool
-	eager  bool
+	cpu     *cpu.CPU
+	target  Target
+	mem     *Memory
+	store   *Store
+	homes   homes
+	resting resting
+	strict  bool
+	eager   bool
 
 	filled   [Halves]struct{ local, global pageList } // linear pages that have entries in the tables
 	large    [Halves][PageCount >> 10 / 64]uint64
@@ -42,7 +43,7 @@ type Translator struct {
 
 // Stats are counts of events since the start.
 type Stats struct {
-	Blocks, Insts, Evicted                uint64 // translated blocks and their instructions; blocks that went for want of room
+	Blocks, Insts, Evicted, Woken         uint64 // translated blocks and their instructions; blocks that went for want of room, and that were woken
 	Budget, Inst, Miss, Edge, Jump, Pages uint64 // exits by kind
 	Entries                               uint64
 }
@@ -68,6 +69,7 @@ type Config struct {
 func New(c *cpu.CPU, target Target, cfg Config) *Translator {
 	t := &Translator{cpu: c, target: target, mem: target.Memory(), strict: cfg.Strict, eager: cfg.Eager}
 	t.store = newStore(t.mem, c.ArenaPages(), cfg.Blocks)
+	t.resting = newResting()
 	t.homes.page = make([]uint32, c.ArenaPages())
 	t.writable = make([]uint32, c.ArenaPages())
 	t.mem.Gen = [2]uint64{1 << 32, 1 << 32}

@@ -26,7 +26,7 @@ func (t *Translator) Run(hot bool) cpu.Rest {
 		if !ok {
 			return cpu.Untranslated
 		}
-		b := t.at(c.EIP, user)
+		b := t.at(c.EIP, user, hot)
 		if b == 0 {
 			if !hot {
 				return cpu.Untranslated
@@ -55,13 +55,14 @@ func (t *Translator) Run(hot bool) cpu.Rest {
 	return cpu.Untranslated
 }
 
-// at gives the translated block at a linear address, or 0.
-func (t *Translator) at(eip uint32, user bool) uint32 {
+// at gives the translated block at a linear address, or 0. hot says that the code
+// there is.
+func (t *Translator) at(eip uint32, user, hot bool) uint32 {
 	off, ok := t.fetch(eip, user)
 	if !ok {
 		return 0
 	}
-	b := t.store.find(eip, off, user)
+	b := t.have(eip, off, user, hot)
 	if b != 0 && t.store.Blocks[b].Cross {
 		off2, ok := t.fetch((eip|0xfff)+1, user)
 		if !ok || off2 != t.store.Blocks[b].Off2 {
@@ -69,6 +70,14 @@ func (t *Translator) at(eip uint32, user bool) uint32 {
 		}
 	}
 	return b
+}
+
+// have gives the block at eip whose first byte lies at arena offset off, or 0.
+func (t *Translator) have(eip, off uint32, user, hot bool) uint32 {
+	if b := t.store.find(eip, off, user); b != 0 {
+		return b
+	}
+	return t.wake(eip, off, user, hot)
 }
 
 // enter runs block b from instruction i on and does what its exit asks for.
@@ -167,7 +176,7 @@ func (t *Translator) interpret(index uint32, i int, miss bool) (uint32, int) {
 func (t *Translator) follow(edge uint32) (uint32, int) {
 	e := &t.store.Edges[edge]
 	from := &t.store.Blocks[e.From]
-	to := t.at(e.EIP, from.User)
+	to := t.at(e.EIP, from.User, false)
 	if to == 0 {
 		return 0, again
 	}
@@ -181,7 +190,7 @@ func (t *Translator) follow(edge uint32) (uint32, int) {
 // jump enters what an indirect jump has led to, and notes it.
 func (t *Translator) jump(user bool) (uint32, int) {
 	eip := t.cpu.EIP
-	to := t.at(eip, user)
+	to := t.at(eip, user, false)
 	if to == 0 {
 		return 0, again
 	}

@@ -22,6 +22,8 @@ type Target interface {
 	Unlink(e *Edge, index uint32)
 	// Sever makes what falls into b, or jumps to its entry, take the stub of e.
 	Sever(b *Block, e *Edge)
+	// Mend takes that back.
+	Mend(b *Block)
 	// Address is where a code offset lies, for the table of jumps.
 	Address(code uint32) uint64
 	// Enter runs code from the offset on until it leaves. Context says how.

@@ -31,20 +31,26 @@ func (t *Translator) translate(eip uint32, user bool) uint32 {
 	for i := range t.unit.Blocks {
 		u := &t.unit.Blocks[i]
 		b := &s.Blocks[u.Index]
-		s.enter(u.Index)
 		if i > 0 && t.unit.Blocks[i-1].Falls {
 			b.fallsFrom = s.Blocks[t.unit.Blocks[i-1].Index].Edges[1]
 		}
-		first := min(uint32(b.Size), 0x1000-b.Off&0xfff)
-		t.cpu.MarkCode(b.Off, first)
-		if b.Cross {
-			t.cpu.MarkCode(b.Off2, uint32(b.Size)-first)
-		}
-		t.homes.translated(b.EIP, b.Off)
+		t.admit(u.Index)
 		t.Stats.Blocks++
 		t.Stats.Insts += uint64(b.N)
 	}
 	return t.unit.Blocks[0].Index
+}
+
+// admit makes a block one that is found, until its code changes.
+func (t *Translator) admit(i uint32) {
+	t.store.enter(i)
+	b := &t.store.Blocks[i]
+	first := min(uint32(b.Size), 0x1000-b.Off&0xfff)
+	t.cpu.MarkCode(b.Off, first)
+	if b.Cross {
+		t.cpu.MarkCode(b.Off2, uint32(b.Size)-first)
+	}
+	t.homes.translated(b.EIP, b.Off)
 }
 
 // gather decodes the blocks of a unit and makes their places in the store.
@@ -53,7 +59,7 @@ func (t *Translator) gather(eip, off uint32, user bool) bool {
 	u.Blocks, t.insts = u.Blocks[:0], t.insts[:0]
 	page := eip &^ 0xfff
 	for falls := true; falls && len(u.Blocks) < maxUnit; {
-		if len(u.Blocks) > 0 && (t.store.full() || t.store.find(eip, off, user) != 0 || !t.eager && (t.cpu.Heat(off) < warm || !t.homes.warm(eip, off))) {
+		if len(u.Blocks) > 0 && (t.store.full() || !t.eager && (t.cpu.Heat(off) < warm || !t.homes.warm(eip, off)) || t.have(eip, off, user, true) != 0) {
 			break
 		}
 		if !t.decode(eip, off, user) {
@@ -119,9 +125,13 @@ func (t *Translator) decode(eip, off uint32, user bool) bool {
 		return false
 	}
 	killing := liveness(insts)
+	digest := uint64(0)
+	if !cross {
+		digest = t.digest(off, uint16(size))
+	}
 	index := t.store.addBlock(Block{
 		EIP: eip, Off: off, Off2: off2, Size: uint16(size), N: uint8(len(insts)), User: user, Cross: cross,
-		Kills: killing && !t.strict,
+		Kills: killing && !t.strict, digest: digest,
 	})
 	t.edges(index, insts, ends)
 	t.unit.Blocks = append(t.unit.Blocks, UnitBlock{Index: index, Block: &t.store.Blocks[index], Insts: insts, Ends: ends})

@@ -180,4 +180,10 @@ func (t *Target) Unlink(e *jit.Edge, index uint32) {
 }
 
 // Sever makes what falls into b take the stub of e.
-func (t *Target) Sever(b *jit.Block, e *jit.Edge) { t.patch(b.Code, e.Stub) }
+func (t *Target) Sever(b *jit.Block, e *jit.Edge) {
+	copy(b.Entry[:], t.write[b.Code:])
+	t.patch(b.Code, e.Stub)
+}
+
+// Mend takes that back.
+func (t *Target) Mend(b *jit.Block) { copy(t.write[b.Code:], b.Entry[:]) }
