@@ -115,7 +115,7 @@ var outside = []row{
 	{"fs9p/fstest/guest", slices.Concat(plain, shared, hosts, []string{"unsafe"})},
 	{"fs9p/hostfs", slices.Concat(plain, shared, hosts, []string{"golang.org/x/sys/...", "unsafe"})},
 	{"fs9p/statefs", slices.Concat(plain, codecs, shared, hosts, []string{"github.com/gofrs/flock", "golang.org/x/sys/..."})},
-	{"fs9p/storage", slices.Concat(plain, hosts, []string{"github.com/gofrs/flock"})},
+	{"fs9p/storage", slices.Concat(plain, hosts, []string{"github.com/gofrs/flock", "syscall/js"})},
 	{"fs9p/oci", slices.Concat(plain, codecs, shared)},
 	{"fs9p/oci/store", slices.Concat(plain, codecs, shared, hosts, network, []string{"mime", "github.com/docker/go-units",
 		"github.com/gofrs/flock", "github.com/google/go-containerregistry/...", "golang.org/x/sync/..."})},

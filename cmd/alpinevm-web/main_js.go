@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"syscall/js"
@@ -16,9 +17,12 @@ import (
 
 func main() {
 	p := newPage()
-	if err := run(p); err != nil {
+	end, err := run(p)
+	if err != nil {
 		p.send("error", map[string]any{"text": err.Error()})
+		return
 	}
+	p.send("exit", map[string]any{"cause": end.Cause.String(), "code": end.Code, "detail": end.Detail})
 }
 
 const (
@@ -28,11 +32,12 @@ const (
 	statEvery = time.Second
 )
 
-// run runs the page's machine to its end.
-func run(p *page) error {
+// run runs the page's machine to its end. What is kept of it is closed then: the page
+// ends the worker when it hears of that.
+func run(p *page) (end alpinevm.End, err error) {
 	m, err := website.Read([]byte(p.port.Get("machine").String()))
 	if err != nil {
-		return err
+		return end, err
 	}
 	if memory := p.port.Get("memory"); memory.Type() == js.TypeNumber {
 		m.Memory = int64(memory.Int()) << 20
@@ -40,12 +45,17 @@ func run(p *page) error {
 	collect(m.Memory)
 	chunks, err := chunked.NewCache(p.chunk, keptChunks)
 	if err != nil {
-		return err
+		return end, err
 	}
 	p.send("phase", map[string]any{"text": "loading"})
-	cfg, err := m.Config(chunks, nil)
+	upper, closeUpper, err := p.upper(m)
 	if err != nil {
-		return err
+		return end, err
+	}
+	defer func() { err = errors.Join(err, closeUpper()) }()
+	cfg, err := m.Config(chunks, upper)
+	if err != nil {
+		return end, err
 	}
 	if size := p.port.Get("terminal"); size.Truthy() {
 		cfg.Consoles.Terminal = &alpinevm.Terminal{In: p.keys, Out: writer{p, "output", 0}, Cols: uint16(size.Get("cols").Int()), Rows: uint16(size.Get("rows").Int())}
@@ -59,19 +69,14 @@ func run(p *page) error {
 	p.send("phase", map[string]any{"text": "booting"})
 	machine, err := alpinevm.New(cfg)
 	if err != nil {
-		return err
+		return end, err
 	}
 	defer machine.Close()
 	vm := machine.Go(context.Background())
 	s := &server{page: p, machine: machine, vm: vm}
 	go s.serve()
 	go s.stat()
-	end, err := vm.Wait()
-	if err != nil {
-		return err
-	}
-	p.send("exit", map[string]any{"cause": end.Cause.String(), "code": end.Code, "detail": end.Detail})
-	return nil
+	return vm.Wait()
 }
 
 // collect has the collector run as often as the heap has grown by about 64 MiB, guest

@@ -13,6 +13,9 @@ import (
 //	machine, memory, terminal  what to start: the description's text, MiB or nothing,
 //	                           and {cols, rows} or nothing
 //	relay                      the address of a relay, or nothing
+//	files, free                where the machine is kept: open files by name (package
+//	                           storage, OPFS), and how many bytes more there is room
+//	                           for, if that is known; or nothing
 //	get(name)                  gives a chunk as a Uint8Array, now, or throws
 //	send(message)              takes a message; its type is message.type
 //	receive(message)           is set here

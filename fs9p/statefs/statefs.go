@@ -312,8 +312,9 @@ func (f *FS) Statfs() (fs9p.Statfs, error) {
 	return s, toErrno(err)
 }
 
-// Slow tells that calls wait for a disk.
-func (f *FS) Slow() bool { return true }
+// Slow tells whether calls wait for a disk. A browser's files answer in less time than
+// it takes there to ask in another goroutine.
+func (f *FS) Slow() bool { return f.cfg.Storage == nil }
 
 // ready says why nothing can be changed. Otherwise the journal has room for a
 // change that is for p.

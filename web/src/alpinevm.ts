@@ -1,7 +1,7 @@
 // A machine in a page.
-import type { End, Entry, FromMachine, NetworkState, Size, StartMessage, Stat, ToMachine } from "./protocol";
+import type { End, Entry, FromMachine, KeptState, NetworkState, Size, StartMessage, Stat, ToMachine } from "./protocol";
 
-export type { End, Entry, NetworkState, Size, Stat } from "./protocol";
+export type { End, Entry, KeptState, NetworkState, Size, Stat } from "./protocol";
 
 /** What shows a machine's console: an xterm.js Terminal is one. */
 export interface Console extends Size {
@@ -15,6 +15,8 @@ export interface Options {
   site?: string | URL;
   /** Where worker.js and the program are. Default: beside this module. */
   base?: string | URL;
+  /** Keeps what the guest changes in the browser, under this name, for the next time. Default: it is gone with the tab. */
+  name?: string;
   /** The guest's memory in MiB. Default: what the site says. */
   memory?: number;
   /** The address of a relay that speaks the Wisp protocol (ws:, wss:), or null for no network. Default: what the site says. */
@@ -56,6 +58,10 @@ interface Events {
   error: Error;
   stat: Stat;
   network: NetworkState;
+  /** What has become of the wish to keep the machine. */
+  kept: KeptState;
+  /** A sentence for the user: what is kept has no room, or is no longer kept. */
+  notice: string;
 }
 
 /** The error of what a machine could not do. */
@@ -98,10 +104,14 @@ export class AlpineVM {
       site: site.href,
       program: new URL(program, base).href,
       memory: options.memory,
+      name: options.name,
       network: options.network,
       terminal: t && { cols: t.cols, rows: t.rows },
     };
     this.worker.postMessage(start);
+    // What is open is let go at once when the page goes, and not when the worker is collected.
+    addEventListener("pagehide", (e) => e.persisted || this.worker.terminate());
+    if (options.name !== undefined) void persist();
     if (!t) return;
     const encoder = new TextEncoder();
     t.onData((text) => this.tell({ type: "input", data: encoder.encode(text) }));
@@ -152,6 +162,12 @@ export class AlpineVM {
         break;
       case "network":
         this.emit("network", m);
+        break;
+      case "kept":
+        this.emit("kept", m);
+        break;
+      case "notice":
+        this.emit("notice", m.text);
         break;
       case "exit":
         this.end(new AlpineVMError("The machine has ended."));
@@ -268,6 +284,15 @@ export class AlpineVM {
   /** Ends the machine at once, as it is. */
   terminate(): void {
     this.end(new AlpineVMError("The machine was switched off."));
+  }
+}
+
+/** Asks the browser not to throw away what is kept when it is short of room. */
+async function persist(): Promise<void> {
+  try {
+    if (!(await navigator.storage.persisted())) await navigator.storage.persist();
+  } catch {
+    // Then it is kept as long as there is room.
   }
 }
 

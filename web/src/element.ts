@@ -1,4 +1,4 @@
-// <alpine-vm site="..." memory="256"></alpine-vm>: a machine with a terminal.
+// <alpine-vm site="..." name="box" memory="256"></alpine-vm>: a machine with a terminal.
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 import xtermStyle from "../vendor/xterm/xterm.css";
@@ -54,11 +54,14 @@ export class AlpineVMElement extends HTMLElement {
       site: this.getAttribute("site") ?? undefined,
       base: this.getAttribute("base") ?? undefined,
       network: this.getAttribute("network") === "none" ? null : (this.getAttribute("network") ?? undefined),
+      name: this.getAttribute("name") ?? undefined,
       memory: memory > 0 ? memory : undefined,
       terminal: this.terminal,
       onProgress: (p) => this.overlay.progress(p),
     });
     this.vm = vm;
+    vm.on("kept", (k) => k.kept || this.terminal.write(`\x1b[33m${k.why}\x1b[0m\r\n`));
+    vm.on("notice", (text) => this.terminal.write(`\r\n\x1b[33m${text}\x1b[0m\r\n`));
     vm.on("error", (err) => this.overlay.fail(err.message, () => void this.start()));
     vm.on("exit", (end) => this.overlay.fail(sentence(end), () => void this.start()));
     this.terminal.focus();

@@ -1,4 +1,5 @@
 // The page that alpinevm serve and alpinevm web build show.
+import "./query"; // before the machine starts
 import "./element";
 import type { AlpineVMElement } from "./element";
 import type { AlpineVM, Stat } from "./alpinevm";
@@ -14,6 +15,11 @@ machine.addEventListener("started", (e) => {
     light.dataset.state = n.relay;
     light.title = n.relay === "connected" ? "The guest's connections go through the relay of this page's server." : "The relay does not answer: it is asked again when the guest connects.";
     light.textContent = n.relay === "connected" ? "network" : "no relay";
+  });
+  vm.on("kept", (k) => {
+    $("kept").removeAttribute("href");
+    $("kept").textContent = k.kept ? `kept as ${k.name}` : "not kept";
+    $("kept").title = k.why ?? "What the guest writes stays in this browser: come back to this address. Clearing the site's data removes it.";
   });
 });
 

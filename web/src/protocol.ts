@@ -16,6 +16,8 @@ export interface StartMessage {
   /** MiB; what the site says if it is missing. */
   memory?: number;
   terminal?: Size;
+  /** What the machine is kept under; it is not if it is missing. */
+  name?: string;
   /** The address of a relay, or null for no network; what the site says if it is missing. */
   network?: string | null;
 }
@@ -47,6 +49,14 @@ export interface NetworkState {
   relay: "connected" | "lost";
 }
 
+/** Whether what the guest changes is kept in the browser. */
+export interface KeptState {
+  name: string;
+  kept: boolean;
+  /** Why it is not, in a sentence. */
+  why?: string;
+}
+
 /** How a machine has ended. */
 export interface End {
   cause: string;
@@ -63,6 +73,8 @@ export type FromMachine =
   | { type: "result"; id: number; value?: unknown; error?: string }
   | ({ type: "stat" } & Stat)
   | ({ type: "network" } & NetworkState)
+  | ({ type: "kept" } & KeptState)
+  | { type: "notice"; text: string }
   | ({ type: "exit" } & End)
   | { type: "error"; text: string };
 

@@ -1,5 +1,6 @@
 // The dedicated worker that runs one machine. It gets the program, gives it the files
 // that it asks for, and passes messages on.
+import { openFiles, type Handle } from "./files";
 import type { FromMachine, StartMessage, ToMachine } from "./protocol";
 
 declare const Go: new () => { importObject: WebAssembly.Imports; run(instance: WebAssembly.Instance): Promise<void> };
@@ -9,6 +10,8 @@ interface Port {
   memory?: number;
   terminal?: { cols: number; rows: number };
   relay?: string;
+  files?: Record<string, Handle>;
+  free?: number;
   get(name: string): Uint8Array;
   send(message: FromMachine): void;
   receive?(message: ToMachine): void;
@@ -101,6 +104,8 @@ function relay(m: StartMessage, machine: string): string | undefined {
 }
 
 async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
+  const kept = m.name === undefined ? undefined : await openFiles(m.name, () => tell({ type: "phase", text: `waiting for another tab to let go of ${m.name}` }));
+  if (kept) tell({ type: "kept", ...kept.kept });
   tell({ type: "phase", text: "loading the program" });
   const go = new Go();
   const [instance, machine] = await Promise.all([
@@ -113,6 +118,8 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
     memory: m.memory,
     terminal: m.terminal,
     relay: relay(m, machine),
+    files: kept?.files,
+    free: kept?.free,
     get(name) {
       const data = chunk(m.site, name);
       ahead.after(name);

@@ -1,0 +1,48 @@
+// The files that a machine is kept in, in the browser's origin private file system. They
+// are opened before the program starts, because opening one is not synchronous.
+import type { KeptState } from "./protocol";
+
+/** An open file, as the program uses it. */
+export type Handle = FileSystemSyncAccessHandle;
+
+const names = ["root", "content", "map.0", "map.1"];
+
+/** How long it is waited for another tab to let go, in milliseconds: one that was reloaded does. */
+const patience = 10_000;
+
+/** What a machine is kept in, or why it is not kept. */
+export async function openFiles(name: string, waiting: () => void): Promise<{ kept: KeptState; files?: Record<string, Handle>; free?: number }> {
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(name))
+    throw new Error(`${JSON.stringify(name)} is no name for a machine: use letters, digits and . _ - in it, 63 at most`);
+  let dir: FileSystemDirectoryHandle;
+  try {
+    dir = await folder(name);
+    if (!("createSyncAccessHandle" in FileSystemFileHandle.prototype)) throw new Error("the browser has no files that a worker can write");
+  } catch (err) {
+    return { kept: { name, kept: false, why: `The machine will not be kept: this window has no place for files (${err instanceof Error ? err.message : err}). A private window has none.` } };
+  }
+  const files: Record<string, Handle> = {};
+  for (const file of names) files[file] = await open(await dir.getFileHandle(file, { create: true }), name, waiting);
+  const { quota, usage } = await navigator.storage.estimate().catch(() => ({ quota: undefined, usage: undefined }));
+  return { kept: { name, kept: true }, files, free: quota === undefined ? undefined : quota - (usage ?? 0) };
+}
+
+async function folder(name: string): Promise<FileSystemDirectoryHandle> {
+  const root = await navigator.storage.getDirectory();
+  const all = await root.getDirectoryHandle("alpinevm", { create: true });
+  return all.getDirectoryHandle(name, { create: true });
+}
+
+async function open(file: FileSystemFileHandle, name: string, waiting: () => void): Promise<Handle> {
+  for (const until = performance.now() + patience; ; ) {
+    try {
+      return await file.createSyncAccessHandle();
+    } catch (err) {
+      if ((err as DOMException).name !== "NoModificationAllowedError") throw err;
+      if (performance.now() > until)
+        throw new Error(`The machine ${name} is in use in another tab or window: go on there, close it there and start again here, or give this one another name.`);
+      waiting();
+      await new Promise((r) => setTimeout(r, 100));
+    }
+  }
+}
