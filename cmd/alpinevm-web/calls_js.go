@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"io/fs"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"alpinevm"
 	"alpinevm/fs9p"
+	"alpinevm/internal/archive"
 )
 
 // server does what the page asks for. Each call has a number, and ends with a message
@@ -17,6 +19,7 @@ type server struct {
 	*page
 	machine *alpinevm.Machine
 	vm      *alpinevm.VM
+	root    fs9p.FS
 
 	mu    sync.Mutex
 	execs map[int]*execution
@@ -47,6 +50,8 @@ func (s *server) serve() {
 			s.exec(id.Int(), m)
 		case "stdin", "signal", "execResize":
 			s.tell(id.Int(), m)
+		case "export":
+			go s.answer(id.Int(), func() (any, error) { return nil, s.export(id.Int()) })
 		case "readFile", "writeFile", "readDir", "mkdir", "remove", "stat":
 			go s.answer(id.Int(), func() (any, error) { return s.file(m) })
 		}
@@ -138,6 +143,23 @@ func (s *server) tell(id int, m js.Value) {
 	case kind == "execResize":
 		e.job.Resize(uint16(m.Get("cols").Int()), uint16(m.Get("rows").Int()))
 	}
+}
+
+// export sends all files of the guest's root as a tar archive, when the guest has
+// written back what it had in memory.
+func (s *server) export(id int) error {
+	ctx := context.Background()
+	if err := s.machine.MoveFiles(ctx, nil); err != nil {
+		return err
+	}
+	t := &archive.Tree{FS: s.root, Do: func(ctx context.Context, f func() error) error {
+		return s.machine.WithRoot(ctx, func(fs9p.FS) error { return f() })
+	}}
+	w := bufio.NewWriterSize(writer{s.page, "stdout", id}, 256<<10)
+	if err := t.Pack(ctx, w, "/", nil); err != nil {
+		return err
+	}
+	return w.Flush()
 }
 
 // maxFile bounds a file that the page is given whole, in bytes.

@@ -73,7 +73,7 @@ func run(p *page) (end alpinevm.End, err error) {
 	}
 	defer machine.Close()
 	vm := machine.Go(context.Background())
-	s := &server{page: p, machine: machine, vm: vm}
+	s := &server{page: p, machine: machine, vm: vm, root: cfg.Session.Root}
 	go s.serve()
 	go s.stat()
 	return vm.Wait()

@@ -93,8 +93,8 @@ func siteDir(t *testing.T, args ...string) website.Dir {
 }
 
 // screen is what the page's terminal shows.
-const screen = `(() => { const b = document.querySelector("alpine-vm").terminal.buffer.active; let s = "";
-	for (let i = 0; i < b.length; i++) s += b.getLine(i).translateToString(true) + "\n"; return s; })()`
+const screen = `(() => { const b = document.querySelector("alpine-vm").terminal?.buffer.active; let s = "";
+	for (let i = 0; i < (b?.length ?? 0); i++) s += b.getLine(i).translateToString(true) + "\n"; return s; })()`
 
 // stuck ends a test that has waited for too long, and says what the page shows.
 func stuck(ctx context.Context, t *testing.T, what string, err error) {
@@ -115,7 +115,7 @@ func shows(ctx context.Context, t *testing.T, want string) {
 		if strings.Contains(text, want) {
 			return
 		}
-		said, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("alpine-vm").shadowRoot.querySelector(".overlay:not([hidden]) button:not([hidden])")?.parentElement.textContent ?? ""`))
+		said, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("alpine-vm").shadowRoot?.querySelector(".overlay:not([hidden]) button:not([hidden])")?.parentElement.textContent ?? ""`))
 		if said != "" {
 			t.Fatalf("waiting for %q: the page says %q", want, said)
 		}

@@ -61,7 +61,7 @@ func until(ctx context.Context, t *testing.T, script, what string, want func(str
 }
 
 // overText is what the page says over its terminal.
-const overText = `(() => { const o = document.querySelector("alpine-vm").shadowRoot.querySelector(".overlay"); return o.hidden ? "" : o.textContent; })()`
+const overText = `(() => { const o = document.querySelector("alpine-vm").shadowRoot?.querySelector(".overlay"); return !o || o.hidden ? "" : o.textContent; })()`
 
 // TestKept keeps a machine in the browser. What was synced is there in the next tab, also
 // what a guest had synced when its tab was closed in the middle of writing; a second tab
@@ -73,7 +73,7 @@ func TestKept(t *testing.T) {
 	address := hosted(t, string(siteDir(t))) + "?name=box"
 	first := browser(t)
 	ctx, closeTab := tab(first, t, address)
-	shows(ctx, t, "# ")
+	shows(ctx, t, tabPrompt)
 	if got := call[string](ctx, t, `const r = await vm.exec(["sh", "-c", "echo text >/root/f && mkdir /root/d && mv /root/f /root/d/g && rm /etc/motd && sync"]); return r.code + r.stderr`); got != "0" {
 		t.Fatal(got)
 	}
@@ -90,7 +90,7 @@ func TestKept(t *testing.T) {
 		fmt.Sscan(lines[len(lines)-1], &last)
 		closeTab()
 		ctx, closeTab = tab(first, t, address)
-		shows(ctx, t, "# ")
+		shows(ctx, t, tabPrompt)
 		got := call[string](ctx, t, fmt.Sprintf(`const r = await vm.exec(["sh", "-c", "cat /root/d/g; test -e /etc/motd && echo motd; for i in $(seq %d); do test $(stat -c %%s /root/d/k$i) = $((i*300)) || echo $i is not there; done"]); return r.stdout + r.stderr`, last))
 		if got != "text\n" {
 			t.Errorf("%d files were synced, and the next tab has %q", last, got)

@@ -4,6 +4,9 @@ package main
 
 import (
 	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -50,13 +53,41 @@ func build(goCommand string) error {
 	if err := scripts("iife", string(bridge), "worker"); err != nil {
 		return err
 	}
-	if err := scripts("iife", "", "sw"); err != nil {
-		return err
-	}
 	if err := os.CopyFS(dist, os.DirFS(filepath.Join(source, "page"))); err != nil {
 		return err
 	}
-	return program(goCommand)
+	if err := program(goCommand); err != nil {
+		return err
+	}
+	files, err := shell()
+	if err != nil {
+		return err
+	}
+	return scripts("iife", files, "sw")
+}
+
+// shell tells the service worker what the page consists of, and gives all of it a name.
+func shell() (string, error) {
+	list, err := os.ReadDir(dist)
+	if err != nil {
+		return "", err
+	}
+	files, sum := []string{"./"}, sha256.New()
+	for _, e := range list {
+		if e.Name() == "README" {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(dist, e.Name()))
+		if err != nil {
+			return "", err
+		}
+		if e.Name() != "index.html" { // which is "./"
+			files = append(files, e.Name())
+		}
+		fmt.Fprintf(sum, "%s %d\n%s", e.Name(), len(data), data)
+	}
+	b, err := json.Marshal(map[string]any{"version": hex.EncodeToString(sum.Sum(nil)[:8]), "files": files})
+	return "const shell=" + string(b) + ";", err
 }
 
 // clear leaves nothing of an earlier build but the note that is in the repository.

@@ -110,7 +110,7 @@ export class AlpineVM {
     };
     this.worker.postMessage(start);
     // What is open is let go at once when the page goes, and not when the worker is collected.
-    addEventListener("pagehide", (e) => e.persisted || this.worker.terminate());
+    addEventListener("pagehide", (e) => (e as PageTransitionEvent).persisted || this.worker.terminate());
     if (options.name !== undefined) void persist();
     if (!t) return;
     const encoder = new TextEncoder();
@@ -254,6 +254,23 @@ export class AlpineVM {
 
   async remove(name: string): Promise<void> {
     await this.call((id) => ({ type: "remove", id, name }))[1];
+  }
+
+  /** All files of the machine as a tar archive in gzip, which alpinevm import takes. */
+  async export(): Promise<Blob> {
+    const packer = new CompressionStream("gzip");
+    const writer = packer.writable.getWriter();
+    const blob = new Response(packer.readable).blob();
+    blob.catch(() => undefined); // it is the other error that is told
+    const [, result] = this.call((id) => ({ type: "export", id }), { stdout: (d) => void writer.write(d as Uint8Array<ArrayBuffer>).catch(() => undefined) });
+    try {
+      await result;
+      await writer.close();
+    } catch (err) {
+      writer.abort(err).catch(() => undefined);
+      throw err;
+    }
+    return blob;
   }
 
   resize(cols: number, rows: number): void {

@@ -1,11 +1,14 @@
 // The page that alpinevm serve and alpinevm web build show.
-import "./query"; // before the machine starts
-import "./element";
 import type { AlpineVMElement } from "./element";
 import type { AlpineVM, Stat } from "./alpinevm";
+import { keepAll, lookedAfter } from "./offline";
 
 const $ = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
 const machine = document.querySelector("alpine-vm") as AlpineVMElement;
+
+// The page's address says what its machine is kept under: ?name=box.
+const kept = new URL(location.href).searchParams.get("name");
+if (kept) machine.setAttribute("name", kept);
 
 machine.addEventListener("started", (e) => {
   const vm = (e as CustomEvent<AlpineVM>).detail;
@@ -28,6 +31,14 @@ function show(s: Stat): void {
   $("rate").textContent = `${rate < 10 ? rate.toFixed(1) : Math.round(rate)} M instructions/s`;
   $("idle").textContent = `${Math.min(100, Math.round((100 * s.idle) / s.seconds))} % idle`;
 }
+
+await import("./element"); // which starts the machine
+
+// What is there without a network comes when the machine has what it begins with.
+const first = machine.terminal.onWriteParsed(() => {
+  first.dispose();
+  void lookedAfter().then((yes) => yes && keepAll());
+});
 
 // Keys that phones' keyboards lack.
 const sequences: Record<string, string> = { esc: "\x1b", tab: "\t", up: "\x1b[A", down: "\x1b[B", left: "\x1b[D", right: "\x1b[C" };
@@ -81,15 +92,18 @@ function say(text: string): void {
 
 async function download(name: string, as: string): Promise<void> {
   try {
-    const data = await machine.vm!.readFile(name);
-    const a = document.createElement("a");
-    a.href = URL.createObjectURL(new Blob([data as Uint8Array<ArrayBuffer>]));
-    a.download = as;
-    a.click();
-    setTimeout(() => URL.revokeObjectURL(a.href), 60_000);
+    save(new Blob([(await machine.vm!.readFile(name)) as Uint8Array<ArrayBuffer>]), as);
   } catch (err) {
     say(String(err instanceof Error ? err.message : err));
   }
+}
+
+function save(data: Blob, as: string): void {
+  const a = document.createElement("a");
+  a.href = URL.createObjectURL(data);
+  a.download = as;
+  a.click();
+  setTimeout(() => URL.revokeObjectURL(a.href), 60_000);
 }
 
 async function upload(files: FileList): Promise<void> {
@@ -124,4 +138,12 @@ for (const kind of ["dragover", "drop"])
     }
   });
 
-if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("sw.js").catch(() => undefined);
+$("export").onclick = async () => {
+  say("making the archive");
+  try {
+    save(await machine.vm!.export(), `${kept ?? "machine"}.tar.gz`);
+    say("alpinevm import FILE NAME makes an image of it, which alpinevm run starts.");
+  } catch (err) {
+    say(String(err instanceof Error ? err.message : err));
+  }
+};

@@ -31,6 +31,7 @@ export type ToMachine =
   | { type: "stdin"; id: number; data?: Uint8Array }
   | { type: "signal"; id: number; number: number }
   | ({ type: "execResize"; id: number } & Size)
+  | { type: "export"; id: number }
   | { type: "readFile" | "readDir" | "mkdir" | "remove" | "stat"; id: number; name: string }
   | { type: "writeFile"; id: number; name: string; data: Uint8Array };
 

@@ -1,26 +1,64 @@
-// The service worker: keeps what the page has loaded, so that it starts again without
-// a network. What is named for its content never changes; all else is asked for anew
-// where there is a network.
+// The service worker: keeps what the page and its machine load, so that they start again
+// without a network. What is named for its content never changes; all else is asked for
+// anew where there is a network.
 export {};
 declare const self: ServiceWorkerGlobalScope;
+/** What the page consists of, and what all of it is called; the build says it. */
+declare const shell: { version: string; files: string[] };
 
-const cache = "alpinevm-1";
+const app = `alpinevm-app-${shell.version}`;
+const machine = "alpinevm-machine";
 const fixed = /\/chunks\/[0-9a-f]{32}$/;
 
-self.addEventListener("install", () => void self.skipWaiting());
-self.addEventListener("activate", (e) => e.waitUntil(self.clients.claim()));
-self.addEventListener("fetch", (e) => {
-  const url = new URL(e.request.url);
-  if (e.request.method === "GET" && url.href.startsWith(self.registration.scope)) e.respondWith(answer(e.request, fixed.test(url.pathname)));
+self.addEventListener("install", (e) => {
+  e.waitUntil(caches.open(app).then((c) => c.addAll(shell.files.map((f) => new Request(f, { cache: "no-cache" })))));
+  void self.skipWaiting();
 });
 
-async function answer(request: Request, never: boolean): Promise<Response> {
-  const kept = await caches.open(cache);
-  const have = await kept.match(request);
-  if (have && never) return have;
+self.addEventListener("activate", (e) => e.waitUntil(Promise.all([forget(), self.clients.claim()])));
+
+/** Removes what pages of other versions have kept. */
+async function forget(): Promise<void> {
+  for (const name of await caches.keys()) if (name.startsWith("alpinevm-app-") && name !== app) await caches.delete(name);
+}
+
+self.addEventListener("message", (e) => {
+  if ((e.data as { type?: string }).type === "keep") e.waitUntil(keep());
+});
+
+/** Gets what of the machine's files is not here yet, one after the other. */
+async function keep(): Promise<void> {
+  const kept = await caches.open(machine);
+  const at = (name: string) => new URL(name, self.registration.scope).href;
+  const response = await fetch(at("machine.json"));
+  await kept.put(at("machine.json"), response.clone());
+  const have = new Set((await kept.keys()).map((r) => r.url));
+  const wanted = new Set([...(await response.text()).matchAll(/"([0-9a-f]{32})"/g)].map((m) => at(`chunks/${m[1]}`)));
+  for (const url of wanted) if (!have.has(url)) await kept.add(url);
+  // What is no longer the machine's is of no use.
+  for (const url of have) if (fixed.test(url) && !wanted.has(url)) await kept.delete(url);
+  for (const c of await self.clients.matchAll()) c.postMessage({ type: "kept" });
+}
+
+self.addEventListener("fetch", (e) => {
+  const { href } = new URL(e.request.url);
+  if (e.request.method === "GET" && href.startsWith(self.registration.scope)) e.respondWith(answer(e));
+});
+
+async function answer(e: FetchEvent): Promise<Response> {
+  const request = e.request;
+  const unchanging = fixed.test(new URL(request.url).pathname);
+  // There is one page, whatever its address says of its machine.
+  const page = request.mode === "navigate";
+  const have = await caches.match(page ? self.registration.scope : request);
+  if (have && unchanging) return have;
   try {
     const response = await fetch(request);
-    if (response.status === 200) await kept.put(request, response.clone());
+    if (response.status === 200 && !page) {
+      const to = unchanging || request.url.endsWith("/machine.json") ? machine : app;
+      const copy = response.clone();
+      e.waitUntil(caches.open(to).then((c) => c.put(request, copy)));
+    }
     return response;
   } catch (err) {
     if (have) return have;
