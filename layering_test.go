@@ -142,7 +142,7 @@ var outside = []row{
 	{"internal/confine", slices.Concat(plain, shared, hosts, []string{"net", "unsafe", "github.com/elastic/go-seccomp-bpf/...",
 		"github.com/landlock-lsm/go-landlock/...", "golang.org/x/sys/...", "kernel.org/pub/linux/libs/security/libcap/psx"})},
 	{"internal/chunked", slices.Concat(plain, codecs, shared, []string{"github.com/klauspost/compress/zstd"})},
-	{"internal/website", slices.Concat(plain, shared, []string{"os", "path/filepath"})},
+	{"internal/website", slices.Concat(plain, shared, []string{"crypto/sha256", "os", "path/filepath"})},
 	{"web", plain},
 	{"cmd/...", []string{"..."}},
 	{"bench/...", []string{"..."}},
