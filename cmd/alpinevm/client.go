@@ -171,8 +171,7 @@ func each(out io.Writer, names []string, f func(name string) error) error {
 	var result error
 	for _, name := range names {
 		if err := f(name); err != nil {
-			say(os.Stderr, "%s", err)
-			result = exitCode(1)
+			result = told(err)
 			continue
 		}
 		fmt.Fprintln(out, name)

@@ -50,7 +50,7 @@ func newClone() *cobra.Command {
 		Example: `  alpinevm clone box twin
   alpinevm clone box worker -n 10
   alpinevm clone -p 8081:80 box canary`,
-		Args: cobra.ExactArgs(2),
+		Args: want(2, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			f.name = args[0]
 			names := []string{args[1]}
@@ -174,7 +174,10 @@ func (f *cloning) start(ctx context.Context, s *machines.Saving, file, name stri
 	} else if len(f.publish) > 0 {
 		return fmt.Errorf("-p %s: machine %s has no network", f.publish[0], f.name)
 	}
-	return startBackground(ctx, name, args, s.Run.Dir)
+	if err := startBackground(ctx, name, args, s.Run.Dir); err != nil {
+		return told(err)
+	}
+	return nil
 }
 
 // keep makes a clone one that is kept.

@@ -138,7 +138,7 @@ func TestSaveRunning(t *testing.T) {
 		{"one " + h.dir, `snapshot .*: is a directory`},
 		{"one " + file("no/x"), `snapshot .*/no/x: no such file or directory`},
 	} {
-		h.check(append([]string{"snapshot", "save"}, strings.Fields(tt.args)...), 125, "", "alpinevm: "+tt.says+"\n")
+		h.check(append([]string{"snapshot", "save"}, strings.Fields(tt.args)...), 1, "", "alpinevm: "+tt.says+"\n")
 	}
 	if left, err := filepath.Glob(file("x*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v", left)
@@ -206,7 +206,7 @@ func TestClone(t *testing.T) {
 		{[]string{"c-2", "x", "-p", taken + ":7"}, `.*` + taken + `.*`},
 		{[]string{"c-2", "x", "--hostname", "no name"}, `--hostname "no name": .*`},
 	} {
-		h.check(append([]string{"clone", "-q"}, tt.args...), 125, "", "alpinevm: "+tt.says+"\n")
+		h.check(append([]string{"clone", "-q"}, tt.args...), 1, "", "alpinevm: "+tt.says+"\n")
 	}
 	h.check([]string{"ls", "-q"}, 0, "copy\nc-2\n", "")
 	if left, err := os.ReadDir(filepath.Join(h.dir, "state", "alpinevm", "machines", ".clones")); err != nil || len(left) > 0 {
@@ -225,7 +225,7 @@ func TestCloneUnkept(t *testing.T) {
 	h.output("clone", "-q", name, "x")
 	h.check([]string{"exec", "x", "sh", "-c", "cat /root/f; echo other >/root/f"}, 0, "kept\n", "")
 	h.check([]string{"exec", name, "cat", "/root/f"}, 0, "kept\n", "")
-	h.check([]string{"clone", "-q", name, "y", "-p", "80"}, 125, "", `alpinevm: -p 80: machine .* has no network\n`)
+	h.check([]string{"clone", "-q", name, "y", "-p", "80"}, 1, "", `alpinevm: -p 80: machine .* has no network\n`)
 	file := filepath.Join(h.dir, "file")
 	h.output("snapshot", "save", "-q", name, file)
 	h.check([]string{"run", "-q", "--network", "none", "--from", file, "--name", "kept", "--", "cat", "/root/f"}, 125, "", `alpinevm: --from .*: the machine's root was .*, not an image, .*\n`)

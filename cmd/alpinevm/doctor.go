@@ -140,7 +140,7 @@ func (d doctor) run(ctx context.Context, w io.Writer) error {
 		}
 	}
 	if failed {
-		return exitCode(1)
+		return exitCode(exitError)
 	}
 	return nil
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -88,13 +86,12 @@ func newImageInspect() *cobra.Command {
 			for _, name := range args {
 				i, err := inspectImage(c, name)
 				if err != nil {
-					say(os.Stderr, "%s", err)
-					result = exitCode(1)
+					result = told(err)
 					continue
 				}
 				list = append(list, *i)
 			}
-			return errors.Join(printList(c.OutOrStdout(), format, list), result)
+			return cmp.Or(printList(c.OutOrStdout(), format, list), result)
 		},
 		ValidArgsFunction: completeImages,
 	}

@@ -47,8 +47,7 @@ an image that has none. After that run needs no network.`,
 					if c.Context().Err() != nil || len(args) == 1 {
 						return err
 					}
-					complain(err)
-					failed = exitCode(exitFailure)
+					failed = told(err)
 				}
 			}
 			return failed
@@ -187,8 +186,7 @@ func newRmi() *cobra.Command {
 			result := launch.ForgetWarm() // they are made again
 			for _, name := range args {
 				if err := remove(c.Context(), c.OutOrStdout(), s, name, force); err != nil {
-					say(os.Stderr, "%s", err)
-					result = exitCode(1)
+					result = told(err)
 				}
 			}
 			return result

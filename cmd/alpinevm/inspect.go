@@ -2,9 +2,7 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -29,13 +27,12 @@ func newInspect() *cobra.Command {
 			for _, name := range args {
 				m, err := inspectAny(c, kind, name)
 				if err != nil {
-					say(os.Stderr, "%s", err)
-					result = exitCode(1)
+					result = told(err)
 					continue
 				}
 				list = append(list, m)
 			}
-			return errors.Join(printList(c.OutOrStdout(), format, list), result)
+			return cmp.Or(printList(c.OutOrStdout(), format, list), result)
 		},
 		ValidArgsFunction: completeMachines,
 	}

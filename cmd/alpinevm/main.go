@@ -13,30 +13,6 @@ import (
 	"alpinevm/internal/printable"
 )
 
-// Exit codes besides the guest's own, as docker and timeout have them.
-const (
-	exitFailure = 125 // alpinevm itself failed, or the guest crashed
-	exitTimeout = 124
-	exitKilled  = 128 + 9
-)
-
-// exitCode is an error that sets the exit code and prints nothing.
-type exitCode int
-
-// codeOfError is the exit code of a command that ends so.
-func codeOfError(err error) int {
-	var code exitCode
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &code):
-		return int(code)
-	}
-	return exitFailure
-}
-
-func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
-
 // say prints a message of ours. What is in it of others, guests, images and
 // servers, cannot command the terminal.
 func say(w io.Writer, format string, args ...any) {
@@ -44,15 +20,17 @@ func say(w io.Writer, format string, args ...any) {
 }
 
 func main() {
-	err := qemuFlag(os.Args[1:], newRun().Flags())
+	command, err := "run", qemuFlag(os.Args[1:], newRun().Flags())
 	if err == nil {
-		err = newCommand().Execute()
+		var c *cobra.Command
+		c, err = newCommand().ExecuteC()
+		command = c.Name()
 	}
 	var code exitCode
 	if err != nil && !errors.As(err, &code) {
 		say(os.Stderr, "%s", err)
 	}
-	os.Exit(codeOfError(err))
+	os.Exit(exitOf(command, err))
 }
 
 const rootLong = `A PC in pure Go that boots 32-bit Alpine Linux: no KVM, no root, no other
@@ -61,7 +39,10 @@ program.
   alpinevm run --kernel vmlinuz --modules lib/modules --rootfs alpine-minirootfs.tar.gz
 
 ends at a shell; see alpinevm run --help. alpinevm doctor says what the host
-offers.`
+offers.
+
+Exit codes are docker's: run and exec have the program's, 125 where there is none;
+other commands 1 where they fail, and all of them 125 where a flag is wrong.`
 
 func newCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -78,7 +59,7 @@ func newCommand() *cobra.Command {
 		newPull(), newPush(), newImages(), newRmi(), newTag(), newSave(), newLoad(), newImport(), newCommit(), newImage(),
 		newSnapshot(), newServe(), newWeb(), newMCP(), newBench(), newDoctor(), newVersion(), newLookoutProcess(),
 	)
-	c.SetFlagErrorFunc(unknownFlag)
+	c.SetFlagErrorFunc(wrongFlag)
 	c.SetVersionTemplate("{{.Version}}\n")
 	c.AddCommand(newContainer(), newVolume(), newSystem(), newInfo(), newHistory(), newDiff(), newTop(), newMan())
 	return group(c)

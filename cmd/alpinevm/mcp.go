@@ -62,7 +62,7 @@ func newMCP() *cobra.Command {
 		Short:   "Serve machines to an agent by the Model Context Protocol",
 		Long:    mcpLong,
 		Example: mcpExample,
-		Args:    cobra.NoArgs,
+		Args:    want(0, 0),
 		RunE:    func(c *cobra.Command, _ []string) error { return f.serve(c.Context()) },
 	}
 	fl, r := c.Flags(), &f.run

@@ -146,9 +146,9 @@ func TestPullThenOffline(t *testing.T) {
 	mirror := newMirror(t, key, fs9p.IOFS(guesttest.Modules(t, "686-pae", "virtio_net")))
 	host, stop := pushed(t, map[string]v1.Image{"alpine:latest": alpineImage(t, v1.Config{Cmd: []string{"sh"}})})
 	from := []string{"--mirror", mirror.URL + "/alpine"}
-	h.check(append([]string{"pull", host + "/alpine"}, from...), exitFailure, "",
+	h.check(append([]string{"pull", host + "/alpine"}, from...), exitError, "",
 		`(.*\n)*alpinevm: image `+host+`/alpine is in the cache, but what boots it is not: no kernel: package linux-virt of Alpine v3\.20: .*test.rsa.pub is unknown.*; --no-kernel pulls the image alone\n`)
-	h.check(append([]string{"pull", "-q", host + "/alpine", host + "/nosuch", host + "/alpine"}, from...), exitFailure, "",
+	h.check(append([]string{"pull", "-q", host + "/alpine", host + "/nosuch", host + "/alpine"}, from...), exitError, "",
 		`(alpinevm: image .*/alpine is in the cache, but .*\n)(alpinevm: .*/nosuch.*\n)(alpinevm: image .*/alpine is in the cache, but .*\n)`)
 	h.check(append([]string{"pull", host + "/alpine", "--mirror-key", keyFile}, from...), 0, `Digest: .*\nStatus: Image is up to date for .*\n.*\n`,
 		`Alpine's packages:\nAPKINDEX: downloaded, .*\nlinux-virt-6\.1\.0-r0: downloaded, .*\n`)

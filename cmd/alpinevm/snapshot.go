@@ -75,7 +75,7 @@ func newSnapshotSave() *cobra.Command {
 	var packed, quiet bool
 	c := &cobra.Command{
 		Use: "save NAME [FILE]", Short: "Save a machine that runs, and goes on", Long: saveLong,
-		Example: "  alpinevm snapshot save box\n  alpinevm snapshot save --packed box box.packed", Args: cobra.RangeArgs(1, 2),
+		Example: "  alpinevm snapshot save box\n  alpinevm snapshot save --packed box box.packed", Args: want(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			file := args[0] + ".snapshot"
 			if len(args) > 1 {
@@ -141,8 +141,7 @@ func eachFile(names []string, do func(name string) error) error {
 	var result error
 	for _, name := range names {
 		if err := do(name); err != nil {
-			complain(err)
-			result = exitCode(1)
+			result = told(err)
 		}
 	}
 	return result

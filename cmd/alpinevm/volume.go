@@ -2,8 +2,8 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -104,13 +104,12 @@ func newVolumeInspect() *cobra.Command {
 			for _, name := range args {
 				v, err := machines.FindVolume(name)
 				if err != nil {
-					say(os.Stderr, "%s", err)
-					result = exitCode(1)
+					result = told(err)
 					continue
 				}
 				list = append(list, showVolume(v))
 			}
-			return errors.Join(printList(c.OutOrStdout(), format, list), result)
+			return cmp.Or(printList(c.OutOrStdout(), format, list), result)
 		},
 		ValidArgsFunction: completeVolumes,
 	}
