@@ -195,8 +195,8 @@ func TestOtherPlatform(t *testing.T) {
 		code int
 		want string // on standard error
 	}{
-		{nil, 125, `alpinevm: image .*: there is no image for linux/386; it has linux/amd64; .*--platform linux/amd64\n`},
-		{[]string{"--platform", "linux/386"}, 125, `alpinevm: image .*: there is no image for linux/386; .*\n`},
+		{nil, exitError, `alpinevm: image .*: there is no image for linux/386; it has linux/amd64; .*--platform linux/amd64\n`},
+		{[]string{"--platform", "linux/386"}, exitError, `alpinevm: image .*: there is no image for linux/386; .*\n`},
 		{[]string{"--platform", "linux/amd64"}, 0, `alpinevm: --platform linux/amd64: this machine runs the 32-bit programs of the image alone\nimage .*\n.* indexed\n`},
 		{[]string{"--platform", "linux/amd64", "-q"}, 0, ""},
 	} {

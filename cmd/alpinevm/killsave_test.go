@@ -74,7 +74,7 @@ func TestKilledSave(t *testing.T) {
 	if err := syscall.Kill(about[0].State.Pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if code := codeOf(t, cmd.Wait()); code != 0 && (code != 125 || strings.Count(errs.String(), "\n") != 1 || !strings.Contains(errs.String(), "machine box: ")) {
+	if code := codeOf(t, cmd.Wait()); code != 0 && (code != exitError || strings.Count(errs.String(), "\n") != 1 || !strings.Contains(errs.String(), "machine box: ")) {
 		t.Errorf("exit code %d, %s", code, errs.String())
 	}
 	h.output("start", "box")
@@ -99,7 +99,7 @@ alpinevm snapshot save -q box file; echo $?; alpinevm snapshot inspect file >/de
 		cmd.Env = h.command().Env
 		var out, errs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &errs
-		if err := cmd.Run(); err != nil || out.String() != "125\nfile\nrest\n" || !match(`alpinevm: snapshot file: no space left on device\n`, errs.String()) {
+		if err := cmd.Run(); err != nil || out.String() != "1\nfile\nrest\n" || !match(`alpinevm: snapshot file: no space left on device\n`, errs.String()) {
 			t.Errorf("%v, stdout %q, stderr %q", err, out.String(), errs.String())
 		}
 	})

@@ -54,12 +54,18 @@ func (f *logsFlags) print(name string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	base, running, err := logOf(name)
+	l, err := logOf(name)
 	if err != nil {
 		return err
 	}
-	r := machines.ReadLog(base)
+	running, r := l.pid != 0, machines.ReadLog(l.base)
 	lines, err := r.Next()
+	if err != nil && running {
+		if l, e := renamedLog(l); e == nil && l.pid != 0 {
+			r.Moved(l.base)
+			lines, err = r.Next()
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("machine %s: %w", name, err)
 	}
@@ -86,15 +92,20 @@ func (f *logsFlags) print(name string, stdout, stderr io.Writer) error {
 			return nil
 		}
 		time.Sleep(logPoll)
-		_, running, err = logOf(name) // asked first: what comes then is the last
+		now, err := logOf(name) // asked first: what comes then is the last
+		if err != nil || now.pid != l.pid {
+			now, err = renamedLog(l)
+		}
+		if err == nil && now.pid != 0 {
+			name = now.name
+			r.Moved(now.base)
+		}
+		running = now.pid != 0
 		next, e := r.Next()
 		if e != nil { // it went with its machine
 			return nil
 		}
 		lines = next
-		if err != nil {
-			running = false
-		}
 	}
 }
 
@@ -136,17 +147,34 @@ func parseTime(flag, s string, now, none time.Time) (time.Time, error) {
 	return none, fmt.Errorf("%s %s: want a time such as 2026-01-02T15:04:05Z, or 10m", flag, s)
 }
 
-// logOf finds a machine's log, and whether the machine runs.
-func logOf(name string) (base string, running bool, err error) {
+// keptLog is where a machine's log is.
+type keptLog struct {
+	name, base string // of the machine, and of the log's files
+	pid        int    // of its process; 0: it does not run
+}
+
+// logOf finds a machine's log.
+func logOf(name string) (keptLog, error) {
 	r, err := machines.Ask(name, &control.Request{Verb: control.Info})
 	switch {
 	case err == nil && r.Machine.Log == "":
-		return "", true, fmt.Errorf("machine %s: %w", name, machines.ErrNoLog)
+		return keptLog{}, fmt.Errorf("machine %s: %w", name, machines.ErrNoLog)
 	case err == nil:
-		return r.Machine.Log, true, nil
+		return keptLog{name, r.Machine.Log, r.Machine.PID}, nil
 	case errors.Is(err, machines.ErrNotRunning), errors.Is(err, control.ErrGone):
 		base, err := machines.LogOf(name)
-		return base, false, err
+		return keptLog{name: name, base: base}, err
 	}
-	return "", false, err
+	return keptLog{}, err
+}
+
+// renamedLog finds the log of a machine that has another name by now.
+func renamedLog(l keptLog) (keptLog, error) {
+	list, err := machines.Running()
+	for _, m := range list {
+		if m.PID == l.pid && m.Log != "" {
+			return keptLog{m.Name, m.Log, m.PID}, nil
+		}
+	}
+	return keptLog{}, err
 }

@@ -12,7 +12,7 @@ import (
 func newRename() *cobra.Command {
 	return &cobra.Command{
 		Use:     "rename NAME NEW",
-		Short:   "Give a kept machine that does not run another name",
+		Short:   "Give a machine another name, also while it runs",
 		Example: `  alpinevm rename box old-box`,
 		Args:    want(2, 2),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -67,7 +67,7 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if f.machine != nil {
 		f.machine.Salvage = f.salvage
 		f.machine.Storage, _ = f.docker.limit() // which was checked
-		f.machine.Tell = func(text string) { say(host.messages, "machine %s: %s", f.name, text) }
+		f.machine.Tell = func(text string) { say(host.messages, "machine %s: %s", f.machine.Name(), text) }
 	}
 	f.network.open = f.lookOut()
 	cfg, closeAll, err := f.config(ctx, args)

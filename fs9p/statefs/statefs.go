@@ -292,6 +292,13 @@ func (f *FS) shut() {
 	f.failed = cmp.Or[error](f.failed, fs9p.EIO)
 }
 
+// Moved tells that the folder, of the host, has another name. Nothing of it may be
+// frozen.
+func (f *FS) Moved(dir string) {
+	f.cfg.Dir = dir
+	f.journal.place = renamed{f.disk, f.path(journalFile)}
+}
+
 func (f *FS) path(elem ...string) string {
 	return filepath.Join(append([]string{f.cfg.Dir}, elem...)...)
 }

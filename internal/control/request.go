@@ -23,6 +23,7 @@ const (
 	Diff    = "diff"    // a stream: what has become of the root's files, a letter and a name each, ended by a NUL
 	Write   = "write"   // a tar archive by stdin, into the folder Path
 	Save    = "save"    // a snapshot: see Saved
+	Rename  = "rename"  // to To: a Reply when the machine stands still; then the client moves its files and says so by stdin; Reply
 )
 
 // Request is what a client wants.
@@ -38,6 +39,7 @@ type Request struct {
 	Grace   *time.Duration `json:",omitempty"`
 	Stdin   bool           `json:",omitempty"` // Attach: the client has input
 	Path    string         `json:",omitempty"` // in the guest
+	To      string         `json:",omitempty"` // Rename
 	Owners  bool           `json:",omitempty"` // Write: those of the archive, not root
 	Packed  bool           `json:",omitempty"` // Save
 	Apart   bool           `json:",omitempty"` // Save: without what is kept on the disk

@@ -20,10 +20,10 @@ const askTime = 10 * time.Second
 type Server struct {
 	Handle func(r *Request, c *Conn) error
 
-	l    net.Listener
-	path string
+	l net.Listener
 
 	mu     sync.Mutex
+	path   string
 	closed bool
 	conns  map[net.Conn]bool
 	wait   sync.WaitGroup
@@ -33,7 +33,18 @@ type Server struct {
 var ErrInUse = errors.New("it is in use")
 
 // Path is the socket's name.
-func (s *Server) Path() string { return s.path }
+func (s *Server) Path() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.path
+}
+
+// Moved tells that the socket has another name.
+func (s *Server) Moved(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.path = path
+}
 
 // Listen makes a socket that the user alone can connect to, and takes the place of
 // one that nobody serves.
@@ -49,8 +60,10 @@ func Listen(path string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false) // it may have another name then
 	if err := os.Chmod(path, 0o600); err != nil {
 		l.Close()
+		os.Remove(path)
 		return nil, err
 	}
 	return &Server{l: l, path: path, conns: map[net.Conn]bool{}}, nil
@@ -128,7 +141,8 @@ func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	err := s.l.Close() // which removes it
+	err := s.l.Close()
+	os.Remove(s.Path()) // where that fails, the next Listen does it
 	done := make(chan struct{})
 	go func() { s.wait.Wait(); close(done) }()
 	select {

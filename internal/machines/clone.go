@@ -73,7 +73,7 @@ func CloneKept(ctx context.Context, name, folder, to string, run *Invocation) er
 	if err != nil {
 		return err
 	}
-	m := &Machine{Name: name, Record: r}
+	m := &Machine{name: name, Record: r}
 	if m.dir, err = folderOf(name); err != nil {
 		return err
 	}

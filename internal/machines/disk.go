@@ -41,12 +41,30 @@ func (m *Machine) Upper(held *statefs.State) (launch.Upper, error) {
 	cfg.State = held
 	upper, err := statefs.Open(cfg)
 	if errors.Is(err, statefs.ErrDamaged) {
-		err = fmt.Errorf("%w; alpinevm run --name %s --salvage goes on with what can be read, and keeps what is there", err, m.Name)
+		err = fmt.Errorf("%w; alpinevm run --name %s --salvage goes on with what can be read, and keeps what is there", err, m.Name())
 	}
 	if err != nil {
-		return nil, fmt.Errorf("machine %s: %w", m.Name, stateError(err))
+		return nil, fmt.Errorf("machine %s: %w", m.Name(), stateError(err))
 	}
-	return named{upper, m}, nil
+	return m.use(upper), nil
+}
+
+// use is given what the machine changes.
+func (m *Machine) use(upper *statefs.FS) launch.Upper {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.upper = upper
+	return named{upper, m}
+}
+
+// moved gives the machine, which stands still, another name.
+func (m *Machine) moved(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.name, m.dir = name, filepath.Join(filepath.Dir(m.dir), name)
+	if m.upper != nil {
+		m.upper.Moved(filepath.Join(m.dir, upperDir))
+	}
 }
 
 func (m *Machine) upperConfig() statefs.Config {
@@ -57,9 +75,9 @@ func (m *Machine) upperConfig() statefs.Config {
 func (m *Machine) Fill(changes []byte, contents iter.Seq2[uint64, fs9p.Content]) (launch.Upper, error) {
 	upper, err := statefs.Create(m.upperConfig(), changes, contents)
 	if err != nil {
-		return nil, fmt.Errorf("machine %s: %w", m.Name, stateError(err))
+		return nil, fmt.Errorf("machine %s: %w", m.Name(), stateError(err))
 	}
-	return named{upper, m}, nil
+	return m.use(upper), nil
 }
 
 // Failed gives the channel on which a *DiskError comes when the disk has failed:
@@ -76,7 +94,7 @@ func (m *Machine) tell(text string) {
 // fail is statefs.Config's.
 func (m *Machine) fail(err error) {
 	m.tell(err.Error() + "; nothing is kept from here on, and the machine ends")
-	err = &DiskError{m.Name, err}
+	err = &DiskError{m.Name(), err}
 	m.disk.mu.Lock()
 	m.disk.err = err
 	m.disk.mu.Unlock()
@@ -100,7 +118,7 @@ func (n named) Close() error {
 	if n.machine.disk.err != nil {
 		return n.machine.disk.err
 	}
-	return &DiskError{n.machine.Name, err}
+	return &DiskError{n.machine.Name(), err}
 }
 
 // isFull tells whether there is no room on the disk.

@@ -45,7 +45,7 @@ func (m *Machine) file() string {
 func (m *Machine) Adopt(ctx context.Context, s *store.Store, img *store.Image, was *launch.Origin) error {
 	if !m.IsNew {
 		if img.ID.String() != m.ID {
-			return fmt.Errorf("machine %s: it is made from another image than the snapshot's machine", m.Name)
+			return fmt.Errorf("machine %s: it is made from another image than the snapshot's machine", m.Name())
 		}
 		return nil
 	}
@@ -57,7 +57,7 @@ func (m *Machine) Adopt(ctx context.Context, s *store.Store, img *store.Image, w
 		m.File = &FileStamp{Path: was.Rootfs, Plain: true}
 	}
 	if err := m.clear(); err != nil {
-		return fmt.Errorf("machine %s: %w", m.Name, err)
+		return fmt.Errorf("machine %s: %w", m.Name(), err)
 	}
 	return s.Pin(ctx, img, m.dir)
 }
@@ -78,7 +78,7 @@ func (m *Machine) own(ctx context.Context, s *store.Store, name string, file boo
 		err = fmt.Errorf("its image is %s, and should be %s", img.ID, m.ID)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("machine %s: %w", m.Name, err)
+		return nil, fmt.Errorf("machine %s: %w", m.Name(), err)
 	}
 	return img, nil
 }
@@ -86,7 +86,7 @@ func (m *Machine) own(ctx context.Context, s *store.Store, name string, file boo
 // same refuses an image that is not the machine's.
 func (m *Machine) same(ctx context.Context, s *store.Store, name string, file bool) error {
 	other := func(format string, args ...any) error {
-		return fmt.Errorf("machine %s is made from %s, not "+format, append([]any{m.Name, m.From}, args...)...)
+		return fmt.Errorf("machine %s is made from %s, not "+format, append([]any{m.Name(), m.From}, args...)...)
 	}
 	switch {
 	case name == "":
@@ -94,7 +94,7 @@ func (m *Machine) same(ctx context.Context, s *store.Store, name string, file bo
 	case !file && m.File == nil && m.named(name):
 		return nil
 	case !file:
-		return other("%s; to run a command in it: alpinevm run --name %s -- %s", name, m.Name, name)
+		return other("%s; to run a command in it: alpinevm run --name %s -- %s", name, m.Name(), name)
 	case m.File == nil:
 		return other("--rootfs %s", name)
 	}
@@ -111,7 +111,7 @@ func (m *Machine) same(ctx context.Context, s *store.Store, name string, file bo
 	}
 	if img.ID.String() != m.ID {
 		if now.Path == m.File.Path {
-			return fmt.Errorf("machine %s is made from what %s was before it changed; leave out --rootfs to go on with that, or choose another --name", m.Name, name)
+			return fmt.Errorf("machine %s is made from what %s was before it changed; leave out --rootfs to go on with that, or choose another --name", m.Name(), name)
 		}
 		return other("--rootfs %s", name)
 	}
@@ -160,7 +160,7 @@ func (m *Machine) create(ctx context.Context, s *store.Store, name string, file 
 	}
 	m.Digest, m.ID = img.Source.String(), img.ID.String()
 	if err := m.clear(); err != nil {
-		return nil, fmt.Errorf("machine %s: %w", m.Name, err)
+		return nil, fmt.Errorf("machine %s: %w", m.Name(), err)
 	}
 	return img, s.Pin(ctx, img, m.dir)
 }

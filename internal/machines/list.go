@@ -13,9 +13,7 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"alpinevm/fs9p/oci/store"
 	"alpinevm/fs9p/statefs"
-	"alpinevm/launch"
 )
 
 // Listed is a machine as a list shows it.
@@ -87,46 +85,4 @@ func Remove(ctx context.Context, name string) error {
 		return fmt.Errorf("machine %s: %w", name, err)
 	}
 	return unpin(ctx, m.dir)
-}
-
-// Rename gives a machine that is not running another name.
-func Rename(ctx context.Context, name, to string) (err error) {
-	m, err := lock(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	if _, err := readRecord(m.dir); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			err = ErrNone
-		}
-		return fmt.Errorf("machine %s: %w", name, err)
-	}
-	n, err := lock(ctx, to)
-	if err != nil {
-		return err
-	}
-	defer n.Close()
-	if _, err := os.Lstat(n.dir); err == nil {
-		return fmt.Errorf("machine %s: there is one of that name", to)
-	}
-	s, err := launch.Images(launch.Fetching{}, nil)
-	if err != nil {
-		return err
-	}
-	// The image is pinned for both names while the folder moves.
-	img, err := s.Pinned(ctx, m.dir)
-	switch {
-	case errors.Is(err, store.ErrMissing): // it is looked for at the next run
-	case err != nil:
-		return fmt.Errorf("machine %s: %w", name, err)
-	default:
-		if err := s.Pin(ctx, img, n.dir); err != nil {
-			return fmt.Errorf("machine %s: %w", name, err)
-		}
-	}
-	if err := os.Rename(m.dir, n.dir); err != nil {
-		return errors.Join(fmt.Errorf("machine %s: %w", name, stateError(err)), s.Unpin(ctx, n.dir))
-	}
-	return s.Unpin(ctx, m.dir)
 }

@@ -33,14 +33,13 @@ type Live struct {
 	root   fs9p.FS // nil: there is no session
 	ctx    context.Context
 	up     atomic.Bool
-	remove []string // files that go at the end
-
-	ended chan struct{}
-	exit  control.Exit // once ended is closed
+	kept   *Machine // nil: nothing stays of it
+	ended  chan struct{}
+	exit   control.Exit // once ended is closed
 
 	saving sync.Mutex // held while a snapshot is made, which takes memory
 
-	mu     sync.Mutex
+	mu     sync.Mutex // for About's names too, once Serve has begun
 	jobs   map[uint64]*alpinevm.Job
 	last   uint64
 	paused chan struct{} // closed by Unpause; nil if it is not paused
@@ -69,18 +68,15 @@ func Announce(name string) (*Live, error) {
 // the machine runs.
 func (l *Live) KeepLog(m *Machine) error {
 	base := strings.TrimSuffix(l.server.Path(), socketSuffix)
-	if m != nil {
+	if l.kept = m; m != nil {
 		base = m.LogBase()
-	} else {
-		names := logNames(base)
-		l.remove = append(names[:], base+".crash")
 	}
 	log, err := CreateLog(base)
 	if err != nil {
 		return stateError(err)
 	}
 	l.About.Log, l.Console.Log = base, log
-	if crash, err := os.Create(base + ".crash"); err == nil { // nobody may see our standard error
+	if crash, err := os.Create(base + crashSuffix); err == nil { // nobody may see our standard error
 		debug.SetCrashOutput(crash, debug.CrashOptions{})
 		crash.Close()
 	}
@@ -110,9 +106,25 @@ func (l *Live) End(code int, err error) {
 	l.Console.End()
 	close(l.ended)
 	l.server.Close()
-	for _, name := range l.remove {
-		os.Remove(name)
+	if base := l.logBase(); l.kept == nil && base != "" {
+		for _, name := range logFiles(base) {
+			os.Remove(name)
+		}
 	}
+}
+
+// name is what the machine is called now.
+func (l *Live) name() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.About.Name
+}
+
+// logBase is the name of its log now.
+func (l *Live) logBase() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.About.Log
 }
 
 // handle answers a request.
@@ -139,11 +151,13 @@ func (l *Live) handle(r *control.Request, c *control.Conn) error {
 		return l.files(r, c)
 	case control.Save:
 		return l.save(r, c)
+	case control.Rename:
+		return l.rename(r, c)
 	case control.Pause:
 		return l.done(c, l.pause())
 	case control.Unpause:
 		if !l.unpause() {
-			return fmt.Errorf("machine %s: it is not paused", l.About.Name)
+			return fmt.Errorf("machine %s: it is not paused", l.name())
 		}
 		return l.done(c, nil)
 	}
@@ -164,9 +178,9 @@ const askPatience = 500 * time.Millisecond
 
 // describe gives what is known.
 func (l *Live) describe() *control.Machine {
+	l.mu.Lock()
 	about := l.About
 	about.Up = l.up.Load()
-	l.mu.Lock()
 	about.Paused, about.Jobs = l.paused != nil, len(l.jobs)
 	l.mu.Unlock()
 	type usage struct {
@@ -238,6 +252,11 @@ func (l *Live) goesOn() error {
 	if l.paused == nil {
 		return nil
 	}
+	return l.errPaused()
+}
+
+// errPaused is of a machine that is paused. l.mu is held.
+func (l *Live) errPaused() error {
 	return fmt.Errorf("machine %s: it is paused; alpinevm unpause %s has it go on", l.About.Name, l.About.Name)
 }
 
@@ -297,11 +316,8 @@ func (l *Live) exec(r *control.Request, c *control.Conn) error {
 	if p == nil {
 		return errors.New("the request has no command")
 	}
-	l.mu.Lock()
-	paused := l.paused != nil
-	l.mu.Unlock()
-	if paused {
-		return fmt.Errorf("machine %s: it is paused; alpinevm unpause %s has it go on", l.About.Name, l.About.Name)
+	if err := l.goesOn(); err != nil {
+		return err
 	}
 	process := alpinevm.Process{
 		Args: p.Args, Env: p.Env, Dir: p.Dir, User: p.User, TTY: p.TTY, Cols: p.Cols, Rows: p.Rows, Term: p.Term,

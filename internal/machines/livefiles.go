@@ -26,7 +26,7 @@ func (l *Live) tree() *archive.Tree {
 // files is a request about the guest's files.
 func (l *Live) files(r *control.Request, c *control.Conn) error {
 	if l.root == nil {
-		return fmt.Errorf("machine %s: it has no root file system of ours", l.About.Name)
+		return fmt.Errorf("machine %s: it has no root file system of ours", l.name())
 	}
 	if err := l.goesOn(); err != nil {
 		return err

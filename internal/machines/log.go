@@ -42,6 +42,15 @@ type Log struct {
 // logNames are the files of a log.
 func logNames(base string) [2]string { return [2]string{base + ".0", base + ".1"} }
 
+// crashSuffix is of the file beside a log that a crash of ours is written to.
+const crashSuffix = ".crash"
+
+// logFiles are all files of a log.
+func logFiles(base string) []string {
+	names := logNames(base)
+	return append(names[:], base+crashSuffix)
+}
+
 // CreateLog begins a log anew.
 func CreateLog(base string) (*Log, error) {
 	l := &Log{room: logRoom, part: map[string][]byte{}, now: time.Now}
@@ -130,6 +139,9 @@ type LogReader struct {
 
 // ReadLog gives a reader of a log.
 func ReadLog(base string) *LogReader { return &LogReader{base: base} }
+
+// Moved tells that the log has another name.
+func (r *LogReader) Moved(base string) { r.base = base }
 
 // Next gives the lines that have come since the call before.
 func (r *LogReader) Next() ([]LogLine, error) {

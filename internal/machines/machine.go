@@ -20,6 +20,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"alpinevm/fs9p/oci"
+	"alpinevm/fs9p/statefs"
 	"alpinevm/internal/control"
 	"alpinevm/launch"
 )
@@ -99,7 +100,6 @@ func treeForm() string { return strings.TrimSpace(oci.Version) }
 // Machine is one that is kept between runs. It is locked. It implements
 // launch.Kept.
 type Machine struct {
-	Name string
 	Record
 	IsNew bool // it has not run yet
 
@@ -112,9 +112,19 @@ type Machine struct {
 	// sentence. It may be called on any goroutine.
 	Tell func(text string)
 
-	dir  string
 	lock *flock.Flock
 	disk disk
+
+	mu        sync.Mutex // for a name can change while the machine runs
+	name, dir string
+	upper     *statefs.FS // while it is open
+}
+
+// Name is what the machine is called now.
+func (m *Machine) Name() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.name
 }
 
 // maxName is how long a machine's name may be.
@@ -168,28 +178,47 @@ func lock(ctx context.Context, name string) (m *Machine, err error) {
 		return nil, stateError(err)
 	}
 	m = &Machine{
-		Name: name, dir: filepath.Join(top, name), lock: flock.New(filepath.Join(top, lockDir, name)),
+		name: name, dir: filepath.Join(top, name), lock: flock.New(filepath.Join(top, lockDir, name)),
 		disk: disk{failed: make(chan error, 1)},
 	}
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
-	switch _, err := m.lock.TryLockContext(ctx, lockPatience/10); {
-	case errors.Is(err, errors.ErrUnsupported):
-	case errors.Is(err, context.DeadlineExceeded):
-		m.lock.Close()
-		return nil, errRunning
-	case err != nil:
-		m.lock.Close()
-		return nil, stateError(err)
+	for {
+		switch _, err := m.lock.TryLockContext(ctx, lockPatience/10); {
+		case errors.Is(err, errors.ErrUnsupported):
+			return m, nil
+		case err == nil && m.lockIsThere():
+			return m, nil
+		case errors.Is(err, context.DeadlineExceeded):
+			m.lock.Close()
+			return nil, errRunning
+		case err != nil:
+			m.lock.Close()
+			return nil, stateError(err)
+		}
+		m.lock.Close() // the file that was locked has become another machine's, which was renamed
 	}
-	return m, nil
+}
+
+// lockIsThere tells whether the file that was locked still has its name.
+func (m *Machine) lockIsThere() bool {
+	own, err := m.lock.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(m.lock.Path())
+	return err == nil && os.SameFile(own, there)
 }
 
 // Dir is the machine's folder: nothing else is written to while it runs.
-func (m *Machine) Dir() string { return m.dir }
+func (m *Machine) Dir() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.dir
+}
 
 // LogBase is the name of the machine's log, without ".0" and ".1".
-func (m *Machine) LogBase() string { return logBase(m.dir) }
+func (m *Machine) LogBase() string { return logBase(m.Dir()) }
 
 // Close lets others use the machine. One that has not come to run is as if it had
 // never been made.
@@ -239,7 +268,8 @@ func (m *Machine) write() error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(m.dir, recordFile+"-*")
+	dir := m.Dir()
+	f, err := os.CreateTemp(dir, recordFile+"-*")
 	if err != nil {
 		return err
 	}
@@ -251,7 +281,7 @@ func (m *Machine) write() error {
 		err = e
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(m.dir, recordFile))
+		err = os.Rename(f.Name(), filepath.Join(dir, recordFile))
 	}
 	if err != nil {
 		os.Remove(f.Name())
@@ -276,7 +306,7 @@ func (m *Machine) Begin() error {
 		m.Created = m.Started
 	}
 	if err := m.write(); err != nil && (m.IsNew || !isFull(err)) {
-		return fmt.Errorf("machine %s: %w", m.Name, stateError(err))
+		return fmt.Errorf("machine %s: %w", m.Name(), stateError(err))
 	}
 	m.IsNew = false
 	return nil
@@ -286,7 +316,7 @@ func (m *Machine) Begin() error {
 func (m *Machine) End(exitCode int) error {
 	m.Ended, m.ExitCode = time.Now().UTC(), exitCode
 	if err := m.write(); err != nil && !isFull(err) {
-		return fmt.Errorf("machine %s: %w", m.Name, err)
+		return fmt.Errorf("machine %s: %w", m.Name(), err)
 	}
 	return nil
 }

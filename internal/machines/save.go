@@ -16,7 +16,7 @@ import (
 // save sends a snapshot of the machine, which goes on.
 func (l *Live) save(r *control.Request, c *control.Conn) error {
 	if l.root == nil {
-		return fmt.Errorf("machine %s: it has no root file system of ours, and cannot go on from a snapshot", l.About.Name)
+		return fmt.Errorf("machine %s: it has no root file system of ours, and cannot go on from a snapshot", l.name())
 	}
 	if err := l.goesOn(); err != nil {
 		return err
@@ -29,19 +29,19 @@ func (l *Live) save(r *control.Request, c *control.Conn) error {
 	go func() { <-gone; cancel() }()
 	s, err := l.m.CaptureRunning(ctx)
 	if err != nil {
-		return fmt.Errorf("machine %s: %w", l.About.Name, err)
+		return fmt.Errorf("machine %s: %w", l.name(), err)
 	}
 	defer debug.FreeOSMemory() // what that took
 	defer s.Close()
 	saved := control.Saved{Stood: s.Stood(), Run: l.Run}
 	if disk, ok := s.Late(launch.DiskOf).(*launch.Disk); ok && r.Apart {
 		if saved.Folder, err = disk.Folder(); err != nil {
-			return fmt.Errorf("machine %s: %w", l.About.Name, err)
+			return fmt.Errorf("machine %s: %w", l.name(), err)
 		}
 	}
 	was, err := launch.ReadOrigin(s)
 	if err != nil {
-		return fmt.Errorf("machine %s: %w", l.About.Name, err)
+		return fmt.Errorf("machine %s: %w", l.name(), err)
 	}
 	saved.Image = was.Image
 	if r.Packed {
@@ -50,7 +50,7 @@ func (l *Live) save(r *control.Request, c *control.Conn) error {
 		err = s.WriteRaw(pieces{c})
 	}
 	if err != nil {
-		return fmt.Errorf("machine %s: %w", l.About.Name, err)
+		return fmt.Errorf("machine %s: %w", l.name(), err)
 	}
 	if err := c.SendJSON(control.KindReply, control.Reply{Saved: &saved}); err != nil {
 		return err
