@@ -116,6 +116,9 @@ type Session struct {
 	// its memory.
 	ReadOnly bool
 	Tmpfs    []Tmpfs
+	// WriteThrough has what the guest writes to its root be there before it goes on,
+	// so that it is told at once where a root with a bound is full.
+	WriteThrough bool
 	// StopSignal is what the image wants its program to be asked by to end, a name
 	// such as SIGQUIT or a number: for whoever calls Machine.Signal.
 	StopSignal string

@@ -69,7 +69,7 @@ func (s *session) openModules() error {
 func (s *session) initramfs() (archive []byte, setup []kernel.GuestFile, err error) {
 	cfg, config := &s.m.cfg, s.m.cfg.Session
 	l := linux.Session{
-		Root: config.Root, Busybox: config.Busybox, Spare: cfg.Memory - MinMemory, Init: config.Init, Idle: config.Idle, ReadOnly: config.ReadOnly,
+		Root: config.Root, Busybox: config.Busybox, Spare: cfg.Memory - MinMemory, Init: config.Init, Idle: config.Idle, ReadOnly: config.ReadOnly, WriteThrough: config.WriteThrough,
 		Merged: same(config.Stdout, config.Stderr), Modules: s.modules,
 		Program: linux.Program{Args: config.Args, Env: config.Env, Dir: config.Dir, User: config.User, Hostname: s.m.hostname()},
 	}

@@ -20,10 +20,11 @@ import (
 )
 
 // Volume is a file or folder of the host that the guest has at Guest, an
-// absolute name.
+// absolute name. Limit, where not 0, is how many bytes a folder's files may take.
 type Volume struct {
 	Host, Guest string
 	ReadOnly    bool
+	Limit       int64
 }
 
 // files reads the files that are given to the machine as bytes.
@@ -141,6 +142,9 @@ func (o *opening) volume(v Volume) (alpinevm.Volume, error) {
 		}
 		o.keep(h)
 		volume.FS = h
+		if v.Limit > 0 {
+			return volume, h.SetLimit(v.Limit)
+		}
 	case info.Mode().IsRegular():
 		name, err := filepath.EvalSymlinks(v.Host)
 		if err != nil {

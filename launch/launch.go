@@ -151,6 +151,7 @@ func (s *Spec) Open(ctx context.Context) (cfg *alpinevm.Config, closeAll func() 
 			session = *s.Config.Session
 			session.Env = slices.Clone(session.Env)
 		}
+		session.WriteThrough = session.WriteThrough || s.Storage > 0
 		o.cfg.Session = &session
 	}
 	// The order matters: the image says what the session leaves open, the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -92,6 +93,11 @@ func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 		}
 	}
 	s.Volumes, err = parseVolumes(f.volumes)
+	for i, v := range s.Volumes {
+		if slices.Contains(f.namedDirs, v.Host) {
+			s.Volumes[i].Limit = s.Storage
+		}
+	}
 	return s, err
 }
 

@@ -32,7 +32,7 @@ func (d *dockerFlags) add(fl *pflag.FlagSet) {
 	fl.StringArrayVar(&d.dnsSearch, "dns-search", nil, "complete names in the guest with this `DOMAIN`, in place of the host's")
 	fl.StringVar(&d.cidFile, "cidfile", "", "write the machine's name into this new `FILE`")
 	fl.StringVar(&d.shmSize, "shm-size", "", "let the guest's /dev/shm take this `SIZE` of its memory")
-	fl.StringVar(&d.storage, "storage", "", "let what the guest adds to its root take up to `SIZE`; folders that are shared have what the host's disk has")
+	fl.StringVar(&d.storage, "storage", "", "let what the guest adds to its root take up to `SIZE`, and each volume that is kept by name as much; other folders that are shared have what the host's disk has")
 	fl.StringVar(&d.stopSignal, "stop-signal", "", "ask the command to end by this `SIGNAL` (default the image's, else TERM)")
 	fl.IntVar(&d.stopTimeout, "stop-timeout", -1, "`SECONDS` that the command has then (default 10)")
 	fl.StringVar(&d.restart, "restart", "no", "start the machine again at its end: no (for docker's users)")

@@ -156,7 +156,7 @@ func (f *runFlags) keptVolume(v string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("-v %s: %w", v, err)
 	}
-	f.named, f.release = append(f.named, name), append(f.release, release)
+	f.named, f.namedDirs, f.release = append(f.named, name), append(f.namedDirs, dir), append(f.release, release)
 	return dir + ":" + rest, nil
 }
 

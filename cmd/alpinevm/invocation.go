@@ -51,9 +51,9 @@ func flagArgs(given []givenFlag, keep func(name string) bool) (args []string) {
 // snapshot knows, or of one run.
 const (
 	hostFlags = "add-host allow cpus deny dns dns-search engine escape-key host-loopback host-memory host-names interactive large-image mirror mirror-key mount " +
-		"net-rate network no-confine platform private-networks private-redirects quiet sig-proxy tty volume"
+		"net-rate network no-confine platform private-networks private-redirects quiet sig-proxy storage tty volume"
 	ownFlags = "append boot busybox cap-add cidfile cmdline cold debug-console debug-exit detach deterministic entrypoint env env-file expose firmware from gdb gdb-wait help hostname init initrd " +
-		"kernel kernel-log label mac-address memory module modules name net-log pcap privileged profile profile-every publish pull read-only restart rm rootfs salvage shm-size stop-signal stop-timeout storage sysctl timeout tmpfs trace trace-at " +
+		"kernel kernel-log label mac-address memory module modules name net-log pcap privileged profile profile-every publish pull read-only restart rm rootfs salvage shm-size stop-signal stop-timeout sysctl timeout tmpfs trace trace-at " +
 		"trace-file trace-from trace-limit trace-ring trace-to user workdir"
 )
 

@@ -46,7 +46,7 @@ type runFlags struct {
 	machine                          *machines.Machine // of that name; nil if there is no name
 	passing                          string            // the name of one that is not kept
 	docker                           dockerFlags
-	named                            []string       // volumes that are kept by name
+	named, namedDirs                 []string       // volumes that are kept by name, and where
 	release                          []func() error // of each, at the end
 	alpine                           alpineFlags
 }

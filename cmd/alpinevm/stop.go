@@ -80,14 +80,25 @@ func await(name string, r *control.Request) (int, error) {
 	}
 	defer conn.Close()
 	exit, err := conn.Stream(io.Discard, io.Discard)
-	if errors.Is(err, control.ErrGone) { // its process was killed
-		return 128 + 9, nil
-	}
 	var text control.Error
-	if errors.As(err, &text) && exit.Error == "" {
+	switch {
+	case err == nil:
+	case !errors.As(err, &text): // it was ending when it was asked, or its process was killed
+		return lastCode(name), nil
+	case exit.Error == "":
 		return 0, err // the request was refused
 	}
 	return exit.Code, nil
+}
+
+// lastCode is the exit code of a machine's last run, as far as that is known: a
+// machine that is not kept, and a process that was killed, leave nothing.
+func lastCode(name string) int {
+	r, err := machines.Find(name)
+	if err != nil || r.Ended.Before(r.Started) {
+		return exitKilled
+	}
+	return r.ExitCode
 }
 
 func newWait() *cobra.Command {
@@ -100,10 +111,7 @@ func newWait() *cobra.Command {
 			for _, name := range args {
 				code, err := await(name, &control.Request{Verb: control.Wait})
 				if errors.Is(err, machines.ErrNotRunning) {
-					var r machines.Record
-					if r, err = machines.Find(name); err == nil {
-						code = r.ExitCode
-					}
+					code, err = lastCode(name), nil
 				}
 				if err != nil {
 					return err

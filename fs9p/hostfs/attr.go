@@ -129,7 +129,7 @@ func (n *inode) truncate(size uint64) error {
 		return err
 	}
 	defer h.release()
-	return toErrno(h.f.Truncate(int64(size)))
+	return n.fs.resize(h.f, size)
 }
 
 // chown changes the owner of a file.

@@ -275,6 +275,7 @@ func (n *inode) keep(a fs9p.Attr) *remains {
 func (n *inode) lost(was *remains) {
 	was.attr.Nlink--
 	if n.kind == fs9p.ModeDir || n.anchor == nil && was.attr.Nlink == 0 {
+		n.fs.freed(was.attr)
 		was.attr.Nlink = 0
 		n.vanish(was)
 	}

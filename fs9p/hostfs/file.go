@@ -146,9 +146,9 @@ func (n *inode) Open(flags uint32) (fs9p.File, error) {
 		return nil, err
 	}
 	if flags&fs9p.OTrunc != 0 {
-		if err := h.f.Truncate(0); err != nil {
+		if err := n.fs.resize(h.f, 0); err != nil {
 			h.release()
-			return nil, toErrno(err)
+			return nil, err
 		}
 	}
 	return &openFile{h: h, append: flags&fs9p.OAppend != 0}, nil
@@ -170,21 +170,28 @@ func (o *openFile) ReadAt(p []byte, off uint64) (int, error) {
 }
 
 // WriteAt is part of fs9p.File.
-func (o *openFile) WriteAt(p []byte, off uint64) (int, error) {
-	var n int
-	var err error
-	switch {
-	case o.h.flags&os.O_APPEND != 0:
-		n, err = o.h.f.Write(p)
-	case o.append: // and the handle is shared
-		var fi os.FileInfo
-		if fi, err = o.h.f.Stat(); err == nil {
-			n, err = o.h.f.WriteAt(p, fi.Size())
+func (o *openFile) WriteAt(p []byte, off uint64) (n int, err error) {
+	at := int64(off)
+	if o.append {
+		fi, err := o.h.f.Stat()
+		if err != nil {
+			return 0, toErrno(err)
 		}
-	default:
-		n, err = o.h.f.WriteAt(p, int64(off))
+		at = fi.Size()
 	}
-	return n, toErrno(err)
+	err = o.h.n.fs.counted(o.h.f, at+int64(len(p)), func(end int64) error {
+		if end <= at && len(p) > 0 {
+			return fs9p.ENOSPC
+		}
+		p = p[:end-at]
+		if o.h.flags&os.O_APPEND != 0 {
+			n, err = o.h.f.Write(p)
+		} else {
+			n, err = o.h.f.WriteAt(p, at)
+		}
+		return toErrno(err)
+	})
+	return n, err
 }
 
 // ReadDir is part of fs9p.File.

@@ -55,12 +55,17 @@ type FS struct {
 	listings listings
 	numbers  numbers
 	kept     keeper
-	files    int // of the host that are open
+	files    int   // of the host that are open
+	held     int64 // bytes that files take, where there is a limit of them
 	limit    limits
 }
 
-// limits are those that depend on the host, or that a test makes smaller.
-type limits struct{ files, inodes int }
+// limits are those that depend on the host, or that a test makes smaller, and bytes,
+// which is SetLimit's.
+type limits struct {
+	files, inodes int
+	bytes         int64
+}
 
 // New serves the folder at dir.
 func New(dir string) (*FS, error) {
@@ -68,7 +73,7 @@ func New(dir string) (*FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hostfs: %w", err)
 	}
-	fs := &FS{kept: newKeeper(), limit: limits{maxFiles(), maxInodes}}
+	fs := &FS{kept: newKeeper(), limit: limits{files: maxFiles(), inodes: maxInodes}}
 	f := &folder{root: root}
 	fs.top = &inode{fs: fs, folder: f, refs: 1, kind: fs9p.ModeDir}
 	fi, err := root.Stat(".")
@@ -110,4 +115,8 @@ func (fs *FS) Attach(aname string) (fs9p.Node, error) {
 }
 
 // Statfs is part of fs9p.FS.
-func (fs *FS) Statfs() (fs9p.Statfs, error) { return statfs(fs.top.folder) }
+func (fs *FS) Statfs() (fs9p.Statfs, error) {
+	disk, err := statfs(fs.top.folder)
+	fs.bound(&disk)
+	return disk, err
+}

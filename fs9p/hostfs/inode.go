@@ -86,6 +86,7 @@ func (n *inode) drop() *inode {
 	}
 	if n.parent == nil && n.anchor != nil {
 		if fi, err := n.anchor.f.Stat(); err == nil && attrOf(fi).Nlink == 0 {
+			n.fs.freed(attrOf(fi))
 			n.fs.forget(n.key)
 		}
 	}

@@ -22,7 +22,9 @@ type Session struct {
 	Init, Idle bool
 	// ReadOnly keeps the guest from changing its root.
 	ReadOnly bool
-	Tmpfs    []kernel.Mount // file systems in its memory
+	// WriteThrough has what it writes there be with the server before it goes on.
+	WriteThrough bool
+	Tmpfs        []kernel.Mount // file systems in its memory
 	// TTY says that the session is on the virtio console. Merged says that its
 	// two outputs are one.
 	TTY, Merged bool
@@ -54,6 +56,9 @@ func (s *Session) Initramfs() (archive []byte, setup []kernel.GuestFile, err err
 	}
 	if !kernel.ValidHostname(ram.Hostname) {
 		return nil, nil, &FieldError{"Hostname", ErrHostname}
+	}
+	if s.WriteThrough {
+		ram.Root.Options += ",sync"
 	}
 	if ram.Tools, err = tools(root, s.Busybox); err != nil {
 		return nil, nil, err
