@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 
 	"alpinevm"
@@ -36,4 +37,26 @@ func Example() {
 	file, err := fs.ReadFile(fs9p.IOFS(root), "root/file")
 	check(err)
 	fmt.Printf("%s%s with %d\n%s", &out, end.Cause, end.Code, file)
+}
+
+// A kernel of one's own that gdb debugs (target remote :1234), and a profile of where
+// its instructions went.
+func ExampleDebug() {
+	image, err := os.ReadFile("my-multiboot.elf")
+	check(err)
+	port, err := net.Listen("tcp", "127.0.0.1:1234") // whoever reaches it controls the guest
+	check(err)
+	m, err := alpinevm.New(alpinevm.Config{
+		Boot:  alpinevm.Boot{Kernel: image},
+		Debug: alpinevm.Debug{GDB: port, GDBWait: true, ProfileEvery: 100_000},
+	})
+	check(err)
+	defer m.Close()
+	end, err := m.Run(context.Background())
+	check(err)
+	profile, err := os.Create("profile.pb")
+	check(err)
+	check(m.WriteProfile(profile)) // for go tool pprof
+	check(profile.Close())
+	fmt.Println(end.Cause)
 }

@@ -89,3 +89,27 @@ func ExampleVM_HTTPClient() {
 	defer r.Body.Close()
 	fmt.Println(r.Status)
 }
+
+// A guest that is ready is saved, and goes on from there in another machine.
+func ExampleVM_snapshot() {
+	ctx := context.Background()
+	vm, err := launch.Start(ctx, "alpine:3.20")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer vm.Close()
+	if err := vm.Command("apk", "add", "git").Run(); err != nil {
+		log.Fatal(err)
+	}
+	ready, err := vm.Snapshot(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	file, err := os.Create("ready.snapshot") // alpinevm run --from, or launch.Spec's From
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := errors.Join(ready.Write(file), file.Close()); err != nil {
+		log.Fatal(err)
+	}
+}

@@ -12,8 +12,8 @@ import (
 	"alpinevm/internal/guesttest"
 )
 
-// TestReadme compiles the program in README.md as it is, and runs it with the files of
-// a guest in place of an image's name.
+// TestReadme compiles the program in README.md as it is, in a module of its own, and
+// runs it with the files of a guest in place of an image's name.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("../README.md")
 	if err != nil {
@@ -28,14 +28,32 @@ func TestReadme(t *testing.T) {
 	if n := strings.Count(program[strings.Index(program, "func main"):], "\n"); n > 10 {
 		t.Errorf("its main has %d lines", n)
 	}
+	top, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums, err := os.ReadFile("../go.sum")
+	if err != nil {
+		t.Fatal(err)
+	}
 	build := func(name, text string) string {
 		t.Helper()
-		source, out := filepath.Join(t.TempDir(), "main.go"), filepath.Join(t.TempDir(), name+".exe")
-		if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
+		dir := t.TempDir()
+		out := filepath.Join(dir, name+".exe")
+		for name, text := range map[string]string{"main.go": text, "go.mod": "module readme\n\ngo 1.26\n", "go.sum": string(sums)} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if said, err := exec.Command("go", "build", "-o", out, source).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, said)
+		for _, args := range [][]string{
+			{"mod", "edit", "-require", "alpinevm@v0.0.0", "-replace", "alpinevm=" + top},
+			{"build", "-mod=mod", "-o", out, "."},
+		} {
+			cmd := exec.Command("go", args...)
+			cmd.Dir = dir
+			if said, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("go %q: %v: %s", args, err, said)
+			}
 		}
 		return out
 	}
