@@ -132,7 +132,7 @@ type caller struct {
 	void   uint32 // the cell of what nobody asks for
 }
 
-const callsHead = elfHeaderSize + 2*elfProgSize
+const callsHead = elfHeaderSize + 3*elfProgSize
 
 func newCaller() *caller {
 	c := &caller{data: make([]byte, callsHead+len(callsCode))}
@@ -244,12 +244,13 @@ func (c *caller) image(first label) []byte {
 	le.PutUint32(b[28:], elfHeaderSize)
 	le.PutUint16(b[40:], elfHeaderSize)
 	le.PutUint16(b[42:], elfProgSize)
-	le.PutUint16(b[44:], 2)
+	le.PutUint16(b[44:], 3)
 	const readWrite, all, page = 6, 7, 4096
 	size := uint32(len(b))
 	for i, v := range []uint32{
 		elfLoad, 0, callsBase, callsBase, size, size, all, page,
 		elfLoad, 0, callsRoom, callsRoom, 0, c.taken, readWrite, page,
+		elfStack, 0, 0, 0, 0, 0, readWrite, 0, // without it Linux has all that can be read be executable
 	} {
 		le.PutUint32(b[elfHeaderSize+4*i:], v)
 	}

@@ -19,6 +19,7 @@ const (
 	elfTypeExec    = 2
 	elfMachine386  = 3
 	elfLoad        = 1
+	elfStack       = 0x6474e551 // PT_GNU_STACK
 	elfMaxSegments = 64
 	elfMaxSections = 4096
 )

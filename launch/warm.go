@@ -32,15 +32,18 @@ const warmEnd = ".snapshot"
 // warm keeps booted kernels in the user's cache folder. It implements
 // alpinevm.Warm.
 //
-// A file is made before the guest runs, when this process may still make files, and
-// is locked by who writes it. Until it is whole it is no snapshot.
+// A file is made before the guest runs, when this process may still make files. Who
+// writes it holds a lock, which is another file's: where Windows locks a file, nobody
+// else reads or writes it, be it by another handle of the same process. Several files
+// share a lock, so that there are few, which are never removed. Until it is whole a file
+// is no snapshot.
 type warm struct {
 	dir      string
 	stamp    string        // of our program, which other versions of it are not
 	patience time.Duration // how long to wait for another one who makes what is wanted
 	work     sync.WaitGroup
-	lock     *flock.Flock // of the file that is to be written; nil: none
-	to       *os.File     // it
+	lock     *flock.Flock // for the file that is to be written; nil: none
+	to       *os.File     // that file
 }
 
 // newWarm gives nil where the host has no place for it.
@@ -55,6 +58,11 @@ func newWarm() *warm {
 func (w *warm) file(key string) string {
 	sum := sha256.Sum256([]byte(key + " " + w.stamp))
 	return filepath.Join(w.dir, hex.EncodeToString(sum[:16])+warmEnd)
+}
+
+// lockOf gives the lock for a file of the folder.
+func lockOf(name string) *flock.Flock {
+	return flock.New(filepath.Join(filepath.Dir(name)+".locks", filepath.Base(name)[:1]))
 }
 
 // warmPause is how often who waits looks whether what is wanted is there.
@@ -83,15 +91,16 @@ func (w *warm) Load(key string) *alpinevm.Snapshot {
 // claim makes the file of a key, which is ours to write then. wait tells that
 // another one is at it.
 func (w *warm) claim(key string) (claimed, wait bool) {
-	if os.MkdirAll(w.dir, 0o700) != nil {
+	name := w.file(key)
+	lock := lockOf(name)
+	if os.MkdirAll(w.dir, 0o700) != nil || os.MkdirAll(filepath.Dir(lock.Path()), 0o700) != nil {
 		return false, false
 	}
-	lock := flock.New(w.file(key)) // which makes it
 	if ok, err := lock.TryLock(); !ok || err != nil {
 		lock.Close()
 		return false, err == nil
 	}
-	f, err := os.OpenFile(w.file(key), os.O_RDWR, 0)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		lock.Close()
 		return false, false
@@ -208,7 +217,7 @@ func storedSize(name string, info fs.FileInfo) int64 {
 
 // removeUnlocked removes a file unless somebody writes it.
 func removeUnlocked(name string) {
-	lock := flock.New(name)
+	lock := lockOf(name)
 	defer lock.Close()
 	if ok, err := lock.TryLock(); ok && err == nil {
 		os.Remove(name)

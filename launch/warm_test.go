@@ -251,3 +251,41 @@ func TestBuildID(t *testing.T) {
 		t.Error("this program has no stamp")
 	}
 }
+
+// TestWarmLock: who holds the lock for a file can read and write it by handles of his
+// own, on Windows too, and the locks of any number of files are sixteen at most.
+func TestWarmLock(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("LocalAppData", os.Getenv("XDG_CACHE_HOME"))
+	t.Setenv("HOME", os.Getenv("XDG_CACHE_HOME"))
+	w := newWarm()
+	for i := range 100 {
+		key := fmt.Sprint(i)
+		if claimed, _ := w.claim(key); !claimed {
+			t.Fatalf("%s: not claimed", key)
+		}
+		other := newWarm()
+		if claimed, wait := other.claim(key); claimed || !wait {
+			t.Errorf("%s: claimed twice: %v, %v", key, claimed, wait)
+		}
+		if filepath.Dir(w.lock.Path()) == w.dir {
+			t.Fatalf("the lock is %s", w.lock.Path())
+		}
+		if _, err := w.to.WriteAt([]byte("text"), 0); err != nil {
+			t.Error(err)
+		}
+		if b, err := os.ReadFile(w.file(key)); err != nil || string(b) != "text" {
+			t.Errorf("%q, %v", b, err)
+		}
+		if err := w.release(); err != nil {
+			t.Error(err)
+		}
+		if claimed, _ := other.claim(key); !claimed {
+			t.Errorf("%s: still locked", key)
+		}
+		other.release()
+	}
+	if locks, err := os.ReadDir(w.dir + ".locks"); err != nil || len(locks) > 16 {
+		t.Errorf("%d locks, %v", len(locks), err)
+	}
+}

@@ -315,12 +315,13 @@ func checkQEMU(ctx context.Context) finding {
 // tinyProgram is a program for linux/386 (ELF, System V gABI 4.1) that exits
 // with tinyCode.
 func tinyProgram() []byte {
-	const base, code = 0x08048000, 52 + 32
+	const base, code = 0x08048000, 52 + 2*32
 	header := []uint32{
 		0x464c457f, 0x00010101, 0, 0, // \x7fELF, 32 bits, little-endian, version 1
 		2 | 3<<16, 1, base + code, 52, 0, 0, // an executable for the 80386; entry; program headers behind this one
-		52 | 32<<16, 1, 0, // sizes of the headers, one program header
+		52 | 32<<16, 2, 0, // sizes of the headers, two program headers
 		1, 0, base, base, code + 16, code + 16, 5, 0x1000, // load the file, to be read and executed
+		0x6474e551, 0, 0, 0, 0, 0, 6, 0, // PT_GNU_STACK: the stack is not executed
 	}
 	var b []byte
 	for _, v := range header {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -24,7 +25,8 @@ var nothing = map[string]string{
 	"volume create": "no/name", "volume ls": "", "volume inspect": "nosuch", "volume rm": "nosuch", "volume prune": "",
 	"system df": "", "system info": "", "system prune": "", "info": "",
 	"serve": "127.0.0.1:1/nosuch", "web build": "-o new 127.0.0.1:1/nosuch", "mcp": "--memory nosuch", "doctor": "", "version": "", "man": "",
-	"bench boot": "--kernel nosuch", "bench cpu": "--kernel nosuch", "bench fs": "--kernel nosuch", "bench go-build": "--kernel nosuch", "bench net": "--kernel nosuch",
+	"bench boot": "--kernel nosuch --rootfs nosuch", "bench cpu": "--kernel nosuch", "bench fs": "--kernel nosuch --rootfs nosuch",
+	"bench go-build": "--kernel nosuch --rootfs nosuch", "bench net": "--kernel nosuch --rootfs nosuch",
 }
 
 // TestExitCodes gives every command a wrong flag, an argument too few and too many, and
@@ -39,7 +41,11 @@ func TestExitCodes(t *testing.T) {
 		cmd.Dir = h.dir
 		var errs strings.Builder
 		cmd.Stderr = &errs
-		if code := codeOf(t, cmd.Run()); code != want {
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer time.AfterFunc(patience, func() { cmd.Process.Kill() }).Stop()
+		if code := codeOf(t, cmd.Wait()); code != want {
 			t.Errorf("alpinevm %q: exit code %d, want %d: %s", args, code, want, errs.String())
 		}
 	}
