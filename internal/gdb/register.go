@@ -115,22 +115,30 @@ func coreRegisters() (list []register) {
 	return append(list, x87Registers()...)
 }
 
-// errSegment is of a selector that does not say what it selects.
-var errSegment = errors.New("a selector is the guest's to load, but in real mode")
+// errRefused is of a value with which the guest's own instruction would fault.
+var errRefused = errors.New("the processor does not take it")
 
-// setSegment changes a segment register where that is no matter of tables (SDM vol.
-// 3A 20.1.1).
+// setSegment changes a segment register: by the guest's descriptor in protected mode.
 func setSegment(c *cpu.CPU, i int, sel uint32) error {
-	s := &c.Seg[i]
 	switch {
-	case sel == uint32(s.Sel):
+	case sel == uint32(c.Seg[i].Sel): // gdb writes all registers to change one
 		return nil
-	case sel > 0xffff || c.CR0&1 != 0 && c.Flags&x86.FlagVM == 0:
-		return errSegment
+	case sel > 0xffff || !c.SetSegment(uint8(i), uint16(sel)):
+		return errRefused
 	}
-	s.Sel, s.Base = uint16(sel), sel<<4
-	c.Reload()
 	return nil
+}
+
+// control is CR0, CR3 or CR4.
+func control(n int, kind string, v func(c *cpu.CPU) uint32) register {
+	r := value(fmt.Sprint("cr", n), kind, "system", v)
+	r.write = func(c *cpu.CPU, b []byte) error {
+		if to := le.Uint32(b); to != v(c) && !c.SetControl(n, to) {
+			return errRefused
+		}
+		return nil
+	}
+	return r
 }
 
 // x87Registers are those of the stack, from its top on, and of control.
@@ -184,10 +192,11 @@ func systemRegisters() (list []register) {
 	seen := func(name, kind string, v func(c *cpu.CPU) uint32) {
 		list = append(list, value(name, kind, "system", v))
 	}
-	seen("cr0", "cr0_flags", func(c *cpu.CPU) uint32 { return c.CR0 })
-	list = append(list, field("cr2", "data_ptr", "system", func(c *cpu.CPU) *uint32 { return &c.CR2 }))
-	seen("cr3", "int32", func(c *cpu.CPU) uint32 { return c.CR3 })
-	seen("cr4", "cr4_flags", func(c *cpu.CPU) uint32 { return c.CR4 })
+	list = append(list,
+		control(0, "cr0_flags", func(c *cpu.CPU) uint32 { return c.CR0 }),
+		field("cr2", "data_ptr", "system", func(c *cpu.CPU) *uint32 { return &c.CR2 }),
+		control(3, "int32", func(c *cpu.CPU) uint32 { return c.CR3 }),
+		control(4, "cr4_flags", func(c *cpu.CPU) uint32 { return c.CR4 }))
 	seen("efer", "int32", func(c *cpu.CPU) uint32 { return uint32(c.EFER) })
 	seen("cpl", "int32", func(c *cpu.CPU) uint32 { return uint32(c.CPL) })
 	for i, name := range []string{"es", "cs", "ss", "ds", "fs", "gs"} {

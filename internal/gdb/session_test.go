@@ -76,7 +76,7 @@ func TestPackets(t *testing.T) {
 		{"P10=0102030405060708ff7f", "OK"}, {"p10", "0102030405060708ff7f"}, // ST0
 		{"P18=7f030000", "E22"},                                                                     // FCTRL
 		{"P20=000102030405060708090a0b0c0d0e0f", "OK"}, {"p20", "000102030405060708090a0b0c0d0e0f"}, // XMM0
-		{"p29", "10000060"}, {"P29=10000060", "OK"}, {"P29=11000060", "E22"}, // CR0
+		{"p29", "10000060"}, {"P29=10000060", "OK"}, {"P29=10000080", "E22"}, // CR0
 		{"G00", "E22"}, {"G", "E22"},
 		// Memory.
 		{"M1000,4:01020304", "OK"}, {"m1000,4", "01020304"}, {"m1001,0", ""}, {"M1000,4:0102", "E22"}, {"M1000,1:x", "E22"}, {"M1000", "E22"}, {"m", "E22"}, {"m1000", "E22"},
@@ -100,6 +100,34 @@ func TestPackets(t *testing.T) {
 	}
 	if f.reset != 1 || !f.off || !s.detached || len(f.went) != 1 || f.went[0] != nil {
 		t.Errorf("reset %d times, off %v, detached %v, went on %v", f.reset, f.off, s.detached, f.went)
+	}
+}
+
+// TestSystemRegisters changes what the processor takes from an instruction, and is
+// refused what it does not.
+func TestSystemRegisters(t *testing.T) {
+	f := newFake(t)
+	s := newSession(f)
+	for _, tt := range []struct{ packet, want string }{
+		{"M8,8:ffff00000092cf00", "OK"}, {"M10,8:ffff0000009acf00", "OK"}, {"M18,8:ffff000000f2cf00", "OK"}, {"M20,8:ffff00000012cf00", "OK"}, // data, code, data of ring 3, absent data
+		{"Pc=23010000", "OK"}, {"pc", "23010000"}, {"p32", "30120000"}, // DS in real mode, and its base
+		{"P29=11000060", "OK"}, {"p29", "11000060"}, // PE
+		{"Pc=08000000", "OK"}, {"pc", "08000000"}, {"p32", "00000000"}, {"Pc=18000000", "OK"},
+		{"Pc=20000000", "E22"}, {"Pc=f0ff0000", "E22"}, {"Pc=08000100", "E22"}, {"pc", "18000000"}, // absent, none, no selector
+		{"Pb=08000000", "OK"}, {"Pb=00000000", "E22"}, {"Pb=10000000", "E22"}, {"Pb=18000000", "E22"}, {"pb", "08000000"}, // SS: null, code, another ring's
+		{"Pa=10000000", "OK"}, {"Pa=08000000", "E22"}, {"Pa=00000000", "E22"}, {"pa", "10000000"}, // CS: data, null
+		{"Pd=00000000", "OK"}, {"pd", "00000000"},
+		{"P29=11000080", "OK"}, {"m1000,1", "E14"}, {"P2b=00800000", "OK"}, {"p2b", "00800000"}, {"P29=11000060", "OK"}, {"m1000,1", "00"}, // PG, with no page, and CR3
+		{"P29=100000a0", "E22"}, {"P29=11000020", "E22"}, {"p29", "11000060"}, // PG without PE, NW without CD
+		{"P2c=10000000", "OK"}, {"p2c", "10000000"}, {"P2c=00000080", "E22"}, {"p2c", "10000000"}, // CR4: PSE, what there is not
+		{"P2d=00080000", "E22"}, {"P2e=03000000", "E22"}, {"P31=00000100", "E22"}, {"P18=7f030000", "E22"}, // EFER, CPL, a base, FCTRL
+	} {
+		if reply, wait := s.handle([]byte(tt.packet)); reply != tt.want || wait {
+			t.Errorf("%q: %q, want %q; waits: %v", tt.packet, reply, tt.want, wait)
+		}
+	}
+	if f.cpu.CR2 != 0 || f.cpu.Fault.HasCode {
+		t.Errorf("CR2 is %x, a fault is left: %+v", f.cpu.CR2, f.cpu.Fault)
 	}
 }
 
