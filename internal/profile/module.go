@@ -189,10 +189,36 @@ func (m *module) table(left *int64) *symbols {
 		if names == nil {
 			continue
 		}
-		list = append(list, functions(m.read(left, le.Uint32(s[16:]), le.Uint32(s[20:])), m.read(left, le.Uint32(names[16:]), le.Uint32(names[20:])))...)
+		list = append(list, functions(left, m.read(left, le.Uint32(s[16:]), le.Uint32(s[20:])), m.read(left, le.Uint32(names[16:]), le.Uint32(names[20:])))...)
+	}
+	if len(list) == 0 { // it is stripped; of a Go program a table stays
+		var table []byte
+		var text uint32
+		names := section(uint32(le.Uint16(m.head[50:])))
+		if names != nil {
+			names = m.read(left, le.Uint32(names[16:]), le.Uint32(names[20:]))
+		}
+		for i := range uint32(number) {
+			s := section(i)
+			if s == nil {
+				break
+			}
+			switch name := le.Uint32(s); {
+			case isName(names, name, ".gopclntab"):
+				table = m.read(left, le.Uint32(s[16:]), le.Uint32(s[20:]))
+			case isName(names, name, ".text"):
+				text = le.Uint32(s[12:])
+			}
+		}
+		list = goFunctions(left, table, text)
 	}
 	*m.symbols = sorted(list)
 	return m.symbols
+}
+
+// isName tells whether that is the string at a place of a table of strings.
+func isName(table []byte, at uint32, name string) bool {
+	return uint64(at) < uint64(len(table)) && bytes.HasPrefix(table[at:], append([]byte(name), 0))
 }
 
 // read reads a part of the file; what is not there, or too much, is nothing.
@@ -206,7 +232,7 @@ func (m *module) read(left *int64, at, size uint32) []byte {
 }
 
 // functions are those of a symbol table.
-func functions(table, names []byte) (list symbols) {
+func functions(left *int64, table, names []byte) (list symbols) {
 	le := binary.LittleEndian
 	for ; len(table) >= elfSymSize; table = table[elfSymSize:] {
 		kind := table[12] & 0xf
@@ -214,11 +240,20 @@ func functions(table, names []byte) (list symbols) {
 		if kind != symbolFunc && kind != symbolIFunc || le.Uint16(table[14:]) == 0 || uint64(at) >= uint64(len(names)) {
 			continue
 		}
-		name, _, ok := strings.Cut(string(names[at:min(len(names), int(at)+maxName)]), "\x00")
-		if !ok || name == "" {
-			continue
+		if name := nameAt(left, names[at:]); name != "" {
+			list = append(list, symbol{le.Uint32(table[4:]), le.Uint32(table[8:]), name})
 		}
-		list = append(list, symbol{le.Uint32(table[4:]), le.Uint32(table[8:]), name})
 	}
 	return list
+}
+
+// nameAt is the string at the beginning of b, "" if it has no end or is one too many:
+// left is how many bytes they may take.
+func nameAt(left *int64, b []byte) string {
+	n := bytes.IndexByte(b[:min(len(b), maxName)], 0)
+	if n < 0 || *left < int64(n) {
+		return ""
+	}
+	*left -= int64(n)
+	return string(b[:n])
 }
