@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"alpinevm/internal/machines"
-	"alpinevm/launch"
 )
 
 func newRename() *cobra.Command {
@@ -37,10 +36,11 @@ func newPrune() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(machines.Sweep(), launch.ForgetWarm()); err != nil { // kernels are kept again
+			warm, err := pruneWarm() // they are kept again
+			if err := errors.Join(machines.Sweep(), err); err != nil {
 				return err
 			}
-			return reclaimed(c.OutOrStdout(), sum)
+			return reclaimed(c.OutOrStdout(), sum+warm)
 		},
 	}
 	c.Flags().BoolVarP(&force, "force", "f", false, "do not ask")

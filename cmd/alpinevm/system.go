@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alpinevm/fs9p/oci/store"
+	"alpinevm/fs9p/statefs"
 	"alpinevm/internal/machines"
 	"alpinevm/launch"
 )
@@ -134,15 +135,17 @@ func kernelUse() (kind, error) {
 		if err != nil {
 			return k, err
 		}
+		size, err := statefs.Usage(dir)
+		if err != nil {
+			return k, err
+		}
+		k.size += size
 		err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}
 			if err == nil && d.Type().IsRegular() {
-				if info, e := d.Info(); e == nil {
-					k.total++
-					k.size += info.Size()
-				}
+				k.total++
 			}
 			return err
 		})
@@ -152,6 +155,18 @@ func kernelUse() (kind, error) {
 	}
 	k.reusable = k.size
 	return k, nil
+}
+
+// pruneWarm removes the kernels that have booted.
+func pruneWarm() (sum int64, err error) {
+	dir, err := launch.CacheDir("warm")
+	if err == nil {
+		sum, err = statefs.Usage(dir)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return sum, launch.ForgetWarm()
 }
 
 func newSystemPrune() *cobra.Command {
