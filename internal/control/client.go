@@ -41,11 +41,18 @@ func Ask(path string, r *Request) (*Reply, error) {
 	return c.Reply()
 }
 
+// hungUp tells whether an error is that there is nobody at the other end any more, or
+// was none when the machine's process had begun to end.
+func hungUp(err error) bool {
+	var broken *net.OpError
+	return errors.Is(err, io.EOF) || errors.As(err, &broken) && !broken.Timeout()
+}
+
 // Reply waits for a Reply.
 func (c *Conn) Reply() (*Reply, error) {
 	kind, p, err := c.Next()
 	switch {
-	case errors.Is(err, io.EOF):
+	case hungUp(err):
 		return nil, ErrGone
 	case err != nil:
 		return nil, err
@@ -63,7 +70,7 @@ func (c *Conn) Stream(stdout, stderr io.Writer) (Exit, error) {
 	for {
 		kind, p, err := c.Next()
 		switch {
-		case errors.Is(err, io.EOF):
+		case hungUp(err):
 			return Exit{}, ErrGone
 		case err != nil:
 			return Exit{}, err

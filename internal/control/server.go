@@ -135,14 +135,24 @@ func (s *Server) serve(nc net.Conn) {
 // closeWait is how long Close lets clients be told how it ended.
 const closeWait = 2 * time.Second
 
+// Stop takes the socket away: who comes now finds none.
+func (s *Server) Stop() error {
+	s.mu.Lock()
+	was := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if was {
+		return nil
+	}
+	err := s.l.Close()
+	os.Remove(s.Path()) // where that fails, the next Listen does it
+	return err
+}
+
 // Close takes the socket away. Who is still connected has a moment to be told
 // what there is to tell.
 func (s *Server) Close() error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	err := s.l.Close()
-	os.Remove(s.Path()) // where that fails, the next Listen does it
+	err := s.Stop()
 	done := make(chan struct{})
 	go func() { s.wait.Wait(); close(done) }()
 	select {

@@ -104,6 +104,7 @@ func (l *Live) End(code int, err error) {
 		l.exit.Error = err.Error()
 	}
 	l.Console.End()
+	l.server.Stop() // who is told of the end finds a machine that does not run
 	close(l.ended)
 	l.server.Close()
 	if base := l.logBase(); l.kept == nil && base != "" {
