@@ -44,15 +44,16 @@ func main() {
 	kernel := flag.String("kernel", "", "the kernel `FILE`")
 	modules := flag.String("modules", "", "the folder `DIR` of its modules")
 	root := flag.String("root", "", "the `FILE` of Alpine's root file system")
+	program := flag.String("program", "", "the alpinevm to show: a `FILE`; it is built where none is given")
 	out := flag.String("o", "scripts/record/session.svg", "`FILE` of the picture")
 	flag.Parse()
-	if err := run(*kernel, *modules, *root, *out); err != nil {
+	if err := run(*program, *kernel, *modules, *root, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "record:", err)
 		os.Exit(1)
 	}
 }
 
-func run(kernel, modules, root, out string) error {
+func run(built, kernel, modules, root, out string) error {
 	dir, err := os.MkdirTemp("", "record-")
 	if err != nil {
 		return err
@@ -80,7 +81,14 @@ func run(kernel, modules, root, out string) error {
 		return cmd.Run()
 	}
 	program := filepath.Join(dir, "alpinevm")
-	if err := do(nil, "go", "build", "-o", program, "./cmd/alpinevm"); err != nil { // with the go command's own cache
+	if built != "" {
+		if built, err = filepath.Abs(built); err == nil {
+			err = os.Symlink(built, program)
+		}
+	} else {
+		err = do(nil, "go", "build", "-o", program, "./cmd/alpinevm") // with the go command's own cache
+	}
+	if err != nil {
 		return err
 	}
 	if err := do(env, program, "import", root, "alpine:3.20"); err != nil {
@@ -152,14 +160,15 @@ func (t *terminal) screen() ([]string, error) {
 	return strings.Split(strings.TrimRight(text, "\n"), "\n"), err
 }
 
-// prompted waits until the last line is a prompt, and nothing behind it.
+// prompted waits until the last line is a prompt, and nothing behind it: one of the
+// guest's may stand before the host's.
 func (t *terminal) prompted(prompt string) ([]string, error) {
 	for late := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		lines, err := t.screen()
 		if err != nil {
 			return nil, err
 		}
-		if last := lines[len(lines)-1]; last == strings.TrimRight(prompt, " ") {
+		if last := lines[len(lines)-1]; strings.HasSuffix(last, strings.TrimRight(prompt, " ")) && len(last) <= len(guestPrompt+hostPrompt) {
 			return lines, nil
 		} else if time.Now().After(late) {
 			return nil, fmt.Errorf("no prompt; the last line is %q", last)
