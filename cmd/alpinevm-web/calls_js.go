@@ -28,8 +28,9 @@ type server struct {
 
 // execution is a program that the page has started.
 type execution struct {
-	job   *alpinevm.Job // nil before it runs
-	stdin *inbox
+	job    *alpinevm.Job // nil before it runs, and of what the guest's server is asked
+	stdin  *inbox
+	cancel func() // of what the guest's server is asked
 }
 
 // serve takes the page's messages, in their order.
@@ -48,7 +49,9 @@ func (s *server) serve() {
 			s.resume()
 		case "exec":
 			s.exec(id.Int(), m)
-		case "stdin", "signal", "execResize":
+		case "fetch":
+			s.fetch(id.Int(), m)
+		case "stdin", "signal", "execResize", "cancel":
 			s.tell(id.Int(), m)
 		case "export":
 			go s.answer(id.Int(), func() (any, error) { return nil, s.export(id.Int()) })
@@ -137,6 +140,8 @@ func (s *server) tell(id int, m js.Value) {
 		} else {
 			e.stdin.close()
 		}
+	case kind == "cancel" && e.cancel != nil:
+		e.cancel()
 	case e.job == nil:
 	case kind == "signal":
 		e.job.Signal(m.Get("number").Int())

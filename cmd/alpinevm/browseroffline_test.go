@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/base64"
 	"net"
 	"net/http"
@@ -16,7 +17,7 @@ import (
 	"alpinevm/internal/guesttest"
 )
 
-// TestOffline loads a page again whose server is gone: the machine starts and reads files
+// TestOffline asks a server in the guest, by its address. Then it loads a page again whose server is gone: the machine starts and reads files
 // that it had not read before. Then it is exported, and goes on under alpinevm run.
 func TestOffline(t *testing.T) {
 	if testing.Short() {
@@ -26,7 +27,15 @@ func TestOffline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &http.Server{Handler: http.FileServer(http.Dir(string(siteDir(t))))}
+	dir := siteDir(t)
+	busybox, err := os.ReadFile(guesttest.File(t, "busybox"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir.Name("busybox"), busybox, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: http.FileServer(http.Dir(string(dir)))}
 	go s.Serve(l)
 	defer s.Close()
 	ctx := browser(t)
@@ -36,6 +45,7 @@ func TestOffline(t *testing.T) {
 	}
 	shows(ctx, t, tabPrompt)
 	until(ctx, t, `document.documentElement.dataset.offline ?? ""`, "the machine's files to be kept", func(s string) bool { return s == "ready" })
+	guestServer(ctx, t)
 	s.Close()
 	if err := chromedp.Do(ctx, chromedp.Navigate(address+"?again")); err != nil {
 		t.Fatal(err)
@@ -63,4 +73,33 @@ func TestOffline(t *testing.T) {
 	if err != nil || strings.TrimSpace(string(out)) != "from the tab" {
 		t.Errorf("run of what was exported: %v: %q", err, out)
 	}
+}
+
+// guestServer has busybox's httpd in the guest answer at its address: a page's script, and
+// a frame.
+func guestServer(ctx context.Context, t *testing.T) {
+	t.Helper()
+	if got := call[string](ctx, t, `await vm.writeFile("/root/busybox", new Uint8Array(await (await fetch("busybox")).arrayBuffer()));
+		const r = await vm.exec(["sh", "-c", "chmod 755 /root/busybox && mkdir /www && echo page of the guest >/www/index.html && head -c 300000 /dev/zero >/www/zeros && /root/busybox httpd -h /www -p 80"]); return r.code + r.stderr`); got != "0" {
+		t.Fatal(got)
+	}
+	for _, tt := range []struct{ script, want string }{
+		{`const r = await vm.fetch(80, "/index.html"); return r.status + await r.text()`, "200page of the guest\n"},
+		{`return (await vm.fetch(80, "/none")).status + ""`, "404"},
+		{`return (await (await vm.fetch(80, "/zeros")).arrayBuffer()).byteLength + ""`, "300000"},
+		{`return await vm.fetch(81, "/").then(() => "an answer", e => e.message.includes("port 81") ? "none" : e.message)`, "none"},
+		{`const f = document.createElement("iframe"); f.src = await vm.url(80); const loaded = new Promise(r => f.onload = r); document.body.append(f); await loaded;
+			const text = f.contentDocument.body.innerText.trim(); f.remove(); return text`, "page of the guest"},
+		{`return (await (await fetch(await vm.url(80) + "zeros")).arrayBuffer()).byteLength + ""`, "300000"},
+		{`const r = await fetch(await vm.url(81)); return r.status + ""`, "502"},
+	} {
+		if got := call[string](ctx, t, tt.script); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.script, got, tt.want)
+		}
+	}
+	if err := chromedp.Do(ctx, chromedp.Click("#show")); err != nil {
+		t.Fatal(err)
+	}
+	until(ctx, t, `document.querySelector("#servers").textContent`, "the link to the server", func(s string) bool { return strings.Contains(s, "port 80") })
+	picture(ctx, t, "servers")
 }

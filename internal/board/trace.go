@@ -3,8 +3,6 @@ package board
 import (
 	"fmt"
 
-	"golang.org/x/arch/x86/x86asm"
-
 	"alpinevm/cpu"
 	"alpinevm/cpu/x86"
 	"alpinevm/devices"
@@ -157,8 +155,8 @@ func (t *tracer) instruction(c *cpu.CPU) {
 	var buf [longestOpcode]byte
 	code := buf[:c.Peek(lin, buf[:])]
 	text := "?"
-	if inst, err := x86asm.Decode(code, mode); err == nil {
-		text, code = x86asm.IntelSyntax(inst, uint64(c.EIP), nil), code[:inst.Len]
+	if s, n, ok := disassemble(code, mode, c.EIP); ok {
+		text, code = s, code[:n]
 	} else if len(code) > 8 {
 		code = code[:8]
 	}

@@ -1,4 +1,5 @@
 // A machine in a page.
+import { shown } from "./ports";
 import type { End, Entry, FromMachine, KeptState, NetworkState, Size, StartMessage, Stat, ToMachine } from "./protocol";
 
 export type { End, Entry, KeptState, NetworkState, Size, Stat } from "./protocol";
@@ -72,8 +73,9 @@ export class AlpineVMError extends Error {
 interface Call {
   resolve(value: unknown): void;
   reject(err: Error): void;
-  stdout?: (data: Uint8Array) => void;
-  stderr?: (data: Uint8Array) => void;
+  stdout?: (data: Uint8Array) => unknown;
+  stderr?: (data: Uint8Array) => unknown;
+  head?: (m: FromMachine & { type: "head" }) => void;
 }
 
 const program = "alpinevm.wasm.gz";
@@ -150,6 +152,9 @@ export class AlpineVM {
       case "stderr":
         this.calls.get(m.id)?.[m.type]?.(m.data);
         break;
+      case "head":
+        this.calls.get(m.id)?.head?.(m);
+        break;
       case "result": {
         const call = this.calls.get(m.id);
         this.calls.delete(m.id);
@@ -191,7 +196,7 @@ export class AlpineVM {
     this.calls.clear();
   }
 
-  private call(m: (id: number) => ToMachine, streams: Pick<Call, "stdout" | "stderr"> = {}): [number, Promise<unknown>] {
+  private call(m: (id: number) => ToMachine, streams: Pick<Call, "stdout" | "stderr" | "head"> = {}): [number, Promise<unknown>] {
     const id = this.next++;
     if (this.over) return [id, Promise.reject(this.over)];
     const result = new Promise<unknown>((resolve, reject) => this.calls.set(id, { resolve, reject, ...streams }));
@@ -254,6 +259,42 @@ export class AlpineVM {
 
   async remove(name: string): Promise<void> {
     await this.call((id) => ({ type: "remove", id, name }))[1];
+  }
+
+  /** Asks an HTTP server in the guest. */
+  async fetch(port: number, path: string, init: { method?: string; headers?: HeadersInit; body?: string | Uint8Array | ReadableStream<Uint8Array>; signal?: AbortSignal } = {}): Promise<Response> {
+    let to!: ReadableStreamDefaultController<Uint8Array>;
+    let id = 0;
+    let open = true;
+    const cancel = () => {
+      open = false;
+      this.tell({ type: "cancel", id });
+    };
+    const stream = new ReadableStream<Uint8Array>({ start: (c) => void (to = c), cancel });
+    const method = (init.method ?? "GET").toUpperCase();
+    return new Promise((resolve, reject) => {
+      const head = (m: FromMachine & { type: "head" }) => {
+        const none = method === "HEAD" || [204, 205, 304].includes(m.status);
+        resolve(new Response(none ? null : stream, { status: m.status, statusText: m.text, headers: m.headers }));
+      };
+      const headers = [...new Headers(init.headers)] as [string, string][];
+      const call = this.call((id) => ({ type: "fetch", id, port, method, path, headers, stdin: init.body !== undefined }), { head, stdout: (d) => open && to.enqueue(d) });
+      id = call[0];
+      if (init.body !== undefined) void this.feed(id, init.body);
+      init.signal?.addEventListener("abort", cancel, { once: true });
+      call[1].then(
+        () => open && to.close(),
+        (err: unknown) => {
+          reject(err); // unless there was a head
+          if (open) to.error(err);
+        },
+      );
+    });
+  }
+
+  /** The address of an HTTP server in the guest, for a frame or another tab, as long as this page is open. */
+  async url(port: number): Promise<string> {
+    return `${await shown(this)}${port}/`;
   }
 
   /** All files of the machine as a tar archive in gzip, which alpinevm import takes. */

@@ -81,9 +81,25 @@ async function list(folder: string): Promise<void> {
       }),
     );
     say("");
+    await servers();
   } catch (err) {
     say(String(err instanceof Error ? err.message : err));
   }
+}
+
+// The guest's servers, as links. In /proc/net/tcp the state 0A is that of one that listens.
+async function servers(): Promise<void> {
+  const { stdout } = await machine.vm!.exec(["cat", "/proc/net/tcp", "/proc/net/tcp6"]);
+  const ports = new Set([...stdout.matchAll(/^ *\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:0000 0A/gm)].map((m) => parseInt(m[1]!, 16)));
+  const links = [];
+  for (const port of [...ports].sort((a, b) => a - b)) {
+    const a = document.createElement("a");
+    a.href = await machine.vm!.url(port);
+    a.target = "_blank";
+    a.textContent = `server at port ${port}`;
+    links.push(a, " ");
+  }
+  $("servers").replaceChildren(...links);
 }
 
 function say(text: string): void {

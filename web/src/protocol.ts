@@ -32,6 +32,8 @@ export type ToMachine =
   | { type: "signal"; id: number; number: number }
   | ({ type: "execResize"; id: number } & Size)
   | { type: "export"; id: number }
+  | { type: "fetch"; id: number; port: number; method: string; path: string; headers: [string, string][]; stdin: boolean }
+  | { type: "cancel"; id: number }
   | { type: "readFile" | "readDir" | "mkdir" | "remove" | "stat"; id: number; name: string }
   | { type: "writeFile"; id: number; name: string; data: Uint8Array };
 
@@ -71,6 +73,7 @@ export type FromMachine =
   | { type: "progress"; done: number; total: number }
   | { type: "output"; data: Uint8Array }
   | { type: "stdout" | "stderr"; id: number; data: Uint8Array }
+  | { type: "head"; id: number; status: number; text: string; headers: [string, string][] }
   | { type: "result"; id: number; value?: unknown; error?: string }
   | ({ type: "stat" } & Stat)
   | ({ type: "network" } & NetworkState)

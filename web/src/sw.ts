@@ -1,7 +1,8 @@
 // The service worker: keeps what the page and its machine load, so that they start again
 // without a network. What is named for its content never changes; all else is asked for
 // anew where there is a network.
-export {};
+import { ofPort } from "./swports";
+
 declare const self: ServiceWorkerGlobalScope;
 /** What the page consists of, and what all of it is called; the build says it. */
 declare const shell: { version: string; files: string[] };
@@ -42,7 +43,9 @@ async function keep(): Promise<void> {
 
 self.addEventListener("fetch", (e) => {
   const { href } = new URL(e.request.url);
-  if (e.request.method === "GET" && href.startsWith(self.registration.scope)) e.respondWith(answer(e));
+  const guest = href.startsWith(self.registration.scope) && ofPort(e);
+  if (guest) e.respondWith(guest);
+  else if (e.request.method === "GET" && href.startsWith(self.registration.scope)) e.respondWith(answer(e));
 });
 
 async function answer(e: FetchEvent): Promise<Response> {

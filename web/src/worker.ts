@@ -10,6 +10,8 @@ interface Port {
   memory?: number;
   terminal?: { cols: number; rows: number };
   relay?: string;
+  /** The guest has no network at all, not even one to be reached by. */
+  alone?: boolean;
   files?: Record<string, Handle>;
   free?: number;
   get(name: string): Uint8Array;
@@ -118,6 +120,7 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
     memory: m.memory,
     terminal: m.terminal,
     relay: relay(m, machine),
+    alone: m.network === null,
     files: kept?.files,
     free: kept?.free,
     get(name) {
