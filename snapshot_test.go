@@ -3,14 +3,10 @@ package alpinevm
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"maps"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,8 +15,6 @@ import (
 	"alpinevm/fs9p/memfs"
 	"alpinevm/internal/guesttest"
 )
-
-var snapshotPoints = flag.Int("snapshot.points", 20, "at how many places a guest under load is saved to a file and restored")
 
 // fileConfig is a guest whose root's files are in its snapshot.
 func fileConfig(cfg Config, root *memfs.FS) Config {
@@ -45,67 +39,9 @@ func savedRoot(t testing.TB, s *Snapshot) *memfs.FS {
 	return root
 }
 
-// TestSnapshot runs a guest under load to its end, once without interruption and
-// once by way of files, raw and packed ones in turn, at many places: both do the
-// same, to the byte and to the instruction.
-func TestSnapshot(t *testing.T) {
-	fresh := func() Config {
-		cfg := sessionConfig(t, "686-pae", busyScript)
-		cfg.Memory = MinMemory
-		cfg.Session.Stdin = strings.NewReader(strings.Repeat("a line of the standard input\n", 4000))
-		cfg.Boot.Modules = guesttest.Modules(t, "686-pae", "virtio-rng")
-		return cfg
-	}
-	first := newTraveller(t, fresh(), false)
-	if err := first.start(); err != nil {
-		t.Fatal(err)
-	}
-	want := first.finish()
-
-	cfg, places := fresh(), rand.New(rand.NewPCG(5, 6))
-	points := map[uint64]bool{}
-	for range *snapshotPoints {
-		points[places.Uint64N(want.retired-1)+1] = true
-	}
-	cfg = fileConfig(cfg, guesttest.Root(t, guesttest.Epoch))
-	g := newTraveller(t, cfg, false)
-	if err := g.start(); err != nil {
-		t.Fatal(err)
-	}
-	var before journey
-	for i, n := range slices.Sorted(maps.Keys(points)) {
-		g.runTo(n)
-		before = before.plus(g.seen())
-		s := throughFile(t, g, i%2 == 0)
-		next := newTravellerFrom(t, fileConfig(cfg, savedRoot(t, s)), false, s)
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if err := g.Close(); err != nil {
-			t.Fatal(err)
-		}
-		g = next
-	}
-	got := before.plus(g.finish())
-	if got.retired != want.retired || got.end != want.end {
-		t.Errorf("%d instructions to %+v, without snapshots %d to %+v", got.retired, got.end, want.retired, want.end)
-	}
-	for _, x := range []struct{ name, got, want string }{
-		{"log", got.serial, want.serial}, {"output", got.output, want.output}, {"errors", got.errors, want.errors},
-	} {
-		if x.got != x.want {
-			t.Errorf("%s: %s", x.name, firstDifference(x.got, x.want))
-		}
-	}
-}
-
-// throughFile saves a machine and reads it again.
-func throughFile(t *testing.T, g *traveller, raw bool) *Snapshot {
+// throughFile writes a snapshot, closes it and reads it again.
+func throughFile(t *testing.T, s *Snapshot, raw bool) *Snapshot {
 	t.Helper()
-	s, err := g.Capture()
-	if err != nil {
-		t.Fatal(err)
-	}
 	defer s.Close()
 	f, err := os.Create(filepath.Join(t.TempDir(), "snapshot"))
 	if err != nil {
