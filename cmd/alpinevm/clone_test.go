@@ -247,3 +247,60 @@ func TestRunFlagsCarried(t *testing.T) {
 		t.Errorf("flags that clones have or not: %q\nwant %q", got, want)
 	}
 }
+
+// writing writes files one after the other, and says a file's number when it is on
+// the disk. counting counts those that are there, whole.
+const (
+	writing  = `mkdir /root/w; echo ready; n=1; while echo $n | dd of=/root/w/$n conv=fsync 2>/dev/null; do echo $n; n=$((n+1)); done`
+	counting = `n=1; while read x </root/w/$n && [ "$x" = $n ]; do n=$((n+1)); done 2>/dev/null; echo $((n-1))`
+)
+
+// TestSaveWritten saves and clones a kept machine that writes all the time: what was
+// on the disk before is there in each that goes on, which writes on.
+func TestSaveWritten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("boots a guest")
+	}
+	t.Parallel()
+	h := background(t)
+	h.start(writing, "--name", "box", "--network", "none")
+	// told waits until a machine has said a higher number, and gives it.
+	told := func(name string, before int) (n int) {
+		t.Helper()
+		for late := time.Now().Add(patience); time.Now().Before(late); time.Sleep(20 * time.Millisecond) {
+			text := h.output("logs", name)
+			lines := strings.Fields(text[:strings.LastIndex(text, "\n")+1])
+			if len(lines) > 0 {
+				if fmt.Sscan(lines[len(lines)-1], &n); n > before {
+					return n
+				}
+			}
+		}
+		t.Fatalf("%s has not written more than %d files", name, before)
+		return 0
+	}
+	had := 0
+	goesOn := func(name string, before int) {
+		t.Helper()
+		n := 0
+		if fmt.Sscan(h.output("exec", name, "sh", "-c", counting), &n); n < before {
+			t.Errorf("%s: %d files are there, and %d were on the disk", name, n, before)
+		}
+		told(name, before)
+		h.output("rm", "-f", name)
+	}
+	for i := range 3 {
+		file := filepath.Join(h.dir, fmt.Sprint("file", i))
+		save := []string{"snapshot", "save", "-q", "box", file}
+		if i == 1 {
+			save = append(save, "--packed")
+		}
+		had = told("box", had+3)
+		h.output(save...)
+		h.output("run", "-d", "-q", "--network", "none", "--from", file, "--name", "next")
+		goesOn("next", had)
+		had = told("box", had)
+		h.output("clone", "-q", "box", "twin")
+		goesOn("twin", had)
+	}
+}
