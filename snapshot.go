@@ -444,7 +444,9 @@ func (s *Snapshot) write(to func(snapshot.Memory) error) error {
 
 // OpenSnapshot reads a snapshot of size bytes. Where r has a descriptor, as an
 // *os.File has, and its layout allows it, memory stays in the file, which must not
-// change as long as machines that were made of it run.
+// change as long as machines that were made of it run. So does all else, and what is
+// much in any layout, where r also has View(off, n int64) ([]byte, error), which
+// gives bytes of the file that are there for good.
 func OpenSnapshot(r io.ReaderAt, size int64) (*Snapshot, error) {
 	f, err := snapshot.Open(r, size)
 	if err != nil {

@@ -73,14 +73,11 @@ func (d *Disk) State() (any, error) {
 	if d.apart {
 		return frozenState{Apart: true, Held: d.frozen.Nameless}, nil
 	}
-	upper, held := frozenUpper{Tree: d.frozen.Tree()}, int64(0)
+	upper := frozenUpper{Tree: d.frozen.Tree()}
 	for _, id := range d.frozen.Numbers() {
 		f, err := d.file(id)
 		if err != nil {
 			return nil, err
-		}
-		if held += int64(min(f.Size, memfs.ChunkSize)) + int64(len(f.Chunks))*memfs.ChunkSize; held > memfs.DefaultLimit {
-			return nil, errLarge
 		}
 		if f.Size > 0 {
 			upper.Files = append(upper.Files, f)
@@ -109,10 +106,6 @@ func (d *Disk) read(id, off, n uint64) func() ([]byte, error) {
 	}
 }
 
-// errLarge is of what no machine could keep in its memory, which one has that goes
-// on from the snapshot without a name.
-var errLarge = fmt.Errorf("its files take more than %d GB, which is the most that a snapshot holds; alpinevm clone copies them apart", memfs.DefaultLimit>>30)
-
 // errApart is of a snapshot whose files are elsewhere.
 var errApart = errors.New("the machine's files are not in the snapshot, but in the folder of the machine that was made with it")
 
@@ -130,6 +123,22 @@ func (o *opening) saved(name string) (state memfs.State, err error) {
 		return state, errApart
 	}
 	return disk.Upper, nil
+}
+
+// spareRoom is what a guest can add, at least, to the files of a snapshot, in bytes.
+const spareRoom = 1 << 30
+
+// room is how much a file system in memory may hold that begins with what a
+// snapshot has, which may have been on a disk.
+func (o *opening) room(s *memfs.State) int64 {
+	if o.Storage != 0 {
+		return o.Storage
+	}
+	held := int64(spareRoom)
+	for _, f := range s.Files {
+		held += int64(len(f.First)) + int64(len(f.Chunks))*(memfs.ChunkSize+memfs.ChunkSize/64)
+	}
+	return max(memfs.DefaultLimit, held)
 }
 
 // upperOnDisk opens what the machine has changed in lower, or makes it of what a
@@ -151,7 +160,7 @@ func (o *opening) upperOnDisk(lower fs9p.FS) (Upper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the snapshot's files: %w", err)
 	}
-	m, err := memfs.Restore(memfs.Config{Limit: o.Storage}, state)
+	m, err := memfs.Restore(memfs.Config{Limit: o.room(&state)}, state)
 	if err != nil {
 		return nil, fmt.Errorf("the snapshot's files: %w", err)
 	}

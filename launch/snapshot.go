@@ -66,7 +66,7 @@ func (o *opening) memory(name string) (*memfs.FS, error) {
 	if o.From != nil {
 		state, err := o.saved(name)
 		if err == nil {
-			m, err = memfs.Restore(memfs.Config{Limit: o.Storage}, state)
+			m, err = memfs.Restore(memfs.Config{Limit: o.room(&state)}, state)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("the snapshot's files: %w", err)

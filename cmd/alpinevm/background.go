@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -97,13 +98,15 @@ func (b *backgroundHost) Write(p []byte) (int, error) {
 	return b.live.Console.Output("stderr").Write(p)
 }
 
-// isUp tells who has started us that the guest is up.
+// isUp tells who has started us that the guest is up, and gives back the memory
+// that only the beginning has taken.
 func (b *backgroundHost) isUp() {
 	b.once.Do(func() {
 		b.live.Up()
 		b.up.Store(true)
 		os.Stdout.WriteString(upLine)
 		os.Stdout.Close()
+		go debug.FreeOSMemory()
 	})
 }
 

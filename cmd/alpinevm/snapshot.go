@@ -163,7 +163,7 @@ func openSnapshot(name string, check bool) (*alpinevm.Snapshot, error) {
 	}
 	var s *alpinevm.Snapshot
 	if err == nil {
-		s, err = alpinevm.OpenSnapshot(f, info.Size())
+		s, err = alpinevm.OpenSnapshot(mappedFile{f}, info.Size())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("snapshot %w", pathError(name, err))

@@ -17,6 +17,8 @@ type File struct {
 	at       []int64 // of each
 	runs     []run   // of raw memory
 	memory   int64   // where it is
+	seen     []byte  // from seenAt on, where the file is a Viewer
+	seenAt   int64
 }
 
 // Open reads a snapshot's header. r, of size bytes, is read from as long as the
@@ -124,9 +126,15 @@ func (f *File) Section(name string) (Section, error) {
 		return Section{}, fault("there is no section %s", name)
 	}
 	e := f.sections[i]
-	data := make([]byte, e.Size)
-	if _, err := io.ReadFull(io.NewSectionReader(f.r, f.at[i], e.Size), data); err != nil {
-		return Section{}, err
+	var data []byte
+	if f.seen != nil {
+		from := f.at[i] - f.seenAt
+		data = f.seen[from : from+e.Size : from+e.Size]
+	} else {
+		data = make([]byte, e.Size)
+		if _, err := io.ReadFull(io.NewSectionReader(f.r, f.at[i], e.Size), data); err != nil {
+			return Section{}, err
+		}
 	}
 	if sum(data) != e.Sum {
 		return Section{}, fault("the checksum of section %s is wrong", name)
@@ -188,19 +196,46 @@ func (f *File) Stored() int64 {
 
 // Check reads all of the file, and says what is wrong with it.
 func (f *File) Check() error {
-	for _, s := range f.sections {
-		if _, err := f.Section(s.Name); err != nil {
+	buffer := make([]byte, 1<<20)
+	for i, s := range f.sections {
+		var m meter
+		if _, err := io.CopyBuffer(&m, io.NewSectionReader(f.r, f.at[i], s.Size), buffer); err != nil {
 			return err
+		}
+		if m != (meter{s.Size, s.Sum}) {
+			return fault("the checksum of section %s is wrong", s.Name)
 		}
 	}
 	return f.Load(func(uint32, []byte) error { return nil })
 }
 
-// All reads all sections.
+// Viewer is a file that can be looked at in place. What View has given stays as it
+// is, and is not to be written to.
+type Viewer interface {
+	View(off, n int64) ([]byte, error)
+}
+
+// mostRead is the most bytes of sections that are read where they can be viewed.
+const mostRead = 256 << 20
+
+// All reads all sections. In a file that is a Viewer they stay where they are if
+// memory is raw, or they are many bytes.
 func (f *File) All() ([]Section, error) {
+	g := *f
+	begin, end := int64(0), int64(0)
+	if last := len(f.sections) - 1; last >= 0 {
+		begin, end = f.at[0], f.at[last]+f.sections[last].Size
+	}
+	if v, ok := f.r.(Viewer); ok && end > begin && (f.Layout == Raw || end-begin > mostRead) {
+		all, err := v.View(begin, end-begin)
+		if err != nil {
+			return nil, err
+		}
+		g.seen, g.seenAt = all, begin
+	}
 	var list []Section
 	for _, name := range f.Names() {
-		s, err := f.Section(name)
+		s, err := g.Section(name)
 		if err != nil {
 			return nil, err
 		}
