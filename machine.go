@@ -11,6 +11,7 @@ import (
 	"alpinevm/cpu/mem"
 	"alpinevm/internal/board"
 	"alpinevm/internal/gdb"
+	"alpinevm/internal/linux"
 	"alpinevm/internal/profile"
 	"alpinevm/kernel"
 	"alpinevm/net/usernet"
@@ -22,15 +23,16 @@ import (
 type Machine struct {
 	cfg      Config
 	board    *board.Board
-	image    board.Image      // what it starts
-	network  *usernet.Network // nil without one
-	servers  []server         // of the 9P devices
-	session  *session         // nil for a bare kernel or firmware
-	end      *End             // not nil once the machine is off
-	debugger *gdb.Server      // nil without one
-	gate     *gate            // of a machine that goes on from a snapshot; nil: there is none
-	profile  *profile.Profile // nil without one
-	resumed  bool             // the machine is to go on from a snapshot
+	image    board.Image         // what it starts
+	network  *usernet.Network    // nil without one
+	servers  []server            // of the 9P devices
+	session  *session            // nil for a bare kernel or firmware
+	end      *End                // not nil once the machine is off
+	debugger *gdb.Server         // nil without one
+	gate     *gate               // of a machine that goes on from a snapshot; nil: there is none
+	profile  *profile.Profile    // nil without one
+	resumed  bool                // the machine is to go on from a snapshot
+	modules  *linux.ModulesState // what the guest has seen, of one that is to go on
 
 	listening bool // as Consoles.Listening was told last
 
@@ -83,16 +85,16 @@ const (
 
 // assemble makes a machine with all that its Config asks for; nothing is loaded
 // yet.
-func assemble(cfg Config) (*Machine, error) { return assembleFrom(cfg, nil) }
+func assemble(cfg Config) (*Machine, error) { return assembleFrom(cfg, nil, nil) }
 
-// assembleFrom is assemble for a machine whose memory begins as ram, if that is not
-// nil.
-func assembleFrom(cfg Config, ram *mem.Image) (*Machine, error) {
+// assembleFrom is assemble for a machine whose memory begins as ram, and whose guest
+// has seen modules so, if these are not nil.
+func assembleFrom(cfg Config, ram *mem.Image, modules *linux.ModulesState) (*Machine, error) {
 	cfg.Memory = cmp.Or(cfg.Memory, DefaultMemory)
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	m := &Machine{cfg: cfg, closeWait: closeWait, resumed: ram != nil}
+	m := &Machine{cfg: cfg, closeWait: closeWait, resumed: ram != nil, modules: modules}
 	hardware := board.Config{
 		Memory: cfg.Memory, RAM: ram, Deterministic: cfg.Deterministic, Serial: cfg.Consoles.Serial, SerialIn: cfg.Consoles.SerialIn,
 		Debug: cfg.Debug.Console, DebugExit: cfg.Debug.Exit, Hooks: m.hooks(),

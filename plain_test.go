@@ -11,6 +11,7 @@ import (
 	"alpinevm/fs9p/memfs"
 	"alpinevm/fs9p/overlay"
 	"alpinevm/fs9p/statefs"
+	"alpinevm/internal/linux"
 	"alpinevm/internal/statetest"
 )
 
@@ -18,7 +19,7 @@ import (
 // its file systems do. Whatever has a method Save is among them.
 func TestStateIsPlain(t *testing.T) {
 	walked := map[string]bool{} // by the package's folder and the type's name
-	for _, s := range []any{state{}, hostfs.State{}, memfs.State{}, overlay.State{}, statefs.State{}} {
+	for _, s := range []any{state{}, hostfs.State{}, memfs.State{}, overlay.State{}, statefs.State{}, linux.ModulesState{}} {
 		statetest.Plain(t, s)
 		parts(walked, reflect.TypeOf(s))
 	}

@@ -59,7 +59,12 @@ func (s *session) openModules() error {
 		return nil
 	}
 	var err error
-	if s.modules, err = linux.OpenModules(cfg.Modules, s.m.image.Kernel.Release, cfg.Cache, s.m.board.Date); err != nil {
+	if had := s.m.modules; had != nil {
+		s.modules, err = linux.RestoreModules(cfg.Modules, *had, s.m.board.Date)
+	} else {
+		s.modules, err = linux.OpenModules(cfg.Modules, s.m.image.Kernel.Release, cfg.Cache, s.m.board.Date)
+	}
+	if err != nil {
 		return &ConfigError{"Modules", err}
 	}
 	return s.m.serve(linux.ModulesTag, fs9p.Config{FS: s.modules.FS, Msize: linux.DataMsize, ReadOnly: true})

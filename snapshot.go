@@ -65,10 +65,10 @@ type Snapshot struct {
 	late []Late // to be closed
 }
 
-// keptState is the state of a Kept that has yet to be encoded.
+// keptState is a section that has yet to be encoded, such as the state of a Kept.
 type keptState struct {
-	name  string
-	state any
+	section string
+	state   any
 }
 
 // Capture gives a snapshot of the machine, which goes on. It is to be called on
@@ -89,7 +89,7 @@ func (m *Machine) Capture() (*Snapshot, error) {
 		if l, ok := state.(Late); ok {
 			s.late = append(s.late, l)
 		}
-		s.kept = append(s.kept, keptState{k.Name, state})
+		s.kept = append(s.kept, keptState{keptSection + k.Name, state})
 	}
 	s.stood = time.Since(begun)
 	return s, nil
@@ -116,6 +116,9 @@ func (m *Machine) capture(bare bool) (*Snapshot, error) {
 	}}
 	if s.sections, err = state.sections(); err != nil {
 		return nil, err
+	}
+	if m.session != nil && m.session.modules != nil && !bare {
+		s.kept = append(s.kept, keptState{modulesSection, m.session.modules.Save()})
 	}
 	if s.ram, err = m.board.Freeze(); err != nil {
 		return nil, err
@@ -187,7 +190,8 @@ const (
 	sessionSection = "session"
 	initrdSection  = "initrd"
 	networkSection = "network"
-	keptSection    = "kept." // and a name
+	modulesSection = "modules" // of snapshots that clones are made of
+	keptSection    = "kept."   // and a name
 )
 
 // initrd is a section.
@@ -311,7 +315,14 @@ func (s *Snapshot) Clone(cfg Config) (*Machine, error) {
 		g = newGate()
 		g.guard(&cfg)
 	}
-	m, err := assembleFrom(cfg, s.ram)
+	var modules *linux.ModulesState
+	if s.hasSection(modulesSection) {
+		modules = &linux.ModulesState{}
+		if err := s.decodeShared(modulesSection, modules); err != nil {
+			return nil, err
+		}
+	}
+	m, err := assembleFrom(cfg, s.ram, modules)
 	if err != nil {
 		return nil, err
 	}
@@ -400,20 +411,20 @@ func (s *Snapshot) encode() error {
 func (k *keptState) encode() (snapshot.Section, error) {
 	l, ok := k.state.(Late)
 	if !ok {
-		return snapshot.Encode(keptSection+k.name, k.state)
+		return snapshot.Encode(k.section, k.state)
 	}
 	state, err := l.State()
 	if err != nil {
-		return snapshot.Section{}, fmt.Errorf("%s: %w", k.name, err)
+		return snapshot.Section{}, fmt.Errorf("%s: %w", k.section, err)
 	}
-	return snapshot.EncodeLate(keptSection+k.name, state)
+	return snapshot.EncodeLate(k.section, state)
 }
 
 // Late gives what a Kept of that name has saved, if it was a Late and the snapshot
 // has not been written or read yet.
 func (s *Snapshot) Late(name string) Late {
 	for _, k := range s.kept {
-		if l, ok := k.state.(Late); ok && k.name == name {
+		if l, ok := k.state.(Late); ok && k.section == keptSection+name {
 			return l
 		}
 	}

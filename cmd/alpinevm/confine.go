@@ -52,7 +52,11 @@ func (f *runFlags) needs(network bool) confine.Config {
 			c.Shares = append(c.Shares, confine.Share{Path: absolute(name), ReadOnly: v.ReadOnly, File: !isFolder(name)})
 		}
 	}
-	for _, name := range []string{f.modules, f.rootfs} {
+	folders := []string{f.modules, f.rootfs}
+	if f.from != nil {
+		folders = []string{f.from.was.Modules, f.from.was.Rootfs}
+	}
+	for _, name := range folders {
 		if isFolder(name) {
 			c.Read = append(c.Read, absolute(name))
 		}

@@ -17,7 +17,35 @@ import (
 // Modules are a kernel's modules.
 type Modules struct {
 	*kernel.Modules
-	FS fs9p.FS // what the guest sees: the tree, and the indexes that it lacks
+	FS   fs9p.FS   // what the guest sees: the tree, and the indexes that it lacks
+	made *memfs.FS // these indexes; nil: it has them
+}
+
+// ModulesState is what a guest sees of its kernel's modules that is not in their
+// tree: one, or nothing.
+type ModulesState struct{ Made []memfs.State }
+
+// Save gives the state, which shares memory with the modules.
+func (m *Modules) Save() ModulesState {
+	if m.made == nil {
+		return ModulesState{}
+	}
+	return ModulesState{[]memfs.State{m.made.Save()}}
+}
+
+// RestoreModules gives the modules of a guest that has booted already, with which
+// no other can boot: nothing of the tree is read.
+func RestoreModules(tree fs9p.FS, s ModulesState, now func() time.Time) (*Modules, error) {
+	if len(s.Made) == 0 {
+		return &Modules{FS: tree}, nil
+	}
+	made, err := memfs.Restore(memfs.Config{Now: now}, s.Made[0])
+	if err != nil {
+		return nil, err
+	}
+	made.Settle()
+	union, err := overlay.New(overlay.Config{Upper: made, Lower: tree})
+	return &Modules{FS: union, made: made}, err
 }
 
 // OpenModules looks for the modules of a release in a tree: a folder that holds
@@ -32,10 +60,14 @@ func OpenModules(tree fs9p.FS, release string, cache kernel.Cache, now func() ti
 	if err != nil {
 		return nil, err
 	}
-	if tree, err = withFiles(tree, mods.Dir, index, now); err != nil {
+	if len(index) == 0 {
+		return &Modules{mods, tree, nil}, nil
+	}
+	made := memfs.New(memfs.Config{Now: now})
+	if tree, err = withFiles(made, tree, mods.Dir, index); err != nil {
 		return nil, err
 	}
-	return &Modules{mods, tree}, nil
+	return &Modules{mods, tree, made}, nil
 }
 
 // openTree reads a folder of the host as the host's own programs do, where it can:
@@ -86,13 +118,10 @@ func (s *Session) addModules(ram *kernel.Initramfs) error {
 	return nil
 }
 
-// withFiles is tree with files besides in its folder dir, made now; tree itself
-// stays as it is.
-func withFiles(tree fs9p.FS, dir string, files map[string][]byte, now func() time.Time) (fs9p.FS, error) {
-	if len(files) == 0 {
-		return tree, nil
-	}
-	union, err := overlay.New(overlay.Config{Upper: memfs.New(memfs.Config{Now: now}), Lower: tree})
+// withFiles is tree with files besides in its folder dir, which are put into upper;
+// tree itself stays as it is.
+func withFiles(upper *memfs.FS, tree fs9p.FS, dir string, files map[string][]byte) (fs9p.FS, error) {
+	union, err := overlay.New(overlay.Config{Upper: upper, Lower: tree})
 	if err != nil {
 		return nil, err
 	}
