@@ -57,6 +57,13 @@ func (m *Machine) Exec(ctx context.Context, p Process) (*Job, error) {
 	if m.session == nil {
 		return nil, ErrNoSession
 	}
+	if m.gate != nil {
+		select {
+		case <-m.gate.opened: // else it could draw what another copy draws
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 	return m.begin(ctx, func(l *jobs) (*Job, error) { return l.exec(&p) })
 }
 

@@ -180,8 +180,11 @@ func (o *opening) close() error {
 
 // modules opens the tree of the kernel's modules.
 func (o *opening) modules(context.Context) (err error) {
-	if o.Modules != "" {
-		o.cfg.Boot.Modules, err = o.tree("Modules", o.Modules)
+	if o.Modules == "" {
+		return nil
+	}
+	if o.cfg.Boot.Modules, err = o.tree("Modules", o.Modules); err == nil && (o.From == nil || o.From.Has(keptModules)) {
+		err = o.holdShared(keptModules, o.cfg.Boot.Modules)
 	}
 	return err
 }

@@ -46,6 +46,7 @@ const (
 	keptOverlay = "root.overlay" // and of which files that have no name
 	keptDisk    = "root.disk"    // what was changed, where that is kept on the disk
 	keptLower   = "root.lower"   // the folder below
+	keptModules = "modules"      // the folder of the kernel's
 	keptVolume  = "volume"       // and its number
 )
 

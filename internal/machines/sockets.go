@@ -5,12 +5,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"alpinevm/internal/control"
 )
@@ -86,7 +88,19 @@ func Ask(name string, r *control.Request) (*control.Reply, error) {
 		return nil, err
 	}
 	defer c.Close()
-	return c.Reply()
+	reply, err := c.Reply()
+	return reply, gone(name, err)
+}
+
+// gone names a machine that has ended, or was killed, without an answer.
+func gone(name string, err error) error {
+	switch {
+	case err == nil || errors.As(err, new(control.Error)):
+		return err
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.ErrUnexpectedEOF):
+		err = control.ErrGone
+	}
+	return fmt.Errorf("machine %s: %w", name, err)
 }
 
 // Dial sends a request to a running machine.
