@@ -419,3 +419,44 @@ func TestLate(t *testing.T) {
 		t.Errorf("what cannot be read: %v", err)
 	}
 }
+
+// viewed is a file that can be looked at in place.
+type viewed struct {
+	*bytes.Reader
+	b []byte
+}
+
+// View implements Viewer.
+func (v viewed) View(off, n int64) ([]byte, error) { return v.b[off : off+n], nil }
+
+// TestView: what is in a file with raw memory stays there, but for what is damaged.
+func TestView(t *testing.T) {
+	for _, tt := range []struct {
+		layout string
+		stays  bool
+	}{{Raw, true}, {Packed, false}} {
+		b := someFile(t, tt.layout, someHeader, someMemory())
+		f, err := Open(viewed{bytes.NewReader(b), b}, int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := f.All()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := f.Section(list[0].Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(list[0], want) {
+			t.Errorf("%s: another section than one that is read", tt.layout)
+		}
+		b[f.at[0]]++
+		if stays := list[0].data[0] == b[f.at[0]]; stays != tt.stays {
+			t.Errorf("%s: stays in the file: %v", tt.layout, stays)
+		}
+		if _, err := f.All(); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: damaged: %v", tt.layout, err)
+		}
+	}
+}
