@@ -247,7 +247,9 @@ func TestLockStep(t *testing.T) {
 	if err := TranslatorMissing(); err != nil {
 		t.Skip("not here: ", err)
 	}
-	const work = `i=0; while [ $i -lt 300 ]; do i=$((i+1)); done; for f in /etc/*; do md5sum $f; done; ls -lR /usr | sort | tail -n 50; cat /proc/cpuinfo | grep flags | tr ' ' '\n' | sort | uniq | wc -l; dmesg | gzip -9 | gunzip | grep -v '^.......0' | wc -l; awk 'BEGIN { for (i = 1; i < 500; i++) s += sin(i) / i; printf "%.15g\n", s }'`
+	const work = `i=0; while [ $i -lt 300 ]; do i=$((i+1)); done; for f in /etc/*; do md5sum $f; done; ls -lR /usr | sort | tail -n 50; cat /proc/cpuinfo | grep flags | tr ' ' '\n' | sort | uniq | wc -l; dmesg | gzip -9 | gunzip | grep -v '^.......0' | wc -l; awk 'BEGIN { for (i = 1; i < 500; i++) s += sin(i) / i; printf "%.15g\n", s }'; ` +
+		// Programs are read again, into other frames.
+		`for i in 1 2 3; do echo 3 >/proc/sys/vm/drop_caches; md5sum /etc/passwd; awk 'BEGIN { for (i = 1; i < 100; i++) s += exp(1 / i); print s }'; done`
 	strict := []Engine{EngineInterpreter, EngineTranslator, EngineStrict}
 	for _, tt := range []struct {
 		name    string

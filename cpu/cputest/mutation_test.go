@@ -23,9 +23,9 @@ var mutations = []mutation{
 	{"alu_gen.go", "func add32RegRM(", "a + b", "a + b + 1", "ADD"},
 	{"alu_gen.go", "func add8MemRegFlat(", "cy&AuxAF", "cy>>1&AuxAF", "ADD"},
 	{"alu_gen.go", "func sub16RMReg(", "a - b", "b - a", "SUB"},
-	{"alu_gen.go", "func cmp32RMImm(", "c.Aux =", "c.Aux = AuxAF ^", "CMP"},
+	{"alu_gen.go", "func cmp32RMImm(", "s.Aux =", "s.Aux = AuxAF ^", "CMP"},
 	{"alu_gen.go", "func and32RMReg(", "a & b", "a | b", "AND"},
-	{"alu_gen.go", "func xor8RegMemFlat(", "c.Aux = 0", "c.Aux = AuxCF", "XOR"},
+	{"alu_gen.go", "func xor8RegMemFlat(", "s.Aux = 0", "s.Aux = AuxCF", "XOR"},
 	{"alu.go", "func inc32(", "r<<28 == 0", "r<<27 == 0", "INC"},
 	{"alu.go", "func dec(", "v<<(32-8*o.size) == 1<<31", "r<<(32-8*o.size) == 1<<31", "DEC"},
 	{"alu.go", "func neg(", "flagsSub(0, v, -v", "flagsSub(v, 0, -v", "NEG"},
@@ -101,7 +101,7 @@ var mutations = []mutation{
 	{"x87_arith.go", "func x87Arith(", "e.Sub80(b, a)", "e.Sub80(a, b)", "FSUBR,FSUBRP,FISUBR"},
 	{"x87.go", "func (f *FPU) pop(", "f.Used &^= 1 << f.st(0)", "f.Used |= 1 << f.st(0)", "FSTP,FADDP"},
 	{"x87_move.go", "func fxch(", "f.setReg(q, a)", "f.setReg(q, b)\n\t_ = a", "FXCH"},
-	{"x87_control.go", "func (f *FPU) tags(", "tag = 1", "tag = 2", "FNSTENV,FNSAVE"},
+	{"x87_control.go", "func (f *FPU) Tags(", "tag = 1", "tag = 2", "FNSTENV,FNSAVE"},
 }
 
 // TestMutations makes each mutation and wants the corpus to catch it. It takes
@@ -139,24 +139,42 @@ func (m *mutation) String() string {
 	return fmt.Sprintf("%s: %q for %q behind %q", m.file, m.new, m.old, m.at)
 }
 
-// overlay writes the mutated file, and what go test -overlay wants to know of
-// it.
-func (m *mutation) overlay(dir string) (list string, err error) {
-	path, err := filepath.Abs(filepath.Join("..", m.file))
-	if err != nil {
-		return "", err
+// TestMutationsApply finds the place of each mutation.
+func TestMutationsApply(t *testing.T) {
+	for i := range mutations {
+		if _, _, err := mutations[i].apply(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// apply gives the file that a mutation is in, by its whole name, and its text with
+// the mutation.
+func (m *mutation) apply() (path, text string, err error) {
+	if path, err = filepath.Abs(filepath.Join("..", m.file)); err != nil {
+		return "", "", err
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	head, body, ok := strings.Cut(string(b), m.at)
 	before, after, found := strings.Cut(body, m.old)
 	if !ok || !found {
-		return "", fmt.Errorf("%v: that is not there", m)
+		return "", "", fmt.Errorf("%v: that is not there", m)
+	}
+	return path, head + m.at + before + m.new + after, nil
+}
+
+// overlay writes the mutated file, and what go test -overlay wants to know of
+// it.
+func (m *mutation) overlay(dir string) (list string, err error) {
+	path, text, err := m.apply()
+	if err != nil {
+		return "", err
 	}
 	changed := filepath.Join(dir, "changed.go")
-	if err := os.WriteFile(changed, []byte(head+m.at+before+m.new+after), 0o600); err != nil {
+	if err := os.WriteFile(changed, []byte(text), 0o600); err != nil {
 		return "", err
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: changed}})

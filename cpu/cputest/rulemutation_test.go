@@ -166,6 +166,15 @@ var ruleMutations = []ruleMutation{
 	byTest("TestRandomCode|TestHotTraps|TestFaultsInTheMiddle", "run.go", "func (t *Translator) interpret(", "c.EIP != next ||", "next == 0 ||"),
 }
 
+// TestRuleMutationsApply finds the place of each mutation.
+func TestRuleMutationsApply(t *testing.T) {
+	for i := range ruleMutations {
+		if _, _, err := ruleMutations[i].apply(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestRuleMutations makes each mutation of the translator and wants its catcher to
 // catch it. It takes ten minutes and runs only when asked to:
 // -oracle.mutate.rules -timeout 3h.
