@@ -292,7 +292,10 @@ export class AlpineVM {
     });
   }
 
-  /** The address of an HTTP server in the guest, for a frame or another tab, as long as this page is open. */
+  /**
+   * The address of an HTTP server in the guest, for a frame or another tab, as long as this page is open. What it shows is of this
+   * page's origin, and can do what this page can: give it to people for guests that they trust.
+   */
   async url(port: number): Promise<string> {
     return `${await shown(this)}${port}/`;
   }
