@@ -12,37 +12,41 @@ import (
 	"alpinevm/cpu"
 	"alpinevm/cpu/jit"
 	"alpinevm/cpu/jit/amd64"
+	"alpinevm/cpu/jit/wasm"
+	"alpinevm/cpu/jit/wasm/wasmtest"
 	"alpinevm/cpu/x86"
 )
 
 // TestMain runs all tests of the package on each engine; those of a short run on
 // the mix of both.
 func TestMain(m *testing.M) {
-	engine := flag.String("engine", "", "the engine to test: interpreter, translator, old processor, mixed; empty: all")
+	engine := flag.String("engine", "", "the engine to test: interpreter, translator, old processor, mixed, wasm, wasm mixed; empty: all")
 	flag.Parse()
 	if testing.Short() && *engine == "" && amd64.Supported() == nil {
 		*engine = "mixed"
 	}
 	code := 0
 	for _, e := range []struct {
-		name string
-		wrap func(*amd64.Target) jit.Target // nil: no translator
-		cfg  jit.Config
+		name   string
+		host   bool // needs one that can run machine code
+		attach func(testing.TB, *cpu.CPU)
 	}{
-		{"interpreter", nil, jit.Config{}},
-		{"translator", plainly, jit.Config{Strict: true, Eager: true}},
-		{"old processor", plainly, jit.Config{Strict: true, Eager: true, Plain: true}},
-		{"mixed", func(t *amd64.Target) jit.Target { return &patchy{Target: t, r: rand.New(rand.NewPCG(1, 2))} }, jit.Config{Strict: true}},
+		{"interpreter", false, nil},
+		{"translator", true, translator(plainly, jit.Config{Strict: true, Eager: true})},
+		{"old processor", true, translator(plainly, jit.Config{Strict: true, Eager: true, Plain: true})},
+		{"mixed", true, translator(func(t *amd64.Target) jit.Target { return &patchy{Target: t, r: rand.New(rand.NewPCG(1, 2))} }, jit.Config{Strict: true})},
+		{"wasm", false, inWasm(wasm.Config{Strict: true, Eager: true, Blocks: 8, Regions: 1, Modules: 32})},
+		{"wasm mixed", false, inWasm(patchyWasm())},
 	} {
 		if code != 0 || *engine != "" && *engine != e.name {
 			continue
 		}
-		if e.wrap != nil {
-			if err := amd64.Supported(); err != nil {
-				fmt.Printf("engine %s: not here: %v\n", e.name, err)
-				continue
-			}
-			cpu.SetTestEngine(translator(e.wrap, e.cfg))
+		if err := amd64.Supported(); e.host && err != nil {
+			fmt.Printf("engine %s: not here: %v\n", e.name, err)
+			continue
+		}
+		if e.attach != nil {
+			cpu.SetTestEngine(e.attach)
 		}
 		if code = m.Run(); code != 0 {
 			fmt.Println("engine", e.name)
@@ -66,6 +70,23 @@ func translator(wrap func(*amd64.Target) jit.Target, cfg jit.Config) func(testin
 			_ = tr.Close()
 		})
 	}
+}
+
+// inWasm makes them run on code for WebAssembly.
+func inWasm(cfg wasm.Config) func(testing.TB, *cpu.CPU) {
+	return func(t testing.TB, c *cpu.CPU) {
+		_, detach, err := wasmtest.Attach(c, false, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(detach)
+	}
+}
+
+// patchyWasm has no code for every third instruction, and room for few modules.
+func patchyWasm() wasm.Config {
+	r := rand.New(rand.NewPCG(1, 2))
+	return wasm.Config{Strict: true, Blocks: 20, Regions: 2, Modules: 8, Deny: func(*x86.Inst) bool { return r.IntN(3) == 0 }}
 }
 
 func plainly(t *amd64.Target) jit.Target { return t }

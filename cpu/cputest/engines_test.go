@@ -11,18 +11,24 @@ import (
 	"alpinevm/cpu"
 	"alpinevm/cpu/jit"
 	"alpinevm/cpu/jit/amd64"
+	"alpinevm/cpu/jit/wasm"
+	"alpinevm/cpu/jit/wasm/wasmtest"
 )
 
 // TestMain runs all tests of the package on each engine.
 func TestMain(m *testing.M) {
-	engine := flag.String("engine", "", "the engine to test: interpreter, translator, old processor (the translator as for one); empty: all")
+	engine := flag.String("engine", "", "the engine to test: interpreter, translator, old processor (the translator as for one), wasm; empty: all")
 	flag.Parse()
 	code := 0
-	for _, name := range []string{"interpreter", "translator", "old processor"} {
+	for _, name := range []string{"interpreter", "translator", "old processor", "wasm"} {
 		if code != 0 || *engine != "" && *engine != name || *record && name != "interpreter" {
 			continue
 		}
-		if name != "interpreter" {
+		switch name {
+		case "interpreter":
+		case "wasm":
+			attach = inWasm
+		default:
 			if err := amd64.Supported(); err != nil {
 				fmt.Printf("engine %s: not here: %v\n", name, err)
 				continue
@@ -47,4 +53,10 @@ func translate(cfg jit.Config) func(*cpu.CPU) (func(), error) {
 			_ = t.Close()
 		}, nil
 	}
+}
+
+// inWasm makes them run on code for WebAssembly.
+func inWasm(c *cpu.CPU) (func(), error) {
+	_, detach, err := wasmtest.Attach(c, false, wasm.Config{Strict: true, Eager: true, Blocks: 8, Regions: 1})
+	return detach, err
 }

@@ -5,10 +5,10 @@ import "alpinevm/cpu/x86"
 // Arith is the set of arithmetic flags, whose liveness is followed.
 const Arith = x86.FlagsArith
 
-// uses fills in what an instruction does with flags. What the interpreter
+// Uses fills in what an instruction does with flags. What the interpreter
 // executes reads all, as it may push them, and so does in a strict translation
 // what may fault.
-func uses(in *Inst, strict bool) {
+func Uses(in *Inst, strict bool) {
 	u := in.Flags()
 	in.Reads, in.Writes, in.Kills = u.Reads&Arith, u.Writes&Arith, u.Kills&Arith
 	if !in.Native {

@@ -114,7 +114,7 @@ func (t *Translator) decode(eip, off uint32, user bool) bool {
 		}
 		in.Native = t.target.Native(&in.Inst, user)
 		ends = in.Ends() && !(in.Native && goesOn(in))
-		uses(in, t.strict)
+		Uses(in, t.strict)
 		size += uint32(in.Len)
 		if size >= uint32(len(code)) {
 			break

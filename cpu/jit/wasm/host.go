@@ -1,0 +1,95 @@
+package wasm
+
+import (
+	"unsafe"
+
+	"alpinevm/cpu"
+)
+
+// Host runs modules: a browser, or in tests an engine for WebAssembly in Go. What
+// it calls addresses are those of the memory that modules import. All methods are
+// called on the machine goroutine.
+type Host interface {
+	// Layout says where things lie in that memory; they stay there.
+	Layout() Layout
+	// Load makes a module of bytes and runs its element segments, which put
+	// count functions into the table, from place first on.
+	Load(code []byte, first, count uint32) error
+	// Drop forgets the functions of a module that was loaded at first.
+	Drop(first, count uint32)
+	// Enter calls the dispatcher, the function at place 0 of the table.
+	Enter(core, tlb, pc, fn uint32) uint32
+	// Close gives back what it holds.
+	Close()
+}
+
+// Layout is where in the memory of modules things lie.
+type Layout struct {
+	Core  uint32       // address of the cpu.Core
+	RAM   uint32       // address of arena offset 0
+	Jumps uint32       // address of Table
+	Table *[Jumps]Jump // what is there
+}
+
+// Jump is where an indirect jump leads: what the dispatcher knows of one linear
+// address.
+type Jump struct {
+	EIP uint32
+	Off uint32 // what cpu.TLBEntry.Off has to be for the page of EIP
+	Fn  uint32 // place in the table of functions
+	PC  uint32 // number of the entry in that function
+}
+
+// The table of jumps: EIP's entry is at (EIP ^ EIP>>jumpFold) mod Jumps.
+const (
+	jumpBits = 13
+	Jumps    = 1 << jumpBits
+	jumpFold = 11
+)
+
+// noJump is in an entry that is empty: no Off is odd.
+var noJump = Jump{Off: 1}
+
+// Places is how many places the table of functions needs for so many modules; 0 is
+// the most.
+func Places(modules int) uint32 {
+	if modules == 0 {
+		modules = maxModules
+	}
+	return 1 + uint32(modules)*perModule
+}
+
+// Offsets in cpu.Core and what it holds.
+const (
+	coreEIP    = uint32(cpu.OffsetEIP)
+	coreR      = uint32(cpu.OffsetR)
+	coreRes    = uint32(cpu.OffsetRes)
+	coreAux    = uint32(cpu.OffsetAux)
+	coreFlags  = uint32(cpu.OffsetFlags)
+	coreBudget = uint32(cpu.OffsetBudget)
+	coreSeg    = uint32(cpu.OffsetSeg)
+	coreCPL    = uint32(unsafe.Offsetof(cpu.Core{}.CPL))
+	coreIntr   = uint32(unsafe.Offsetof(cpu.Core{}.IntrPin))
+	segSize    = uint32(unsafe.Sizeof(cpu.Seg{}))
+	segBase    = uint32(unsafe.Offsetof(cpu.Seg{}.Base))
+	segSel     = uint32(unsafe.Offsetof(cpu.Seg{}.Sel))
+	segFast    = uint32(unsafe.Offsetof(cpu.Seg{}.Fast))
+	coreTLB    = uint32(cpu.OffsetTLB)
+	tlbSize    = uint32(unsafe.Sizeof(cpu.TLB{}))
+	entryR     = uint32(unsafe.Offsetof(cpu.TLBEntry{}.R))
+	entryW     = uint32(unsafe.Offsetof(cpu.TLBEntry{}.W))
+	entryX     = uint32(unsafe.Offsetof(cpu.TLBEntry{}.X))
+	entryOff   = uint32(unsafe.Offsetof(cpu.TLBEntry{}.Off))
+	jumpEIP    = uint32(unsafe.Offsetof(Jump{}.EIP))
+	jumpOff    = uint32(unsafe.Offsetof(Jump{}.Off))
+	jumpFn     = uint32(unsafe.Offsetof(Jump{}.Fn))
+	jumpPC     = uint32(unsafe.Offsetof(Jump{}.PC))
+)
+
+// The address of a TLB entry from its TLB's is lin>>entryShift & entryMask.
+const (
+	entryShift = 8
+	entryMask  = (cpu.TLBSize - 1) << (12 - entryShift)
+)
+
+const _ = -(uint(unsafe.Sizeof(cpu.TLBEntry{})) ^ 1<<(12-entryShift)) // does not compile if an entry has another size

@@ -1,0 +1,197 @@
+package wasm
+
+import (
+	"alpinevm/cpu"
+	"alpinevm/cpu/x86"
+)
+
+var aluRules = map[x86.Op]rule{
+	x86.ADD: {emit: alu}, x86.OR: {emit: alu}, x86.ADC: {emit: alu}, x86.SBB: {emit: alu},
+	x86.AND: {emit: alu}, x86.SUB: {emit: alu}, x86.XOR: {emit: alu}, x86.CMP: {emit: alu},
+	x86.TEST: {emit: alu},
+	x86.NOT:  {emit: not}, x86.NEG: {emit: negate}, x86.INC: {emit: count}, x86.DEC: {emit: count},
+	x86.XADD: {emit: exchangeAdd}, x86.CMPXCHG: {emit: compareExchange},
+}
+
+// operation is what one of the operations of two operands does.
+type operation struct {
+	op     byte
+	kind   recordKind
+	carry  bool // CF takes part
+	silent bool // only the flags change
+}
+
+var operations = map[x86.Op]operation{
+	x86.ADD: {op: opI32Add, kind: recAdd}, x86.ADC: {op: opI32Add, kind: recAdd, carry: true},
+	x86.SUB: {op: opI32Sub, kind: recSub}, x86.SBB: {op: opI32Sub, kind: recSub, carry: true},
+	x86.CMP: {op: opI32Sub, kind: recSub, silent: true},
+	x86.AND: {op: opI32And, kind: recLogic}, x86.TEST: {op: opI32And, kind: recLogic, silent: true},
+	x86.OR: {op: opI32Or, kind: recLogic}, x86.XOR: {op: opI32Xor, kind: recLogic},
+}
+
+func alu(e *emitter) {
+	o, a, size := operations[e.in.Op], e.args(), e.size()
+	acc := forRead
+	if _, ok := e.register(a[0]); !ok && !o.silent {
+		acc = forWrite
+	}
+	e.locateIf(acc, size)
+	e.push(a[0], size)
+	e.asm.set(lA)
+	e.push(a[1], size)
+	e.asm.set(lB)
+	e.get(lA)
+	e.get(lB)
+	e.op(o.op)
+	if o.carry {
+		e.pushCF()
+		e.op(o.op)
+	}
+	e.narrow(size)
+	e.asm.set(lR)
+	if !o.silent {
+		e.put(a[0], lR, size)
+	}
+	if o.carry {
+		e.setFlagsCarried(o.kind)
+	} else {
+		e.setFlags(o.kind)
+	}
+}
+
+// narrow clears what is above the size.
+func (e *emitter) narrow(size uint8) {
+	if size < 4 {
+		e.with(opI32And, mask(size))
+	}
+}
+
+// setFlagsCarried is setFlags where CF has taken part.
+func (e *emitter) setFlagsCarried(kind recordKind) {
+	e.rec = record{recResult, e.size()}
+	if e.needed(recResult) == 0 {
+		return
+	}
+	e.setRes()
+	e.carries(kind)
+	e.set(lAux)
+}
+
+func not(e *emitter) {
+	a, size := e.args()[0], e.size()
+	e.locateIf(forWrite, size)
+	e.push(a, size)
+	e.with(opI32Xor, 1<<32-1)
+	e.asm.set(lT)
+	e.put(a, lT, size)
+}
+
+// negate is 0 less the operand.
+func negate(e *emitter) {
+	a, size := e.args()[0], e.size()
+	e.locateIf(forWrite, size)
+	e.i32(0)
+	e.asm.set(lA)
+	e.push(a, size)
+	e.asm.set(lB)
+	e.get(lA)
+	e.get(lB)
+	e.op(opI32Sub)
+	e.narrow(size)
+	e.asm.set(lR)
+	e.put(a, lR, size)
+	e.setFlags(recSub)
+}
+
+// count serves INC and DEC, which leave CF alone.
+func count(e *emitter) {
+	a, size := e.args()[0], e.size()
+	op, kind := byte(opI32Add), recAdd
+	if e.in.Op == x86.DEC {
+		op, kind = opI32Sub, recSub
+	}
+	e.locateIf(forWrite, size)
+	e.push(a, size)
+	e.asm.set(lA)
+	e.i32(1)
+	e.asm.set(lB)
+	e.get(lA)
+	e.get(lB)
+	e.op(op)
+	e.narrow(size)
+	e.asm.set(lR)
+	e.put(a, lR, size)
+	e.rec = record{recResult, size}
+	need := e.needed(recResult)
+	if need == 0 {
+		return
+	}
+	e.setRes()
+	if (need|e.in.Live)&carries == 0 {
+		e.i32(0)
+		e.set(lAux)
+		return
+	}
+	// The carries of the operation, with CF as it was and bit 30 turned where
+	// CF differs.
+	e.carries(kind)
+	e.asm.set(lU)
+	e.get(lU)
+	e.get(lU)
+	e.get(lAux)
+	e.op(opI32Xor)
+	e.with(opI32And, cpu.AuxCF)
+	e.asm.set(lU)
+	e.get(lU)
+	e.op(opI32Xor)
+	e.get(lU)
+	e.with(opI32ShrU, 1)
+	e.op(opI32Xor)
+	e.set(lAux)
+}
+
+func exchangeAdd(e *emitter) {
+	a, size := e.args(), e.size()
+	e.locateIf(forWrite, size)
+	e.push(a[0], size)
+	e.asm.set(lA)
+	e.push(a[1], size)
+	e.asm.set(lB)
+	e.get(lA)
+	e.get(lB)
+	e.op(opI32Add)
+	e.narrow(size)
+	e.asm.set(lR)
+	e.put(a[1], lA, size)
+	e.put(a[0], lR, size)
+	e.setFlags(recAdd)
+}
+
+// compareExchange writes memory in either case (SDM vol. 2A, CMPXCHG).
+func compareExchange(e *emitter) {
+	a, size := e.args(), e.size()
+	e.locateIf(forWrite, size)
+	e.getReg(x86.EAX, size)
+	e.asm.set(lA)
+	e.push(a[0], size)
+	e.asm.set(lB)
+	e.get(lA)
+	e.get(lB)
+	e.op(opI32Sub)
+	e.narrow(size)
+	e.asm.set(lR)
+	e.get(lR)
+	e.op(opI32Eqz)
+	e.when()
+	e.push(a[1], size)
+	e.asm.set(lT)
+	e.put(a[0], lT, size)
+	e.otherwise()
+	if e.in.Mem {
+		e.store(lB, size)
+	}
+	e.get(lB)
+	e.setReg(x86.EAX, size)
+	e.done()
+	e.setFlags(recSub)
+}

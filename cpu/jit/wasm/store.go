@@ -1,0 +1,147 @@
+package wasm
+
+// kept is a region that has become a function.
+type kept struct {
+	valid   bool
+	loaded  bool // the function is in the table
+	exits   []exit
+	entries []uint32 // of the store
+	pages   []lines
+}
+
+// lines are the lines of an arena page that a region has code in.
+type lines struct {
+	off  uint32
+	mask uint64
+}
+
+// entry is where a region can be entered: at the start of a block.
+type entry struct {
+	eip  uint32
+	off  uint32 // arena offset
+	fn   uint32 // place of the region's function in the table
+	pc   uint32 // number of the block
+	next uint32 // entry of the bucket; 0 is none
+}
+
+// store has what was translated. Regions are named by the place of their function
+// in the table: module m has those from 1+m*perModule on.
+type store struct {
+	regions []kept // as far as they have been used
+	modules []bool // that are in use
+	order   []int  // of those, the oldest first
+	entries []entry
+	free    uint32 // the first entry that is not used
+	buckets []uint32
+	pages   map[uint32][]uint32 // regions with code in an arena page
+	jumps   *[Jumps]Jump
+}
+
+const bucketBits = 14
+
+func (s *store) init(modules int, jumps *[Jumps]Jump) {
+	s.regions = make([]kept, 1)
+	s.modules = make([]bool, modules)
+	s.entries = make([]entry, 1, 1<<10)
+	s.buckets = make([]uint32, 1<<bucketBits)
+	s.pages = map[uint32][]uint32{}
+	s.jumps = jumps
+	for i := range jumps {
+		jumps[i] = noJump
+	}
+}
+
+func bucket(eip, off uint32) uint32 {
+	return (eip ^ off>>12*0x85ebca6b) * 0x9e3779b1 >> (32 - bucketBits)
+}
+
+// find gives the entry at eip whose first byte lies at arena offset off; 0 is none.
+func (s *store) find(eip, off uint32) uint32 {
+	for i := s.buckets[bucket(eip, off)]; i != 0; i = s.entries[i].next {
+		if d := &s.entries[i]; d.eip == eip && d.off == off {
+			return i
+		}
+	}
+	return 0
+}
+
+// enter adds an entry of a region. The newest of two for one place is found.
+func (s *store) enter(d entry) {
+	i := s.free
+	if i != 0 {
+		s.free = s.entries[i].next
+	} else {
+		i = uint32(len(s.entries))
+		s.entries = append(s.entries, entry{})
+	}
+	h := &s.buckets[bucket(d.eip, d.off)]
+	d.next, *h = *h, i
+	s.entries[i] = d
+	r := &s.regions[d.fn]
+	r.entries = append(r.entries, i)
+}
+
+// leave takes an entry away, and the jump that leads to it.
+func (s *store) leave(i uint32) {
+	d := &s.entries[i]
+	p := &s.buckets[bucket(d.eip, d.off)]
+	for *p != i {
+		p = &s.entries[*p].next
+	}
+	*p = d.next
+	if j := s.jump(d.eip); j.EIP == d.eip && j.Fn == d.fn {
+		*j = noJump
+	}
+	d.next, s.free = s.free, i
+}
+
+// jump is the place of an address in the table of jumps.
+func (s *store) jump(eip uint32) *Jump { return &s.jumps[(eip^eip>>jumpFold)&(Jumps-1)] }
+
+// noteJump lets the dispatcher lead to an entry.
+func (s *store) noteJump(i uint32) {
+	d := &s.entries[i]
+	*s.jump(d.eip) = Jump{EIP: d.eip, Off: d.off&^0xfff - d.eip&^0xfff, Fn: d.fn, PC: d.pc}
+}
+
+// list puts a region on the lists of its pages.
+func (s *store) list(fn uint32) {
+	for _, p := range s.regions[fn].pages {
+		s.pages[p.off] = append(s.pages[p.off], fn)
+	}
+}
+
+// linesOf gives the lines of an arena page that hold translated code.
+func (s *store) linesOf(off uint32) (mask uint64) {
+	for _, fn := range s.pages[off] {
+		for _, p := range s.regions[fn].pages {
+			if p.off == off {
+				mask |= p.mask
+			}
+		}
+	}
+	return mask
+}
+
+// kill voids a region: nothing leads to it any more.
+func (s *store) kill(fn uint32) {
+	r := &s.regions[fn]
+	r.valid = false
+	for _, i := range r.entries {
+		s.leave(i)
+	}
+	for _, p := range r.pages {
+		list := s.pages[p.off]
+		for k := range list {
+			if list[k] == fn {
+				list[k] = list[len(list)-1]
+				list = list[:len(list)-1]
+				break
+			}
+		}
+		if s.pages[p.off] = list; len(list) == 0 {
+			delete(s.pages, p.off)
+		}
+	}
+	r.entries, r.pages, r.exits = nil, nil, nil
+}

@@ -1,0 +1,130 @@
+package wasm
+
+import (
+	"alpinevm/cpu"
+	"alpinevm/cpu/mem"
+)
+
+// translate makes a function of the region around EIP, and sooner or later a module
+// of that and others. It says why there is nothing to enter yet.
+func (t *Translator) translate(eip uint32) cpu.Rest {
+	off, ok := t.fetch(eip)
+	if !ok {
+		return cpu.Untranslatable
+	}
+	if t.store.find(eip, off) != 0 { // it waits
+		t.load()
+		return cpu.Unsettled
+	}
+	if !t.worth(off) {
+		return cpu.Unsettled
+	}
+	if !t.gather(eip) {
+		return cpu.Untranslatable
+	}
+	fn := t.place()
+	body := t.emit.function(&t.region, fn)
+	if body == nil {
+		return cpu.Untranslatable
+	}
+	t.keep(fn)
+	if len(t.pending) == 0 {
+		t.waited = t.cpu.Retired
+	}
+	t.pending, t.waiting = append(t.pending, body), append(t.waiting, fn)
+	t.load()
+	return cpu.Unsettled
+}
+
+// place gives the place of the next function in the table, having made room for
+// it.
+func (t *Translator) place() uint32 {
+	s := &t.store
+	if len(t.pending) > 0 {
+		return t.waiting[0] + uint32(len(t.pending))
+	}
+	for m, used := range s.modules {
+		if !used {
+			s.modules[m] = true
+			s.order = append(s.order, m)
+			return 1 + uint32(m)*perModule
+		}
+	}
+	t.evict()
+	return t.place()
+}
+
+// keep enters the region that was gathered into the store, and marks its code.
+func (t *Translator) keep(fn uint32) {
+	for uint32(len(t.store.regions)) <= fn {
+		t.store.regions = append(t.store.regions, kept{})
+	}
+	r := &t.store.regions[fn]
+	*r = kept{valid: true, exits: append([]exit(nil), t.emit.exits...)}
+	add := func(off, n uint32) {
+		t.cpu.MarkCode(off, n)
+		mask := mem.Lines(off, n)
+		for i := range r.pages {
+			if r.pages[i].off == off&^0xfff {
+				r.pages[i].mask |= mask
+				return
+			}
+		}
+		r.pages = append(r.pages, lines{off &^ 0xfff, mask})
+	}
+	for i := range t.region.blocks {
+		b := &t.region.blocks[i]
+		first := min(b.size(), mem.PageSize-b.off%mem.PageSize)
+		add(b.off, first)
+		if b.cross {
+			add(b.off2, b.size()-first)
+		}
+		t.store.enter(entry{eip: b.eip, off: b.off, fn: fn, pc: uint32(i)})
+		t.Stats.Blocks++
+		t.Stats.Insts += uint64(len(b.insts))
+	}
+	t.store.list(fn)
+	t.Stats.Regions++
+}
+
+// load makes a module of what waits, once that is enough, or has waited for long.
+func (t *Translator) load() {
+	if len(t.pending) == 0 || len(t.pending) < t.cfg.Regions && t.cpu.Retired-t.waited < t.cfg.Patience {
+		return
+	}
+	first := t.waiting[0]
+	m := module{kind: regionKind, funcs: t.pending, first: first}
+	code := m.encode()
+	if err := t.host.Load(code, first, uint32(len(t.pending))); err != nil {
+		panic("BUG: the host refuses a module: " + err.Error())
+	}
+	for _, fn := range t.waiting {
+		t.store.regions[fn].loaded = true
+	}
+	t.Stats.Modules++
+	t.Stats.Bytes += uint64(len(code))
+	t.pending, t.waiting = t.pending[:0], t.waiting[:0]
+}
+
+// evict forgets the oldest third of the modules.
+func (t *Translator) evict() {
+	s := &t.store
+	n := (len(s.order) + 2) / 3
+	for _, m := range s.order[:n] {
+		first := 1 + uint32(m)*perModule
+		for fn := first; fn < min(first+perModule, uint32(len(s.regions))); fn++ {
+			if r := &s.regions[fn]; r.valid {
+				for _, i := range r.entries {
+					t.cpu.Cool(s.entries[i].off, true)
+					t.cpu.Cool(s.entries[i].off, false)
+				}
+				s.kill(fn)
+				t.Stats.Dropped++
+			}
+			s.regions[fn] = kept{}
+		}
+		t.host.Drop(first, perModule)
+		s.modules[m] = false
+	}
+	s.order = append(s.order[:0], s.order[n:]...)
+}

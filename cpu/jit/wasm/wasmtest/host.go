@@ -1,0 +1,122 @@
+// Package wasmtest runs translated code natively, on wazero: for tests of package
+// wasm, and of package cpu with it.
+package wasmtest
+
+import (
+	"context"
+	"errors"
+	"unsafe"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"alpinevm/cpu"
+	"alpinevm/cpu/jit/wasm"
+)
+
+const wasmPage = 64 << 10
+
+// Host is a wasm.Host whose memory is the arena of a CPU. At its end, where a
+// machine of a test has no ROM, lie a copy of the Core while code runs, and the table
+// of jumps.
+type Host struct {
+	ctx     context.Context
+	runtime wazero.Runtime
+	enter   api.Function
+	stack   [4]uint64
+	modules map[uint32]api.Module
+	core    *cpu.Core
+	image   *cpu.Core
+	layout  wasm.Layout
+}
+
+// arena is the memory that wazero gets.
+type arena []byte
+
+func (a arena) Reallocate(size uint64) []byte {
+	if size > uint64(len(a)) {
+		return nil
+	}
+	return a[:size]
+}
+
+func (arena) Free() {}
+
+// Attach gives c a translator at threshold 0 whose code runs on wazero: compiled, or
+// slower but without machine code, and quick to make. detach ends that.
+func Attach(c *cpu.CPU, compiled bool, cfg wasm.Config) (t *wasm.Translator, detach func(), err error) {
+	h, err := New(c, compiled, wasm.Places(cfg.Modules))
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err = wasm.Attach(c, h, 0, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, func() {
+		c.Attach(nil, 0)
+		_ = t.Close()
+	}, nil
+}
+
+// New makes a host of the memory of c, with so many places for functions.
+func New(c *cpu.CPU, compiled bool, places uint32) (*Host, error) {
+	cfg := wazero.NewRuntimeConfigInterpreter()
+	if compiled {
+		cfg = wazero.NewRuntimeConfig()
+	}
+	n := uint32(c.ArenaPages()-1) << 12 &^ (wasmPage - 1)
+	memory := arena(c.CodeBytes(0, n))
+	h := &Host{runtime: wazero.NewRuntimeWithConfig(context.Background(), cfg), modules: map[uint32]api.Module{}, core: c.Core}
+	h.ctx = experimental.WithMemoryAllocator(context.Background(), experimental.MemoryAllocatorFunc(
+		func(uint64, uint64) experimental.LinearMemory { return memory }))
+	h.layout.Core = (n - uint32(unsafe.Sizeof(cpu.Core{}))) &^ 63
+	h.layout.Jumps = h.layout.Core - uint32(unsafe.Sizeof([wasm.Jumps]wasm.Jump{}))
+	// SAFETY: both lie in the arena, aligned, in its last pages, which are kept
+	// for ROM; it is not in the Go heap, and stays until the machine is closed.
+	h.image = (*cpu.Core)(unsafe.Pointer(&memory[h.layout.Core]))
+	h.layout.Table = (*[wasm.Jumps]wasm.Jump)(unsafe.Pointer(&memory[h.layout.Jumps]))
+	m, err := h.runtime.InstantiateWithConfig(h.ctx, wasm.Base(n/wasmPage, places), wazero.NewModuleConfig().WithName(wasm.ImportModule))
+	if err != nil {
+		return nil, err
+	}
+	if h.enter = m.ExportedFunction(wasm.ExportEnter); h.enter == nil {
+		return nil, errors.New("the base module exports no way in")
+	}
+	return h, nil
+}
+
+// Layout implements wasm.Host.
+func (h *Host) Layout() wasm.Layout { return h.layout }
+
+// Load implements wasm.Host. The engine validates the module.
+func (h *Host) Load(code []byte, first, _ uint32) error {
+	m, err := h.runtime.InstantiateWithConfig(h.ctx, code, wazero.NewModuleConfig().WithName(""))
+	if err == nil {
+		h.modules[first] = m
+	}
+	return err
+}
+
+// Drop implements wasm.Host.
+func (h *Host) Drop(first, _ uint32) {
+	if m := h.modules[first]; m != nil {
+		_ = m.Close(h.ctx)
+		delete(h.modules, first)
+	}
+}
+
+// Enter implements wasm.Host.
+func (h *Host) Enter(core, tlb, pc, fn uint32) uint32 {
+	*h.image = *h.core
+	h.stack = [4]uint64{uint64(core), uint64(tlb), uint64(pc), uint64(fn)}
+	if err := h.enter.CallWithStack(h.ctx, h.stack[:]); err != nil {
+		panic("BUG: generated code has trapped: " + err.Error())
+	}
+	*h.core = *h.image
+	return uint32(h.stack[0])
+}
+
+// Close implements wasm.Host.
+func (h *Host) Close() { _ = h.runtime.Close(h.ctx) }
