@@ -7,6 +7,8 @@ import "testing"
 var (
 	attachEngine = func(testing.TB, *CPU) {}
 	otherEngine  bool
+	// callsAllocate says that what runs the engine's code allocates to call it.
+	callsAllocate bool
 )
 
 // newCPU is New with that engine.
@@ -19,4 +21,7 @@ func newCPU(t testing.TB, cfg Config) (*CPU, error) {
 }
 
 // SetTestEngine is for the external test package, which may import back ends.
-func SetTestEngine(f func(testing.TB, *CPU)) { attachEngine, otherEngine = f, true }
+// allocates says that what runs the engine's code does so.
+func SetTestEngine(f func(testing.TB, *CPU), allocates bool) {
+	attachEngine, otherEngine, callsAllocate = f, true, allocates
+}

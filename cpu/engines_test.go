@@ -17,10 +17,19 @@ import (
 	"alpinevm/cpu/x86"
 )
 
+// needs is what an engine wants.
+type needs uint8
+
+const (
+	machineCode needs = 1 << iota // a host that can run it
+	anyHost                       // none: its code runs on wazero
+	asking                        // to be named
+)
+
 // TestMain runs all tests of the package on each engine; those of a short run on
 // the mix of both.
 func TestMain(m *testing.M) {
-	engine := flag.String("engine", "", "the engine to test: interpreter, translator, old processor, mixed, wasm, wasm mixed; empty: all")
+	engine := flag.String("engine", "", "the engine to test: interpreter, translator, old processor, mixed, wasm, wasm mixed; empty: all but the last")
 	flag.Parse()
 	if testing.Short() && *engine == "" && amd64.Supported() == nil {
 		*engine = "mixed"
@@ -28,25 +37,28 @@ func TestMain(m *testing.M) {
 	code := 0
 	for _, e := range []struct {
 		name   string
-		host   bool // needs one that can run machine code
+		needs  needs
 		attach func(testing.TB, *cpu.CPU)
 	}{
-		{"interpreter", false, nil},
-		{"translator", true, translator(plainly, jit.Config{Strict: true, Eager: true})},
-		{"old processor", true, translator(plainly, jit.Config{Strict: true, Eager: true, Plain: true})},
-		{"mixed", true, translator(func(t *amd64.Target) jit.Target { return &patchy{Target: t, r: rand.New(rand.NewPCG(1, 2))} }, jit.Config{Strict: true})},
-		{"wasm", false, inWasm(wasm.Config{Strict: true, Eager: true, Blocks: 8, Regions: 1, Modules: 32})},
-		{"wasm mixed", false, inWasm(patchyWasm())},
+		{"interpreter", 0, nil},
+		{"translator", machineCode, translator(plainly, jit.Config{Strict: true, Eager: true})},
+		{"old processor", machineCode, translator(plainly, jit.Config{Strict: true, Eager: true, Plain: true})},
+		{"mixed", machineCode, translator(func(t *amd64.Target) jit.Target { return &patchy{Target: t, r: rand.New(rand.NewPCG(1, 2))} }, jit.Config{Strict: true})},
+		{"wasm", anyHost, inWasm(wasm.Config{Strict: true, Eager: true, Blocks: 8, Regions: 1, Modules: 128})},
+		{"wasm mixed", anyHost | asking, inWasm(patchyWasm())},
 	} {
 		if code != 0 || *engine != "" && *engine != e.name {
 			continue
 		}
-		if err := amd64.Supported(); e.host && err != nil {
+		if e.needs&asking != 0 && *engine == "" {
+			continue
+		}
+		if err := amd64.Supported(); e.needs&machineCode != 0 && err != nil {
 			fmt.Printf("engine %s: not here: %v\n", e.name, err)
 			continue
 		}
 		if e.attach != nil {
-			cpu.SetTestEngine(e.attach)
+			cpu.SetTestEngine(e.attach, e.needs&anyHost != 0)
 		}
 		if code = m.Run(); code != 0 {
 			fmt.Println("engine", e.name)
@@ -83,10 +95,10 @@ func inWasm(cfg wasm.Config) func(testing.TB, *cpu.CPU) {
 	}
 }
 
-// patchyWasm has no code for every third instruction, and room for few modules.
+// patchyWasm has no code for every third instruction.
 func patchyWasm() wasm.Config {
 	r := rand.New(rand.NewPCG(1, 2))
-	return wasm.Config{Strict: true, Blocks: 20, Regions: 2, Modules: 8, Deny: func(*x86.Inst) bool { return r.IntN(3) == 0 }}
+	return wasm.Config{Strict: true, Eager: true, Blocks: 20, Regions: 2, Modules: 128, Deny: func(*x86.Inst) bool { return r.IntN(3) == 0 }}
 }
 
 func plainly(t *amd64.Target) jit.Target { return t }

@@ -9,7 +9,7 @@ type restless struct{ changes, asked uint32 }
 // Code that changes time and again is translated ever more reluctantly: translating
 // costs thousands of times what interpreting does.
 const (
-	maxReluctance = 12      // of the logarithm of how often it is asked for in vain
+	maxReluctance = 10      // of the logarithm of how often it is asked for in vain
 	maxRestless   = 1 << 12 // pages that are known
 )
 

@@ -124,8 +124,8 @@ func (t *Translator) reaches(eip, off uint32) bool {
 			return q.off == p.off
 		}
 	}
-	if len(r.pages) >= maxPages {
-		return false
+	if _, changes := t.restless[p.off]; len(r.pages) >= maxPages || changes && len(r.pages) > 0 {
+		return false // what changes has regions of its own
 	}
 	r.pages = append(r.pages, p)
 	return true
