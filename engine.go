@@ -7,6 +7,7 @@ import (
 	"alpinevm/cpu"
 	"alpinevm/cpu/jit"
 	"alpinevm/cpu/jit/amd64"
+	"alpinevm/cpu/jit/wasm"
 )
 
 // Engine is what executes the guest's instructions. The guest cannot tell which
@@ -31,7 +32,12 @@ const (
 const hotness = 16
 
 // TranslatorMissing says why this host has no translator; nil: it has.
-func TranslatorMissing() error { return amd64.Supported() }
+func TranslatorMissing() error {
+	if wasm.Supported() == nil {
+		return nil
+	}
+	return amd64.Supported()
+}
 
 // TranslatorLacks says what the translator does without on this host's processor, for
 // code that is a little longer; "" is nothing.
@@ -40,6 +46,9 @@ func TranslatorLacks() string { return amd64.Lacks() }
 // attach gives a processor the engine; nil where it is the interpreter.
 func (e Engine) attach() (func(*cpu.CPU) (io.Closer, error), error) {
 	translate := func(c *cpu.CPU) (io.Closer, error) {
+		if wasm.Supported() == nil {
+			return wasm.Run(c, e == EngineStrict)
+		}
 		return amd64.Attach(c, hotness, jit.Config{Strict: e == EngineStrict})
 	}
 	switch e {

@@ -82,7 +82,7 @@ var testOnly = []string{
 }
 
 // testsOnly are the packages that are there for tests, which alone may import them.
-var testsOnly = []string{"cpu/cputest", "fs9p/fstest", "internal/guesttest/...", "internal/apktest", "internal/baretest", "internal/costtest", "internal/leaktest", "internal/statetest", "vmtest"}
+var testsOnly = []string{"cpu/cputest", "cpu/jit/wasm/wasmtest", "fs9p/fstest", "internal/guesttest/...", "internal/apktest", "internal/baretest", "internal/costtest", "internal/leaktest", "internal/statetest", "vmtest"}
 
 // What the standard library has, by what it touches.
 var (
@@ -103,7 +103,8 @@ var (
 var outside = []row{
 	{"cpu/...", slices.Concat(plain, []string{"unsafe"})},
 	{"cpu/gen", slices.Concat(plain, []string{"go/...", "os", "text/template"})},
-	{"cpu/jit/...", slices.Concat(plain, []string{"syscall", "unsafe", "golang.org/x/sys/..."})},
+	{"cpu/jit/...", slices.Concat(plain, []string{"syscall", "syscall/js", "unsafe", "golang.org/x/sys/..."})},
+	{"cpu/jit/wasm/wasmtest", slices.Concat(plain, []string{"context", "unsafe", "github.com/tetratelabs/wazero/..."})},
 	{"cpu/mem", slices.Concat(plain, []string{"unsafe", "golang.org/x/sys/..."})},
 	{"devices/...", slices.Concat(plain, []string{"time"})},
 	{"bios", plain},

@@ -57,6 +57,7 @@ func run(p *page) (end alpinevm.End, err error) {
 	if err != nil {
 		return end, err
 	}
+	cfg.Engine = alpinevm.Engine(text(p.port.Get("engine")))
 	if size := p.port.Get("terminal"); size.Truthy() {
 		cfg.Consoles.Terminal = &alpinevm.Terminal{In: p.keys, Out: writer{p, "output", 0}, Cols: uint16(size.Get("cols").Int()), Rows: uint16(size.Get("rows").Int())}
 	} else {

@@ -69,7 +69,7 @@ func site(t *testing.T, args ...string) string {
 func build(t *testing.T) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "alpinevm.wasm")
-	c := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
+	c := exec.Command("go", "build", "-trimpath", "-tags=web", "-ldflags=-s -w", "-o", out, ".")
 	c.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
 	if text, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)

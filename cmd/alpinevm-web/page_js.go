@@ -17,6 +17,7 @@ import (
 //	files, free                where the machine is kept: open files by name (package
 //	                           storage, OPFS), and how many bytes more there is room
 //	                           for, if that is known; or nothing
+//	engine                     what executes instructions, or nothing
 //	get(name)                  gives a chunk as a Uint8Array, now, or throws
 //	send(message)              takes a message; its type is message.type
 //	receive(message)           is set here

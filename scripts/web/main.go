@@ -134,7 +134,7 @@ func scripts(format, banner string, names ...string) error {
 // program builds alpinevm.wasm and compresses it: not every host of files does.
 func program(goCommand string) error {
 	name := filepath.Join(dist, "alpinevm.wasm")
-	c := exec.Command(goCommand, "build", "-trimpath", "-ldflags=-s -w", "-o", name, "./cmd/alpinevm-web")
+	c := exec.Command(goCommand, "build", "-trimpath", "-tags=web", "-ldflags=-s -w", "-o", name, "./cmd/alpinevm-web")
 	c.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
 	c.Stderr = os.Stderr
 	if err := c.Run(); err != nil {

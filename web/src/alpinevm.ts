@@ -1,6 +1,6 @@
 // A machine in a page.
 import { shown } from "./ports";
-import type { End, Entry, FromMachine, KeptState, NetworkState, Size, StartMessage, Stat, ToMachine } from "./protocol";
+import type { End, Engine, Entry, FromMachine, KeptState, NetworkState, Size, StartMessage, Stat, ToMachine } from "./protocol";
 
 export type { End, Entry, KeptState, NetworkState, Size, Stat } from "./protocol";
 
@@ -20,6 +20,8 @@ export interface Options {
   name?: string;
   /** The guest's memory in MiB. Default: what the site says. */
   memory?: number;
+  /** What executes the guest's instructions. Default: the translator. */
+  engine?: Engine;
   /** The address of a relay that speaks the Wisp protocol (ws:, wss:), or null for no network. Default: what the site says. */
   network?: string | null;
   /** What shows the session's console; without one the guest is there for exec. */
@@ -107,6 +109,7 @@ export class AlpineVM {
       program: new URL(program, base).href,
       memory: options.memory,
       name: options.name,
+      engine: options.engine,
       network: options.network,
       terminal: t && { cols: t.cols, rows: t.rows },
     };

@@ -3,6 +3,7 @@ import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 import xtermStyle from "../vendor/xterm/xterm.css";
 import { AlpineVM, type End } from "./alpinevm";
+import type { Engine } from "./protocol";
 import { Overlay } from "./overlay";
 import style from "./element.css";
 
@@ -56,6 +57,7 @@ export class AlpineVMElement extends HTMLElement {
       network: this.getAttribute("network") === "none" ? null : (this.getAttribute("network") ?? undefined),
       name: this.getAttribute("name") ?? undefined,
       memory: memory > 0 ? memory : undefined,
+      engine: (this.getAttribute("engine") as Engine | null) ?? undefined,
       terminal: this.terminal,
       onProgress: (p) => this.overlay.progress(p),
     });

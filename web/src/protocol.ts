@@ -6,6 +6,9 @@ export interface Size {
   rows: number;
 }
 
+/** The translator makes WebAssembly of what is executed often. */
+export type Engine = "interpreter" | "translator" | "translator-strict";
+
 /** What a worker is told first. */
 export interface StartMessage {
   type: "start";
@@ -18,6 +21,8 @@ export interface StartMessage {
   terminal?: Size;
   /** What the machine is kept under; it is not if it is missing. */
   name?: string;
+  /** What executes the guest's instructions; the translator if it is missing. */
+  engine?: Engine;
   /** The address of a relay, or null for no network; what the site says if it is missing. */
   network?: string | null;
 }

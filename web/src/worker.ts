@@ -1,6 +1,7 @@
 // The dedicated worker that runs one machine. It gets the program, gives it the files
 // that it asks for, and passes messages on.
 import { openFiles, type Handle } from "./files";
+import { translator } from "./jit.mjs";
 import type { FromMachine, StartMessage, ToMachine } from "./protocol";
 
 declare const Go: new () => { importObject: WebAssembly.Imports; run(instance: WebAssembly.Instance): Promise<void> };
@@ -14,6 +15,7 @@ interface Port {
   alone?: boolean;
   files?: Record<string, Handle>;
   free?: number;
+  engine?: string;
   get(name: string): Uint8Array;
   send(message: FromMachine): void;
   receive?(message: ToMachine): void;
@@ -110,6 +112,7 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
   if (kept) tell({ type: "kept", ...kept.kept });
   tell({ type: "phase", text: "loading the program" });
   const go = new Go();
+  const attach = translator(go.importObject);
   const [instance, machine] = await Promise.all([
     compiled(m.program, go.importObject),
     got(`${m.site}machine.json`).then((r) => r.text()),
@@ -123,6 +126,7 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
     alone: m.network === null,
     files: kept?.files,
     free: kept?.free,
+    engine: m.engine,
     get(name) {
       const data = chunk(m.site, name);
       ahead.after(name);
@@ -131,6 +135,7 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
     send: tell,
   };
   (globalThis as unknown as { alpinevm: Port }).alpinevm = port;
+  attach(instance);
   const ended = go.run(instance);
   for (const w of waiting.splice(0)) port.receive!(w);
   self.onmessage = (e: MessageEvent<ToMachine>) => port.receive!(e.data);

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
+import { translator } from "../../../web/src/jit.mjs";
 
 const [wasmExec, wasm, dir] = process.argv.slice(2);
 createRequire(import.meta.url)(wasmExec);
@@ -25,7 +26,9 @@ createInterface({ input: process.stdin }).on("line", (line) => {
   else globalThis.alpinevm.receive(m);
 }).on("close", () => process.exit(0));
 const go = new Go();
+const attach = translator(go.importObject);
 const { instance } = await WebAssembly.instantiate(readFileSync(wasm), go.importObject);
+attach(instance);
 await go.run(instance);
 globalThis.alpinevm.send({ type: "end", cpu: process.cpuUsage() });
 process.exit(0);

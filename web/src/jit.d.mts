@@ -1,0 +1,1 @@
+export function translator(imports: WebAssembly.Imports): (instance: WebAssembly.Instance) => void;
