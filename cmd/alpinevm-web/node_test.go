@@ -196,13 +196,23 @@ func encoded(s string) map[string]any {
 	return map[string]any{"base64": base64.StdEncoding.EncodeToString([]byte(s))}
 }
 
-// TestNode boots a guest under Node, types at its shell, runs programs in it and reads
-// and writes its files; timers of the page run while the guest computes.
+// TestNode boots a guest under Node, on each engine, types at its shell, runs programs
+// in it and reads and writes its files; timers of the page run while the guest
+// computes.
 func TestNode(t *testing.T) {
 	if testing.Short() {
 		t.Skip("not here: boots a guest; the full run does")
 	}
-	n := start(t, build(t), site(t), `{"terminal":{"cols":80,"rows":24}}`)
+	program, dir := build(t), site(t)
+	for _, engine := range []string{"translator", "interpreter"} {
+		t.Run(engine, func(t *testing.T) {
+			session(t, start(t, program, dir, `{"terminal":{"cols":80,"rows":24},"engine":"`+engine+`"}`))
+		})
+	}
+}
+
+// session is what TestNode does with a guest.
+func session(t *testing.T, n *tab) {
 	n.text("# ")
 	n.send(message{"type": "exec", "id": 1, "args": []string{"sh", "-c", "cat; echo err >&2; exit 7"}, "stdin": true})
 	n.send(message{"type": "stdin", "id": 1, "data": encoded("through")})

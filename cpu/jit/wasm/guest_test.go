@@ -13,18 +13,17 @@ const ramSize = 1 << 20
 
 // guest is a processor in flat protected mode without paging, with code at 8000h.
 type guest struct {
-	t   *testing.T
-	c   *cpu.CPU
-	m   *mem.Memory
-	tr  *wasm.Translator
-	end func()
+	t  testing.TB
+	c  *cpu.CPU
+	m  *mem.Memory
+	tr *wasm.Translator
 }
 
 const origin = 0x8000
 
 // newGuest makes one that runs code for WebAssembly, compiled if asked for, or with
 // nil the interpreter.
-func newGuest(t *testing.T, code []byte, compiled bool, cfg *wasm.Config) *guest {
+func newGuest(t testing.TB, code []byte, compiled bool, cfg *wasm.Config) *guest {
 	t.Helper()
 	m, err := mem.New(ramSize)
 	if err != nil {
