@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
+	"sync"
 	"testing"
 
 	"alpinevm/cpu"
@@ -27,7 +29,7 @@ const (
 )
 
 // TestMain runs all tests of the package on each engine; those of a short run on
-// the mix of both.
+// the mix of both. Those on wazero are short unless they are asked for.
 func TestMain(m *testing.M) {
 	engine := flag.String("engine", "", "the engine to test: interpreter, translator, old processor, mixed, wasm, wasm mixed; empty: all but the last")
 	flag.Parse()
@@ -57,6 +59,12 @@ func TestMain(m *testing.M) {
 			fmt.Printf("engine %s: not here: %v\n", e.name, err)
 			continue
 		}
+		if e.needs&anyHost != 0 && *engine == "" {
+			// All of it takes as long as all of the others.
+			if err := flag.Set("test.short", "true"); err != nil {
+				panic(err)
+			}
+		}
 		if e.attach != nil {
 			cpu.SetTestEngine(e.attach, e.needs&anyHost != 0)
 		}
@@ -84,14 +92,21 @@ func translator(wrap func(*amd64.Target) jit.Target, cfg jit.Config) func(testin
 	}
 }
 
-// inWasm makes them run on code for WebAssembly.
+// inWasm makes them run on code for WebAssembly. The last machines alone: a test makes
+// a thousand, one after the other, and each takes megabytes of wazero's.
 func inWasm(cfg wasm.Config) func(testing.TB, *cpu.CPU) {
+	const most = 10
+	var live []func()
 	return func(t testing.TB, c *cpu.CPU) {
 		_, detach, err := wasmtest.Attach(c, false, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(detach)
+		if live = append(live, sync.OnceFunc(detach)); len(live) > most {
+			live[0]()
+			live = slices.Delete(live, 0, 1)
+		}
+		t.Cleanup(live[len(live)-1])
 	}
 }
 
