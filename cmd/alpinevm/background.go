@@ -54,6 +54,7 @@ func startBackground(ctx context.Context, name string, args []string, dir string
 	cmd.Args[0], cmd.Dir = os.Args[0], dir
 	cmd.Env = append(os.Environ(), backgroundVariable+"="+name)
 	cmd.SysProcAttr = detachedProcess()
+	keepFiles()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
