@@ -29,7 +29,8 @@ func flatCode(n int) []byte {
 }
 
 // BenchmarkCode runs loops and flat code, on either engine: ns/op is that of a guest
-// instruction. testdata/node.mjs of cmd/alpinevm-web runs it under Node.
+// instruction. It runs under Node behind what web/src/jit.mjs makes, as the program itself
+// does by testdata/node.mjs of cmd/alpinevm-web.
 func BenchmarkCode(b *testing.B) {
 	for _, code := range []struct {
 		name string
