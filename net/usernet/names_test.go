@@ -344,6 +344,34 @@ func TestLogAtEnd(t *testing.T) {
 	}
 }
 
+// lookingLog is a log that looks whether the flow that it is told of still counts as open.
+type lookingLog struct {
+	n    *Network
+	open int
+}
+
+func (l *lookingLog) Flow(Record) {
+	l.n.accounts.Range(func(any, any) bool {
+		l.open++
+		return true
+	})
+}
+
+// TestLogAtOnce: a flow that ends as the network does is open until it has been told, so
+// that the network's end waits for that.
+func TestLogAtOnce(t *testing.T) {
+	log := &lookingLog{}
+	log.n = &Network{cfg: Config{Log: log}}
+	log.n.open(Flow{Network: "tcp"}).close(nil)
+	if log.open != 1 {
+		t.Errorf("%d flows are open while one is told", log.open)
+	}
+	log.n.closeAccounts()
+	if log.open != 1 {
+		t.Errorf("a flow is told again")
+	}
+}
+
 // TestUDPPolicy: an answer comes only from where the guest may send to.
 func TestUDPPolicy(t *testing.T) {
 	s := newSocket()

@@ -58,7 +58,6 @@ func (a *account) close(err error) {
 		if a.n.cfg.Log == nil {
 			return
 		}
-		a.n.accounts.Delete(a)
 		r := record(a.flow, a.began)
 		r.Allowed, r.Sent, r.Received = true, a.sent.Load(), a.received.Load()
 		r.Seconds = time.Since(a.began).Seconds()
@@ -66,6 +65,7 @@ func (a *account) close(err error) {
 			r.Error = err.Error()
 		}
 		a.n.cfg.Log.Flow(r)
+		a.n.accounts.Delete(a) // not before: closeAccounts waits for those that it finds
 	})
 }
 
