@@ -73,7 +73,7 @@ var ruleMutations = []ruleMutation{
 	by("INC,DEC,CLC", "amd64/emitter.go", "func (e *emitter) wantsFlags(", "|| e.in.Live&^e.in.Kills != 0", ""),
 	byTest("TestFaultsInTheMiddle|TestInterrupt|TestRandomCode", "amd64/emitter.go", "func (e *emitter) stub(", "if saves", "if !saves"),
 	byTest("TestFlagsAcross", "amd64/emitter.go", "func (e *emitter) fallInto(", "if !next.Kills", "if next.Kills"),
-	byTest("TestFaultsInTheMiddle", "liveness.go", "func uses(", "if strict && in.MayFault()", "if false"),
+	byTest("TestFaultsInTheMiddle", "liveness.go", "func Uses(", "if strict && in.MayFault()", "if false"),
 	byTest("TestFaultsInTheMiddle|TestRandomCode|TestInterrupt", "liveness.go", "func liveness(", "live&^in.Kills | in.Reads", "live &^ in.Kills"),
 	// MMX and SSE.
 	by("PADDB", "amd64/lower_mmx.go", "func (e *emitter) enterMMX(", "e.clearTOP()", ""),
