@@ -70,6 +70,9 @@ func (m *Machine) Exec(ctx context.Context, p Process) (*Job, error) {
 // begin has start begin a job on the machine goroutine, and waits until the guest
 // has taken it.
 func (m *Machine) begin(ctx context.Context, start func(*jobs) (*Job, error)) (*Job, error) {
+	if err := context.Cause(ctx); err != nil { // else a guest that is quick could do it all the same
+		return nil, err
+	}
 	type started struct {
 		j   *Job
 		err error
