@@ -96,6 +96,9 @@ func siteDir(t *testing.T, args ...string) website.Dir {
 const screen = `(() => { const b = document.querySelector("alpine-vm").terminal?.buffer.active; let s = "";
 	for (let i = 0; i < (b?.length ?? 0); i++) s += b.getLine(i).translateToString(true) + "\n"; return s; })()`
 
+// notice is what the page says over the terminal.
+const notice = `return document.querySelector("alpine-vm").shadowRoot.querySelector(".overlay").textContent`
+
 // stuck ends a test that has waited for too long, and says what the page shows.
 func stuck(ctx context.Context, t *testing.T, what string, err error) {
 	t.Helper()
@@ -203,6 +206,7 @@ func TestBrowser(t *testing.T) {
 	call[any](ctx, t, `while (!document.querySelector("#files").textContent.includes("f")) await new Promise(r => setTimeout(r, 50))`)
 	picture(ctx, t, "files")
 	call[any](ctx, t, `await vm.shutdown()`)
+	t.Log(call[string](ctx, t, notice))
 	picture(ctx, t, "end")
 }
 
@@ -256,4 +260,8 @@ func TestServe(t *testing.T) {
 		t.Error(got)
 	}
 	picture(ctx, t, "network")
+	call[any](ctx, t, `await vm.shutdown(1)`) // no guest is as fast
+	if got := call[string](ctx, t, notice); !strings.Contains(got, "switched off") {
+		t.Errorf("the page says %q", got)
+	}
 }

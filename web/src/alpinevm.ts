@@ -333,8 +333,11 @@ export class AlpineVM {
     this.tell({ type: "resume" });
   }
 
-  /** Asks the guest to end in an orderly way, and waits until it has. */
-  async shutdown(): Promise<void> {
+  /**
+   * Asks the guest to end in an orderly way, and waits until it has. One that has not after
+   * as many milliseconds is switched off, as docker stop does; what it has synced is kept.
+   */
+  async shutdown(timeout = 30_000): Promise<void> {
     if (this.over) return;
     const ended = new Promise<void>((resolve, reject) => {
       this.on("exit", () => resolve());
@@ -342,7 +345,11 @@ export class AlpineVM {
     });
     this.tell({ type: "resume" });
     this.tell({ type: "shutdown" });
-    await ended;
+    const late = setTimeout(() => {
+      this.terminate();
+      this.emit("exit", { cause: "switched off", code: 0, detail: `The guest had not ended after ${timeout / 1000} s.` });
+    }, timeout);
+    await ended.finally(() => clearTimeout(late));
   }
 
   /** Ends the machine at once, as it is. */
