@@ -185,11 +185,16 @@ func (e *emitter) setCF() {
 	e.rec = record{}
 	e.with(opI32Shl, 31)
 	e.asm.set(lT)
-	// Bit 30 stays CF xor OF.
 	e.get(lAux)
 	e.get(lAux)
 	e.get(lT)
 	e.op(opI32Xor)
+	e.turnCF()
+}
+
+// turnCF sets lAux to the word below the topmost one, with CF turned where it is set
+// in that; bit 30 is turned with it, being CF xor OF.
+func (e *emitter) turnCF() {
 	e.with(opI32And, cpu.AuxCF)
 	e.asm.set(lU)
 	e.get(lU)

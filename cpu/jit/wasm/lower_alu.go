@@ -1,9 +1,6 @@
 package wasm
 
-import (
-	"alpinevm/cpu"
-	"alpinevm/cpu/x86"
-)
+import "alpinevm/cpu/x86"
 
 var aluRules = map[x86.Op]rule{
 	x86.ADD: {emit: alu}, x86.OR: {emit: alu}, x86.ADC: {emit: alu}, x86.SBB: {emit: alu},
@@ -36,19 +33,9 @@ func alu(e *emitter) {
 		acc = forWrite
 	}
 	e.locateIf(acc, size)
-	e.push(a[0], size)
-	e.asm.set(lA)
-	e.push(a[1], size)
-	e.asm.set(lB)
-	e.get(lA)
-	e.get(lB)
-	e.op(o.op)
-	if o.carry {
-		e.pushCF()
-		e.op(o.op)
-	}
-	e.narrow(size)
-	e.asm.set(lR)
+	e.take(lA, a[0], size)
+	e.take(lB, a[1], size)
+	e.operate(o.op, o.carry)
 	if !o.silent {
 		e.put(a[0], lR, size)
 	}
@@ -57,6 +44,25 @@ func alu(e *emitter) {
 	} else {
 		e.setFlags(o.kind)
 	}
+}
+
+// take sets a local to an operand.
+func (e *emitter) take(l local, a x86.Arg, size uint8) {
+	e.push(a, size)
+	e.asm.set(l)
+}
+
+// operate computes lR of lA and lB, and of CF where that takes part.
+func (e *emitter) operate(op byte, carry bool) {
+	e.get(lA)
+	e.get(lB)
+	e.op(op)
+	if carry {
+		e.pushCF()
+		e.op(op)
+	}
+	e.narrow(e.size())
+	e.asm.set(lR)
 }
 
 // narrow clears what is above the size.
@@ -92,13 +98,8 @@ func negate(e *emitter) {
 	e.locateIf(forWrite, size)
 	e.i32(0)
 	e.asm.set(lA)
-	e.push(a, size)
-	e.asm.set(lB)
-	e.get(lA)
-	e.get(lB)
-	e.op(opI32Sub)
-	e.narrow(size)
-	e.asm.set(lR)
+	e.take(lB, a, size)
+	e.operate(opI32Sub, false)
 	e.put(a, lR, size)
 	e.setFlags(recSub)
 }
@@ -111,15 +112,10 @@ func count(e *emitter) {
 		op, kind = opI32Sub, recSub
 	}
 	e.locateIf(forWrite, size)
-	e.push(a, size)
-	e.asm.set(lA)
+	e.take(lA, a, size)
 	e.i32(1)
 	e.asm.set(lB)
-	e.get(lA)
-	e.get(lB)
-	e.op(op)
-	e.narrow(size)
-	e.asm.set(lR)
+	e.operate(op, false)
 	e.put(a, lR, size)
 	e.rec = record{recResult, size}
 	need := e.needed(recResult)
@@ -132,36 +128,22 @@ func count(e *emitter) {
 		e.set(lAux)
 		return
 	}
-	// The carries of the operation, with CF as it was and bit 30 turned where
-	// CF differs.
+	// The carries of the operation, with CF as it was.
 	e.carries(kind)
 	e.asm.set(lU)
 	e.get(lU)
 	e.get(lU)
 	e.get(lAux)
 	e.op(opI32Xor)
-	e.with(opI32And, cpu.AuxCF)
-	e.asm.set(lU)
-	e.get(lU)
-	e.op(opI32Xor)
-	e.get(lU)
-	e.with(opI32ShrU, 1)
-	e.op(opI32Xor)
-	e.set(lAux)
+	e.turnCF()
 }
 
 func exchangeAdd(e *emitter) {
 	a, size := e.args(), e.size()
 	e.locateIf(forWrite, size)
-	e.push(a[0], size)
-	e.asm.set(lA)
-	e.push(a[1], size)
-	e.asm.set(lB)
-	e.get(lA)
-	e.get(lB)
-	e.op(opI32Add)
-	e.narrow(size)
-	e.asm.set(lR)
+	e.take(lA, a[0], size)
+	e.take(lB, a[1], size)
+	e.operate(opI32Add, false)
 	e.put(a[1], lA, size)
 	e.put(a[0], lR, size)
 	e.setFlags(recAdd)
@@ -173,18 +155,12 @@ func compareExchange(e *emitter) {
 	e.locateIf(forWrite, size)
 	e.getReg(x86.EAX, size)
 	e.asm.set(lA)
-	e.push(a[0], size)
-	e.asm.set(lB)
-	e.get(lA)
-	e.get(lB)
-	e.op(opI32Sub)
-	e.narrow(size)
-	e.asm.set(lR)
+	e.take(lB, a[0], size)
+	e.operate(opI32Sub, false)
 	e.get(lR)
 	e.op(opI32Eqz)
 	e.when()
-	e.push(a[1], size)
-	e.asm.set(lT)
+	e.take(lT, a[1], size)
 	e.put(a[0], lT, size)
 	e.otherwise()
 	if e.in.Mem {

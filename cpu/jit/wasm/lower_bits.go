@@ -39,8 +39,7 @@ func bitTest(e *emitter) {
 		e.with(opI32And, width-1)
 	}
 	e.asm.set(lU)
-	e.push(a[0], size)
-	e.asm.set(lV)
+	e.take(lV, a[0], size)
 	if e.in.Op != x86.BT {
 		e.get(lV)
 		e.i32(1)
@@ -73,8 +72,7 @@ func bitTest(e *emitter) {
 func scan(e *emitter) {
 	size := e.size()
 	e.locateIf(forRead, size)
-	e.push(e.args()[1], size)
-	e.asm.set(lV)
+	e.take(lV, e.args()[1], size)
 	e.get(lV)
 	e.when()
 	if e.in.Op == x86.BSF {

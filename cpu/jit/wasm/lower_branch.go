@@ -37,8 +37,7 @@ func jump(e *emitter) {
 		return
 	}
 	e.locateIf(forRead, 4)
-	e.push(e.args()[0], 4)
-	e.asm.set(lT)
+	e.take(lT, e.args()[0], 4)
 	e.goToLocal(lT)
 }
 

@@ -86,10 +86,8 @@ func lea(e *emitter) {
 func exchange(e *emitter) {
 	a, size := e.args(), e.size()
 	e.locateIf(forWrite, size)
-	e.push(a[0], size)
-	e.asm.set(lT)
-	e.push(a[1], size)
-	e.asm.set(lU)
+	e.take(lT, a[0], size)
+	e.take(lU, a[1], size)
 	e.put(a[0], lU, size)
 	e.put(a[1], lT, size)
 }

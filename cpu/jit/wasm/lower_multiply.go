@@ -103,8 +103,7 @@ func multiply(e *emitter) {
 func divide(e *emitter) {
 	signed := e.in.Op == x86.IDIV
 	e.locateIf(forRead, 4)
-	e.push(e.args()[0], 4)
-	e.asm.set(lT)
+	e.take(lT, e.args()[0], 4)
 	e.get(lT)
 	div, rem := byte(opI64DivU), byte(opI64RemU)
 	if signed {

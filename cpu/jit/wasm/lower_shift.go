@@ -24,8 +24,7 @@ func shift(e *emitter) {
 	if !byCL && n == 0 {
 		return
 	}
-	e.push(a[0], size)
-	e.asm.set(lA)
+	e.take(lA, a[0], size)
 	if byCL {
 		e.get(reg(x86.ECX))
 		e.with(opI32And, 31)

@@ -105,8 +105,7 @@ func call(e *emitter) {
 		return
 	}
 	e.locateIf(forRead, 4)
-	e.push(e.args()[0], 4)
-	e.asm.set(lT)
+	e.take(lT, e.args()[0], 4)
 	e.pushLocal(func() { e.i32(next) })
 	e.goToLocal(lT)
 }
