@@ -58,6 +58,12 @@ func (c *chunks) advance() (string, error) {
 	return fmt.Sprintf(chunkLine, n), nil
 }
 
+// letsGo is part of waiter.
+func (c *chunks) letsGo() bool { return c.s.released }
+
+// release is part of waiter.
+func (c *chunks) release(on bool) { c.s.release(on) }
+
 // A nextFile is an opening of the first file.
 type nextFile struct {
 	inert
@@ -69,6 +75,9 @@ func (f *nextFile) StartRead(p []byte, off uint64, done func(n int, err error)) 
 	s := f.c.s
 	s.start()
 	if f.line == "" && len(s.ready) == 0 && !s.ended {
+		if s.released {
+			return 0, nil, nil
+		}
 		// A read of nothing waits its turn and takes nothing.
 		w := &sourceRead{}
 		timer := late(f.c.patience, s.post, func() {
@@ -82,6 +91,7 @@ func (f *nextFile) StartRead(p []byte, off uint64, done func(n int, err error)) 
 			}
 		}
 		w.done = func(int, error) { stop(); done(f.read(p, off)) }
+		w.nothing = func() { stop(); done(0, nil) }
 		s.waiting = append(s.waiting, w)
 		return 0, func() { stop(); s.cancel(w) }, nil
 	}

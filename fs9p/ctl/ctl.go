@@ -154,12 +154,13 @@ func (fs *FS) node(parent *node, mode uint32) *node {
 }
 
 // Remove removes a file or folder of the top, with all that is in it. What the
-// guest has open of it stays as it is.
+// guest has open of it stays, but no read waits.
 func (fs *FS) Remove(name string) {
 	i := slices.IndexFunc(fs.root.entries, func(e entry) bool { return e.name == name })
 	if i < 0 {
 		panic("BUG: ctl: cannot remove the file " + name)
 	}
+	fs.Release(name, true)
 	fs.forget(fs.root.entries[i].node)
 	fs.root.entries = slices.Delete(fs.root.entries, i, i+1)
 	fs.parts = slices.DeleteFunc(fs.parts, func(p part) bool { return p.name == name || strings.HasPrefix(p.name, name+"/") })

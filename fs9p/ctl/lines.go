@@ -26,9 +26,10 @@ func (fs *FS) Lines(name string, mode uint32, width int) *Lines {
 // Lines is a queue of numbers to the guest. Its methods are called on the machine
 // goroutine.
 type Lines struct {
-	width   int
-	queue   []string
-	waiting []*linesRead
+	width    int
+	queue    []string
+	waiting  []*linesRead
+	released bool
 }
 
 // A linesRead is a read that waits.
@@ -60,6 +61,19 @@ func (l *Lines) Tell(number int) {
 // Clear forgets what the guest has not read.
 func (l *Lines) Clear() { l.queue = nil }
 
+// letsGo is part of waiter.
+func (l *Lines) letsGo() bool { return l.released }
+
+// release is part of waiter.
+func (l *Lines) release(on bool) {
+	l.released = on
+	for on && len(l.waiting) > 0 {
+		w := l.waiting[0]
+		l.forget(w)
+		w.answer()
+	}
+}
+
 // forget takes a read off the list.
 func (l *Lines) forget(w *linesRead) {
 	if i := slices.Index(l.waiting, w); i >= 0 {
@@ -76,7 +90,7 @@ type linesFile struct {
 
 func (f *linesFile) StartRead(p []byte, off uint64, done func(n int, err error)) (int, func(), error) {
 	l := f.l
-	if f.line == "" && len(l.queue) == 0 {
+	if f.line == "" && len(l.queue) == 0 && !l.released {
 		w := &linesRead{f: f, answer: func() { done(f.read(p, off)) }}
 		l.waiting = append(l.waiting, w)
 		return 0, func() { l.forget(w) }, nil

@@ -100,6 +100,9 @@ func (f *queueFile) StartRead(p []byte, off uint64, done func(n int, err error))
 		n, err := static(f.record).ReadAt(p, off)
 		return n, nil, err
 	}
+	if q.released {
+		return 0, nil, nil
+	}
 	w := q.add(func(text string) { done(static(text).ReadAt(p, off)) })
 	w.opening = f
 	return 0, func() { q.forget(w) }, nil

@@ -51,6 +51,9 @@ func (f signalFile) StartRead(p []byte, off uint64, done func(n int, err error))
 		n, err := static(s.text).ReadAt(p, off)
 		return n, nil, err
 	}
+	if s.released {
+		return 0, nil, nil
+	}
 	w := s.add(func(text string) { done(static(text).ReadAt(p, off)) })
 	return 0, func() { s.forget(w) }, nil
 }

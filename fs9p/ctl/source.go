@@ -26,12 +26,15 @@ type source struct {
 	err     error       // what ended the stream
 	ended   bool
 	waiting []*sourceRead
+
+	released bool
 }
 
 // A sourceRead is a read that waits.
 type sourceRead struct {
-	p    []byte
-	done func(n int, err error)
+	p       []byte
+	done    func(n int, err error)
+	nothing func() // answers it so
 }
 
 // start has r read ahead, or, where the machine waits for its streams, once.
@@ -110,6 +113,19 @@ func (s *source) reuse(b []byte) {
 	}
 }
 
+// letsGo is part of waiter.
+func (s *source) letsGo() bool { return s.released }
+
+// release is part of waiter.
+func (s *source) release(on bool) {
+	s.released = on
+	for on && len(s.waiting) > 0 {
+		w := s.waiting[0]
+		s.cancel(w)
+		w.nothing()
+	}
+}
+
 // cancel forgets a read; what it would have got stays. It reports false if the
 // read does not wait.
 func (s *source) cancel(w *sourceRead) bool {
@@ -152,7 +168,10 @@ func (f *sourceFile) StartRead(p []byte, off uint64, done func(n int, err error)
 		f.answered(n, len(p), off)
 		return n, nil, err
 	}
-	w := &sourceRead{p: p}
+	if s.released {
+		return 0, nil, nil
+	}
+	w := &sourceRead{p: p, nothing: func() { done(0, nil) }}
 	w.done = func(n int, err error) {
 		f.answered(n, len(p), off)
 		done(n, err)

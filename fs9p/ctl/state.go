@@ -28,10 +28,13 @@ type FileState struct {
 	Ahead  []byte
 	Number uint64
 	// Done says that more was said, that the signal was fired, or that the
-	// stream is at its end: by Errno, where that is not 0.
+	// stream is at its end: by Errno, where that is not 0 or letGo.
 	Done  bool
 	Errno uint32
 }
+
+// letGo is the Errno of a file whose reads wait no more.
+const letGo = 1<<32 - 1
 
 // A part is a file that remembers something.
 type part struct {
@@ -56,6 +59,9 @@ func (fs *FS) Save() State {
 	for _, p := range fs.parts {
 		f := FileState{Name: p.name}
 		p.file.save(&f)
+		if w, ok := p.file.(waiter); ok && w.letsGo() {
+			f.Errno = letGo
+		}
 		s.Files = append(s.Files, f)
 	}
 	return s
@@ -73,7 +79,16 @@ func (fs *FS) Restore(s State) error {
 		}
 	}
 	for i, p := range fs.parts {
-		p.file.restore(&s.Files[i])
+		f := s.Files[i]
+		w, ok := p.file.(waiter)
+		letsGo := ok && f.Errno == letGo
+		if letsGo {
+			f.Errno = 0
+		}
+		p.file.restore(&f)
+		if ok {
+			w.release(letsGo)
+		}
 	}
 	return nil
 }

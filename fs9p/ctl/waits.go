@@ -12,8 +12,9 @@ type waits struct {
 	// Patience is Config's.
 	Patience time.Duration
 
-	post func(func())
-	list []*wait
+	post     func(func())
+	list     []*wait
+	released bool
 }
 
 func (fs *FS) waits() waits { return waits{post: fs.cfg.Post, Patience: fs.cfg.Patience} }
@@ -47,6 +48,17 @@ func (l *waits) forget(w *wait) bool {
 		w.late.Stop()
 	}
 	return true
+}
+
+// letsGo is part of waiter.
+func (l *waits) letsGo() bool { return l.released }
+
+// release is part of waiter.
+func (l *waits) release(on bool) {
+	l.released = on
+	for on && len(l.list) > 0 {
+		l.end(l.list[0], "")
+	}
 }
 
 // end answers a read that still waits.
