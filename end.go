@@ -135,10 +135,16 @@ func lastLines(all []string, n int) []string { return all[max(0, len(all)-n):] }
 func (m *Machine) crash() string {
 	var b strings.Builder
 	all := m.logLines()
-	last := lastLines(all, crashLines)
-	head := all[:len(all)-len(last)]
-	if i := slices.IndexFunc(head, func(l string) bool { return strings.Contains(l, panicStart) }); i >= 0 {
-		last = slices.Concat(head[max(0, i-panicLines):min(len(head), i+panicLines)], []string{"..."}, last)
+	from := max(0, len(all)-crashLines)
+	last := all[from:]
+	if i := slices.IndexFunc(all, func(l string) bool { return strings.Contains(l, panicStart) }); i >= 0 {
+		begin, end := max(0, i-panicLines), i+panicLines
+		switch {
+		case end < from:
+			last = slices.Concat(all[begin:end], []string{"..."}, last)
+		case begin < from:
+			last = all[begin:]
+		}
 	}
 	for _, l := range last {
 		if l != "" {

@@ -152,8 +152,32 @@ func (s *session) makeControl() *ctl.FS {
 		s.renewed(record)
 	}
 	c.Sink(kernel.CtlJobsFailed, 0o200, s.jobs.failed)
+	c.Sink(kernel.CtlRelease, 0o200, s.release)
 	s.m.hearKernel(c)
 	return c
+}
+
+// release lets go whoever reads what the host has yet to say, for the guest ends.
+func (s *session) release(p []byte) error {
+	switch string(p) {
+	case kernel.ReleaseAll:
+		s.control.Release(kernel.CtlStdinNext, true)
+	case kernel.ReleaseJobs:
+	default:
+		return fs9p.EINVAL
+	}
+	s.hold(false)
+	return nil
+}
+
+// hold has reads of all but the input wait for the host, or not.
+func (s *session) hold(on bool) {
+	for _, name := range []string{kernel.CtlJobs, kernel.CtlShutdown, kernel.CtlSignal} {
+		s.control.Release(name, !on)
+	}
+	for _, j := range s.jobs.list {
+		s.control.Release(j.folder, !on)
+	}
 }
 
 // begin notes that the guest is up.
@@ -204,4 +228,6 @@ func (s *session) restart() {
 	s.failure.Clear()
 	s.signals.Clear()
 	s.jobs.end(ErrEnded)
+	s.control.Release(kernel.CtlStdinNext, false)
+	s.hold(true)
 }

@@ -11,6 +11,9 @@ const (
 	// CtlExit is written once, when the session's program has ended: its exit status in decimal and a line feed (after a signal 128 and
 	// its number). The guest then ends what still runs, writes its files back, unmounts and switches the machine off.
 	CtlExit = "exit"
+	// CtlRelease is written before processes are killed that may be reading what the host has yet to say: SIGKILL alone does not always end
+	// them. It says ReleaseJobs, for all but the input of the session's program, or ReleaseAll; such reads are then answered by nothing.
+	CtlRelease = "release"
 	// CtlError is written when there can be no session: a line that says why. The guest then switches the machine off.
 	CtlError = "error"
 	// CtlKallsyms, where it is there, is written as the guest starts: what the kernel says in /proc/kallsyms.
@@ -42,8 +45,10 @@ const (
 const (
 	ShutdownRequest = "poweroff\n" // content of CtlShutdown
 	BeginNow        = "now\n"      // content of CtlBegin
-	CtlNextSize     = 9            // size of CtlStdinNext in bytes
-	CtlSignalSize   = 3            // size of CtlSignal in bytes
+	ReleaseJobs     = "jobs\n"     // written to CtlRelease
+	ReleaseAll      = "all\n"
+	CtlNextSize     = 9 // size of CtlStdinNext in bytes
+	CtlSignalSize   = 3 // size of CtlSignal in bytes
 )
 
 // Mount is a file system that the guest finds mounted.

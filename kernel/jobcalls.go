@@ -310,6 +310,7 @@ func (c *jobCalls) input(into uint32) label {
 		c.jump(loop)
 		c.bind(again) // no answer yet
 		c.close(next)
+		c.try(callPoll, 0, 0, nothingPause)
 		c.jump(loop)
 		c.bind(end)
 		c.exit(0)
@@ -324,16 +325,19 @@ func (c *jobCalls) control() label {
 		fd, record := c.room(4), c.room(JobControlSize)
 		c.bind(start)
 		c.close(c.end, c.done.r, c.done.w)
-		end, again, loop := c.label(), c.label(), c.here()
+		end, nothing, loop := c.label(), c.label(), c.here()
 		c.add(callOpen, c.file(JobControl), openRead).fails(end).to = fd
-		c.add(callRead, at(fd), arg(record), JobControlSize).fails(end).zero = again
+		c.add(callRead, at(fd), arg(record), JobControlSize).fails(end).zero = nothing
 		if c.j.TTY {
 			c.try(callIoctl, at(c.terminal), tiocSWinSz, arg(record+8))
 		}
 		c.try(callKill, minus(c.pid), at(record+4)) // it leads its group; its end may be this process's
 		c.try(callKill, at(c.pid), at(record))
-		c.bind(again)
 		c.close(fd)
+		c.jump(loop)
+		c.bind(nothing)
+		c.close(fd)
+		c.try(callPoll, 0, 0, nothingPause)
 		c.jump(loop)
 		c.bind(end)
 		c.exit(0)

@@ -3,6 +3,9 @@ package kernel
 // servePause is how long the program waits where the host's files cannot be opened, in milliseconds.
 const servePause = 200
 
+// nothingPause is how long programs wait that the host has answered by nothing, in milliseconds: it may do so at once, while the guest ends.
+const nothingPause = 20
+
 // serve is the program that starts jobs. It is begun in the guest's root, which becomes its own, and sees the control file system at /ctl.
 func serve() []byte {
 	c := newCaller()
@@ -52,6 +55,7 @@ func serve() []byte {
 
 	c.bind(nothing)
 	c.try(callClose, at(fd))
+	c.try(callPoll, 0, 0, nothingPause)
 	c.jump(loop)
 	c.bind(broken)
 	c.try(callClose, at(fd))
