@@ -80,15 +80,16 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	if err := f.openDebug(&cfg.Debug, host); err != nil {
 		return failed(err, closeAll())
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	w := newWatch(cancel, f.grace())
+	defer w.close()
 	busy := false // the host's files are still being called
 	defer func() {
 		if !busy {
 			err = failed(err, closeAll())
 		}
 	}()
-	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	w := newWatch(cancel, f.grace())
 	f.docker.stop(w, cfg.Session)
 	w.note, w.abandon = note(host.messages, f.quiet), abandon(host.tty)
 	w.program, w.proxy = cfg.Session != nil && !f.init, f.proxied(host)
@@ -116,7 +117,8 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 	}
 	tidy()
 	w.m, w.limit = m, newMemoryLimit(cfg.Memory, beside)
-	defer w.start(f.timeout)()
+	w.start(f.timeout)
+	defer w.ends()
 	f.tell(m, cfg, w.note)
 	leave, err := host.enter(m)
 	if err != nil {
@@ -144,11 +146,12 @@ func (f *runFlags) run(ctx context.Context, args []string, justArgs bool) (err e
 		host.isUp()
 	}
 	end, err := m.Run(ctx)
+	w.ends()
 	defer func(end error) {
 		if end != nil {
 			err = failed(err, end)
 		}
-	}(f.profile.write(m))
+	}(w.spare(func() error { return f.profile.write(m) }))
 	if result, is := reported(err); is {
 		return result
 	}

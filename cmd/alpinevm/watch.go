@@ -98,12 +98,17 @@ type watch struct {
 
 	listening atomic.Bool // the command has begun, or the guest's own programs
 
+	over context.Context // ends when the machine has
+	ends func()          // ends it
+
 	mu    sync.Mutex
-	cause error // why the guest was asked to end
+	cause error       // why the guest was asked to end
+	late  *time.Timer // ends this process, once the machine was cut off
 }
 
 func newWatch(cancel context.CancelCauseFunc, grace time.Duration) *watch {
-	return &watch{cancel: cancel, grace: grace, programGrace: programGrace, signals: make(chan os.Signal, 8)}
+	over, ends := context.WithCancel(context.Background())
+	return &watch{cancel: cancel, grace: grace, programGrace: programGrace, signals: make(chan os.Signal, 8), over: over, ends: ends}
 }
 
 // proxied are the signals that the command gets. One at a terminal is interrupted
@@ -133,10 +138,11 @@ func (w *watch) interrupt() bool {
 	return true
 }
 
-// start begins to watch, until stop is called.
-func (w *watch) start(timeout time.Duration) (stop func()) {
+// start begins to watch, until the machine has ended. Then signals are caught still,
+// until close: one that ends lets this process go on for a moment.
+func (w *watch) start(timeout time.Duration) {
 	signal.Notify(w.signals, append(slices.Clone(endSignals), userSignals...)...)
-	done := make(chan struct{})
+	done := w.over.Done()
 	w.full = w.limit.watch(done)
 	var late <-chan time.Time
 	if timeout > 0 {
@@ -149,8 +155,19 @@ func (w *watch) start(timeout time.Duration) (stop func()) {
 			w.mu.Unlock()
 			w.end(cause, done)
 		}
+		<-done
+		for s := range w.signals { // as long as there is this process
+			if slices.Contains(endSignals, s) {
+				w.cut(signalled{s})
+			}
+		}
 	}()
-	return func() { signal.Stop(w.signals); close(done) }
+}
+
+// close ends the watch.
+func (w *watch) close() {
+	w.ends()
+	signal.Stop(w.signals)
 }
 
 // follow passes signals on until the guest is to end, for the cause that it gives;
@@ -278,13 +295,29 @@ func (w *watch) after(d time.Duration, done <-chan struct{}) <-chan struct{} {
 }
 
 // cutWait is how long this process has to end once the machine was cut off.
-const cutWait = time.Second
+const cutWait = 3 * time.Second
 
 // cut ends the machine now, and this process soon, whatever holds it up: a host's
 // file that hangs, say. What has been acknowledged is there as after a kill.
 func (w *watch) cut(cause error) {
 	w.cancel(cause)
-	time.AfterFunc(cutWait, func() { w.abandon(codeOfError(w.report(alpinevm.End{}, cause))) })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.late == nil {
+		w.late = time.AfterFunc(cutWait, func() { w.abandon(codeOfError(w.report(alpinevm.End{}, cause))) })
+	}
+}
+
+// spare does what takes its time and waits for nothing; cutWait begins behind it.
+func (w *watch) spare(do func() error) error {
+	w.mu.Lock()
+	late := w.late
+	w.mu.Unlock()
+	if late == nil || !late.Stop() {
+		return do()
+	}
+	defer late.Reset(cutWait)
+	return do()
 }
 
 // abandon ends this process as it is, but for the terminal.

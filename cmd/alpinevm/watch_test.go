@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -78,5 +79,52 @@ func TestUsage(t *testing.T) {
 		if got := tt.u.since(from); got != tt.want {
 			t.Errorf("%+v: %v, want %v", tt.u, got, tt.want)
 		}
+	}
+}
+
+// TestWatchEnds: signals that come while a machine's files are closed end this process
+// after a while, requests to stop do not; and what takes its time is spared.
+func TestWatchEnds(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		by   os.Signal
+		code int // 0: goes on
+	}{
+		{"interrupt", os.Interrupt, 128 + 2},
+		{"stop", stopRequest(15), 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			abandoned := make(chan int, 1)
+			w := newWatch(func(error) {}, 0)
+			defer w.close()
+			w.abandon = func(code int) { abandoned <- code }
+			w.limit = newMemoryLimit(1<<20, 0)
+			w.start(0)
+			w.ends()
+			for range 2 { // when the second is taken, the first has been looked at
+				w.signals <- tt.by
+				for end := time.Now().Add(patience); len(w.signals) > 0; time.Sleep(time.Millisecond) {
+					if time.Now().After(end) {
+						t.Fatal("nobody looks at signals")
+					}
+				}
+			}
+			w.mu.Lock()
+			late := w.late != nil
+			w.mu.Unlock()
+			if late != (tt.code != 0) {
+				t.Fatalf("the process is to end: %v", late)
+			}
+			if !late {
+				return
+			}
+			if err := w.spare(func() error { return errTimeout }); err != errTimeout {
+				t.Error(err)
+			}
+			if code := <-abandoned; code != tt.code {
+				t.Errorf("code %d, want %d", code, tt.code)
+			}
+		})
 	}
 }
