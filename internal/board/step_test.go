@@ -54,14 +54,19 @@ func TestCancel(t *testing.T) {
 			if late > 100*time.Millisecond {
 				t.Errorf("the end came %v after the cancellation", late)
 			}
-			// It goes on where it was.
+			// It goes on where it was. On a busy host the time can be over before it has begun.
 			before := r.Instructions()
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-			defer cancel()
-			if err := r.Run(ctx); err != context.DeadlineExceeded {
-				t.Error(err)
+			for tries := 0; tries < 100 && r.Instructions() == before; tries++ {
+				ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+				defer cancel()
+				if err := r.Run(ctx); err != context.DeadlineExceeded {
+					t.Error(err)
+				}
+				if tt.name != "busy" {
+					return
+				}
 			}
-			if tt.name == "busy" && r.Instructions() == before {
+			if r.Instructions() == before {
 				t.Error("a run after a cancellation does nothing")
 			}
 		})
