@@ -300,8 +300,7 @@ func TestRounding(t *testing.T) {
 	}
 }
 
-// TestDotProducts: which products count, where the sum goes, and that an
-// exception of the products keeps the sums from raising theirs.
+// TestDotProducts: which products count, and where the sum goes.
 func TestDotProducts(t *testing.T) {
 	c := newSSE(t)
 	for _, row := range []struct {
@@ -318,16 +317,34 @@ func TestDotProducts(t *testing.T) {
 	if c.execute1(t, 0x66, 0x0f, 0x3a, 0x41, 0xca, 0x32); c.FPU.XMM[1] != doubles(0, 17) {
 		t.Errorf("DPPD: %x", c.FPU.XMM[1])
 	}
-	// The first product overflows, the sum of infinities would be invalid.
-	big := doubles(huge, inf)
-	for _, row := range []struct{ mask, flags uint32 }{
-		{mxDefault, mxOE | mxPE | mxIE}, {mxDefault &^ mxOM, mxOE | mxPE}, {mxDefault &^ mxIM, mxOE | mxPE | mxIE},
+}
+
+// TestDotProductStages: an exception that is not masked ends DPPS and DPPD behind the
+// products, and DPPS behind the first sums, before the sum of infinities is invalid.
+func TestDotProductStages(t *testing.T) {
+	c := newSSE(t)
+	const most, over = math.MaxFloat32, mxOE | mxPE
+	for _, row := range []struct {
+		name string
+		code byte // 0F 3A, and this
+		d, s xmm
+	}{
+		{"DPPS, product", 0x40, singles([4]float64{most, inf, 0, 0}), singles([4]float64{most, -1, 0, 0})},
+		{"DPPS, upper product", 0x40, singles([4]float64{0, 0, -inf, most}), singles([4]float64{0, 0, 1, most})},
+		{"DPPS, product for the last sum", 0x40, singles([4]float64{most, 0, inf, 0}), singles([4]float64{most, 0, -1, 0})},
+		{"DPPS, sum", 0x40, singles([4]float64{most, 0x1p127, -inf, 0}), singles([4]float64{1, 1, 1, 0})},
+		{"DPPS, upper sum", 0x40, singles([4]float64{inf, 0, most, 0x1p127}), singles([4]float64{1, 0, -1, -1})},
+		{"DPPD, product", 0x41, doubles(huge, inf), doubles(huge, -1)},
 	} {
-		c.FPU.MXCSR = row.mask
-		c.FPU.XMM[1], c.FPU.XMM[2] = big, doubles(huge, -1)
-		st := c.execute1(t, 0x66, 0x0f, 0x3a, 0x41, 0xca, 0x33)
-		if (st == faulted) != (row.mask != mxDefault) || c.FPU.MXCSR != row.mask|row.flags || st == faulted && c.FPU.XMM[1] != big {
-			t.Errorf("masks %x: status %d, %x, MXCSR %#x", row.mask, st, c.FPU.XMM[1], c.FPU.MXCSR)
+		for _, masks := range []struct{ mxcsr, flags uint32 }{
+			{mxDefault, over | mxIE}, {mxDefault &^ mxOM, over}, {mxDefault &^ mxPM, over}, {mxDefault &^ mxIM, over | mxIE},
+		} {
+			c.FPU.MXCSR = masks.mxcsr
+			c.FPU.XMM[1], c.FPU.XMM[2] = row.d, row.s
+			st := c.execute1(t, 0x66, 0x0f, 0x3a, row.code, 0xca, 0xff)
+			if (st == faulted) != (masks.mxcsr != mxDefault) || c.FPU.MXCSR != masks.mxcsr|masks.flags || st == faulted && c.FPU.XMM[1] != row.d {
+				t.Errorf("%s, MXCSR %#x: status %d, %x, MXCSR %#x", row.name, masks.mxcsr, st, c.FPU.XMM[1], c.FPU.MXCSR)
+			}
 		}
 	}
 }

@@ -87,7 +87,9 @@ func (g *generator) decimals() {
 }
 
 // stages unmasks exceptions: which of them the later stages of an instruction
-// raise hangs on that.
+// raise hangs on that. Half of the lanes are such that products overflow, underflow,
+// or are infinite, with either sign, so that the sums raise what is not raised where
+// an exception of the products comes first.
 func (g *generator) stages() {
 	le := binary.LittleEndian
 	m := le.Uint32(g.c.FX[fxMXCSR:])
@@ -96,4 +98,22 @@ func (g *generator) stages() {
 		m &^= 0x3F | 1<<(7+g.IntN(6)) | 1<<(7+g.IntN(6))
 	}
 	le.PutUint32(g.c.FX[fxMXCSR:], m)
+	dst, src := g.vectors()
+	exponents, width := []uint64{0x01, 0x7E, 0x80, 0xC0, 0xFE, 0xFF}, 4
+	if g.memArg == x86.Wpd {
+		exponents, width = []uint64{0x001, 0x3FE, 0x400, 0x600, 0x7FE, 0x7FF}, 8
+	}
+	for _, b := range [][]byte{dst, src} {
+		for i := 0; i < len(b); i += width {
+			if g.IntN(2) == 0 {
+				continue
+			}
+			v := uint64(g.IntN(2))<<63 | pick(g, exponents...)<<52
+			if width == 4 {
+				le.PutUint32(b[i:], uint32(v>>32&(1<<31)|v>>52&0xFF<<23))
+			} else {
+				le.PutUint64(b[i:], v)
+			}
+		}
+	}
 }
