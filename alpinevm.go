@@ -119,6 +119,10 @@ type Session struct {
 	// WriteThrough has what the guest writes to its root be there before it goes on,
 	// so that it is told at once where a root with a bound is full.
 	WriteThrough bool
+	// Entered, where not nil, is told on the machine goroutine when the program has
+	// begun, by "", or why there is none, in a line. It is told again when the
+	// guest has been reset; of Init and Idle nothing is told.
+	Entered func(refusal string)
 	// StopSignal is what the image wants its program to be asked by to end, a name
 	// such as SIGQUIT or a number: for whoever calls Machine.Signal.
 	StopSignal string

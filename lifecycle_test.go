@@ -108,6 +108,43 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// TestEntered: the host is told when the program has begun, or why it cannot.
+func TestEntered(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		args   []string
+		config func(*Session)
+		told   []string
+	}{
+		{name: "begins", args: []string{"/bin/false"}, told: []string{""}},
+		{name: "missing", args: []string{"no\x1bsuch"}, told: []string{"alpinevm: exec: \"no\\x1bsuch\": executable file not found in $PATH"}},
+		{name: "no program", args: []string{"/etc/passwd"}, told: []string{"alpinevm: exec: \"/etc/passwd\": permission denied"}},
+		{name: "long", args: []string{"/" + strings.Repeat("a", 20<<10)}, told: []string{"alpinevm: exec: \"/" + strings.Repeat("a", maxRefusal-len("alpinevm: exec: \"/"))}},
+		{name: "twice", args: []string{"sh", "-c", "[ ! -e /root/again ] || exit 0; touch /root/again; reboot; sleep 1000"}, told: []string{"", ""}},
+		{name: "none", args: []string{"true"}, config: func(s *Session) { s.Idle = true }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := sessionConfig(t, "686", "")
+			cfg.Session.Args = tt.args
+			if tt.config != nil {
+				tt.config(cfg.Session)
+			}
+			var told []string
+			cfg.Session.Entered = func(refusal string) { told = append(told, refusal) }
+			g := newGuest(t, cfg)
+			if cfg.Session.Idle {
+				g.stepUntil(runBudget, func() bool { return g.session.up })
+				g.Shutdown()
+			}
+			g.run()
+			if !slices.Equal(told, tt.told) {
+				t.Errorf("told %q, want %q", told, tt.told)
+			}
+		})
+	}
+}
+
 // stopper is an init that stops every process before it ends them, as systemd
 // and sysvinit do, and waits until they are gone.
 const stopper = `#!/bin/sh

@@ -121,6 +121,7 @@ func (s *session) makeControl() *ctl.FS {
 		return nil
 	})
 	s.failure = c.Note(kernel.CtlError, 0o200)
+	s.hearEntered(c)
 	s.beginning = c.Signal(kernel.CtlBegin, 0o400, kernel.BeginNow)
 	s.shutdown = c.Signal(kernel.CtlShutdown, 0o400, kernel.ShutdownRequest)
 	s.shutdown.Asked = func() {
@@ -155,6 +156,23 @@ func (s *session) makeControl() *ctl.FS {
 	c.Sink(kernel.CtlRelease, 0o200, s.release)
 	s.m.hearKernel(c)
 	return c
+}
+
+// maxRefusal is how much the guest may say of a program that cannot begin, in bytes.
+const maxRefusal = 8 << 10
+
+// hearEntered hears whether the program has begun.
+func (s *session) hearEntered(c *ctl.FS) {
+	var refusal []byte
+	c.Report(kernel.CtlEntered, 0o200, func(p []byte) error {
+		refusal = append(refusal, p[:min(len(p), maxRefusal-len(refusal))]...)
+		return nil
+	}, func() {
+		if f := s.m.cfg.Session.Entered; f != nil {
+			f(strings.TrimSpace(printable.Text(string(refusal))))
+		}
+		refusal = nil
+	})
 }
 
 // release lets go whoever reads what the host has yet to say, for the guest ends.

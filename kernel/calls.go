@@ -130,6 +130,7 @@ type caller struct {
 	taken  uint32 // of the room behind the image
 	failed label  // where a call that add adds goes on after an error
 	void   uint32 // the cell of what nobody asks for
+	told   uint32 // that of a file which gets what end prints; 0: none does
 }
 
 const callsHead = elfHeaderSize + 3*elfProgSize
@@ -262,11 +263,15 @@ func (c *caller) image(first label) []byte {
 
 // end adds the calls that print a line and end the process, and gives the first.
 func (c *caller) end(code uint32, format string, args ...any) label {
-	at := c.here()
+	first := c.here()
 	line := []byte("alpinevm: " + fmt.Sprintf(format, args...) + "\n")
-	c.try(callWrite, 2, arg(c.place(line)), arg(len(line)))
+	text := arg(c.place(line))
+	if c.told != 0 {
+		c.try(callWrite, at(c.told), text, arg(len(line)))
+	}
+	c.try(callWrite, 2, text, arg(len(line)))
 	c.exit(code)
-	return at
+	return first
 }
 
 // exit ends the process.

@@ -19,9 +19,11 @@ const (
 // into the root.
 func (p *Program) enter(dir string, come func(c *caller, noRoot label)) []byte {
 	c := newCaller()
+	c.told = c.room(4)
 	noRoot := c.end(exitNoSession, "the guest's root cannot be entered")
 	become := p.become(c, dir)
 	first := c.here()
+	c.try(callOpen, arg(c.text("/ctl/"+CtlEntered)), openWrite|closeOnExec).to = c.told
 	come(c, noRoot)
 	c.jump(become)
 	return c.image(first)

@@ -11,6 +11,9 @@ const (
 	// CtlExit is written once, when the session's program has ended: its exit status in decimal and a line feed (after a signal 128 and
 	// its number). The guest then ends what still runs, writes its files back, unmounts and switches the machine off.
 	CtlExit = "exit"
+	// CtlEntered is opened before the session's program begins, and closed when it has. Where it cannot begin a line is written that says why,
+	// and CtlExit follows. A session without a program of its own leaves it alone.
+	CtlEntered = "entered"
 	// CtlRelease is written before processes are killed that may be reading what the host has yet to say: SIGKILL alone does not always end
 	// them. It says ReleaseJobs, for all but the input of the session's program, or ReleaseAll; such reads are then answered by nothing.
 	CtlRelease = "release"

@@ -26,7 +26,7 @@ const backgroundVariable = "ALPINEVM_BACKGROUND"
 const upLine = "up\n"
 
 // detached starts the machine in a process of its own, which belongs to no
-// terminal, and returns when its guest is up.
+// terminal, and returns when its guest is up and its command has begun.
 func (f *runFlags) detached(ctx context.Context) error {
 	name := f.name
 	if name == "" {
@@ -89,6 +89,8 @@ type backgroundHost struct {
 	live *machines.Live
 	up   atomic.Bool
 	once sync.Once
+
+	listens, entered bool // what being up takes; of the machine goroutine
 }
 
 // Write prints our messages: to who has started us, as long as he waits.
@@ -111,8 +113,34 @@ func (b *backgroundHost) isUp() {
 	})
 }
 
+// begins tells that the guest listens, or that its command has begun.
+func (b *backgroundHost) begins(what *bool) {
+	if *what = true; b.listens && b.entered {
+		b.isUp()
+	}
+}
+
+// enters has who has started us wait until the command has begun, or hear why there
+// is none, as docker does.
+func (b *backgroundHost) enters(s *alpinevm.Session) {
+	if s == nil || s.Init || s.Idle {
+		b.entered = true
+		return
+	}
+	s.Entered = func(refusal string) {
+		if refusal == "" {
+			b.begins(&b.entered)
+		} else if !b.up.Load() {
+			fmt.Fprintln(os.Stderr, refusal)
+		}
+	}
+}
+
 // connect connects the machine to those who attach.
 func (b *backgroundHost) connect(f *runFlags, cfg *alpinevm.Config) {
+	if f.from == nil {
+		b.enters(cfg.Session)
+	}
 	console := b.live.Console
 	var in io.Reader
 	if f.interactive || f.from != nil { // what goes on may read: without an input it would see an end

@@ -3,6 +3,8 @@ package main
 import (
 	"io"
 	"os"
+	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,4 +35,29 @@ func TestBackgroundFiles(t *testing.T) {
 	}
 	h.output("exec", "box", "true") // it is there
 	h.output("kill", "box")
+}
+
+// TestBackgroundRefused: run -d of a command that cannot begin says why, and exits so.
+func TestBackgroundRefused(t *testing.T) {
+	t.Parallel()
+	h := background(t)
+	for _, tt := range []struct {
+		flags   []string
+		command string
+		code    int
+		out     string
+		says    string // the last line of standard error
+	}{
+		{nil, "nosuch", 127, "", "alpinevm: exec: \"nosuch\": executable file not found in $PATH\n"},
+		{[]string{"-t"}, "/no/such", 127, "", "alpinevm: exec: \"/no/such\": no such file or directory\n"},
+		{[]string{"-i"}, "/etc/passwd", 126, "", "alpinevm: exec: \"/etc/passwd\": permission denied\n"},
+		{[]string{"-w", "/etc/passwd"}, "true", 125, "", "alpinevm: --workdir /etc/passwd: it is a file; want a folder of the guest\n"},
+		{[]string{"-u", "7:8", "--name", "box"}, "false", 0, "box\n", ""},
+	} {
+		args := slices.Concat([]string{
+			"run", "-d", "-m", "64M", "--network", "none", "--rootfs", guesttest.RootFile(t),
+			"--kernel", guesttest.File(t, "686-pae/vmlinuz"), "--modules", guesttest.File(t, "686-pae/modules"),
+		}, tt.flags, []string{"--", tt.command})
+		h.check(args, tt.code, tt.out, "(.*\n)*"+regexp.QuoteMeta(tt.says))
+	}
 }

@@ -74,8 +74,8 @@ func (f *runFlags) connect(cfg *alpinevm.Config, h *host, w *watch, live *machin
 			return
 		}
 		live.Up()
-		if f.from == nil { // else it is when it has been made
-			h.isUp()
+		if f.from == nil && h.background != nil { // else it is when it has been made
+			h.background.begins(&h.background.listens)
 		}
 	}
 	if f.kernelLog {
