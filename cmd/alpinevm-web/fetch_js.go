@@ -12,6 +12,7 @@ import (
 	"syscall/js"
 
 	"alpinevm"
+	"alpinevm/net/http1"
 	"alpinevm/net/usernet"
 )
 
@@ -23,7 +24,7 @@ func insideNetwork() *alpinevm.Network {
 // nowhere is a usernet.Dialer that reaches nobody.
 type nowhere struct{}
 
-var errNowhere = errors.New("this page has no way out: it needs a relay, as alpinevm serve has")
+var errNowhere = errors.New("this page has no way out: it needs a relay, as alpinevm serve has, or network \"fetch\"")
 
 func (nowhere) DialContext(context.Context, string, string) (net.Conn, error) {
 	return nil, errNowhere
@@ -40,7 +41,7 @@ func (s *server) fetch(id int, m js.Value) {
 	s.execs[id] = e
 	s.mu.Unlock()
 	port := strconv.Itoa(m.Get("port").Int())
-	r := &request{Method: text(m.Get("method")), Target: text(m.Get("path")), Host: "localhost:" + port}
+	r := &http1.Request{Method: text(m.Get("method")), Target: text(m.Get("path")), Host: "localhost:" + port}
 	for i := range m.Get("headers").Length() {
 		h := m.Get("headers").Index(i)
 		r.Header = append(r.Header, [2]string{h.Index(0).String(), h.Index(1).String()})
@@ -55,12 +56,12 @@ func (s *server) fetch(id int, m js.Value) {
 			defer s.mu.Unlock()
 			delete(s.execs, id)
 		}()
-		return nil, s.ask(ctx, id, port, r)
+		return nil, s.pass(ctx, id, port, r)
 	})
 }
 
-// ask sends a request and passes the answer on as it comes.
-func (s *server) ask(ctx context.Context, id int, port string, r *request) error {
+// pass sends a request and passes the answer on as it comes.
+func (s *server) pass(ctx context.Context, id int, port string, r *http1.Request) error {
 	c, err := s.vm.Dial(ctx, "tcp", ":"+port)
 	if err != nil {
 		return fmt.Errorf("nothing in the guest answers at port %s: %w", port, err)
@@ -68,8 +69,8 @@ func (s *server) ask(ctx context.Context, id int, port string, r *request) error
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	sent := make(chan error, 1)
-	go func() { sent <- r.write(c) }()
-	a, err := readResponse(bufio.NewReader(c), r.Method)
+	go func() { sent <- r.Write(c) }()
+	a, err := http1.ReadResponse(bufio.NewReader(c), r.Method)
 	if err != nil {
 		select { // the request may be why
 		case e := <-sent:

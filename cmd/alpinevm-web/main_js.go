@@ -63,11 +63,8 @@ func run(p *page) (end alpinevm.End, err error) {
 	} else {
 		cfg.Session.Idle = true
 	}
-	if at := text(p.port.Get("relay")); at != "" {
-		cfg.Network = p.relayNetwork(at)
-		cfg.Network.FilesInRoot = m.Network != nil
-	} else if !p.port.Get("alone").Truthy() {
-		cfg.Network = insideNetwork()
+	if err := p.network(&cfg); err != nil {
+		return end, err
 	}
 	p.send("phase", map[string]any{"text": "booting"})
 	machine, err := alpinevm.New(cfg)

@@ -1,124 +1,74 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net"
-	"net/netip"
-	"sync"
 
 	"alpinevm"
+	"alpinevm/fs9p"
+	"alpinevm/internal/website"
+	"alpinevm/net/httpgate"
 	"alpinevm/net/usernet"
-	"alpinevm/net/wisp"
 )
 
-// relayNetwork is a network whose way out is the relay at an address. What the guest may
-// reach the relay decides.
-func (p *page) relayNetwork(url string) *alpinevm.Network {
-	r := &relay{page: p, url: url, names: newNames()}
-	return &alpinevm.Network{Dialer: r, DNS: usernet.DNSConfig{Lookup: r.names.lookup}, Policy: anything{}}
+// Ways out of a machine, as the page names them.
+const (
+	wayRelay = "relay" // at an address
+	wayFetch = "fetch" // by the browser's fetch
+	wayNone  = "none"  // it leads nowhere; the page reaches the guest's servers
+)
+
+// network gives the machine the network that the page wants, and its root the files for it.
+func (p *page) network(cfg *alpinevm.Config) error {
+	n := p.port.Get("network")
+	switch way := text(n.Get("way")); way {
+	case wayRelay:
+		cfg.Network = p.relayNetwork(text(n.Get("relay")))
+	case wayFetch:
+		g, err := httpgate.New(httpgate.Config{
+			Fetcher: fetcher{}, HTTPS: texts(n.Get("https")), Mirrors: texts(n.Get("mirrors")), Secure: n.Get("secure").Truthy(),
+			Tell: func(s string) { p.send("notice", map[string]any{"text": s}) },
+		})
+		if err != nil {
+			return err
+		}
+		cfg.Network = gateNetwork(g)
+		if err := website.PlainRepositories(cfg.Session.Root, g.Secures); err != nil && !fs9p.IsFull(err) {
+			return err
+		}
+	case wayNone:
+		cfg.Network = insideNetwork()
+	default:
+		return fmt.Errorf("BUG: the page asks for a network %q", way)
+	}
+	return putFiles(cfg)
 }
 
-// anything is a policy that leaves it to others.
-type anything struct{}
-
-func (anything) Lookup(string) error        { return nil }
-func (anything) Connect(usernet.Flow) error { return nil }
-
-// relay is a usernet.Dialer. It connects when it is needed, and again when the relay
-// was gone.
-type relay struct {
-	page  *page
-	url   string
-	names *names
-
-	mu     sync.Mutex
-	client *wisp.Client
-}
-
-func (r *relay) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return nil, err
-	}
-	host := at.Addr().String()
-	if name := r.names.of(at.Addr()); name != "" {
-		host = name
-	}
-	c, err := r.connected(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return c.DialContext(ctx, network, net.JoinHostPort(host, fmt.Sprint(at.Port())))
-}
-
-// connected gives the client, of a new connection if the one before is gone.
-func (r *relay) connected(ctx context.Context) (*wisp.Client, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.client != nil {
-		select {
-		case <-r.client.Done():
-			r.client = nil
-		default:
-			return r.client, nil
+// putFiles puts the resolver's files into the root, where the guest can replace them. In
+// one that has no room left they are mounted.
+func putFiles(cfg *alpinevm.Config) error {
+	for _, f := range cfg.Network.Files(cfg.Hostname) {
+		if err := fs9p.WriteFile(cfg.Session.Root, f.Name, f.Data, f.Mode); fs9p.IsFull(err) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("the root's %s: %w", f.Name, err)
 		}
 	}
-	s, err := openSocket(ctx, r.url, wisp.Protocol)
-	if err == nil {
-		r.client, err = wisp.NewClient(ctx, s, s.protocol() == wisp.Protocol)
+	cfg.Network.FilesInRoot = true
+	return nil
+}
+
+// gateNetwork is a network whose way out is what a gate fetches.
+func gateNetwork(g *httpgate.Gate) *alpinevm.Network {
+	return &alpinevm.Network{Dialer: g, DNS: usernet.DNSConfig{Lookup: g.Addrs}, Policy: gatePolicy{g}}
+}
+
+// gatePolicy lets the guest reach what a gate fetches.
+type gatePolicy struct{ *httpgate.Gate }
+
+// Connect is part of usernet.Policy.
+func (p gatePolicy) Connect(f usernet.Flow) error {
+	if f.Inbound {
+		return nil
 	}
-	if err != nil {
-		r.page.send("network", map[string]any{"relay": "lost"})
-		return nil, err
-	}
-	r.page.send("network", map[string]any{"relay": "connected"})
-	go func(c *wisp.Client) {
-		<-c.Done()
-		r.page.send("network", map[string]any{"relay": "lost"})
-	}(r.client)
-	return r.client, nil
-}
-
-// names gives names addresses of their own, for the guest: the relay resolves them.
-type names struct {
-	mu   sync.Mutex
-	next netip.Addr
-	addr map[string]netip.Addr
-	name map[netip.Addr]string
-}
-
-// namesNet is for tests of networks (RFC 2544), so that nobody is there.
-var namesNet = netip.MustParsePrefix("198.18.0.0/15")
-
-// maxNames bounds what the guest can have us remember.
-const maxNames = 1 << 15
-
-func newNames() *names {
-	return &names{next: namesNet.Addr().Next(), addr: map[string]netip.Addr{}, name: map[netip.Addr]string{}}
-}
-
-// lookup is a usernet.DNSConfig's Lookup.
-func (n *names) lookup(_ context.Context, name string) ([]netip.Addr, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	a, ok := n.addr[name]
-	if !ok {
-		if a = n.next; !namesNet.Contains(a) || len(n.addr) >= maxNames {
-			n.next = namesNet.Addr().Next()
-			clear(n.addr)
-			clear(n.name)
-			a = n.next
-		}
-		n.next = a.Next()
-		n.addr[name], n.name[a] = a, name
-	}
-	return []netip.Addr{a}, nil
-}
-
-// of is the name whose address that is, "" if it is none's.
-func (n *names) of(a netip.Addr) string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.name[a]
+	return p.Gate.Connect(f.Network, f.Remote)
 }

@@ -12,8 +12,9 @@ import (
 //
 //	machine, memory, terminal  what to start: the description's text, MiB or nothing,
 //	                           and {cols, rows} or nothing
-//	relay                      the address of a relay, or nothing
-//	alone                      whether there is no network, not even to be reached by
+//	network                    {way, relay, https, mirrors, secure}: "relay" and its
+//	                           address, "fetch" and what package httpgate wants, or
+//	                           "none"
 //	files, free                where the machine is kept: open files by name (package
 //	                           storage, OPFS), and how many bytes more there is room
 //	                           for, if that is known; or nothing

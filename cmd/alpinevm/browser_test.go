@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ import (
 )
 
 // browser gives a tab of Chromium, which says on the test's log what it complains of.
-func browser(t *testing.T) context.Context {
+func browser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	name := ""
 	for _, n := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -40,7 +41,7 @@ func browser(t *testing.T) context.Context {
 	}
 	o := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(name), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1000, 700))
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), o...)
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), append(o, more...)...)
 	t.Cleanup(stop)
 	ctx, stop = context.WithTimeout(ctx, 2*patience)
 	t.Cleanup(stop)
@@ -74,18 +75,24 @@ func lacks(t *testing.T, program string) {
 // of Ctrl with an arrow, and throws away what is typed within 50 ms after it.
 const tabPrompt = "here: # "
 
-// siteDir makes a site of Alpine's root, with the page.
+// siteDir makes a site of Alpine's root, with the page. What runs there is args.
 func siteDir(t *testing.T, args ...string) website.Dir {
+	t.Helper()
+	return siteDirOf(t, nil, args...)
+}
+
+// siteDirOf is siteDir with more flags of web build.
+func siteDirOf(t *testing.T, flags []string, args ...string) website.Dir {
 	t.Helper()
 	if _, err := web.Files(); err != nil {
 		t.Fatal(err, ": make web does")
 	}
 	dir := filepath.Join(t.TempDir(), "site")
 	h := home{t: t, dir: t.TempDir()}
-	cmd := h.command(append([]string{
+	cmd := h.command(slices.Concat([]string{
 		"web", "build", "-o", dir, "-q", "-m", "128M", "--hostname", "tab", "-e", "PS1=" + tabPrompt, "--kernel", guesttest.File(t, "686-pae/vmlinuz"),
-		"--modules", guesttest.File(t, "686-pae/modules"), "--rootfs", guesttest.RootFile(t), "--",
-	}, args...)...)
+		"--modules", guesttest.File(t, "686-pae/modules"), "--rootfs", guesttest.RootFile(t),
+	}, flags, []string{"--"}, args)...)
 	if text, err := cmd.CombinedOutput(); err != nil || len(text) > 0 {
 		t.Fatalf("web build: %v: %s", err, text)
 	}
@@ -212,6 +219,32 @@ func TestBrowser(t *testing.T) {
 	picture(ctx, t, "end")
 }
 
+// testPackage is a repository with a package hello, and the key that has signed it.
+func testPackage(t *testing.T) (*apktest.Key, apktest.Repository) {
+	t.Helper()
+	key := apktest.NewKey(t, "test.rsa.pub")
+	return key, apktest.NewRepository(key, &apktest.Package{Name: "hello", Version: "1.0-r0", Files: []apktest.File{{Name: "usr/bin/hello", Mode: 0o755, Data: []byte("#!/bin/sh\necho hello from a package\n")}}})
+}
+
+// packages serves a repository below a path. Its answers may be read by pages of origin,
+// "" for none.
+func packages(t *testing.T, repo apktest.Repository, below, origin string) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(http.StripPrefix(below, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if origin != "" {
+			w.Header().Set("Access-Control-Allow-Origin", origin)
+		}
+		data, ok := repo[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Write(data)
+	})))
+	t.Cleanup(s.Close)
+	return s
+}
+
 // TestServe boots a guest in a tab from alpinevm serve, and adds a package to it through
 // the relay.
 func TestServe(t *testing.T) {
@@ -221,17 +254,8 @@ func TestServe(t *testing.T) {
 	if _, err := web.Files(); err != nil {
 		t.Fatal(err, ": make web does")
 	}
-	key := apktest.NewKey(t, "test.rsa.pub")
-	repo := apktest.NewRepository(key, &apktest.Package{Name: "hello", Version: "1.0-r0", Files: []apktest.File{{Name: "usr/bin/hello", Mode: 0o755, Data: []byte("#!/bin/sh\necho hello from a package\n")}}})
-	mirror := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		data, ok := repo[strings.TrimPrefix(r.URL.Path, "/")]
-		if !ok {
-			http.NotFound(w, r)
-			return
-		}
-		w.Write(data)
-	}))
-	defer mirror.Close()
+	key, repo := testPackage(t)
+	mirror := packages(t, repo, "/", "")
 	h := home{t: t, dir: t.TempDir()}
 	cmd := h.command("serve", "--address", "localhost:0", "--host-loopback", "-q", "-m", "128M", "-e", "KEY="+string(key.Public()),
 		"--kernel", guesttest.File(t, "686-pae/vmlinuz"), "--modules", guesttest.File(t, "686-pae/modules"), "--rootfs", guesttest.RootFile(t))

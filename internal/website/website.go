@@ -53,13 +53,6 @@ type Machine struct {
 	Init bool     `json:"init,omitempty"`
 }
 
-// Network is a way out.
-type Network struct {
-	// Relay is the address of a relay that speaks the Wisp protocol, from that of the
-	// description on.
-	Relay string `json:"relay,omitempty"`
-}
-
 // Read reads a description.
 func Read(data []byte) (*Machine, error) {
 	var m Machine

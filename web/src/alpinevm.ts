@@ -1,8 +1,8 @@
 // A machine in a page.
 import { shown } from "./ports";
-import type { End, Engine, Entry, FromMachine, KeptState, NetworkState, Size, StartMessage, Stat, ToMachine } from "./protocol";
+import type { End, Engine, Entry, FromMachine, KeptState, Network, NetworkState, Size, StartMessage, Stat, ToMachine } from "./protocol";
 
-export type { End, Entry, KeptState, NetworkState, Size, Stat } from "./protocol";
+export type { End, Engine, Entry, KeptState, Network, NetworkState, Size, Stat } from "./protocol";
 
 /** What shows a machine's console: an xterm.js Terminal is one. */
 export interface Console extends Size {
@@ -22,8 +22,16 @@ export interface Options {
   memory?: number;
   /** What executes the guest's instructions. Default: the translator. */
   engine?: Engine;
-  /** The address of a relay that speaks the Wisp protocol (ws:, wss:), or null for no network. Default: what the site says. */
-  network?: string | null;
+  /**
+   * What the guest reaches others by. Default: what the site says. The address of a relay that speaks the Wisp protocol (ws:, wss:): TCP
+   * and UDP to what the relay allows. "fetch": HTTP at port 80, by names, to hosts that let every page read them (CORS). "none": nobody;
+   * the page reaches the guest's servers all the same.
+   */
+  network?: Network;
+  /** For "fetch": addresses that stand for http://dl-cdn.alpinelinux.org/alpine, of which the first one that answers is asked. */
+  mirrors?: string[];
+  /** For "fetch": hosts that are asked by https where the guest asks by http; *.NAME is each below NAME. A page that came by https asks all so. */
+  https?: string[];
   /** What shows the session's console; without one the guest is there for exec. */
   terminal?: Console;
   /** Is told what is being done before the guest runs. */
@@ -111,6 +119,8 @@ export class AlpineVM {
       name: options.name,
       engine: options.engine,
       network: options.network,
+      mirrors: options.mirrors,
+      https: options.https,
       terminal: t && { cols: t.cols, rows: t.rows },
     };
     this.worker.postMessage(start);

@@ -1,4 +1,4 @@
-// <alpine-vm site="..." name="box" memory="256"></alpine-vm>: a machine with a terminal.
+// <alpine-vm site="..." name="box" memory="256" network="fetch" mirrors="https://..."></alpine-vm>: a machine with a terminal.
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 import xtermStyle from "../vendor/xterm/xterm.css";
@@ -54,7 +54,9 @@ export class AlpineVMElement extends HTMLElement {
     const vm = await AlpineVM.create({
       site: this.getAttribute("site") ?? undefined,
       base: this.getAttribute("base") ?? undefined,
-      network: this.getAttribute("network") === "none" ? null : (this.getAttribute("network") ?? undefined),
+      network: this.getAttribute("network") ?? undefined,
+      mirrors: words(this.getAttribute("mirrors")),
+      https: words(this.getAttribute("https")),
       name: this.getAttribute("name") ?? undefined,
       memory: memory > 0 ? memory : undefined,
       engine: (this.getAttribute("engine") as Engine | null) ?? undefined,
@@ -62,14 +64,27 @@ export class AlpineVMElement extends HTMLElement {
       onProgress: (p) => this.overlay.progress(p),
     });
     this.vm = vm;
-    vm.on("kept", (k) => k.kept || this.terminal.write(`\x1b[33m${k.why}\x1b[0m\r\n`));
-    vm.on("notice", (text) => this.terminal.write(`\r\n\x1b[33m${text}\x1b[0m\r\n`));
+    vm.on("kept", (k) => k.kept || this.say(k.why!));
+    vm.on("notice", (text) => this.say(text));
     vm.on("error", (err) => this.overlay.fail(err.message, () => void this.start()));
     vm.on("exit", (end) => this.overlay.fail(sentence(end), () => void this.start()));
     this.terminal.focus();
     this.dispatchEvent(new CustomEvent("started", { detail: vm }));
   }
+
+  /** Writes a sentence of ours between what the guest writes. */
+  private say(text: string): void {
+    const lines = [""];
+    for (const word of text.split(" ")) {
+      if (lines.at(-1)!.length + 1 + word.length > this.terminal.cols) lines.push("");
+      lines.push(`${lines.pop()!} ${word}`.trimStart());
+    }
+    this.terminal.write(`\r\n\x1b[33m${lines.join("\r\n")}\x1b[0m\r\n`);
+  }
 }
+
+/** What an attribute lists. */
+const words = (list: string | null) => list?.split(/\s+/).filter(Boolean);
 
 /** What a machine's end was, for people. */
 function sentence(end: End): string {

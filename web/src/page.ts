@@ -15,9 +15,9 @@ machine.addEventListener("started", (e) => {
   vm.on("stat", show);
   vm.on("network", (n) => {
     const light = $("network");
-    light.dataset.state = n.relay;
-    light.title = n.relay === "connected" ? "The guest's connections go through the relay of this page's server." : "The relay does not answer: it is asked again when the guest connects.";
-    light.textContent = n.relay === "connected" ? "network" : "no relay";
+    const state = n.relay ?? n.way;
+    [light.textContent, light.title] = networks[state]!;
+    light.dataset.state = state;
   });
   vm.on("kept", (k) => {
     $("kept").removeAttribute("href");
@@ -25,6 +25,15 @@ machine.addEventListener("started", (e) => {
     $("kept").title = k.why ?? "What the guest writes stays in this browser: come back to this address. Clearing the site's data removes it.";
   });
 });
+
+// What the light says of the network, and a sentence more.
+const networks: Record<string, [string, string]> = {
+  relay: ["network: relay", "The guest's connections go through a relay, which is asked when the first one is made."],
+  connected: ["network: relay", "The guest's connections go through the relay of this page's server."],
+  lost: ["no relay", "The relay does not answer: it is asked again when the guest connects."],
+  fetch: ["network: fetch", "There is no relay. What the guest asks of port 80 by HTTP, this browser fetches, from hosts that let every page read them (CORS)."],
+  none: ["no network", "The guest reaches nobody. The page reaches the guest's servers."],
+};
 
 function show(s: Stat): void {
   const rate = s.instructions / s.seconds / 1e6;

@@ -9,6 +9,9 @@ export interface Size {
 /** The translator makes WebAssembly of what is executed often. */
 export type Engine = "interpreter" | "translator" | "translator-strict";
 
+/** The address of a relay that speaks the Wisp protocol (ws:, wss:), "fetch" for the browser's fetch, or "none", which null is too. */
+export type Network = string | null;
+
 /** What a worker is told first. */
 export interface StartMessage {
   type: "start";
@@ -23,8 +26,11 @@ export interface StartMessage {
   name?: string;
   /** What executes the guest's instructions; the translator if it is missing. */
   engine?: Engine;
-  /** The address of a relay, or null for no network; what the site says if it is missing. */
-  network?: string | null;
+  /** What the guest reaches others by; what the site says if it is missing. */
+  network?: Network;
+  /** For the network "fetch"; what the site says where they are missing. */
+  mirrors?: string[];
+  https?: string[];
 }
 
 /** What a page tells a machine. Those with an id are answered by a result with it. */
@@ -52,9 +58,11 @@ export interface Stat {
   total: number;
 }
 
-/** What has become of the way out. */
+/** What the guest reaches others by, and what has become of it. */
 export interface NetworkState {
-  relay: "connected" | "lost";
+  way: "relay" | "fetch" | "none";
+  /** Whether the relay is there, once the guest has tried. */
+  relay?: "connected" | "lost";
 }
 
 /** Whether what the guest changes is kept in the browser. */

@@ -45,7 +45,8 @@ self.addEventListener("fetch", (e) => {
   const { href } = new URL(e.request.url);
   const guest = href.startsWith(self.registration.scope) && ofPort(e);
   if (guest) e.respondWith(guest);
-  else if (e.request.method === "GET" && href.startsWith(self.registration.scope)) e.respondWith(answer(e));
+  // What a guest asks of this server is none of the page's files.
+  else if (e.request.method === "GET" && e.request.cache !== "no-store" && href.startsWith(self.registration.scope)) e.respondWith(answer(e));
 });
 
 async function answer(e: FetchEvent): Promise<Response> {

@@ -2,17 +2,25 @@
 // that it asks for, and passes messages on.
 import { openFiles, type Handle } from "./files";
 import { translator } from "./jit.mjs";
-import type { FromMachine, StartMessage, ToMachine } from "./protocol";
+import type { FromMachine, NetworkState, StartMessage, ToMachine } from "./protocol";
 
 declare const Go: new () => { importObject: WebAssembly.Imports; run(instance: WebAssembly.Instance): Promise<void> };
+
+/** The guest's way out, as the program has it. */
+interface Way {
+  way: NetworkState["way"];
+  relay?: string;
+  /** What of its HTTP is fetched by https, and what stands for Alpine's own server. */
+  https?: string[];
+  mirrors?: string[];
+  secure?: boolean;
+}
 
 interface Port {
   machine: string;
   memory?: number;
   terminal?: { cols: number; rows: number };
-  relay?: string;
-  /** The guest has no network at all, not even one to be reached by. */
-  alone?: boolean;
+  network: Way;
   files?: Record<string, Handle>;
   free?: number;
   engine?: string;
@@ -97,14 +105,18 @@ function chunk(site: string, name: string): Uint8Array {
   return new Uint8Array(request.response as ArrayBuffer);
 }
 
-/** The address of the relay, if there is one: the page's, or what the site names. */
-function relay(m: StartMessage, machine: string): string | undefined {
-  if (m.network === null) return undefined;
-  const named = m.network ?? (JSON.parse(machine) as { network?: { relay?: string } }).network?.relay;
-  if (!named) return undefined;
+/** What the page says of the way out, or else the site. */
+function wayOut(m: StartMessage, machine: string): Way {
+  const { network: site = {} } = JSON.parse(machine) as { network?: { relay?: string; fetch?: boolean; https?: string[]; mirrors?: string[] } };
+  const named = m.network === undefined ? (site.relay ?? (site.fetch ? "fetch" : "none")) : (m.network ?? "none");
+  if (named === "none") return { way: "none" };
+  if (named === "fetch") {
+    const mirrors = (m.mirrors ?? site.mirrors ?? []).map((u) => new URL(u, m.site).href);
+    return { way: "fetch", https: m.https ?? site.https ?? [], mirrors, secure: location.protocol === "https:" };
+  }
   const url = new URL(named, m.site);
   url.protocol = url.protocol.replace("http", "ws");
-  return url.href;
+  return { way: "relay", relay: url.href };
 }
 
 async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
@@ -117,13 +129,14 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
     compiled(m.program, go.importObject),
     got(`${m.site}machine.json`).then((r) => r.text()),
   ]);
+  const network = wayOut(m, machine);
+  tell({ type: "network", way: network.way });
   const ahead = new Ahead(m.site, machine, 4);
   const port: Port = {
     machine,
     memory: m.memory,
     terminal: m.terminal,
-    relay: relay(m, machine),
-    alone: m.network === null,
+    network,
     files: kept?.files,
     free: kept?.free,
     engine: m.engine,

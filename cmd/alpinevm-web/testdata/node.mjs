@@ -13,6 +13,7 @@ const unpack = (k, v) => (v && typeof v === "object" && "base64" in v ? new Uint
 const options = JSON.parse(process.env.ALPINEVM_OPTIONS ?? "{}");
 globalThis.alpinevm = {
   machine: readFileSync(`${dir}/machine.json`, "utf8"),
+  network: { way: "none" },
   ...options,
   get: (name) => new Uint8Array(readFileSync(`${dir}/chunks/${name}`)),
   send: (m) => process.stdout.write(JSON.stringify(m, pack) + "\n"),

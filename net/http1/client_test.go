@@ -1,4 +1,4 @@
-package main
+package http1
 
 import (
 	"bufio"
@@ -11,7 +11,7 @@ import (
 )
 
 // ask sends a request to a server and gives the answer and its body.
-func ask(t *testing.T, s *httptest.Server, r *request) (*response, string) {
+func ask(t *testing.T, s *httptest.Server, r *Request) (*Response, string) {
 	t.Helper()
 	c, err := net.Dial("tcp", s.Listener.Addr().String())
 	if err != nil {
@@ -19,10 +19,10 @@ func ask(t *testing.T, s *httptest.Server, r *request) (*response, string) {
 	}
 	defer c.Close()
 	r.Host = "guest"
-	if err := r.write(c); err != nil {
+	if err := r.Write(c); err != nil {
 		t.Fatal(err)
 	}
-	a, err := readResponse(bufio.NewReader(c), r.Method)
+	a, err := ReadResponse(bufio.NewReader(c), r.Method)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,23 +57,23 @@ func TestHTTP(t *testing.T) {
 	}))
 	defer s.Close()
 	for _, tt := range []struct {
-		r      request
+		r      Request
 		status int
 		body   string
 	}{
-		{request{Method: "GET", Target: "/sized?a=b", Header: [][2]string{{"X-Say", "it"}, {"Connection", "keep-alive"}}}, 200, "GET guest a=b"},
-		{request{Method: "HEAD", Target: "/sized"}, 200, ""},
-		{request{Method: "GET", Target: "/chunked"}, 200, strings.Repeat(large, 5)},
-		{request{Method: "POST", Target: "/echo", Body: strings.NewReader(large)}, 201, large},
-		{request{Method: "POST", Target: "/echo", Body: strings.NewReader("")}, 201, ""},
-		{request{Method: "DELETE", Target: "/none"}, 204, ""},
-		{request{Method: "GET", Target: "/other"}, 404, "404 page not found\n"},
+		{Request{Method: "GET", Target: "/sized?a=b", Header: Header{{"X-Say", "it"}, {"Connection", "keep-alive"}}}, 200, "GET guest a=b"},
+		{Request{Method: "HEAD", Target: "/sized"}, 200, ""},
+		{Request{Method: "GET", Target: "/chunked"}, 200, strings.Repeat(large, 5)},
+		{Request{Method: "POST", Target: "/echo", Body: strings.NewReader(large)}, 201, large},
+		{Request{Method: "POST", Target: "/echo", Body: strings.NewReader("")}, 201, ""},
+		{Request{Method: "DELETE", Target: "/none"}, 204, ""},
+		{Request{Method: "GET", Target: "/other"}, 404, "404 page not found\n"},
 	} {
 		a, body := ask(t, s, &tt.r)
 		if a.Status != tt.status || body != tt.body {
 			t.Errorf("%s %s: %d, %d bytes %.40q", tt.r.Method, tt.r.Target, a.Status, len(body), body)
 		}
-		if tt.r.Header != nil && a.header("x-said") != "it" {
+		if tt.r.Header != nil && a.Header.Get("x-said") != "it" {
 			t.Errorf("its headers are %q", a.Header)
 		}
 	}
@@ -100,7 +100,7 @@ var answers = []struct{ bytes, want string }{
 }
 
 func answered(b string) string {
-	a, err := readResponse(bufio.NewReader(strings.NewReader(b)), "GET")
+	a, err := ReadResponse(bufio.NewReader(strings.NewReader(b)), "GET")
 	if err != nil {
 		return "!" + err.Error()
 	}
@@ -121,13 +121,13 @@ func TestAnswers(t *testing.T) {
 
 // TestRequests refuses what would be more than one request.
 func TestRequests(t *testing.T) {
-	for _, r := range []request{
+	for _, r := range []Request{
 		{Method: "GET", Target: "/ HTTP/1.1\r\nX: y", Host: "guest"},
 		{Method: "GET /", Target: "/", Host: "guest"},
-		{Method: "GET", Target: "/", Host: "guest", Header: [][2]string{{"A", "b\r\nC: d"}}},
-		{Method: "GET", Target: "/", Host: "guest", Header: [][2]string{{"A: b\r\nC", "d"}}},
+		{Method: "GET", Target: "/", Host: "guest", Header: Header{{"A", "b\r\nC: d"}}},
+		{Method: "GET", Target: "/", Host: "guest", Header: Header{{"A: b\r\nC", "d"}}},
 	} {
-		if err := r.write(io.Discard); err == nil {
+		if err := r.Write(io.Discard); err == nil {
 			t.Errorf("%+v is sent", r)
 		}
 	}
