@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests use beside Go: a C compiler, which the race detector needs, the tools that pack Linux kernels, a debugger, and
-# the browser and Node.js, in which machines run as well.
+# the browsers and Node.js, in which machines run as well.
 # What is there already is left alone. It needs a Debian-like machine and root to install.
 set -eu
 me=tools.sh
@@ -23,6 +23,7 @@ need xz xz-utils
 need zstd zstd
 need lz4 lz4
 need chromium chromium
+command -v firefox >/dev/null || need firefox-esr firefox-esr
 need node nodejs
 need gdb gdb
 [ -n "$missing" ] || exit 0

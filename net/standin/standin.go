@@ -20,6 +20,9 @@ const maxNames = 1 << 15
 // last 32,768 that were asked for or connected to; an address is another name's only
 // after all others of the prefix were.
 type Names struct {
+	prefix netip.Prefix
+	most   int
+
 	mu     sync.Mutex
 	next   netip.Addr
 	byName map[string]*list.Element // of used
@@ -33,8 +36,10 @@ type entry struct {
 }
 
 // New gives names no addresses yet.
-func New() *Names {
-	return &Names{next: Prefix.Addr().Next(), byName: map[string]*list.Element{}, byAddr: map[netip.Addr]*list.Element{}, used: list.New()}
+func New() *Names { return newNames(Prefix, maxNames) }
+
+func newNames(prefix netip.Prefix, most int) *Names {
+	return &Names{prefix: prefix, most: most, next: prefix.Addr().Next(), byName: map[string]*list.Element{}, byAddr: map[netip.Addr]*list.Element{}, used: list.New()}
 }
 
 // Lookup gives a name's address. It is a usernet.DNSConfig's Lookup.
@@ -43,7 +48,7 @@ func (n *Names) Lookup(_ context.Context, name string) ([]netip.Addr, error) {
 	defer n.mu.Unlock()
 	e, ok := n.byName[name]
 	if !ok {
-		if n.used.Len() >= maxNames {
+		if n.used.Len() >= n.most {
 			n.forget(n.used.Back())
 		}
 		e = n.used.PushFront(entry{name, n.free()})
@@ -69,8 +74,8 @@ func (n *Names) Of(a netip.Addr) string {
 func (n *Names) free() netip.Addr {
 	for {
 		a := n.next
-		if n.next = a.Next(); !Prefix.Contains(n.next) {
-			n.next = Prefix.Addr().Next()
+		if n.next = a.Next(); !n.prefix.Contains(n.next) {
+			n.next = n.prefix.Addr().Next()
 		}
 		if _, taken := n.byAddr[a]; !taken {
 			return a

@@ -34,23 +34,25 @@ func TestNames(t *testing.T) {
 // TestBound: more names than are remembered push out the one that was used least lately,
 // and nobody gets the address of a name that is still known.
 func TestBound(t *testing.T) {
-	n := New()
+	const most = 100
+	prefix := netip.MustParsePrefix("198.18.0.0/24")
+	n := newNames(prefix, most)
 	kept, lost := addr(t, n, "kept.example"), addr(t, n, "lost.example")
 	seen := map[netip.Addr]bool{kept: true, lost: true}
-	for i := range 5 * maxNames {
+	for i := range 20 * most {
 		a := addr(t, n, fmt.Sprint(i, ".example"))
-		if !Prefix.Contains(a) || a == kept || i < maxNames && seen[a] {
+		if !prefix.Contains(a) || a == kept || i < most && seen[a] {
 			t.Fatalf("name %d gets %v", i, a)
 		}
 		seen[a] = true
 		if n.Of(kept) != "kept.example" {
 			t.Fatalf("after %d names a name in use is forgotten", i)
 		}
-		if i == maxNames && n.Of(lost) != "" {
+		if i == most && n.Of(lost) != "" {
 			t.Error("a name that nobody uses is kept")
 		}
 	}
-	if n.used.Len() != maxNames || len(n.byName) != maxNames || len(n.byAddr) != maxNames {
+	if n.used.Len() != most || len(n.byName) != most || len(n.byAddr) != most {
 		t.Errorf("%d, %d, %d names are remembered", n.used.Len(), len(n.byName), len(n.byAddr))
 	}
 }
