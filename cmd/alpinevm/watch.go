@@ -157,11 +157,26 @@ func (w *watch) start(timeout time.Duration) {
 		}
 		<-done
 		for s := range w.signals { // as long as there is this process
-			if slices.Contains(endSignals, s) {
-				w.cut(signalled{s})
-			}
+			w.abort(s)
 		}
 	}()
+}
+
+// abort takes a signal that comes when the machine has ended, and its files are closed.
+func (w *watch) abort(s os.Signal) {
+	if slices.Contains(endSignals, s) {
+		w.cut(signalled{s})
+	}
+}
+
+// isOver says whether a channel is closed: of several that are ready select takes any.
+func isOver(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
 }
 
 // close ends the watch.
@@ -191,6 +206,10 @@ func (w *watch) follow(late <-chan time.Time, done <-chan struct{}) (cause error
 		case <-done:
 			return nil
 		case s := <-w.signals:
+			if isOver(done) {
+				w.abort(s)
+				return nil
+			}
 			by := 0
 			if r, is := s.(stopRequest); is {
 				by, s = int(r), syscall.SIGTERM
@@ -246,6 +265,10 @@ func (w *watch) end(cause error, done <-chan struct{}) {
 			w.cut(cause)
 			return
 		case s := <-w.signals:
+			if isOver(done) {
+				w.abort(s)
+				return
+			}
 			if time.Since(start) >= sameSignal && !slices.Contains(userSignals, s) {
 				w.cut(cause)
 				return
