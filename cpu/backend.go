@@ -38,6 +38,7 @@ const (
 	Untranslated   Rest = iota // it is not translated, or Attention
 	Partial                    // the count of Run ends in the middle of it
 	Unsettled                  // it was hot, but not yet at its linear address
+	Waiting                    // it was hot, and its translation is not ready: ask again later
 	Untranslatable             // it was hot, and will never be translated
 )
 
@@ -69,8 +70,13 @@ func (c *CPU) delegate() bool {
 			c.hot = false
 			return false
 		}
-		if rest == Untranslatable && flushes == c.blocks.flushes {
-			b.heat = cold
+		if flushes == c.blocks.flushes {
+			switch rest {
+			case Untranslatable:
+				b.heat = cold
+			case Waiting:
+				b.heat -= min(b.heat, respite)
+			}
 		}
 		c.hot = false
 		if rest != Untranslated {

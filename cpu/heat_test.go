@@ -7,11 +7,17 @@ import (
 )
 
 // never is a Backend that translates nothing and counts what it is asked for.
-type never struct{ hot int }
+type never struct {
+	hot  int
+	soon bool // it says that it is going to
+}
 
 func (n *never) Run(hot bool) Rest {
 	if hot {
 		n.hot++
+		if n.soon {
+			return Waiting
+		}
 		return Untranslatable
 	}
 	return Untranslated
@@ -28,6 +34,25 @@ func rigOf(t *testing.T, n *never) *rig {
 	r.Attach(n, 8)
 	t.Cleanup(func() { r.Attach(nil, 0) })
 	return r
+}
+
+// TestWaiting: a back end that is not ready is asked about a block now and then, not
+// at each of its executions.
+func TestWaiting(t *testing.T) {
+	for _, soon := range []bool{false, true} {
+		n := &never{soon: soon}
+		r := rigOf(t, n)
+		r.put(rigCode, 0x40, 0xeb, 0xfd) // INC EAX; JMP to it
+		r.EIP = rigCode
+		r.CPU.Run(2 * 800)
+		least, most := 1, 1
+		if soon {
+			least, most = 800/respite/2, 800/8+1 // 8 is the threshold
+		}
+		if n.hot < least || n.hot > most {
+			t.Errorf("waiting %v: asked %d times in 800 executions", soon, n.hot)
+		}
+	}
 }
 
 // TestHeatOutlivesFlush has a block become hot over several flushes of the cache,

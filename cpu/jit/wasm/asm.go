@@ -78,6 +78,10 @@ const (
 	opI32Extend8S  = 0xc0
 	opI32Extend16S = 0xc1
 
+	opBulk     = 0xfc // in front of the two below
+	memoryCopy = 0x0a
+	memoryFill = 0x0b
+
 	typeI32   = 0x7f
 	typeI64   = 0x7e
 	typeVoid  = 0x40
@@ -128,6 +132,12 @@ func (a *asm) with(op byte, v uint32) {
 func (a *asm) mem(op byte, off uint32) {
 	a.op(op, 0)
 	a.u(off)
+}
+
+// bulk appends an operation on stretches of the memories that are named.
+func (a *asm) bulk(op byte, memories ...byte) {
+	a.op(opBulk, op)
+	a.op(memories...)
 }
 
 func (a *asm) br(depth int)   { a.op(opBr); a.u(uint32(depth)) }

@@ -7,7 +7,7 @@ var aluRules = map[x86.Op]rule{
 	x86.AND: {emit: alu}, x86.SUB: {emit: alu}, x86.XOR: {emit: alu}, x86.CMP: {emit: alu},
 	x86.TEST: {emit: alu},
 	x86.NOT:  {emit: not}, x86.NEG: {emit: negate}, x86.INC: {emit: count}, x86.DEC: {emit: count},
-	x86.XADD: {emit: exchangeAdd}, x86.CMPXCHG: {emit: compareExchange},
+	x86.XADD: {emit: exchangeAdd}, x86.CMPXCHG: {emit: compareExchange}, x86.CMPXCHG8B: {emit: compareExchangePair},
 }
 
 // operation is what one of the operations of two operands does.
@@ -170,4 +170,42 @@ func compareExchange(e *emitter) {
 	e.setReg(x86.EAX, size)
 	e.done()
 	e.setFlags(recSub)
+}
+
+// compareExchangePair is CMPXCHG8B. Where the pairs differ it writes what is there,
+// which a processor that is alone cannot tell from nothing.
+func compareExchangePair(e *emitter) {
+	pair := func(high, low uint8) {
+		e.get(reg(high))
+		e.op(opI64ExtendU32)
+		e.i64(32)
+		e.op(opI64Shl)
+		e.get(reg(low))
+		e.op(opI64ExtendU32, opI64Or)
+	}
+	e.locate(forWrite, 8)
+	e.get(lPlace)
+	e.mem(opI64Load, e.layout.RAM)
+	e.asm.tee(lWide)
+	pair(x86.EDX, x86.EAX)
+	e.op(opI64Ne)
+	e.asm.tee(lV)
+	e.when()
+	e.get(lWide)
+	e.op(opI32WrapI64)
+	e.set(reg(x86.EAX))
+	e.get(lWide)
+	e.i64(32)
+	e.op(opI64ShrU, opI32WrapI64)
+	e.set(reg(x86.EDX))
+	e.otherwise()
+	e.get(lPlace)
+	pair(x86.ECX, x86.EBX)
+	e.mem(opI64Store, e.layout.RAM)
+	e.done()
+	e.rec = record{}
+	if e.in.Live&x86.FlagZF != 0 {
+		e.get(lV)
+		e.setZF()
+	}
 }

@@ -14,6 +14,7 @@ var moveRules = map[x86.Op]rule{
 	x86.CBW:    {emit: convert},
 	x86.CWD:    {emit: convertDouble},
 	x86.NOP:    {emit: nothing}, x86.PAUSE: {emit: nothing}, x86.PREFETCH: {emit: nothing},
+	x86.LFENCE: {emit: nothing}, x86.MFENCE: {emit: nothing}, x86.SFENCE: {emit: nothing},
 }
 
 func nothing(*emitter) {}
@@ -42,19 +43,21 @@ func move(e *emitter) {
 
 // moveFromSegment stores 2 bytes, or sets a register of the operand's size.
 func moveFromSegment(e *emitter) {
-	sel := func() {
-		e.get(lCore)
-		e.mem(opI32Load16U, coreSeg+uint32(e.in.Reg)*segSize+segSel)
-	}
 	if e.in.Mem {
 		e.locate(forWrite, 2)
 		e.get(lPlace)
-		sel()
+		e.selector()
 		e.storeStack(2)
 		return
 	}
-	sel()
+	e.selector()
 	e.setReg(e.in.RM, e.size())
+}
+
+// selector pushes the selector in the segment register that the instruction names.
+func (e *emitter) selector() {
+	e.get(lCore)
+	e.mem(opI32Load16U, coreSeg+uint32(e.in.Reg)*segSize+segSel)
 }
 
 // extend serves MOVZX and MOVSX.

@@ -3,7 +3,7 @@ package wasm
 import "alpinevm/cpu/x86"
 
 var stackRules = map[x86.Op]rule{
-	x86.PUSH:  {takes: takesStack, emit: push},
+	x86.PUSH:  {takes: func(in *x86.Inst) bool { return takesStack(in) || ofSegment(in) && wide(in) }, emit: push},
 	x86.POP:   {takes: takesStack, emit: pop},
 	x86.LEAVE: {takes: wide, emit: leaveFrame},
 	x86.CALL:  {takes: takesCall, emit: call},
@@ -20,6 +20,15 @@ func takesStack(in *x86.Inst) bool {
 	return false
 }
 
+// ofSegment says that the operand is a segment register.
+func ofSegment(in *x86.Inst) bool {
+	switch x86.Forms[in.Form].Args[0] {
+	case x86.SegES, x86.SegCS, x86.SegSS, x86.SegDS, x86.SegFS, x86.SegGS:
+		return true
+	}
+	return false
+}
+
 // takesCall refuses far ones by their operands.
 func takesCall(in *x86.Inst) bool {
 	a := x86.Forms[in.Form].Args[0]
@@ -27,13 +36,16 @@ func takesCall(in *x86.Inst) bool {
 }
 
 // pushLocal pushes a word onto the guest's stack.
-func (e *emitter) pushLocal(word func()) {
+func (e *emitter) pushLocal(word func()) { e.pushPart(4, word) }
+
+// pushPart pushes a word of which it writes so many bytes.
+func (e *emitter) pushPart(size uint8, word func()) {
 	e.get(reg(x86.ESP))
 	e.with(opI32Sub, 4)
 	e.check(forWrite, 4)
 	e.get(lPlace)
 	word()
-	e.storeStack(4)
+	e.storeStack(size)
 	e.get(reg(x86.ESP))
 	e.with(opI32Sub, 4)
 	e.set(reg(x86.ESP))
@@ -54,6 +66,10 @@ func (e *emitter) moveTop(n uint32) {
 
 func push(e *emitter) {
 	a := e.args()[0]
+	if ofSegment(&e.in.Inst) {
+		e.pushPart(2, e.selector)
+		return
+	}
 	if e.in.Mem {
 		e.locate(forRead, 4)
 		e.load(4)

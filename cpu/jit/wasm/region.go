@@ -185,8 +185,8 @@ func (r *region) has(eip uint32) bool {
 }
 
 // goesOn says of an instruction that ends blocks, since it may change what they
-// are made under, that native code does it only where it does not.
-func goesOn(in *jit.Inst) bool { return in.Op == x86.STI }
+// are made under or be interrupted, that native code does it only where it is not.
+func goesOn(in *jit.Inst) bool { return in.Op == x86.STI || in.Op == x86.MOVS || in.Op == x86.STOS }
 
 // follow puts what a block leads to into the queue.
 func (t *Translator) follow(b *block) {

@@ -19,11 +19,9 @@ func (t *Translator) Run(hot bool) cpu.Rest {
 		}
 		i := t.at(c.EIP)
 		if i == 0 && hot {
-			if rest := t.translate(c.EIP); rest == cpu.Untranslatable {
-				return rest
-			}
+			rest := t.translate(c.EIP)
 			if i = t.at(c.EIP); i == 0 {
-				return cpu.Unsettled
+				return rest
 			}
 		}
 		if i == 0 {

@@ -14,10 +14,10 @@ func (t *Translator) translate(eip uint32) cpu.Rest {
 	}
 	if t.store.find(eip, off) != 0 { // it waits
 		t.load()
-		return cpu.Unsettled
+		return cpu.Waiting
 	}
 	if !t.worth(off) {
-		return cpu.Unsettled
+		return cpu.Waiting
 	}
 	if !t.gather(eip) {
 		return cpu.Untranslatable
@@ -33,7 +33,7 @@ func (t *Translator) translate(eip uint32) cpu.Rest {
 	}
 	t.pending, t.waiting = append(t.pending, body), append(t.waiting, fn)
 	t.load()
-	return cpu.Unsettled
+	return cpu.Waiting
 }
 
 // place gives the place of the next function in the table, having made room for

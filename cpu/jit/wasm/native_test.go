@@ -1,0 +1,108 @@
+package wasm_test
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"alpinevm/cpu/jit/wasm"
+)
+
+// TestNative: what a kernel does all the time stays in generated code, and does what
+// the interpreter does: an instruction that is left to that costs a hundred others.
+func TestNative(t *testing.T) {
+	set := func(reg byte, v uint32) []byte { return binary.LittleEndian.AppendUint32([]byte{0xb8 + reg}, v) }
+	cat := func(parts ...[]byte) (code []byte) {
+		for _, p := range parts {
+			code = append(code, p...)
+		}
+		return code
+	}
+	const eax, ecx, esi, edi = 0, 1, 6, 7
+	for name, body := range map[string][]byte{
+		"LODS SCAS":  cat(set(esi, 0x5000), set(edi, 0x5000), []byte{0xac, 0xae, 0xad, 0xaf, 0x66, 0xad, 0x66, 0xaf}),
+		"MOVS":       cat(set(esi, 0x5001), set(edi, 0x5100), []byte{0xa4, 0xa5, 0x66, 0xa5}),
+		"STOS":       cat(set(edi, 0x5000), []byte{0xaa, 0xab, 0x66, 0xab}),
+		"CMPS":       cat(set(esi, 0x5000), set(edi, 0x5002), []byte{0xa6, 0xa7, 0x66, 0xa7, 0x0f, 0x92, 0xc3}), // setc bl
+		"REP MOVSD":  cat(set(esi, 0x5000), set(edi, 0x6000), set(ecx, 0x400), []byte{0xf3, 0xa5}),
+		"REP MOVSB":  cat(set(esi, 0x5007), set(edi, 0x5003), set(ecx, 100), []byte{0xf3, 0xa4}),
+		"REP MOVS 0": cat(set(ecx, 0), []byte{0xf3, 0xa5}),
+		"REP STOSD":  cat(set(eax, 0), set(edi, 0x6000), set(ecx, 0x400), []byte{0xf3, 0xab}),
+		"REP STOSB":  cat(set(eax, 0x1234), set(edi, 0x6001), set(ecx, 7), []byte{0xf3, 0xaa}),
+		"CMPXCHG8B":  cat([]byte{0xf0, 0x0f, 0xc7, 0x0d}, []byte{0, 0x50, 0, 0}, []byte{0x75, 0, 0x0f, 0x95, 0xc3, 0x43}), // jnz next; setnz bl; inc ebx
+		"PUSH seg":   {0x0e, 0x1e, 0x06, 0x16, 0x0f, 0xa0, 0x0f, 0xa8, 0x83, 0xc4, 0x18},
+		"fences":     {0x0f, 0xae, 0xe8, 0x0f, 0xae, 0xf0, 0x0f, 0xae, 0xf8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			jump := -len(body) - 2
+			code := append(body[:len(body):len(body)], 0xeb, byte(jump))
+			// Runs of all lengths, as a budget may end in the middle of a repetition.
+			g, want := newGuest(t, code, false, &wasm.Config{Eager: true, Strict: true}), newGuest(t, code, false, nil)
+			for _, g := range []*guest{g, want} {
+				for i := range 64 {
+					g.write(0x5000+4*int64(i), byte(i/3), byte(i), 0x80, byte(255-i))
+				}
+			}
+			for _, n := range []int{20_000, 1, 2, 3, 500, 1500, 20_000} {
+				g.c.Run(n)
+				want.c.Run(n)
+				if g.c.R != want.c.R || g.c.EIP != want.c.EIP || g.c.EFLAGS() != want.c.EFLAGS() || g.c.Retired != want.c.Retired || g.ram() != want.ram() {
+					t.Fatalf("%x at %#x, flags %#x, %d retired; the interpreter has %x at %#x, flags %#x, %d",
+						g.c.R, g.c.EIP, g.c.EFLAGS(), g.c.Retired, want.c.R, want.c.EIP, want.c.EFLAGS(), want.c.Retired)
+				}
+			}
+			if s := g.tr.Stats; s.Inst > 20 || s.Entries == 0 {
+				t.Errorf("%d times the interpreter was asked for an instruction: %+v", s.Inst, s)
+			}
+		})
+	}
+}
+
+// TestRepeats: repetitions that generated code leaves, or that begin like those that
+// it does at once, do what the interpreter does.
+func TestRepeats(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		op            []byte
+		esi, edi, ecx uint32
+		eax           uint32
+		down          bool
+	}{
+		{"over the end of a page", []byte{0xf3, 0xa5}, 0x5ff0, 0x4000, 8, 0, false},
+		{"over the end of the other", []byte{0xf3, 0xa4}, 0x5000, 0x4ff9, 8, 0, false},
+		{"to the end of a page", []byte{0xf3, 0xa4}, 0x5ff8, 0x4ff8, 8, 0, false},
+		{"into what is read", []byte{0xf3, 0xa4}, 0x5000, 0x5001, 100, 0, false},
+		{"into what is read, by words", []byte{0xf3, 0xa5}, 0x5000, 0x5002, 100, 0, false},
+		{"just behind what is read", []byte{0xf3, 0xa5}, 0x5000, 0x5010, 4, 0, false},
+		{"onto itself", []byte{0xf3, 0xa5}, 0x5000, 0x5000, 16, 0, false},
+		{"downwards", []byte{0xf3, 0xa5}, 0x5040, 0x5140, 16, 0, true},
+		{"filled downwards", []byte{0xf3, 0xab}, 0, 0x5140, 16, 0, true},
+		{"filled with different bytes", []byte{0xf3, 0xab}, 0, 0x5000, 16, 0x01020304, false},
+		{"filled with a word", []byte{0xf3, 0x66, 0xab}, 0, 0x5001, 16, 0xff05, false},
+		{"filled with one byte", []byte{0xf3, 0x66, 0xab}, 0, 0x5001, 16, 0xff0505, false},
+		{"more than a page", []byte{0xf3, 0xaa}, 0, 0x4000, 0x2001, 5, false},
+		{"so many that they overflow", []byte{0xf3, 0xab}, 0, 0x5000, 0x40000001, 0, false},
+		{"plain, downwards", []byte{0xa5, 0xac, 0xae, 0xab, 0xa6}, 0x5040, 0x5140, 16, 7, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			code := append(tt.op[:len(tt.op):len(tt.op)], 0xeb, 0xfe)
+			var got [2]*guest
+			for i, cfg := range []*wasm.Config{{Eager: true, Strict: true}, nil} {
+				g := newGuest(t, code, false, cfg)
+				g.c.R[0], g.c.R[1], g.c.R[6], g.c.R[7] = tt.eax, tt.ecx, tt.esi, tt.edi
+				if tt.down {
+					g.c.Flags |= 1 << 10
+				}
+				for k := range int64(0x3000) {
+					g.write(0x4000+k, byte(k*7))
+				}
+				g.c.Run(1)
+				g.c.Run(30_000)
+				got[i] = g
+			}
+			g, want := got[0], got[1]
+			if g.c.R != want.c.R || g.c.EIP != want.c.EIP || g.c.EFLAGS() != want.c.EFLAGS() || g.ram() != want.ram() {
+				t.Errorf("%x at %#x, flags %#x; the interpreter has %x at %#x, flags %#x", g.c.R, g.c.EIP, g.c.EFLAGS(), want.c.R, want.c.EIP, want.c.EFLAGS())
+			}
+		})
+	}
+}
