@@ -63,7 +63,7 @@ var layers = []row{
 	{"internal/agents", []string{"", "launch", "internal/printable"}},
 	{"internal/confine", nil},
 	{"internal/chunked", nil},
-	{"internal/website", []string{"", "internal/chunked", "fs9p/...", "kernel"}},
+	{"internal/website", []string{"", "internal/chunked", "internal/linux", "fs9p/...", "kernel"}},
 	{"web", nil},
 	{"cmd/alpinevm-web", []string{"", "fs9p/...", "internal/archive", "internal/chunked", "internal/website", "net/http1", "net/httpgate", "net/standin", "net/usernet", "net/wisp"}},
 	{"cmd/...", []string{"", "launch", "internal/agents", "internal/website", "net/httpgate", "net/wisp", "web", "internal/confine", "internal/archive", "internal/control", "internal/machines", "internal/printable", "fs9p/...", "kernel/...", "net/usernet", "bench"}},

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"alpinevm/fs9p/hostfs"
 	"alpinevm/fs9p/memfs"
 	"alpinevm/internal/archive"
+	"alpinevm/internal/chunked"
 	"alpinevm/internal/guesttest"
 	"alpinevm/internal/website"
 )
@@ -53,7 +55,7 @@ func site(t *testing.T, args ...string) string {
 		Memory: 128 << 20, Hostname: "tab", Boot: alpinevm.Boot{Kernel: vmlinuz, Modules: modules},
 		Session: &alpinevm.Session{Root: root, Args: args},
 	}
-	m, err := website.Describe(context.Background(), cfg, nil, dir, func(ctx context.Context, w io.Writer, tree fs9p.FS) error {
+	m, err := website.Describe(context.Background(), cfg, guesttest.Cache(t), dir, func(ctx context.Context, w io.Writer, tree fs9p.FS) error {
 		return (&archive.Tree{FS: tree}).Pack(ctx, w, "", nil)
 	})
 	if err != nil {
@@ -204,10 +206,37 @@ func TestNode(t *testing.T) {
 		t.Skip("not here: boots a guest; the full run does")
 	}
 	program, dir := build(t), site(t)
+	indexed(t, website.Dir(dir))
 	for _, engine := range []string{"translator", "interpreter"} {
 		t.Run(engine, func(t *testing.T) {
 			session(t, start(t, program, dir, `{"terminal":{"cols":80,"rows":24},"engine":"`+engine+`"}`))
 		})
+	}
+}
+
+// indexed says that a machine's files hold the index of its kernel's modules, which the
+// folder that it was made of lacks: to make it, a tab would get all of them.
+func indexed(t *testing.T, dir website.Dir) {
+	t.Helper()
+	text, err := os.ReadFile(dir.Name("machine.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := website.Read(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := chunked.NewCache(dir.Chunk, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := m.Config(c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deps, err := fs.ReadFile(fs9p.IOFS(cfg.Boot.Modules), "modules.dep")
+	if err != nil || !strings.Contains(string(deps), "9p.ko: ") {
+		t.Errorf("modules.dep is %.200q, %v", deps, err)
 	}
 }
 

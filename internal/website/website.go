@@ -15,6 +15,7 @@ import (
 	"alpinevm/fs9p/oci"
 	"alpinevm/fs9p/overlay"
 	"alpinevm/internal/chunked"
+	"alpinevm/internal/linux"
 	"alpinevm/kernel"
 )
 
@@ -171,7 +172,12 @@ func Describe(ctx context.Context, cfg *alpinevm.Config, cache kernel.Cache, to 
 		return describe(to, func(w io.Writer) error { return pack(ctx, w, tree) })
 	}
 	if cfg.Boot.Modules != nil {
-		if m.Modules, err = make(cfg.Boot.Modules); err != nil {
+		// With the indexes that they lack, else a tab would get all of them to make these.
+		mods, err := linux.OpenModules(cfg.Boot.Modules, image.Release, cache, nil)
+		if err != nil {
+			return nil, err
+		}
+		if m.Modules, err = make(mods.FS); err != nil {
 			return nil, err
 		}
 	}
