@@ -38,7 +38,7 @@ const (
 	Untranslated   Rest = iota // it is not translated, or Attention
 	Partial                    // the count of Run ends in the middle of it
 	Unsettled                  // it was hot, but not yet at its linear address
-	Waiting                    // it was hot, and its translation is not ready: ask again later
+	Waiting                    // it was hot, and is not translated yet: its executions are counted anew
 	Untranslatable             // it was hot, and will never be translated
 )
 
@@ -75,7 +75,7 @@ func (c *CPU) delegate() bool {
 			case Untranslatable:
 				b.heat = cold
 			case Waiting:
-				b.heat -= min(b.heat, respite)
+				b.heat = 0
 			}
 		}
 		c.hot = false

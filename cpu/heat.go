@@ -7,10 +7,6 @@ package cpu
 // cold is the heat of a block that no back end translates.
 const cold = 0xff
 
-// respite is how many executions of a block pass until its back end, which was not
-// ready for it, is asked about it again.
-const respite = 16
-
 // heatBits is the size of the table: several times the blocks of a large
 // program. Blocks that share an entry become hot the sooner.
 const heatBits = 19

@@ -28,11 +28,13 @@ func Supported() error {
 	return nil
 }
 
-// Where code runs that V8 and its like compile, translating pays off later than
-// where it is machine code at once: a boot, which executes much code a few times,
-// takes a tenth of the processor's time more than with the interpreter.
+// Where code runs that V8 and its like compile, translating pays off much later than
+// where it is machine code at once: it costs 40 microseconds an instruction, three
+// quarters of that on other threads.
 const (
 	hotness  = 250
+	asks     = 4
+	tepid    = 60
 	patience = 3_000_000
 )
 
@@ -42,7 +44,7 @@ func Run(c *cpu.CPU, strict bool) (*Translator, error) {
 		return nil, err
 	}
 	h := &browser{js.Global().Get(bridge), c.Core, new([Jumps]Jump), uint32(c.ArenaBase())}
-	return Attach(c, h, hotness, Config{Strict: strict, Patience: patience})
+	return Attach(c, h, hotness, Config{Strict: strict, Asks: asks, Tepid: tepid, Patience: patience})
 }
 
 // browser is a Host whose memory is the program's own, in which nothing on the heap
@@ -81,4 +83,4 @@ func (b *browser) Drop(first, count uint32) { b.bridge.Call("drop", first, count
 func (b *browser) Enter(core, tlb, pc, fn uint32) uint32 { return enter(core, tlb, pc, fn) }
 
 // Close implements Host.
-func (b *browser) Close() { b.bridge.Call("drop", 0, Places(0)) }
+func (b *browser) Close() { b.bridge.Call("drop", 0, 1) }

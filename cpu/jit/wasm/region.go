@@ -99,7 +99,7 @@ func (t *Translator) visit(c candidate, root bool) {
 		return
 	}
 	if !root {
-		if t.store.find(c.eip, off) != 0 || !c.sure && !t.cfg.Eager && t.cpu.Heat(off) == 0 {
+		if t.store.find(c.eip, off) != 0 || !c.sure && !t.warm(off) {
 			return
 		}
 	}
@@ -113,6 +113,12 @@ func (t *Translator) visit(c candidate, root bool) {
 		}
 	}
 	t.decode(c.eip, off)
+}
+
+// warm says whether the block at arena offset off is executed often enough to be part
+// of a region that leads to it: translating costs what a thousand executions do.
+func (t *Translator) warm(off uint32) bool {
+	return t.cfg.Eager || t.cpu.Heat(off) > t.cfg.Tepid || t.asked.before(off)
 }
 
 // reaches says whether the page of eip is one of the region's, or may become one.

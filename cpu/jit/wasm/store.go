@@ -24,6 +24,9 @@ type entry struct {
 	next uint32 // entry of the bucket; 0 is none
 }
 
+// firstOf is the place of a module's first function.
+func firstOf(module int) uint32 { return 1 + uint32(module)*perModule }
+
 // store has what was translated. Regions are named by the place of their function
 // in the table: module m has those from 1+m*perModule on.
 type store struct {

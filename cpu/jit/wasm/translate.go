@@ -17,6 +17,9 @@ func (t *Translator) translate(eip uint32) cpu.Rest {
 		return cpu.Waiting
 	}
 	if !t.worth(off) {
+		return cpu.Unsettled
+	}
+	if !t.asked.often(off, t.cfg.Asks) {
 		return cpu.Waiting
 	}
 	if !t.gather(eip) {
@@ -47,7 +50,7 @@ func (t *Translator) place() uint32 {
 		if !used {
 			s.modules[m] = true
 			s.order = append(s.order, m)
-			return 1 + uint32(m)*perModule
+			return firstOf(m)
 		}
 	}
 	t.evict()
@@ -111,12 +114,13 @@ func (t *Translator) evict() {
 	s := &t.store
 	n := (len(s.order) + 2) / 3
 	for _, m := range s.order[:n] {
-		first := 1 + uint32(m)*perModule
+		first := firstOf(m)
 		for fn := first; fn < min(first+perModule, uint32(len(s.regions))); fn++ {
 			if r := &s.regions[fn]; r.valid {
 				for _, i := range r.entries {
 					t.cpu.Cool(s.entries[i].off, true)
 					t.cpu.Cool(s.entries[i].off, false)
+					t.asked.forget(s.entries[i].off)
 				}
 				s.kill(fn)
 				t.Stats.Dropped++

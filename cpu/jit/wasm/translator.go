@@ -42,6 +42,12 @@ type Config struct {
 	Blocks int
 	// Regions is how many of them make a module, at most 16; 0 is that.
 	Regions int
+	// Asks is how often the processor has found a block hot, before it is
+	// translated; 0 is 1.
+	Asks uint8
+	// Tepid is how often a block that a region leads to may have been executed
+	// and yet be left out.
+	Tepid uint8
 	// Patience is after how many instructions one is made of fewer.
 	Patience uint64
 	// Modules bounds how many are kept; 0 is the most.
@@ -66,6 +72,7 @@ type Translator struct {
 	waiting  []uint32
 	waited   uint64              // value of State.Retired since which
 	restless map[uint32]restless // by arena page
+	asked    asked
 
 	region region
 	queue  []candidate
@@ -117,6 +124,9 @@ func Attach(c *cpu.CPU, host Host, threshold uint8, cfg Config) (*Translator, er
 
 // Close gives back what the host holds.
 func (t *Translator) Close() error {
+	for _, m := range t.store.order {
+		t.host.Drop(firstOf(m), perModule)
+	}
 	t.host.Close()
 	return nil
 }

@@ -119,6 +119,22 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// TestAsks: what is hot is translated once the processor has said so for the asked
+// number of times.
+func TestAsks(t *testing.T) {
+	const rounds, perRound = 40, 7
+	for _, asks := range []uint8{0, 1, 20, 30, 255} {
+		g := newGuest(t, loopCode, false, &wasm.Config{Asks: asks, Regions: 1})
+		g.c.Run(rounds * perRound) // three blocks, each asked about in each round
+		if got, want := g.tr.Stats.Regions != 0, asks < rounds; got != want {
+			t.Errorf("%d times: translated %v, want %v", asks, got, want)
+		}
+		if asks > 1 && asks < rounds && g.tr.Stats.Regions > 1 {
+			t.Errorf("%d times: %d regions for what has been hot as often", asks, g.tr.Stats.Regions)
+		}
+	}
+}
+
 // TestChangingCode: code that changes time and again is translated ever more
 // rarely, and what runs is always what is there.
 func TestChangingCode(t *testing.T) {
