@@ -3,6 +3,7 @@
 # make test   everything a change must pass
 # make fuzz   every fuzz target for a while: FUZZTIME=5m make fuzz
 # make cross  build for every platform we promise
+# make npm    the npm package of the page's interface, in dist/, not published: VERSION=v0.1.0 make npm
 # make release  archives, checksums and a list of what is linked in, in dist/: VERSION=v0.1.0 make release
 # make install  the program, its manual page and the completions of bash, zsh and fish: PREFIX=/usr/local DESTDIR= make install
 # make vuln   look for known holes in what is linked in; needs https://vuln.go.dev or, in its place, VULNDB=file:///DIR
@@ -14,7 +15,7 @@ SHARE = $(DESTDIR)$(PREFIX)/share
 # A machine may pin GOTOOLCHAIN=local: the release that go.mod asks for is fetched.
 export GOTOOLCHAIN = auto
 
-.PHONY: build web install uninstall run test fuzz cross bench guest release notice vuln clean
+.PHONY: build web npm install uninstall run test fuzz cross bench guest release notice vuln clean
 
 build: web
 	CGO_ENABLED=0 $(GO) build -trimpath -o alpinevm ./cmd/alpinevm
@@ -33,6 +34,9 @@ uninstall:
 
 web:
 	@$(GO) run ./scripts/web -go '$(GO)'
+
+npm: web
+	$(GO) run ./scripts/npm -version $(VERSION)
 
 # Without the page, which takes a while and is not needed here.
 run:

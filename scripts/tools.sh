@@ -25,6 +25,7 @@ need lz4 lz4
 need chromium chromium
 command -v firefox >/dev/null || need firefox-esr firefox-esr
 need node nodejs
+need npm npm
 need gdb gdb
 [ -n "$missing" ] || exit 0
 

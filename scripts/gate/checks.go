@@ -96,6 +96,22 @@ func sources(f func(name string, data []byte) error) error {
 	})
 }
 
+// types has TypeScript check the page's sources.
+func types(g *gate) error {
+	out, err := g.output(g.command(nil, "sh", "scripts/typescript.sh"))
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	last := lines[len(lines)-1]
+	switch {
+	case err != nil && g.offline:
+		return missingError(last)
+	case err != nil:
+		return errors.New(out)
+	}
+	cmd := g.command(nil, "node", filepath.Join(last, "lib", "tsc.js"), "-p", "web")
+	out, err = g.output(cmd)
+	return found(cmd, out, err)
+}
+
 // gofmt names the files that are not formatted.
 func gofmt(*gate) error {
 	var names []string

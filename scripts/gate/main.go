@@ -29,6 +29,7 @@ var checks = []step{
 	{"guest files", script("scripts/guest.sh")},
 	{"modules", goOnline("mod", "download")},
 	{"page", goTool("run", "./scripts/web")},
+	{"types of the page", types},
 	{"gofmt", gofmt},
 	{"go mod tidy", goCached("mod", "tidy", "-diff")},
 	{"go generate", generate},

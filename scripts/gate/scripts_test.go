@@ -71,7 +71,8 @@ func TestFetchScripts(t *testing.T) {
 		{"tools", "tools.sh", []string{"KNOWN=after", "INSTALL_FAILS=1"}, true, "installing gcc libc6-dev zstd"},
 		{"tools, no root", "tools.sh", []string{"KNOWN=before", "ID=1000"}, false, "apt-get install gcc libc6-dev zstd"},
 		{"tools, no install", "tools.sh", []string{"KNOWN=before", "INSTALL_FAILS=99"}, false, "apt-get install gcc libc6-dev zstd"},
-		{"tools, offline", "tools.sh", []string{"ALPINEVM_OFFLINE=1"}, false, "no gcc libc6-dev zstd chromium firefox-esr, and ALPINEVM_OFFLINE=1"},
+		{"tools, offline", "tools.sh", []string{"ALPINEVM_OFFLINE=1"}, false, "no gcc libc6-dev zstd chromium firefox-esr npm, and ALPINEVM_OFFLINE=1"},
+		{"TypeScript, offline", "typescript.sh", []string{"ALPINEVM_OFFLINE=1"}, false, "no TypeScript, and ALPINEVM_OFFLINE=1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -92,4 +92,10 @@ function sentence(end: End): string {
   return end.detail ? `${text}\n${end.detail}` : text;
 }
 
+declare global {
+  interface HTMLElementTagNameMap {
+    "alpine-vm": AlpineVMElement;
+  }
+}
+
 customElements.define("alpine-vm", AlpineVMElement);
