@@ -74,6 +74,9 @@ type Boot struct {
 	// call a BIOS, such as iPXE and memdisk.
 	Kernel   []byte
 	Firmware []byte
+	// Later gives Kernel, where that is nil, when the guest of a machine that goes on
+	// from a snapshot starts again. It is called on the machine goroutine.
+	Later func() ([]byte, error)
 	// Cmdline replaces the kernel's default command line; Append is added
 	// to it. A kernel that takes less than both gets less of the default one,
 	// what matters least first.
@@ -228,13 +231,15 @@ func New(cfg Config) (*Machine, error) {
 	return nil, err
 }
 
+var errNoKernel = errors.New("a machine needs a kernel or a firmware image")
+
 // check refuses what cannot be, or cannot be together.
 func (c *Config) check() error {
 	switch {
 	case c.Memory%(1<<20) != 0 || c.Memory < MinMemory || c.Memory > MaxMemory:
 		return &ConfigError{"Memory", fmt.Errorf("%d bytes: want whole MiB from %d to %d", c.Memory, MinMemory>>20, MaxMemory>>20)}
-	case c.Boot.Kernel == nil && c.Boot.Firmware == nil:
-		return errors.New("a machine needs a kernel or a firmware image")
+	case c.Boot.Kernel == nil && c.Boot.Firmware == nil && c.Boot.Later == nil:
+		return errNoKernel
 	case c.Session == nil:
 		return nil
 	case c.Session.Root == nil:

@@ -131,11 +131,18 @@ func (m *Machine) plug() error {
 		if err := m.loadKernel(); err != nil {
 			return err
 		}
+	} else if boot.Firmware == nil {
+		if !m.resumed {
+			return errNoKernel
+		}
+		m.image.Later = m.laterImage
 	}
-	if cfg.Session != nil {
+	if cfg.Session != nil && m.image.Later == nil {
 		if k := m.image.Kernel; k == nil || k.Kind == kernel.Multiboot || boot.Firmware != nil {
 			return &ConfigError{"Kernel", errors.New("it is no Linux kernel without firmware, which a root file system needs")}
 		}
+	}
+	if cfg.Session != nil {
 		var err error
 		if m.session, err = newSession(m); err != nil {
 			return err
@@ -187,6 +194,18 @@ func (m *Machine) loadKernel() error {
 		image.Cmdline = strings.TrimSpace(boot.Cmdline + " " + boot.Append)
 	}
 	return nil
+}
+
+// laterImage is what a guest whose kernel was not needed so far starts again with.
+func (m *Machine) laterImage() (board.Image, error) {
+	var err error
+	if m.cfg.Boot.Kernel, err = m.cfg.Boot.Later(); err == nil {
+		err = m.loadKernel()
+	}
+	if err == nil {
+		m.image.Later = nil
+	}
+	return m.image, err
 }
 
 // Kick has f run on the machine goroutine, between two steps, in the order of

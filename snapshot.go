@@ -57,7 +57,8 @@ type Snapshot struct {
 	sections []snapshot.Section
 	ram      *mem.Image
 
-	stood time.Duration // as the machine did meanwhile
+	file  *snapshot.File // sections are read when they are asked for; nil: they are here
+	stood time.Duration  // as the machine did meanwhile
 
 	once sync.Once // encodes
 	kept []keptState
@@ -74,9 +75,12 @@ type keptState struct {
 // Capture gives a snapshot of the machine, which goes on. It is to be called on
 // the machine goroutine, between two steps or in a function that was kicked. The
 // host's files may be in the way (ErrNotQuiet).
-func (m *Machine) Capture() (*Snapshot, error) {
+func (m *Machine) Capture() (*Snapshot, error) { return m.captureKept(m.board.Freeze) }
+
+// captureKept is Capture, of which memory gives the memory.
+func (m *Machine) captureKept(memory func() (*mem.Image, error)) (*Snapshot, error) {
 	begun := time.Now()
-	s, err := m.capture(false)
+	s, err := m.capture(false, memory)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +104,7 @@ func (s *Snapshot) Stood() time.Duration { return s.stood }
 
 // capture gives a snapshot of the machine alone. One that is bare has neither an
 // initial root file system nor what the guest adds to it, which is one run's own.
-func (m *Machine) capture(bare bool) (*Snapshot, error) {
+func (m *Machine) capture(bare bool, memory func() (*mem.Image, error)) (*Snapshot, error) {
 	state, err := m.save()
 	if err != nil {
 		return nil, err
@@ -120,7 +124,7 @@ func (m *Machine) capture(bare bool) (*Snapshot, error) {
 	if m.session != nil && m.session.modules != nil && !bare {
 		s.kept = append(s.kept, keptState{modulesSection, m.session.modules.Save()})
 	}
-	if s.ram, err = m.board.Freeze(); err != nil {
+	if s.ram, err = memory(); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -167,10 +171,14 @@ func (m *Machine) CaptureRunning(ctx context.Context) (*Snapshot, error) {
 }
 
 // Snapshot writes a snapshot of the machine to w, packed. It is to be called
-// between two steps, on the goroutine that runs the machine.
+// between two steps, on the goroutine that runs the machine, which stands still
+// meanwhile: no copy is made of its memory.
 func (m *Machine) Snapshot(w io.Writer) error {
-	s, err := m.Capture()
-	for late := time.Now().Add(m.closeWait); errors.Is(err, ErrNotQuiet); s, err = m.Capture() {
+	capture := func() (*Snapshot, error) {
+		return m.captureKept(func() (*mem.Image, error) { return m.board.Still(), nil })
+	}
+	s, err := capture()
+	for late := time.Now().Add(m.closeWait); errors.Is(err, ErrNotQuiet); s, err = capture() {
 		if time.Now().After(late) {
 			return ErrBusy
 		}
@@ -260,6 +268,10 @@ func (s *Snapshot) state(tags []string) (*state, error) {
 
 // section finds a section.
 func (s *Snapshot) section(name string) (*snapshot.Section, error) {
+	if s.file != nil {
+		x, err := s.file.Section(name)
+		return &x, err
+	}
 	i := slices.IndexFunc(s.sections, func(x snapshot.Section) bool { return x.Name == name })
 	if i < 0 {
 		return nil, fmt.Errorf("%w: there is no section %s", ErrSnapshot, name)
@@ -268,6 +280,9 @@ func (s *Snapshot) section(name string) (*snapshot.Section, error) {
 }
 
 func (s *Snapshot) hasSection(name string) bool {
+	if s.file != nil {
+		return s.file.Has(name)
+	}
 	_, err := s.section(name)
 	return err == nil
 }
@@ -471,6 +486,21 @@ func OpenSnapshot(r io.ReaderAt, size int64) (*Snapshot, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// StreamSnapshot is OpenSnapshot for one machine in a process that has not got the room
+// to keep a snapshot beside it: sections are read from r when they are asked for, and
+// memory goes from r straight into the machine's. r is used until Close.
+func StreamSnapshot(r io.ReaderAt, size int64) (*Snapshot, error) {
+	f, err := snapshot.Open(r, size)
+	if err != nil {
+		return nil, err
+	}
+	ram, err := mem.StreamImage(uint64(f.Memory), f.Load)
+	if err != nil {
+		return nil, err
+	}
+	return &Snapshot{header: f.Header, file: f, ram: ram}, nil
 }
 
 // openMemory maps memory, or loads it.

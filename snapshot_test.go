@@ -101,6 +101,15 @@ func TestClones(t *testing.T) {
 	}
 	defer read.Close()
 	clones = append(clones, newTravellerFrom(t, fileConfig(cfg, savedRoot(t, read)), false, read))
+	stream, err := StreamSnapshot(bytes.NewReader(packed.Bytes()), int64(packed.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	if err := stream.Write(io.Discard); err == nil {
+		t.Error("a snapshot that is not kept was written")
+	}
+	clones = append(clones, newTravellerFrom(t, fileConfig(cfg, savedRoot(t, stream)), false, stream))
 	for running := true; running; {
 		running = false
 		for _, c := range clones {
@@ -114,6 +123,46 @@ func TestClones(t *testing.T) {
 		if got := before.plus(c.seen()); got.output != want.output || got.retired != want.retired || *c.end != *g.end {
 			t.Errorf("clone %d: %+v after %d instructions, want %d; %s", i, *c.end, got.retired, want.retired, firstDifference(got.output, want.output))
 		}
+	}
+}
+
+// TestLaterKernel: a guest that goes on from a snapshot needs its kernel when it starts
+// again, and no sooner; one that boots has to have it.
+func TestLaterKernel(t *testing.T) {
+	cfg := sessionConfig(t, "686-pae", `echo ready; read line; reboot -f`)
+	cfg.Memory = MinMemory
+	cfg = fileConfig(cfg, guesttest.Root(t, guesttest.Epoch))
+	g := newTraveller(t, cfg, false)
+	if err := g.start(); err != nil {
+		t.Fatal(err)
+	}
+	g.stepUntil(bootBudget, func() bool { return strings.Contains(g.stdout.String(), "ready") })
+	var packed bytes.Buffer
+	if err := g.Snapshot(&packed); err != nil {
+		t.Fatal(err)
+	}
+	s, err := StreamSnapshot(bytes.NewReader(packed.Bytes()), int64(packed.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	kernel, asked := cfg.Boot.Kernel, 0
+	cfg = fileConfig(cfg, savedRoot(t, s))
+	cfg.Boot.Kernel, cfg.Boot.Later = nil, func() ([]byte, error) {
+		asked++
+		return kernel, nil
+	}
+	if m, err := New(cfg); err == nil {
+		m.Close()
+		t.Error("a machine without a kernel boots")
+	}
+	c := newTravellerFrom(t, cfg, false, s)
+	if asked != 0 {
+		t.Error("the kernel was asked for before the guest has started again")
+	}
+	c.stepUntil(2*bootBudget, func() bool { return strings.Contains(c.stdout.String(), "ready") })
+	if asked != 1 {
+		t.Errorf("the kernel was asked for %d times", asked)
 	}
 }
 

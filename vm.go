@@ -152,6 +152,12 @@ func (vm *VM) Instructions() (n uint64) {
 	return n - vm.before
 }
 
+// Waited is Machine.Waited.
+func (vm *VM) Waited(ctx context.Context) (d time.Duration, err error) {
+	err = vm.do(ctx, func() { d = vm.m.Waited() })
+	return d, err
+}
+
 // Log is the end of what the guest's kernel has said at its serial port, in lines.
 func (vm *VM) Log() (lines []string) {
 	if vm.do(context.Background(), func() { lines = vm.m.logLines() }) != nil {

@@ -114,7 +114,7 @@ func (s *session) keepWarm(key string) {
 	if s.beginning.Fired() {
 		return
 	}
-	switch snap, err := s.m.capture(true); {
+	switch snap, err := s.m.capture(true, s.m.board.Freeze); {
 	case errors.Is(err, ErrNotQuiet):
 		s.m.Kick(func() { s.keepWarm(key) })
 		return

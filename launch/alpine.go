@@ -170,6 +170,9 @@ var ErrNoBusybox = errors.New("the root has no busybox to start the guest with, 
 // boots adds what boots the guest and did not come from files: Alpine's kernel
 // with its modules, and a busybox for a root that has none.
 func (o *opening) boots(ctx context.Context) error {
+	if o.ofPage {
+		return nil // its snapshot has them
+	}
 	boot, session := &o.cfg.Boot, o.cfg.Session
 	needKernel, needBusybox := boot.Kernel == nil && boot.Firmware == nil, false
 	release := latestStable

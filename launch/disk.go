@@ -23,23 +23,7 @@ type diskState struct {
 type frozenState struct {
 	Apart bool
 	Held  []byte
-	Upper frozenUpper
-}
-
-type frozenUpper struct {
-	Tree  []byte
-	Files []frozenFile
-}
-
-type frozenFile struct {
-	ID, Size, Borrowed uint64
-	First              func() ([]byte, error)
-	Chunks             []frozenChunk
-}
-
-type frozenChunk struct {
-	Index uint64
-	Data  func() ([]byte, error)
+	Upper memfs.LateState
 }
 
 // Disk is what a machine that is kept on the disk has changed, as its snapshot
@@ -73,37 +57,8 @@ func (d *Disk) State() (any, error) {
 	if d.apart {
 		return frozenState{Apart: true, Held: d.frozen.Nameless}, nil
 	}
-	upper := frozenUpper{Tree: d.frozen.Tree()}
-	for _, id := range d.frozen.Numbers() {
-		f, err := d.file(id)
-		if err != nil {
-			return nil, err
-		}
-		if f.Size > 0 {
-			upper.Files = append(upper.Files, f)
-		}
-	}
-	return frozenState{Upper: upper}, nil
-}
-
-// file tells what is to be read of a file.
-func (d *Disk) file(id uint64) (f frozenFile, err error) {
-	next := uint64(1) // chunk that is not among f's yet
-	size, err := d.frozen.Ranges(id, func(off, n int64) {
-		for i := max(next, uint64(off)/memfs.ChunkSize); i*memfs.ChunkSize < uint64(off+n); i++ {
-			f.Chunks = append(f.Chunks, frozenChunk{i, d.read(id, i*memfs.ChunkSize, memfs.ChunkSize)})
-			next = i + 1
-		}
-	})
-	f.ID, f.Size, f.First = id, uint64(size), d.read(id, 0, min(uint64(size), memfs.ChunkSize))
-	return f, err
-}
-
-func (d *Disk) read(id, off, n uint64) func() ([]byte, error) {
-	return func() ([]byte, error) {
-		p := make([]byte, n)
-		return p, d.frozen.ReadAt(id, p, int64(off))
-	}
+	upper, err := memfs.LateStateOf(d.frozen)
+	return frozenState{Upper: upper}, err
 }
 
 // errApart is of a snapshot whose files are elsewhere.

@@ -139,6 +139,7 @@ type opening struct {
 	was           *Origin // of From
 	img           found
 	kernelVersion string // of Alpine's package
+	ofPage        bool   // From is of a page's machine
 }
 
 // Open finds all that the Spec names and completes its Config. closeAll ends

@@ -26,6 +26,8 @@ type Upper interface {
 // in it, unless the session does.
 func (o *opening) root(ctx context.Context) error {
 	switch {
+	case o.ofPage:
+		return o.page(ctx)
 	case o.Image != "" || o.Kept != nil && o.Rootfs == "":
 		return o.image(ctx, o.Image, false)
 	case o.Rootfs == "":

@@ -14,6 +14,7 @@ import (
 	"alpinevm/fs9p/memfs"
 	"alpinevm/fs9p/oci/store"
 	"alpinevm/fs9p/overlay"
+	"alpinevm/internal/website"
 )
 
 // Origin is what a snapshot tells of what its machine was made from. Nothing of
@@ -52,6 +53,9 @@ const (
 
 // ReadOrigin gives what a snapshot tells of its origin.
 func ReadOrigin(s *alpinevm.Snapshot) (*Origin, error) {
+	if website.Keeps(s) {
+		return pageOrigin(s)
+	}
 	o := &Origin{}
 	return o, s.Decode(keptOrigin, o)
 }
@@ -142,6 +146,9 @@ func (o *opening) begin(context.Context) error {
 	}
 	o.was = was
 	spec := *o.Spec // which stays as it is
+	if o.ofPage = website.Keeps(o.From); o.ofPage {
+		was.Rootfs, was.Kernel = "", "" // which are no files
+	}
 	spec.Image, spec.Rootfs, spec.Kernel, spec.Modules, spec.Busybox = was.Image, was.Rootfs, was.Kernel, was.Modules, was.Busybox
 	o.Spec = &spec
 	o.cfg.Memory = was.Memory

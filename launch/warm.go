@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -241,6 +242,17 @@ func (o *opening) warmUp(context.Context) error {
 		o.cfg.Boot.Warm = w
 	}
 	return nil
+}
+
+// KeepWarm has a machine of cfg go on from a kernel that has booted before, as Spec.Warm
+// has it. The closer is to be closed behind the machine.
+func KeepWarm(cfg *alpinevm.Config) io.Closer {
+	w := newWarm()
+	if w == nil {
+		return io.NopCloser(nil)
+	}
+	cfg.Boot.Warm = w
+	return w
 }
 
 // ForgetWarm removes all booted kernels that are kept.

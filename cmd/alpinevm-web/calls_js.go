@@ -55,6 +55,8 @@ func (s *server) serve() {
 			s.tell(id.Int(), m)
 		case "export":
 			go s.answer(id.Int(), func() (any, error) { return nil, s.export(id.Int()) })
+		case "snapshot":
+			go s.answer(id.Int(), func() (any, error) { return nil, s.snapshot(id.Int()) })
 		case "readFile", "writeFile", "readDir", "mkdir", "remove", "stat":
 			go s.answer(id.Int(), func() (any, error) { return s.file(m) })
 		}
@@ -165,6 +167,18 @@ func (s *server) export(id int) error {
 		return err
 	}
 	return w.Flush()
+}
+
+// snapshot sends a snapshot of the machine, which stands still meanwhile.
+func (s *server) snapshot(id int) error {
+	done := make(chan error, 1)
+	s.machine.Kick(func() { done <- s.machine.Snapshot(writer{s.page, "stdout", id}) })
+	select {
+	case err := <-done:
+		return err
+	case <-s.vm.Done():
+		return alpinevm.ErrEnded
+	}
 }
 
 // maxFile bounds a file that the page is given whole, in bytes.

@@ -18,6 +18,9 @@ import (
 func main() {
 	p := newPage()
 	end, err := run(p)
+	if err == errImported {
+		return
+	}
 	if err != nil {
 		p.send("error", map[string]any{"text": err.Error()})
 		return
@@ -32,6 +35,9 @@ const (
 	statEvery = time.Second
 )
 
+// errImported is the end of a program that was to import a machine, and has.
+var errImported = errors.New("the machine is imported")
+
 // run runs the page's machine to its end. What is kept of it is closed then: the page
 // ends the worker when it hears of that.
 func run(p *page) (end alpinevm.End, err error) {
@@ -42,38 +48,26 @@ func run(p *page) (end alpinevm.End, err error) {
 	if memory := p.port.Get("memory"); memory.Type() == js.TypeNumber {
 		m.Memory = int64(memory.Int()) << 20
 	}
-	collect(m.Memory)
+	if p.port.Get("archive").Truthy() {
+		if err := p.importArchive(m); err != nil {
+			return end, err
+		}
+		return end, errImported
+	}
 	chunks, err := chunked.NewCache(p.chunk, keptChunks)
 	if err != nil {
 		return end, err
 	}
 	p.send("phase", map[string]any{"text": "loading"})
-	upper, closeUpper, err := p.upper(m)
-	if err != nil {
-		return end, err
-	}
-	defer func() { err = errors.Join(err, closeUpper()) }()
-	cfg, err := m.Config(chunks, upper)
-	if err != nil {
-		return end, err
-	}
-	cfg.Engine = alpinevm.Engine(text(p.port.Get("engine")))
-	if size := p.port.Get("terminal"); size.Truthy() {
-		cfg.Consoles.Terminal = &alpinevm.Terminal{In: p.keys, Out: writer{p, "output", 0}, Cols: uint16(size.Get("cols").Int()), Rows: uint16(size.Get("rows").Int())}
-	} else {
-		cfg.Session.Idle = true
-	}
-	if err := p.network(&cfg); err != nil {
-		return end, err
-	}
-	p.send("phase", map[string]any{"text": "booting"})
-	machine, err := alpinevm.New(cfg)
+	b := &beginning{page: p, m: m, chunks: chunks, screen: &website.Screen{}}
+	defer func() { err = errors.Join(err, b.close()) }()
+	machine, err := b.machine()
 	if err != nil {
 		return end, err
 	}
 	defer machine.Close()
 	vm := machine.Go(context.Background())
-	s := &server{page: p, machine: machine, vm: vm, root: cfg.Session.Root}
+	s := &server{page: p, machine: machine, vm: vm, root: b.cfg.Session.Root}
 	go s.serve()
 	go s.stat()
 	return vm.Wait()

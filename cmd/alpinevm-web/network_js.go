@@ -17,7 +17,7 @@ const (
 	wayNone  = "none"  // it leads nowhere; the page reaches the guest's servers
 )
 
-// network gives the machine the network that the page wants, and its root the files for it.
+// network gives the machine the network that the page wants.
 func (p *page) network(cfg *alpinevm.Config) error {
 	n := p.port.Get("network")
 	switch way := text(n.Get("way")); way {
@@ -40,20 +40,6 @@ func (p *page) network(cfg *alpinevm.Config) error {
 	default:
 		return fmt.Errorf("BUG: the page asks for a network %q", way)
 	}
-	return putFiles(cfg)
-}
-
-// putFiles puts the resolver's files into the root, where the guest can replace them. In
-// one that has no room left they are mounted.
-func putFiles(cfg *alpinevm.Config) error {
-	for _, f := range cfg.Network.Files(cfg.Hostname) {
-		if err := fs9p.WriteFile(cfg.Session.Root, f.Name, f.Data, f.Mode); fs9p.IsFull(err) {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("the root's %s: %w", f.Name, err)
-		}
-	}
-	cfg.Network.FilesInRoot = true
 	return nil
 }
 

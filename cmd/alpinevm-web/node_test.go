@@ -230,7 +230,7 @@ func indexed(t *testing.T, dir website.Dir) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := m.Config(c, nil)
+	cfg, err := m.Open(website.Opening{Chunks: c})
 	if err != nil {
 		t.Fatal(err)
 	}

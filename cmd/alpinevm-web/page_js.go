@@ -19,7 +19,11 @@ import (
 //	                           storage, OPFS), and how many bytes more there is room
 //	                           for, if that is known; or nothing
 //	engine                     what executes instructions, or nothing
-//	get(name)                  gives a chunk as a Uint8Array, now, or throws
+//	name                       what the machine is kept under, or nothing
+//	snapshot                   what to go on from: "site" for the description's, a file as
+//	                           an object of size and read(offset, length), or nothing
+//	archive                    what to import and no more, as a file, or nothing
+//	get(name)                  gives a chunk as a Uint8Array, now or as a promise
 //	send(message)              takes a message; its type is message.type
 //	receive(message)           is set here
 type page struct {
@@ -62,7 +66,34 @@ func (p *page) chunk(name string) (data []byte, err error) {
 			err = thrown(r)
 		}
 	}()
-	return bytesOf(p.port.Call("get", name)), nil
+	v := p.port.Call("get", name)
+	if v.Get("then").Type() == js.TypeFunction {
+		if v, err = settled(v); err != nil {
+			return nil, err
+		}
+	}
+	return bytesOf(v), nil
+}
+
+// settled waits for a promise. It is not to be called by JavaScript, which it would wait
+// for.
+func settled(promise js.Value) (v js.Value, err error) {
+	done := make(chan struct{})
+	fulfilled := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		v = args[0]
+		close(done)
+		return nil
+	})
+	rejected := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		err = errors.New(args[0].Get("message").String())
+		close(done)
+		return nil
+	})
+	defer fulfilled.Release()
+	defer rejected.Release()
+	promise.Call("then", fulfilled, rejected)
+	<-done
+	return v, err
 }
 
 // thrown is what JavaScript has thrown, as an error.

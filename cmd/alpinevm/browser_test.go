@@ -75,14 +75,8 @@ func lacks(t *testing.T, program string) {
 // of Ctrl with an arrow, and throws away what is typed within 50 ms after it.
 const tabPrompt = "here: # "
 
-// siteDir makes a site of Alpine's root, with the page. What runs there is args.
-func siteDir(t *testing.T, args ...string) website.Dir {
-	t.Helper()
-	return siteDirOf(t, nil, args...)
-}
-
-// siteDirOf is siteDir with more flags of web build.
-func siteDirOf(t *testing.T, flags []string, args ...string) website.Dir {
+// siteDir makes a site of Alpine's root, with the page; flags are more of web build's.
+func siteDir(t *testing.T, flags ...string) website.Dir {
 	t.Helper()
 	if _, err := web.Files(); err != nil {
 		t.Fatal(err, ": make web does")
@@ -92,7 +86,7 @@ func siteDirOf(t *testing.T, flags []string, args ...string) website.Dir {
 	cmd := h.command(slices.Concat([]string{
 		"web", "build", "-o", dir, "-q", "-m", "128M", "--hostname", "tab", "-e", "PS1=" + tabPrompt, "--kernel", guesttest.File(t, "686-pae/vmlinuz"),
 		"--modules", guesttest.File(t, "686-pae/modules"), "--rootfs", guesttest.RootFile(t),
-	}, flags, []string{"--"}, args)...)
+	}, flags)...)
 	if text, err := cmd.CombinedOutput(); err != nil || len(text) > 0 {
 		t.Fatalf("web build: %v: %s", err, text)
 	}
@@ -189,7 +183,7 @@ func TestBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &http.Server{Handler: http.FileServer(http.Dir(siteDir(t)))}
+	s := &http.Server{Handler: http.FileServer(http.Dir(siteDir(t, "--cold")))}
 	go s.Serve(l)
 	defer s.Close()
 	ctx := browser(t)

@@ -19,7 +19,7 @@ func TestFetchNetwork(t *testing.T) {
 	}
 	key, repo := testPackage(t)
 	open, closed := packages(t, repo, "/alpine/v3.20/main/", "*"), packages(t, repo, "/alpine/v3.20/main/", "")
-	address := hosted(t, string(siteDirOf(t, []string{"--fetch-mirror", closed.URL + "/alpine", "--fetch-mirror", open.URL + "/alpine", "-e", "KEY=" + string(key.Public())})))
+	address := hosted(t, string(siteDir(t, "--fetch-mirror", closed.URL+"/alpine", "--fetch-mirror", open.URL+"/alpine", "-e", "KEY="+string(key.Public()))))
 	ctx := browser(t, chromedp.Flag("host-resolver-rules", fmt.Sprintf("MAP open.example %s, MAP closed.example %s", open.Listener.Addr(), closed.Listener.Addr())))
 	if err := chromedp.Do(ctx, chromedp.Navigate(address)); err != nil {
 		t.Fatal(err)

@@ -118,7 +118,7 @@ func TestFirefox(t *testing.T) {
 		t.Skip("not here: boots a guest; the full run does")
 	}
 	key, repo := testPackage(t)
-	dir := siteDirOf(t, []string{"--fetch-mirror", "packages", "-e", "KEY=" + string(key.Public())})
+	dir := siteDir(t, "--fetch-mirror", "packages", "-e", "KEY="+string(key.Public()))
 	for file, data := range repo {
 		name := dir.Name(filepath.Join("packages", "v3.20", "main", filepath.FromSlash(file)))
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {

@@ -20,8 +20,9 @@ import (
 // siteFlags are the flags of a machine that a browser runs: those of run that make
 // sense there.
 type siteFlags struct {
-	run runFlags
-	way *website.Network // out of the machine; nil: none
+	run  runFlags
+	cold bool
+	way  *website.Network // out of the machine; nil: none
 }
 
 func (f *siteFlags) add(c *cobra.Command) {
@@ -38,6 +39,7 @@ func (f *siteFlags) add(c *cobra.Command) {
 	fl.StringVar(&r.hostname, "hostname", defaultHostname, "`NAME` of the guest")
 	fl.StringVar(&r.appendLine, "append", "", "add `TEXT` to the kernel's command line")
 	fl.BoolVarP(&r.quiet, "quiet", "q", false, "print nothing of our own but errors")
+	fl.BoolVar(&f.cold, "cold", false, "have the page boot the machine, in place of going on from a snapshot of it at its prompt")
 	r.image.add(fl)
 	r.alpine.add(fl)
 	completeFlags(c)
@@ -88,6 +90,11 @@ func (f *siteFlags) describe(ctx context.Context, cfg *alpinevm.Config, to websi
 		return err
 	}
 	m.Network = f.way
+	if !f.cold {
+		if err := prepare(ctx, to, m, note(os.Stderr, f.run.quiet)); err != nil {
+			return err
+		}
+	}
 	return to.Describe(m)
 }
 

@@ -1,6 +1,7 @@
 package mem
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 )
@@ -12,6 +13,20 @@ type Image struct {
 	size  uint32
 	pages []bool // which may be other than zero; nil: all
 	bank  bank
+	load  Loader // in place of the two
+}
+
+// Loader calls put with whole pages, from page first on, on any number of goroutines at
+// a time.
+type Loader func(put func(first uint32, data []byte) error) error
+
+// StreamImage makes an image of which nothing is kept: load gives its pages, straight to
+// each memory that is made of it. size is as for New.
+func StreamImage(size uint64, load Loader) (*Image, error) {
+	if err := checkSize(size); err != nil {
+		return nil, err
+	}
+	return &Image{size: uint32(size), load: load}, nil
 }
 
 // bank holds an image's bytes.
@@ -40,7 +55,7 @@ func NewImage(size uint64) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mem: keep %d MiB of guest RAM: %w", size>>20, err)
 	}
-	return &Image{uint32(size), make([]bool, size>>pageShift), b}, nil
+	return &Image{size: uint32(size), pages: make([]bool, size>>pageShift), bank: b}, nil
 }
 
 // MapImage makes an image of a file, of which a copy of the descriptor is kept.
@@ -58,18 +73,32 @@ func MapImage(fd uintptr, off int64, size uint64) (*Image, error) {
 	return &Image{size: uint32(size), bank: b}, nil
 }
 
+// may says which pages of the RAM may be other than zero.
+func (m *Memory) may() func(page uint32) bool {
+	touched := m.pages.touched(m.arena[:m.size])
+	if !m.backed {
+		return touched
+	}
+	return func(page uint32) bool { return m.below == nil || m.below[page] || touched(page) }
+}
+
+// Still gives an image that is the RAM itself, and good as long as nobody writes to it.
+func (m *Memory) Still() *Image {
+	i := &Image{size: m.size, pages: make([]bool, m.size>>pageShift), bank: plain(m.arena[:m.size])}
+	may := m.may()
+	for p := range i.pages {
+		i.pages[p] = may(uint32(p))
+	}
+	return i
+}
+
 // Freeze gives an image of the RAM as it is.
 func (m *Memory) Freeze() (*Image, error) {
 	i, err := NewImage(uint64(m.size))
 	if err != nil {
 		return nil, err
 	}
-	ram := m.arena[:m.size]
-	may := m.pages.touched(ram)
-	if touched := may; m.backed {
-		may = func(page uint32) bool { return m.below == nil || m.below[page] || touched(page) }
-	}
-	for first, data := range runs(ram, may) {
+	for first, data := range runs(m.arena[:m.size], m.may()) {
 		if err := i.Put(first, data); err != nil {
 			i.Close()
 			return nil, err
@@ -81,8 +110,8 @@ func (m *Memory) Freeze() (*Image, error) {
 // Put puts whole pages into the image, from page first on, before Thaw. It may be
 // called on several goroutines at a time for pages of their own.
 func (i *Image) Put(first uint32, data []byte) error {
-	if n := len(data); n%PageSize != 0 || uint64(first)<<pageShift+uint64(n) > uint64(i.size) {
-		return fmt.Errorf("mem: %d bytes at page %d: %w", n, first, ErrOutside)
+	if err := within(i.size, first, data); err != nil {
+		return err
 	}
 	if _, err := i.bank.WriteAt(data, int64(first)<<pageShift); err != nil {
 		return fmt.Errorf("mem: keep guest RAM: %w", err)
@@ -101,7 +130,13 @@ func (i *Image) Size() uint32 { return i.size }
 // any, behind the last one.
 func (i *Image) Pages() (pages iter.Seq2[uint32, []byte], failed func() error) {
 	var err error
+	if i.load != nil {
+		err = errStream
+	}
 	return func(yield func(uint32, []byte) bool) {
+		if i.load != nil {
+			return
+		}
 		buffer := make([]byte, maxRun*PageSize)
 		for first := uint32(0); first < i.size>>pageShift; {
 			n := uint32(0)
@@ -126,13 +161,18 @@ func (i *Image) Pages() (pages iter.Seq2[uint32, []byte], failed func() error) {
 	}, func() error { return err }
 }
 
+// errStream is of pages that have an order.
+var errStream = errors.New("mem: an image of which nothing is kept has no pages")
+
 func (i *Image) may(page uint32) bool { return i.pages == nil || i.pages[page] }
 
 // Thaw makes a memory of the image. It may be called on several goroutines at a
 // time.
 func (i *Image) Thaw() (*Memory, error) {
-	if m := i.bank.part(); m != nil {
-		return newFrom(uint64(i.size), m)
+	if i.load == nil {
+		if m := i.bank.part(); m != nil {
+			return newFrom(uint64(i.size), m)
+		}
 	}
 	m, err := New(uint64(i.size))
 	if err != nil {
@@ -150,6 +190,9 @@ func (m *Memory) Adopt(i *Image) error {
 	if i.size != m.size {
 		return fmt.Errorf("mem: an image of %d MiB, and RAM of %d MiB", i.size>>20, m.size>>20)
 	}
+	if i.load != nil {
+		return i.load(m.fill)
+	}
 	if p := i.bank.part(); p != nil {
 		m.backed, m.below = true, p.data()
 		return overlay(m.arena, p)
@@ -161,8 +204,30 @@ func (m *Memory) Adopt(i *Image) error {
 	return failed()
 }
 
+// fill puts whole pages into RAM that nobody has used yet.
+func (m *Memory) fill(first uint32, data []byte) error {
+	if err := within(m.size, first, data); err != nil {
+		return err
+	}
+	copy(m.arena[first<<pageShift:], data)
+	return nil
+}
+
+// within refuses what is not whole pages of that much RAM.
+func within(size, first uint32, data []byte) error {
+	if n := len(data); n%PageSize != 0 || uint64(first)<<pageShift+uint64(n) > uint64(size) {
+		return fmt.Errorf("mem: %d bytes at page %d: %w", n, first, ErrOutside)
+	}
+	return nil
+}
+
 // Close gives the image back to the host.
-func (i *Image) Close() error { return i.bank.close() }
+func (i *Image) Close() error {
+	if i.load != nil {
+		return nil
+	}
+	return i.bank.close()
+}
 
 func anyPage(uint32) bool { return true }
 

@@ -47,6 +47,28 @@ func TestImage(t *testing.T) {
 		clones = append(clones, c)
 	}
 	got := make([]byte, len(want))
+	again := m.Still()
+	if first, err := again.Thaw(); err != nil || string(ram(t, first)[:5]) != "later" {
+		t.Errorf("what is the RAM itself: %v", err)
+	} else {
+		first.Close()
+	}
+	stream, err := StreamImage(uint64(m.Size()), func(put func(uint32, []byte) error) error {
+		if err := put(m.Size()/PageSize, want[:PageSize]); !errors.Is(err, ErrOutside) {
+			t.Errorf("a page behind the end: %v", err)
+		}
+		return put(0, want)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	streamed, err := stream.Thaw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer streamed.Close()
+	clones = append(clones, streamed)
 	pages, failed := image.Pages()
 	count := 0
 	for first, data := range pages {

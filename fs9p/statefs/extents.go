@@ -90,6 +90,20 @@ func openExtents(s storage.Storage) (_ *extents, err error) {
 	return e, e.log.rewrite(e.snapshot)
 }
 
+// Clear empties a storage that nobody uses.
+func Clear(s storage.Storage) error {
+	for _, name := range []string{mapFiles[0], mapFiles[1], contentFile} {
+		f, err := s.Open(name)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Truncate(0), f.Sync(), f.Close()); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // Close ends the use of the storage's files.
 func (e *extents) Close() error {
 	e.mu.Lock()

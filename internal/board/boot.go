@@ -43,6 +43,8 @@ type Image struct {
 	// vector in real mode. With a Kernel it is one that reads QEMU's
 	// configuration device, as SeaBIOS does.
 	Firmware []byte
+	// Later, where not nil, gives an image to start in the place of this one.
+	Later func() (Image, error)
 }
 
 // Boot loads the image and puts the processor at its first instruction. The
@@ -55,6 +57,12 @@ func (b *Board) Boot(image Image) error {
 // boot puts the board where firmware and boot loader leave it: everything is
 // loaded and the processor is at the first instruction.
 func (b *Board) boot() error {
+	if later := b.image.Later; later != nil {
+		var err error
+		if b.image, err = later(); err != nil {
+			return err
+		}
+	}
 	if b.image.Firmware != nil {
 		return b.bootFirmware()
 	}

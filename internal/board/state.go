@@ -75,6 +75,9 @@ func (b *Board) Adopt(ram *mem.Image) error { return b.mem.Adopt(ram) }
 // Freeze gives a copy of the memory, between two steps.
 func (b *Board) Freeze() (*mem.Image, error) { return b.mem.Freeze() }
 
+// Still gives the memory itself, as it is until the next step.
+func (b *Board) Still() *mem.Image { return b.mem.Still() }
+
 // FilesState is the state of the 9P device with that mount tag. Its server's is
 // its own.
 type FilesState struct {

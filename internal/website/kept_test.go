@@ -15,10 +15,11 @@ func TestKept(t *testing.T) {
 	other := &Machine{Root: Tree{Archive: chunked.File{Size: 1, Chunks: []string{"b"}}}}
 	for i, tt := range []struct {
 		m    *Machine
+		has  Keeping
 		want error
-	}{{one, nil}, {one, nil}, {other, ErrOtherRoot}, {one, nil}} {
-		if err := Kept(s, tt.m); !errors.Is(err, tt.want) {
-			t.Errorf("%d: %v, want %v", i, err, tt.want)
+	}{{one, Fresh, nil}, {one, Changes, nil}, {other, Fresh, ErrOtherRoot}, {one, Changes, nil}} {
+		if has, err := Kept(s, tt.m); has != tt.has || !errors.Is(err, tt.want) {
+			t.Errorf("%d: %v, %v, want %v, %v", i, has, err, tt.has, tt.want)
 		}
 	}
 }

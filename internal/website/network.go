@@ -2,9 +2,11 @@ package website
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 
+	"alpinevm"
 	"alpinevm/fs9p"
 )
 
@@ -57,4 +59,18 @@ func plainRepository(line string, fetched func(host string) bool) string {
 		return line
 	}
 	return strings.Replace(line, "https://", "http://", 1)
+}
+
+// PutNetworkFiles puts the resolver's files into the root of a machine that boots, where
+// the guest can replace them. In one that has no room left they are mounted.
+func PutNetworkFiles(cfg *alpinevm.Config) error {
+	for _, f := range cfg.Network.Files(cfg.Hostname) {
+		if err := fs9p.WriteFile(cfg.Session.Root, f.Name, f.Data, f.Mode); fs9p.IsFull(err) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("the root's %s: %w", f.Name, err)
+		}
+	}
+	cfg.Network.FilesInRoot = true
+	return nil
 }

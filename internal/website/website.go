@@ -11,9 +11,7 @@ import (
 
 	"alpinevm"
 	"alpinevm/fs9p"
-	"alpinevm/fs9p/memfs"
 	"alpinevm/fs9p/oci"
-	"alpinevm/fs9p/overlay"
 	"alpinevm/internal/chunked"
 	"alpinevm/internal/linux"
 	"alpinevm/kernel"
@@ -52,6 +50,19 @@ type Machine struct {
 	Dir  string   `json:"dir,omitempty"`
 	User string   `json:"user,omitempty"`
 	Init bool     `json:"init,omitempty"`
+
+	// Snapshot is the machine at its prompt, at a terminal and with a network; nil:
+	// there is none, and it boots.
+	Snapshot *chunked.File `json:"snapshot,omitempty"`
+	// Ahead are the parts of files that a start reads, in its order.
+	Ahead Ahead `json:"ahead,omitzero"`
+}
+
+// Ahead names parts of files: those that a boot reads, and those of a start from
+// Snapshot, with its first commands.
+type Ahead struct {
+	Boot     []string `json:"boot,omitempty"`
+	Snapshot []string `json:"snapshot,omitempty"`
 }
 
 // Read reads a description.
@@ -64,38 +75,6 @@ func Read(data []byte) (*Machine, error) {
 		return nil, fmt.Errorf("the machine is described in format %d, and this program reads %d: its files are of another version", m.Format, Format)
 	}
 	return &m, nil
-}
-
-// Config is what is described, without terminal and network. What the guest changes
-// in its root is kept in upper; nil: in memory.
-func (m *Machine) Config(c *chunked.Cache, upper fs9p.Numbered) (alpinevm.Config, error) {
-	cfg := alpinevm.Config{
-		Memory: m.Memory, Hostname: m.Hostname, Boot: alpinevm.Boot{Cmdline: m.Cmdline, Append: m.Append},
-		Session: &alpinevm.Session{Args: m.Args, Env: m.Env, Dir: m.Dir, User: m.User, Init: m.Init},
-	}
-	var err error
-	if cfg.Boot.Kernel, err = whole(c, m.Kernel); err != nil {
-		return cfg, fmt.Errorf("the kernel: %w", err)
-	}
-	if m.Busybox != nil {
-		if cfg.Session.Busybox, err = whole(c, *m.Busybox); err != nil {
-			return cfg, fmt.Errorf("busybox: %w", err)
-		}
-	}
-	if m.Modules != nil {
-		if cfg.Boot.Modules, err = m.Modules.open(c); err != nil {
-			return cfg, fmt.Errorf("the kernel's modules: %w", err)
-		}
-	}
-	lower, err := m.Root.open(c)
-	if err != nil {
-		return cfg, fmt.Errorf("the root: %w", err)
-	}
-	if upper == nil {
-		upper = memfs.New(memfs.Config{})
-	}
-	cfg.Session.Root, err = overlay.New(overlay.Config{Upper: upper, Lower: lower})
-	return cfg, err
 }
 
 // open opens what a Tree describes.
@@ -187,6 +166,16 @@ func Describe(ctx context.Context, cfg *alpinevm.Config, cache kernel.Cache, to 
 	}
 	m.Root = *root
 	return m, nil
+}
+
+// Keep makes the parts of a file that write writes.
+func Keep(to Files, write func(io.Writer) error) (chunked.File, error) {
+	f, size, err := written(to, write)
+	if err != nil {
+		return chunked.File{}, err
+	}
+	defer f.Remove()
+	return chunked.Split(f, size, to.Put)
 }
 
 // describe makes the files of a tree, of which pack writes an archive.

@@ -32,10 +32,20 @@ export interface Options {
   mirrors?: string[];
   /** For "fetch": hosts that are asked by https where the guest asks by http; *.NAME is each below NAME. A page that came by https asks all so. */
   https?: string[];
+  /**
+   * What the machine goes on from, as snapshot() and `alpinevm snapshot` give it, or null to boot. One that does not fit is a
+   * notice, and the machine boots. Default: what the site has, where that fits the other options.
+   */
+  snapshot?: string | URL | Blob | null;
   /** What shows the session's console; without one the guest is there for exec. */
   terminal?: Console;
   /** Is told what is being done before the guest runs. */
   onProgress?: (p: Progress) => void;
+}
+
+/** What an import needs: the name to keep the machine under. */
+export interface ImportOptions extends Pick<Options, "site" | "base" | "onProgress"> {
+  name: string;
 }
 
 export interface Progress {
@@ -88,7 +98,13 @@ interface Call {
   head?: (m: FromMachine & { type: "head" }) => void;
 }
 
-const program = "alpinevm.wasm.gz";
+/** A worker, and where it finds the machine's files and the program. */
+function places(o: Pick<Options, "site" | "base">): { worker: Worker; site: string; program: string } {
+  const base = new URL(o.base ?? ".", o.base ? location.href : import.meta.url);
+  const site = new URL(o.site ?? ".", location.href);
+  if (!site.pathname.endsWith("/")) site.pathname += "/";
+  return { worker: new Worker(new URL("worker.js", base)), site: site.href, program: new URL("alpinevm.wasm.gz", base).href };
+}
 
 export class AlpineVM {
   private readonly worker: Worker;
@@ -103,24 +119,48 @@ export class AlpineVM {
     return new AlpineVM(options);
   }
 
+  /**
+   * Keeps under a name the machine that an archive holds: of export(), or of `alpinevm export`. create({name}) starts it, with
+   * a login shell. It needs nothing of the site's image but its kernel.
+   */
+  static async import(archive: Blob, options: ImportOptions): Promise<void> {
+    const { worker, site, program } = places(options);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        let phase = "starting";
+        worker.onerror = (e) => reject(new AlpineVMError(`The import has stopped: ${e.message || "its worker has died"}.`));
+        worker.onmessage = ({ data: m }: MessageEvent<FromMachine>) => {
+          if (m.type === "imported") resolve();
+          else if (m.type === "error") reject(new AlpineVMError(m.text));
+          else if (m.type === "phase") options.onProgress?.({ phase: (phase = m.text) });
+          else if (m.type === "progress") options.onProgress?.({ phase, done: m.done, total: m.total });
+        };
+        const start: StartMessage = { type: "start", site, program, name: options.name, archive, network: null, snapshot: null };
+        worker.postMessage(start);
+      });
+      void persist();
+    } finally {
+      worker.terminate();
+    }
+  }
+
   private constructor(private readonly options: Options) {
-    const base = new URL(options.base ?? ".", options.base ? location.href : import.meta.url);
-    const site = new URL(options.site ?? ".", location.href);
-    if (!site.pathname.endsWith("/")) site.pathname += "/";
-    this.worker = new Worker(new URL("worker.js", base));
+    const { worker, site, program } = places(options);
+    this.worker = worker;
     this.worker.onmessage = (e: MessageEvent<FromMachine>) => this.receive(e.data);
     this.worker.onerror = (e) => this.die(`The machine has stopped: ${e.message || "its worker has died"}. It may have had no memory left: close other tabs, or give the guest less.`);
     const t = options.terminal;
     const start: StartMessage = {
       type: "start",
-      site: site.href,
-      program: new URL(program, base).href,
+      site,
+      program,
       memory: options.memory,
       name: options.name,
       engine: options.engine,
       network: options.network,
       mirrors: options.mirrors,
       https: options.https,
+      snapshot: options.snapshot instanceof Blob ? options.snapshot : options.snapshot && new URL(options.snapshot, location.href).href,
       terminal: t && { cols: t.cols, rows: t.rows },
     };
     this.worker.postMessage(start);
@@ -328,6 +368,16 @@ export class AlpineVM {
       throw err;
     }
     return blob;
+  }
+
+  /**
+   * The machine as it is, with its memory and all its files: `alpinevm run --from FILE` and create({snapshot}) go on from it. It
+   * stands still until it is told that all is there.
+   */
+  async snapshot(): Promise<Blob> {
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    await this.call((id) => ({ type: "snapshot", id }), { stdout: (d) => parts.push(d as Uint8Array<ArrayBuffer>) })[1];
+    return new Blob(parts);
   }
 
   resize(cols: number, rows: number): void {

@@ -59,6 +59,7 @@ export class AlpineVMElement extends HTMLElement {
       https: words(this.getAttribute("https")),
       name: this.getAttribute("name") ?? undefined,
       memory: memory > 0 ? memory : undefined,
+      snapshot: this.getAttribute("snapshot") === "none" ? null : (this.getAttribute("snapshot") ?? undefined),
       engine: (this.getAttribute("engine") as Engine | null) ?? undefined,
       terminal: this.terminal,
       onProgress: (p) => this.overlay.progress(p),

@@ -1,6 +1,6 @@
 // The page that alpinevm serve and alpinevm web build show.
 import type { AlpineVMElement } from "./element";
-import type { AlpineVM, Stat } from "./alpinevm";
+import { AlpineVM, type Stat } from "./alpinevm";
 import { keepAll, lookedAfter } from "./offline";
 
 const $ = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
@@ -162,6 +162,25 @@ for (const kind of ["dragover", "drop"])
       void upload(d.dataTransfer.files);
     }
   });
+
+// A machine from elsewhere, under the name that was given or its file's.
+async function bring(archive: File): Promise<void> {
+  const name = $<HTMLInputElement>("as").value || archive.name.replace(/(\.tar)?(\.[a-z0-9]+)?$/i, "").replace(/[^A-Za-z0-9_.-]/g, "-");
+  try {
+    await AlpineVM.import(archive, { name, onProgress: (p) => say(`${p.phase}${p.total ? ` ${Math.round((100 * p.done!) / p.total)} %` : ""}`) });
+    location.href = `?name=${encodeURIComponent(name)}`;
+  } catch (err) {
+    say(`${archive.name} as ${name}: ${err instanceof Error ? err.message : err}`);
+  }
+}
+const importing = $<HTMLFormElement>("import");
+importing.onsubmit = (e) => e.preventDefault();
+$<HTMLInputElement>("archive").onchange = (e) => void bring((e.target as HTMLInputElement).files![0]!);
+importing.addEventListener("drop", (e) => {
+  e.preventDefault();
+  e.stopPropagation(); // which would put it into the guest
+  if (e.dataTransfer?.files.length) void bring(e.dataTransfer.files[0]!);
+});
 
 $("export").onclick = async () => {
   say("making the archive");

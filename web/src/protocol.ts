@@ -31,6 +31,10 @@ export interface StartMessage {
   /** For the network "fetch"; what the site says where they are missing. */
   mirrors?: string[];
   https?: string[];
+  /** What to go on from: an address or a file; null for a boot; what the site has if it is missing. */
+  snapshot?: string | Blob | null;
+  /** An archive to keep under the name, in the place of running anything. */
+  archive?: Blob;
 }
 
 /** What a page tells a machine. Those with an id are answered by a result with it. */
@@ -42,7 +46,7 @@ export type ToMachine =
   | { type: "stdin"; id: number; data?: Uint8Array }
   | { type: "signal"; id: number; number: number }
   | ({ type: "execResize"; id: number } & Size)
-  | { type: "export"; id: number }
+  | { type: "export" | "snapshot"; id: number }
   | { type: "fetch"; id: number; port: number; method: string; path: string; headers: [string, string][]; stdin: boolean }
   | { type: "cancel"; id: number }
   | { type: "readFile" | "readDir" | "mkdir" | "remove" | "stat"; id: number; name: string }
@@ -56,6 +60,10 @@ export interface Stat {
   seconds: number;
   /** Instructions since the start. */
   total: number;
+  /** Parts of files, of 256 KiB, that were not on their way when they were needed, since the start. */
+  waits: number;
+  /** Bytes of parts of files that were fetched, compressed, since the start. */
+  fetched: number;
 }
 
 /** What the guest reaches others by, and what has become of it. */
@@ -92,6 +100,7 @@ export type FromMachine =
   | ({ type: "network" } & NetworkState)
   | ({ type: "kept" } & KeptState)
   | { type: "notice"; text: string }
+  | { type: "imported" }
   | ({ type: "exit" } & End)
   | { type: "error"; text: string };
 

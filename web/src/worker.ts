@@ -1,5 +1,6 @@
 // The dedicated worker that runs one machine. It gets the program, gives it the files
 // that it asks for, and passes messages on.
+import { Chunks } from "./chunks";
 import { openFiles, type Handle } from "./files";
 import { translator } from "./jit.mjs";
 import type { FromMachine, NetworkState, StartMessage, ToMachine } from "./protocol";
@@ -24,7 +25,12 @@ interface Port {
   files?: Record<string, Handle>;
   free?: number;
   engine?: string;
-  get(name: string): Uint8Array;
+  name?: string;
+  /** What to import. */
+  archive?: File;
+  /** What to go on from. */
+  snapshot?: "site" | File;
+  get(name: string): Promise<Uint8Array>;
   send(message: FromMachine): void;
   receive?(message: ToMachine): void;
 }
@@ -68,46 +74,44 @@ async function compiled(url: string, imports: WebAssembly.Imports): Promise<WebA
   return (await WebAssembly.instantiateStreaming(response, imports)).instance;
 }
 
-/** Chunks that are on their way because they lie behind one that was asked for. */
-class Ahead {
-  private readonly next = new Map<string, string[]>();
-  private readonly asked = new Set<string>();
-  constructor(private readonly site: string, machine: string, private readonly count: number) {
-    const walk = (v: unknown): void => {
-      if (!v || typeof v !== "object") return;
-      const { chunks } = v as { chunks?: string[] };
-      if (Array.isArray(chunks)) chunks.forEach((name, i) => this.next.set(name, chunks.slice(i + 1, i + 1 + this.count)));
-      else Object.values(v).forEach(walk);
-    };
-    walk(JSON.parse(machine));
-  }
-  /** Has the browser's cache get what follows a chunk. */
-  after(name: string): void {
-    for (const n of this.next.get(name) ?? []) {
-      if (this.asked.has(n)) continue;
-      this.asked.add(n);
-      fetch(`${this.site}chunks/${n}`).then((r) => r.arrayBuffer()).catch(() => this.asked.delete(n));
-    }
-  }
+/** What the machine is described by, as far as it is of interest here. */
+interface Machine {
+  memory: number;
+  network?: { relay?: string; fetch?: boolean; https?: string[]; mirrors?: string[] };
+  snapshot?: unknown;
+  ahead?: { boot?: string[]; snapshot?: string[] };
 }
 
-/** Gets a chunk now: the guest stands still until it has it. */
-function chunk(site: string, name: string): Uint8Array {
-  const request = new XMLHttpRequest();
-  request.open("GET", `${site}chunks/${name}`, false);
-  request.responseType = "arraybuffer";
-  try {
-    request.send();
-  } catch {
-    throw new Error(`a part of a file cannot be had from ${site}: look whether the server still runs`);
+/** A file that is read now. */
+interface File {
+  size: number;
+  read(at: number, n: number): Uint8Array;
+}
+
+function readable(blob: Blob): File {
+  const reader = new FileReaderSync();
+  return { size: blob.size, read: (at, n) => new Uint8Array(reader.readAsArrayBuffer(blob.slice(at, at + n))) };
+}
+
+/** What the machine goes on from: what the page names, or what the site has where that fits what the page asks for. */
+async function snapshot(m: StartMessage, machine: Machine, fresh: boolean): Promise<Port["snapshot"]> {
+  if (m.snapshot === null) return undefined;
+  if (m.snapshot === undefined) {
+    const fits = machine.snapshot && m.terminal && fresh && (m.memory ?? machine.memory >> 20) === machine.memory >> 20;
+    return fits ? "site" : undefined;
   }
-  if (request.status !== 200) throw new Error(`the server says ${request.status} to a part of a file; the site is not whole, make it again`);
-  return new Uint8Array(request.response as ArrayBuffer);
+  if (typeof m.snapshot !== "string") return readable(m.snapshot);
+  tell({ type: "phase", text: "loading the snapshot" });
+  try {
+    return readable(await counted(await got(m.snapshot)).blob());
+  } catch (err) {
+    tell({ type: "notice", text: `The snapshot cannot be used: ${err instanceof Error ? err.message : err}. The machine boots.` });
+    return undefined;
+  }
 }
 
 /** What the page says of the way out, or else the site. */
-function wayOut(m: StartMessage, machine: string): Way {
-  const { network: site = {} } = JSON.parse(machine) as { network?: { relay?: string; fetch?: boolean; https?: string[]; mirrors?: string[] } };
+function wayOut(m: StartMessage, { network: site = {} }: Machine): Way {
   const named = m.network === undefined ? (site.relay ?? (site.fetch ? "fetch" : "none")) : (m.network ?? "none");
   if (named === "none") return { way: "none" };
   if (named === "fetch") {
@@ -125,27 +129,29 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
   tell({ type: "phase", text: "loading the program" });
   const go = new Go();
   const attach = translator(go.importObject);
-  const [instance, machine] = await Promise.all([
-    compiled(m.program, go.importObject),
-    got(`${m.site}machine.json`).then((r) => r.text()),
-  ]);
+  const text = got(`${m.site}machine.json`).then((r) => r.text());
+  const program = compiled(m.program, go.importObject);
+  program.catch(() => undefined); // it is told below
+  const machine = JSON.parse(await text) as Machine;
   const network = wayOut(m, machine);
-  tell({ type: "network", way: network.way });
-  const ahead = new Ahead(m.site, machine, 4);
+  if (!m.archive) tell({ type: "network", way: network.way });
+  const from = await snapshot(m, machine, !kept?.files || kept.files.root!.getSize() === 0);
+  const chunks = new Chunks(m.site, machine);
+  if (!m.archive) void chunks.fetchAhead((from === "site" ? machine.ahead?.snapshot : machine.ahead?.boot) ?? []);
+  const instance = await program;
   const port: Port = {
-    machine,
+    machine: await text,
     memory: m.memory,
     terminal: m.terminal,
     network,
     files: kept?.files,
     free: kept?.free,
     engine: m.engine,
-    get(name) {
-      const data = chunk(m.site, name);
-      ahead.after(name);
-      return data;
-    },
-    send: tell,
+    name: m.name,
+    snapshot: from,
+    archive: m.archive && readable(m.archive),
+    get: (name) => chunks.get(name),
+    send: (m) => tell(m.type === "stat" ? { ...m, waits: chunks.counts.waits, fetched: chunks.counts.bytes } : m),
   };
   (globalThis as unknown as { alpinevm: Port }).alpinevm = port;
   attach(instance);

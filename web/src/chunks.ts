@@ -1,0 +1,87 @@
+// The parts of a machine's files, as its program asks for them. What a start is known to
+// read is on its way before it is asked for, and so is what lies behind a part that was.
+
+/** How many parts are fetched at a time before they are asked for. */
+const atOnce = 6;
+/** How many parts behind one that was asked for are fetched. */
+const behind = 4;
+/** How many parts wait to be asked for at most: 16 MiB. */
+const waiting = 64;
+
+export class Chunks {
+  /** Parts that were not on their way when they were asked for, and bytes of all that was fetched. */
+  readonly counts = { waits: 0, bytes: 0 };
+  private readonly follow = new Map<string, string[]>();
+  private readonly have = new Map<string, Promise<Uint8Array>>();
+  private readonly listed = new Set<string>();
+  private readonly asked = new Set<string>();
+
+  constructor(private readonly site: string, files: unknown) {
+    const walk = (v: unknown): void => {
+      if (!v || typeof v !== "object") return;
+      const { chunks } = v as { chunks?: string[] };
+      if (Array.isArray(chunks)) chunks.forEach((name, i) => this.follow.set(name, chunks.slice(i + 1, i + 1 + behind)));
+      else Object.values(v).forEach(walk);
+    };
+    walk(files);
+  }
+
+  /** Fetches parts in this order, a few at a time. */
+  async fetchAhead(names: string[]): Promise<void> {
+    const rest = names.values();
+    for (const name of names) this.listed.add(name);
+    const one = async () => {
+      for (const name of rest) {
+        if (this.asked.has(name)) continue;
+        await this.begin(name).catch(() => undefined); // whoever asks for it is told
+      }
+    };
+    await Promise.all(Array.from({ length: atOnce }, one));
+  }
+
+  private begin(name: string): Promise<Uint8Array> {
+    const there = this.have.get(name);
+    if (there) return there;
+    const part = this.fetch(name);
+    this.have.set(name, part);
+    part.catch(() => this.have.delete(name));
+    return part;
+  }
+
+  private async fetch(name: string): Promise<Uint8Array> {
+    let response: Response;
+    try {
+      response = await fetch(`${this.site}chunks/${name}`);
+    } catch {
+      throw new Error(`a part of a file cannot be had from ${this.site}: look whether the server still runs`);
+    }
+    if (response.status !== 200) throw new Error(`the server says ${response.status} to a part of a file; the site is not whole, make it again`);
+    const data = new Uint8Array(await response.arrayBuffer());
+    this.counts.bytes += data.length;
+    return data;
+  }
+
+  /** Gives a part, of which nothing is kept here. */
+  get(name: string): Promise<Uint8Array> {
+    const there = this.have.get(name);
+    if (!there) this.counts.waits++;
+    this.asked.add(name);
+    this.have.delete(name);
+    for (const next of this.follow.get(name) ?? []) {
+      if (this.asked.has(next) || this.listed.has(next)) continue;
+      this.room();
+      this.begin(next).catch(() => undefined);
+    }
+    return there ?? this.fetch(name);
+  }
+
+  /** Forgets what has waited for longest, but for what a start reads. */
+  private room(): void {
+    if (this.have.size < waiting) return;
+    for (const name of this.have.keys())
+      if (!this.listed.has(name)) {
+        this.have.delete(name);
+        return;
+      }
+  }
+}
