@@ -23,7 +23,7 @@ func TestBrowserImport(t *testing.T) {
 	}
 	dir := siteDir(t)
 	h := home{t: t, dir: t.TempDir()}
-	if out, err := h.command("run", "-q", "--name", "laptop", "-m", "128M", "--network", "none", "--kernel", guesttest.File(t, "686-pae/vmlinuz"), "--modules", guesttest.File(t, "686-pae/modules"),
+	if out, err := h.command("run", "-q", "--timeout", "2m", "--name", "laptop", "-m", "128M", "--network", "none", "--kernel", guesttest.File(t, "686-pae/vmlinuz"), "--modules", guesttest.File(t, "686-pae/modules"),
 		"--rootfs", guesttest.RootFile(t), "--", "sh", "-c", "echo from the laptop >/root/f; rm /etc/motd").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -54,7 +54,7 @@ func TestBrowserSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := home{t: t, dir: t.TempDir()}
-	if out, err := h.command("run", "-q", "--from", file, "--", "sh", "-c", "cat /root/f; find / -xdev -type f -exec cat {} + | wc -c").CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "on the disk\n") {
+	if out, err := h.command("run", "-q", "--timeout", "2m", "--from", file, "--", "sh", "-c", "cat /root/f; find / -xdev -type f -exec cat {} + | wc -c").CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "on the disk\n") {
 		t.Errorf("run --from what the page has saved: %v: %q", err, out)
 	}
 	goesOn(ctx, t)

@@ -87,6 +87,8 @@ func TestSiteSnapshot(t *testing.T) {
 	dir := siteDir(t)
 	m := siteMachine(t, dir)
 	h := home{t: t, dir: t.TempDir()}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	for _, kept := range []bool{false, true} {
 		r, o := newRecorder(dir), website.Opening{}
 		if kept {
@@ -101,10 +103,10 @@ func TestSiteSnapshot(t *testing.T) {
 		if slices.Contains(r.names(), m.Kernel.Chunks[0]) {
 			t.Error("the start has read the kernel")
 		}
-		if out, err := vm.CommandContext(t.Context(), "sh", "-c", "echo text >/root/f; seq 1 100000 >/root/large; rm /etc/motd; sync").CombinedOutput(); err != nil {
+		if out, err := vm.CommandContext(ctx, "sh", "-c", "echo text >/root/f; seq 1 100000 >/root/large; rm /etc/motd; sync").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		s, err := vm.Snapshot(t.Context())
+		s, err := vm.Snapshot(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +114,7 @@ func TestSiteSnapshot(t *testing.T) {
 		if err := errors.Join(writeSnapshot(file, s, false), s.Close()); err != nil {
 			t.Fatal(err)
 		}
-		out, err := h.command("run", "-q", "--from", file, "--", "sh", "-c", "cat /root/f; wc -l </root/large; ls /etc/motd; find / -xdev -type f -exec cat {} + >/dev/null && echo all").Output()
+		out, err := h.command("run", "-q", "--timeout", "2m", "--from", file, "--", "sh", "-c", "cat /root/f; wc -l </root/large; ls /etc/motd; find / -xdev -type f -exec cat {} + >/dev/null && echo all").Output()
 		if want := "text\n100000\nall\n"; err != nil || string(out) != want {
 			t.Errorf("kept %v: run --from: %v: %q, want %q", kept, err, out, want)
 		}
@@ -156,7 +158,7 @@ func TestSiteSnapshotRefused(t *testing.T) {
 		if err := os.WriteFile(file, tt.data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out, err := h.command(append(append([]string{"run", "-q"}, tt.args...), "--from", file, "true")...).CombinedOutput()
+		out, err := h.command(append(append([]string{"run", "-q", "--timeout", "2m"}, tt.args...), "--from", file, "true")...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), tt.want) || strings.Count(string(out), "\n") != 1 {
 			t.Errorf("%s: %v: %q, want %q in one line", tt.name, err, out, tt.want)
 		}

@@ -19,6 +19,8 @@ import (
 
 // A site is prepared by booting its machine here.
 const (
+	// upPatience is how long a guest has to be up.
+	upPatience = 5 * time.Minute
 	// restPatience is how long a guest that is up has to come to where it waits for
 	// somebody to type.
 	restPatience = 20 * time.Second
@@ -110,6 +112,8 @@ func (nobody) lookup(context.Context, string) ([]netip.Addr, error) { return nil
 // bootSite boots a site's machine, writes its snapshot and gives the names of the
 // chunks that it has read.
 func bootSite(ctx context.Context, to website.Dir, m *website.Machine, w io.Writer) (read []string, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, upPatience, fmt.Errorf("it has not come to its prompt within %v", upPatience))
+	defer cancel()
 	r, screen := newRecorder(to), &website.Screen{}
 	chunks, err := chunked.NewCache(r.get, preparedChunks)
 	if err != nil {

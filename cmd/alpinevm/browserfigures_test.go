@@ -1,0 +1,137 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"alpinevm/web"
+)
+
+var browserFigures = flag.Bool("browserfigures", false, "have TestBrowserFigures measure what starts of a page cost; nothing else is to run in a browser")
+
+// ticksPerSecond is in what /proc counts a process's time (proc_pid_stat(5), sysconf(3)).
+const ticksPerSecond = 100
+
+// spent is the processor's time that the programs that we have started have had, and
+// those that these have.
+func spent(t *testing.T) time.Duration {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type process struct{ parent, ticks int }
+	all := map[int]process{}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		pid, _, _ := strings.Cut(string(text), " ")
+		f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		number := func(s string) int { n, _ := strconv.Atoi(s); return n }
+		all[number(pid)] = process{number(f[1]), number(f[11]) + number(f[12])}
+	}
+	sum := 0
+	for pid, p := range all {
+		for at := pid; at > 1; at = all[at].parent {
+			if all[at].parent == os.Getpid() {
+				sum += p.ticks
+				break
+			}
+		}
+	}
+	return time.Duration(sum) * time.Second / ticksPerSecond
+}
+
+// largest is the memory of the largest of these programs (PSS), in bytes.
+func largest() (n int64) {
+	files, _ := filepath.Glob("/proc/[0-9]*/smaps_rollup")
+	for _, name := range files {
+		text, _ := os.ReadFile(name)
+		command, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "cmdline"))
+		_, rest, _ := strings.Cut(string(text), "\nPss:")
+		if f := strings.Fields(rest); len(f) > 0 && strings.Contains(string(command), "--type=renderer") {
+			kib, _ := strconv.ParseInt(f[0], 10, 64)
+			n = max(n, kib<<10)
+		}
+	}
+	return n
+}
+
+// servedBytes counts the bytes that it serves.
+type servedBytes struct {
+	http.ResponseWriter
+	n *atomic.Int64
+}
+
+func (m servedBytes) Write(p []byte) (int, error) {
+	m.n.Add(int64(len(p)))
+	return m.ResponseWriter.Write(p)
+}
+
+// TestBrowserFigures measures what it costs until a page's prompt is there, and how much
+// is moved: of a boot, from a snapshot, of a machine that is kept; and what a page costs
+// whose guest has nothing to do. It is for people to read.
+func TestBrowserFigures(t *testing.T) {
+	if !*browserFigures {
+		t.Skip("not here: it measures, with -browserfigures")
+	}
+	if _, err := web.Files(); err != nil {
+		t.Fatal(err)
+	}
+	dir := siteDir(t)
+	var moved atomic.Int64
+	files := http.FileServer(http.Dir(string(dir)))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { files.ServeHTTP(servedBytes{w, &moved}, r) }))
+	defer s.Close()
+	cold := siteDir(t, "--cold")
+	plain := http.FileServer(http.Dir(string(cold)))
+	b := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { plain.ServeHTTP(servedBytes{w, &moved}, r) }))
+	defer b.Close()
+	for _, tt := range []struct{ what, address string }{
+		{"a boot", b.URL}, {"from the snapshot", s.URL}, {"kept, for the first time", s.URL + "/?name=box"}, {"kept, again", s.URL + "/?name=box"}, {"from the snapshot, again", s.URL},
+	} {
+		ctx := browser(t)
+		if strings.Contains(tt.what, "again") { // in the same browser
+			_, _, closeTab := startPage(ctx, t, tt.address, &moved)
+			closeTab()
+		}
+		took, n, _ := startPage(ctx, t, tt.address, &moved)
+		begun := spent(t)
+		time.Sleep(20 * time.Second)
+		idle := (spent(t) - begun).Seconds() / 20
+		t.Logf("%s: %.1f s of processor, %.1f MB; then %.1f %% of a core, and %.0f MiB of memory", tt.what, took.Seconds(), float64(n)/1e6, 100*idle, float64(largest())/(1<<20))
+	}
+}
+
+// startPage opens a tab and tells what it took to its prompt.
+func startPage(b context.Context, t *testing.T, address string, moved *atomic.Int64) (cpu time.Duration, bytes int64, closeTab context.CancelFunc) {
+	t.Helper()
+	ctx, closeTab := chromedp.NewContext(b)
+	t.Cleanup(closeTab)
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatal(err)
+	}
+	before, from := spent(t), moved.Load()
+	if err := chromedp.Do(ctx, chromedp.Navigate(address)); err != nil {
+		t.Fatal(err)
+	}
+	shows(ctx, t, tabPrompt)
+	cpu, bytes = spent(t)-before, moved.Load()-from
+	until(ctx, t, `document.documentElement.dataset.offline ?? ""`, "the machine's files to be kept", func(s string) bool { return s == "ready" })
+	return cpu, bytes, closeTab
+}
