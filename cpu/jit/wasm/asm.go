@@ -78,6 +78,7 @@ const (
 	opI32Extend8S  = 0xc0
 	opI32Extend16S = 0xc1
 
+	opVector   = 0xfd // in front of those of simd.go
 	opBulk     = 0xfc // in front of the two below
 	memoryCopy = 0x0a
 	memoryFill = 0x0b

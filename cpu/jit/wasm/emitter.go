@@ -69,7 +69,8 @@ type emitter struct {
 	i    int // number of the block
 	k    int // number of the instruction in it
 	in   *jit.Inst
-	nest int // ifs that are open
+	nest int  // ifs that are open
+	sse  bool // the block has looked whether SSE may be used
 	rec  record
 
 	read, written uint16 // locals from lReg to lAux that the function uses, and changes
@@ -209,7 +210,7 @@ func (e *emitter) leaveTo(eip uint32) {
 // block makes the code of block i.
 func (e *emitter) block(i int) {
 	e.i, e.b, e.k = i, &e.r.blocks[i], 0
-	e.rec = record{}
+	e.rec, e.sse = record{}, false
 	b := e.b
 	e.get(lBudget)
 	e.with(opI32Sub, uint32(len(b.insts)))

@@ -30,7 +30,28 @@ func TestNative(t *testing.T) {
 		"REP STOSB":  cat(set(eax, 0x1234), set(edi, 0x6001), set(ecx, 7), []byte{0xf3, 0xaa}),
 		"CMPXCHG8B":  cat([]byte{0xf0, 0x0f, 0xc7, 0x0d}, []byte{0, 0x50, 0, 0}, []byte{0x75, 0, 0x0f, 0x95, 0xc3, 0x43}), // jnz next; setnz bl; inc ebx
 		"PUSH seg":   {0x0e, 0x1e, 0x06, 0x16, 0x0f, 0xa0, 0x0f, 0xa8, 0x83, 0xc4, 0x18},
-		"fences":     {0x0f, 0xae, 0xe8, 0x0f, 0xae, 0xf0, 0x0f, 0xae, 0xf8},
+		"SSE moves": {
+			0x66, 0x0f, 0x6f, 0x0d, 0, 0x50, 0, 0, // movdqa xmm1, [5000h]
+			0x0f, 0x11, 0x0d, 4, 0x51, 0, 0, // movups [5104h], xmm1
+			0xf3, 0x0f, 0x7e, 0x15, 8, 0x50, 0, 0, // movq xmm2, [5008h]
+			0x66, 0x0f, 0xd6, 0x15, 0x20, 0x51, 0, 0, // movq [5120h], xmm2
+			0x66, 0x0f, 0x6e, 0xd8, // movd xmm3, eax
+			0x66, 0x0f, 0x7e, 0xcb, // movd ebx, xmm1
+			0xf2, 0x0f, 0x10, 0xe1, // movsd xmm4, xmm1
+			0x0f, 0x16, 0xe2, // movlhps xmm4, xmm2
+		},
+		"SSE integer": {
+			0x66, 0x0f, 0x6f, 0x0d, 0, 0x50, 0, 0, // movdqa xmm1, [5000h]
+			0x66, 0x0f, 0xef, 0xd2, // pxor xmm2, xmm2
+			0x66, 0x0f, 0x74, 0xd1, // pcmpeqb xmm2, xmm1
+			0x66, 0x0f, 0xd7, 0xc2, // pmovmskb eax, xmm2
+			0x66, 0x0f, 0xfe, 0x0d, 0x10, 0x50, 0, 0, // paddd xmm1, [5010h]
+			0x66, 0x0f, 0x70, 0xd9, 0x1b, // pshufd xmm3, xmm1, 1bh
+			0x66, 0x0f, 0x73, 0xdb, 3, // psrldq xmm3, 3
+			0x66, 0x0f, 0xdf, 0xd3, // pandn xmm2, xmm3
+			0x66, 0x0f, 0x7f, 0x15, 0, 0x51, 0, 0, // movdqa [5100h], xmm2
+		},
+		"fences": {0x0f, 0xae, 0xe8, 0x0f, 0xae, 0xf0, 0x0f, 0xae, 0xf8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			jump := -len(body) - 2
@@ -38,6 +59,7 @@ func TestNative(t *testing.T) {
 			// Runs of all lengths, as a budget may end in the middle of a repetition.
 			g, want := newGuest(t, code, false, &wasm.Config{Eager: true, Strict: true}), newGuest(t, code, false, nil)
 			for _, g := range []*guest{g, want} {
+				g.c.CR4 |= 1 << 9 // OSFXSR
 				for i := range 64 {
 					g.write(0x5000+4*int64(i), byte(i/3), byte(i), 0x80, byte(255-i))
 				}
@@ -45,7 +67,7 @@ func TestNative(t *testing.T) {
 			for _, n := range []int{20_000, 1, 2, 3, 500, 1500, 20_000} {
 				g.c.Run(n)
 				want.c.Run(n)
-				if g.c.R != want.c.R || g.c.EIP != want.c.EIP || g.c.EFLAGS() != want.c.EFLAGS() || g.c.Retired != want.c.Retired || g.ram() != want.ram() {
+				if g.c.R != want.c.R || g.c.EIP != want.c.EIP || g.c.EFLAGS() != want.c.EFLAGS() || g.c.Retired != want.c.Retired || g.c.FPU.XMM != want.c.FPU.XMM || g.ram() != want.ram() {
 					t.Fatalf("%x at %#x, flags %#x, %d retired; the interpreter has %x at %#x, flags %#x, %d",
 						g.c.R, g.c.EIP, g.c.EFLAGS(), g.c.Retired, want.c.R, want.c.EIP, want.c.EFLAGS(), want.c.Retired)
 				}
@@ -102,6 +124,39 @@ func TestRepeats(t *testing.T) {
 			g, want := got[0], got[1]
 			if g.c.R != want.c.R || g.c.EIP != want.c.EIP || g.c.EFLAGS() != want.c.EFLAGS() || g.ram() != want.ram() {
 				t.Errorf("%x at %#x, flags %#x; the interpreter has %x at %#x, flags %#x", g.c.R, g.c.EIP, g.c.EFLAGS(), want.c.R, want.c.EIP, want.c.EFLAGS())
+			}
+		})
+	}
+}
+
+// TestUsable: SSE instructions raise what the control registers say, though code for
+// them was made where they did not.
+func TestUsable(t *testing.T) {
+	code := []byte{0x66, 0x0f, 0xef, 0xc0, 0x66, 0x0f, 0xfe, 0xc1, 0xeb, 0xf6} // pxor xmm0, xmm0; paddd xmm0, xmm1; jmp to the first
+	for _, tt := range []struct {
+		name     string
+		cr0, cr4 uint32
+		vector   uint32
+	}{{"TS", 1 << 3, 1 << 9, 7}, {"EM", 1 << 2, 1 << 9, 6}, {"OSFXSR", 0, 0, 6}} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newGuest(t, code, false, &wasm.Config{Eager: true})
+			for v := range uint32(32) { // gates that lead to 9000h + 16 times the vector
+				at := 0x9000 + 16*v
+				g.write(0x4000+8*int64(v), byte(at), byte(at>>8), 8, 0, 0, 0x8e, 0, 0)
+				g.write(int64(at), 0xeb, 0xfe)
+			}
+			g.write(0x3008, 0xff, 0xff, 0, 0, 0, 0x9a, 0xcf, 0, 0xff, 0xff, 0, 0, 0, 0x92, 0xcf, 0)
+			g.c.IDTR.Base, g.c.IDTR.Limit = 0x4000, 0xff
+			g.c.GDTR.Base, g.c.GDTR.Limit = 0x3000, 0x17
+			g.c.CR4 |= 1 << 9
+			g.c.Run(3000)
+			if g.tr.Stats.Entries == 0 || g.tr.Stats.Inst != 0 {
+				t.Fatalf("%+v", g.tr.Stats)
+			}
+			g.c.CR0, g.c.CR4 = g.c.CR0|tt.cr0, tt.cr4
+			g.c.Run(3000)
+			if want := 0x9000 + 16*tt.vector; g.c.EIP != want {
+				t.Errorf("at %#x, want %#x", g.c.EIP, want)
 			}
 		})
 	}
