@@ -134,6 +134,13 @@ func ret(e *emitter) {
 		n += e.in.Imm & 0xffff
 	}
 	e.moveTop(n)
+	for _, next := range e.r.callers(e.in.EIP) {
+		e.get(lT)
+		e.with(opI32Eq, next)
+		e.when()
+		e.goTo(next)
+		e.done()
+	}
 	e.goToLocal(lT)
 }
 

@@ -61,6 +61,29 @@ func (r *region) find(eip uint32) int {
 	return i
 }
 
+// maxCallers is how many places a return is compared with.
+const maxCallers = 4
+
+// callers gives where in the region a RET at eip may lead: behind its calls of the
+// function that eip is in, the one that begins nearest below it.
+func (r *region) callers(eip uint32) (next []uint32) {
+	first := uint32(0)
+	for i := range r.blocks {
+		b := &r.blocks[i]
+		to, direct := target(b.last())
+		if b.last().Op != x86.CALL || !direct || to > eip || to < first || r.find(b.next()) < 0 {
+			continue
+		}
+		if to > first {
+			first, next = to, next[:0]
+		}
+		if len(next) < maxCallers {
+			next = append(next, b.next())
+		}
+	}
+	return next
+}
+
 // candidate is an address that a region may go on at.
 type candidate struct {
 	eip uint32

@@ -119,6 +119,45 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// TestReturns: a function that is called from more places than a return is compared
+// with, that calls another, and that returns to where nobody has called it from, does
+// what the interpreter does.
+func TestReturns(t *testing.T) {
+	var code []byte
+	call := func(to int) {
+		code = append(code, 0xe8)
+		code = binary.LittleEndian.AppendUint32(code, uint32(to-len(code)-4))
+	}
+	const inner, outer, odd = 0x80, 0xa0, 0xc0
+	for i := range 6 {
+		call([]int{inner, outer, odd}[i%3])
+		code = append(code, 0x83, 0xc0, byte(i)) // add eax, i
+	}
+	code = append(code, 0xeb, byte(-len(code)-2))
+	put := func(at int, b ...byte) {
+		for len(code) < at {
+			code = append(code, 0x90)
+		}
+		code = append(code, b...)
+	}
+	put(inner, 0x31, 0xc3, 0xc2, 0, 0) // xor ebx, eax; ret 0
+	put(outer, 0x41)                   // inc ecx
+	call(inner)
+	put(len(code), 0xc3)                // ret
+	put(odd, 0x83, 0x04, 0x24, 3, 0xc3) // add dword [esp], 3; ret
+	g, want := newGuest(t, code, false, &wasm.Config{Eager: true, Strict: true}), newGuest(t, code, false, nil)
+	for n := 1; n < 40_000; n += n/3 + 1 {
+		g.c.Run(n)
+		want.c.Run(n)
+		if g.c.R != want.c.R || g.c.EIP != want.c.EIP || g.c.EFLAGS() != want.c.EFLAGS() {
+			t.Fatalf("after %d: %x at %#x, the interpreter has %x at %#x", g.c.Retired, g.c.R, g.c.EIP, want.c.R, want.c.EIP)
+		}
+	}
+	if s := g.tr.Stats; s.Insts == 0 || s.Inst != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestAsks: what is hot is translated once the processor has said so for the asked
 // number of times.
 func TestAsks(t *testing.T) {
