@@ -5,11 +5,11 @@ import "alpinevm/cpu/x86"
 // MaxInsts is the most instructions of a block.
 const MaxInsts = 32
 
-// Inst is one guest instruction as a back end gets it: decoded, at its linear
-// address, with what the front end knows of the flags around it.
+// Inst is one guest instruction as a back end gets it: decoded, with its place and
+// with what the front end knows of the flags around it.
 type Inst struct {
 	x86.Inst
-	EIP uint32 // its own address
+	EIP uint32 // its own address: from its linear page on, where code serves all of those
 	// Reads, Writes and Kills are the arithmetic flags that it needs, may
 	// change, and loses whatever its operands are. Where an access may fault
 	// and the translator is strict, Reads holds all of them, since a fault
@@ -23,10 +23,10 @@ type Inst struct {
 func (in *Inst) Next() uint32 { return in.EIP + uint32(in.Len) }
 
 // Block is a translated run of instructions, entered at its first one or, after
-// an exit, at any other. It is made for one linear address, since the addresses
-// of branches and returns are constants in the code, and for one physical one.
+// an exit, at any other. It is made for one physical address and serves wherever
+// that is mapped: what the code knows of linear addresses counts from the page that
+// Context.Page names.
 type Block struct {
-	EIP   uint32 // linear address of the first instruction, with a flat CS
 	Off   uint32 // arena offset of its first byte
 	Off2  uint32 // arena offset of the second page, where Cross
 	Size  uint16 // bytes
@@ -46,6 +46,8 @@ type Block struct {
 	listed    [2]bool   // it is in those
 	fallsFrom uint32    // edge that falls through to it, as it is laid out behind
 	digest    uint64    // of its bytes
+	key       uint32    // of the bucket that it rests in
+	jumped    uint32    // linear address that indirect jumps find it at; 0 is none
 	cools     bool      // it is woken only where it is hot
 	// Entry is the target's: what Sever has put a jump in place of.
 	Entry [5]byte
@@ -56,7 +58,7 @@ type Block struct {
 type Edge struct {
 	From  uint32 // block
 	To    uint32 // block, or 0
-	EIP   uint32 // linear address of the target
+	At    uint32 // linear address of the target, from the source's page on
 	Stub  uint32 // code offset of the stub
 	Exit  uint32 // code offset in the stub of what leaves: behind a save of flags, if there is one
 	Site  uint32 // code offset of the displacement of the jump that leads to the stub; 0: falls into it
@@ -65,6 +67,9 @@ type Edge struct {
 	next  uint32 // next edge that leads to the same block
 	prev  uint32 // the one before it
 }
+
+// entry is the linear address of its first instruction, in the given linear page.
+func (b *Block) entry(page uint32) uint32 { return page | b.Off&0xfff }
 
 // Unit is what is translated at once: blocks of which each falls through to the
 // next, laid out one behind the other.

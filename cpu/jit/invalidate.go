@@ -25,7 +25,7 @@ func (t *Translator) hide(i uint32) {
 	b := &t.store.Blocks[i]
 	b.Valid = false
 	t.store.unhash(i)
-	t.hideJump(b.EIP, b.User)
+	t.hideJump(b)
 }
 
 // pages gives the arena pages that a block occupies, one or two.
@@ -66,9 +66,6 @@ func (t *Translator) sweep(k int, off uint32, hit uint64, n uint32) (left uint64
 		*p = b.page[k]
 	}
 	s.lines[k][off>>12] = left
-	if k == 0 && left == 0 {
-		t.homes.left(off)
-	}
 	return left
 }
 

@@ -25,7 +25,6 @@ type Translator struct {
 	target  Target
 	mem     *Memory
 	store   *Store
-	homes   homes
 	resting resting
 	strict  bool
 	eager   bool
@@ -70,7 +69,6 @@ func New(c *cpu.CPU, target Target, cfg Config) *Translator {
 	t := &Translator{cpu: c, target: target, mem: target.Memory(), strict: cfg.Strict, eager: cfg.Eager}
 	t.store = newStore(t.mem, c.ArenaPages(), cfg.Blocks)
 	t.resting = newResting()
-	t.homes.page = make([]uint32, c.ArenaPages())
 	t.writable = make([]uint32, c.ArenaPages())
 	t.mem.Gen = [2]uint64{1 << 32, 1 << 32}
 	t.unit.Blocks = make([]UnitBlock, 0, maxUnit)

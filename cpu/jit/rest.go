@@ -1,11 +1,14 @@
 package jit
 
-import "hash/maphash"
+import (
+	"encoding/binary"
+	"hash/maphash"
+)
 
 // Guests put the same code into other memory: a file that nobody has open goes
 // from their cache and is read again for the next process. So what was translated
 // of code that has gone rests, until its place is needed, and serves again where
-// the same bytes are about to be executed at the same linear address, where they
+// the same bytes are about to be executed at the same offset in a page, where they
 // need not become hot again, unless it was a few bytes that changed: code that lies
 // beside what is written often is the interpreter's for a while.
 
@@ -19,7 +22,7 @@ const (
 	renewed = 512
 )
 
-// resting is the table of resting blocks, by linear address.
+// resting is the table of resting blocks, by Block.key.
 type resting struct {
 	buckets []uint32 // the first of each, which Block.hash goes on from
 	seed    maphash.Seed
@@ -29,14 +32,10 @@ func newResting() resting {
 	return resting{make([]uint32, 1<<restBits), maphash.MakeSeed()}
 }
 
-func (r *resting) bucket(eip uint32, user bool) *uint32 {
-	return &r.buckets[bucket(eip, 0, user)>>(bucketBits-restBits)]
-}
-
 // remove takes a block out.
 func (r *resting) remove(blocks []Block, i uint32) {
 	b := &blocks[i]
-	p := r.bucket(b.EIP, b.User)
+	p := &r.buckets[b.key]
 	for *p != i {
 		p = &blocks[*p].hash
 	}
@@ -47,7 +46,7 @@ func (r *resting) remove(blocks []Block, i uint32) {
 // add puts one in, and takes out what is too much.
 func (r *resting) add(blocks []Block, i uint32) {
 	b := &blocks[i]
-	p := r.bucket(b.EIP, b.User)
+	p := &r.buckets[b.key]
 	b.hash, *p, b.Rests = *p, i, true
 	for range restWays {
 		if p = &blocks[*p].hash; *p == 0 {
@@ -55,6 +54,18 @@ func (r *resting) add(blocks []Block, i uint32) {
 		}
 	}
 	r.remove(blocks, *p)
+}
+
+// restKey gives the bucket of blocks that begin at arena offset off, with the bytes
+// there: a few more or less than a block may have.
+func (t *Translator) restKey(off uint32, user bool) uint32 {
+	var b [8]byte
+	copy(b[:], t.cpu.CodeBytes(off, min(8, 0x1000-off&0xfff)))
+	h := binary.LittleEndian.Uint64(b[:]) ^ uint64(off&0xfff)<<32
+	if user {
+		h = ^h
+	}
+	return uint32(h * 0x9e3779b97f4a7c15 >> (64 - restBits))
 }
 
 // digest tells apart the bytes of blocks.
@@ -80,13 +91,13 @@ func (t *Translator) lay(i, n uint32) {
 	t.resting.add(s.Blocks, i)
 }
 
-// wake makes a resting block the one at eip, whose first byte lies at arena offset
-// off, if one serves there, and gives its index, or 0. hot says that the code there is.
-func (t *Translator) wake(eip, off uint32, user, hot bool) uint32 {
+// wake makes a resting block the one whose first byte lies at arena offset off, if
+// one serves there, and gives its index, or 0. hot says that the code there is.
+func (t *Translator) wake(off uint32, user, hot bool) uint32 {
 	s := t.store
-	for i := *t.resting.bucket(eip, user); i != 0; i = s.Blocks[i].hash {
+	for i := t.resting.buckets[t.restKey(off, user)]; i != 0; i = s.Blocks[i].hash {
 		b := &s.Blocks[i]
-		if b.EIP != eip || b.User != user || b.cools && !hot || t.digest(off, b.Size) != b.digest || !t.fits(i, off) {
+		if (b.Off^off)&0xfff != 0 || b.User != user || b.cools && !hot || t.digest(off, b.Size) != b.digest || !t.fits(i, off) {
 			continue
 		}
 		t.resting.remove(s.Blocks, i)

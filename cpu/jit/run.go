@@ -31,9 +31,6 @@ func (t *Translator) Run(hot bool) cpu.Rest {
 			if !hot {
 				return cpu.Untranslated
 			}
-			if off, ok := t.fetch(c.EIP, user); ok && !t.eager && !t.homes.worth(c.EIP, off) {
-				return cpu.Unsettled
-			}
 			if b = t.translate(c.EIP, user); b == 0 {
 				return cpu.Untranslatable
 			}
@@ -62,22 +59,25 @@ func (t *Translator) at(eip uint32, user, hot bool) uint32 {
 	if !ok {
 		return 0
 	}
-	b := t.have(eip, off, user, hot)
-	if b != 0 && t.store.Blocks[b].Cross {
-		off2, ok := t.fetch((eip|0xfff)+1, user)
-		if !ok || off2 != t.store.Blocks[b].Off2 {
-			return 0
-		}
-	}
-	return b
+	return t.have(eip, off, user, hot)
 }
 
 // have gives the block at eip whose first byte lies at arena offset off, or 0.
 func (t *Translator) have(eip, off uint32, user, hot bool) uint32 {
-	if b := t.store.find(eip, off, user); b != 0 {
-		return b
+	s := t.store
+	for i := s.buckets[bucket(off, user)]; i != 0; i = s.Blocks[i].hash {
+		b := &s.Blocks[i]
+		if b.Off != off || b.User != user || !b.Valid {
+			continue
+		}
+		if !b.Cross {
+			return i
+		}
+		if off2, ok := t.fetch((eip|0xfff)+1, user); ok && off2 == b.Off2 {
+			return i
+		}
 	}
-	return t.wake(eip, off, user, hot)
+	return t.wake(off, user, hot)
 }
 
 // enter runs block b from instruction i on and does what its exit asks for.
@@ -97,6 +97,7 @@ func (t *Translator) enter(index uint32, i int) (uint32, int) {
 		m.Budget = int32(left - rest)
 		code += uint32(t.store.Ops[b.Ops+uint32(i)].Code)
 	}
+	m.Page = c.EIP &^ 0xfff
 	t.setHalf()
 	t.checkSegments()
 	t.Stats.Entries++
@@ -115,7 +116,7 @@ func (t *Translator) enter(index uint32, i int) (uint32, int) {
 		kind := m.Exit & ExitKind
 		index, i = value>>instBits, int(value&(1<<instBits-1))
 		b = &t.store.Blocks[index]
-		c.Advance(uint64(ran)-uint64(int(b.N)-i), b.EIP+uint32(t.store.Ops[b.Ops+uint32(i)].Guest))
+		c.Advance(uint64(ran)-uint64(int(b.N)-i), b.entry(m.Page)+uint32(t.store.Ops[b.Ops+uint32(i)].Guest))
 		if index, i = t.interpret(index, i, kind == ExitMiss); kind == ExitBarred {
 			// Code behind it counts on its being allowed.
 			return 0, again
@@ -124,7 +125,7 @@ func (t *Translator) enter(index uint32, i int) (uint32, int) {
 	case ExitBudget:
 		t.Stats.Budget++
 		b = &t.store.Blocks[value>>instBits]
-		c.Advance(uint64(ran)-uint64(b.N), b.EIP)
+		c.Advance(uint64(ran)-uint64(b.N), b.entry(m.Page))
 		if c.Left() < uint64(b.N) {
 			return 0, leave
 		}
@@ -132,7 +133,7 @@ func (t *Translator) enter(index uint32, i int) (uint32, int) {
 		return 0, again
 	case ExitEdge:
 		t.Stats.Edge++
-		c.Advance(uint64(ran), t.store.Edges[value].EIP)
+		c.Advance(uint64(ran), m.Page+t.store.Edges[value].At)
 		return t.follow(value)
 	case ExitJump:
 		t.Stats.Jump++
@@ -140,7 +141,7 @@ func (t *Translator) enter(index uint32, i int) (uint32, int) {
 		return t.jump(t.store.Blocks[value>>instBits].User)
 	case ExitPage:
 		t.Stats.Pages++
-		c.Advance(uint64(ran), t.store.Blocks[value>>instBits].EIP)
+		c.Advance(uint64(ran), t.store.Blocks[value>>instBits].entry(m.Page))
 		return 0, again
 	}
 	panic("BUG: generated code left in an unknown way")
@@ -150,9 +151,9 @@ func (t *Translator) enter(index uint32, i int) (uint32, int) {
 func (t *Translator) interpret(index uint32, i int, miss bool) (uint32, int) {
 	c := t.cpu
 	b := &t.store.Blocks[index]
-	next := b.EIP + uint32(b.Size)
+	next := b.entry(t.mem.Page) + uint32(b.Size)
 	if i+1 < int(b.N) {
-		next = b.EIP + uint32(t.store.Ops[b.Ops+uint32(i)+1].Guest)
+		next = b.entry(t.mem.Page) + uint32(t.store.Ops[b.Ops+uint32(i)+1].Guest)
 	}
 	addr, data := t.mem.Addr, c.Data
 	done := c.Interpret()
@@ -172,15 +173,16 @@ func (t *Translator) interpret(index uint32, i int, miss bool) (uint32, int) {
 	return index, i + 1
 }
 
-// follow enters what an edge leads to, and links it.
+// follow enters what an edge leads to, where EIP is, and links it. A near edge looks
+// at no mapping: it is linked only within one page.
 func (t *Translator) follow(edge uint32) (uint32, int) {
 	e := &t.store.Edges[edge]
 	from := &t.store.Blocks[e.From]
-	to := t.at(e.EIP, from.User, false)
+	to := t.at(t.cpu.EIP, from.User, false)
 	if to == 0 {
 		return 0, again
 	}
-	if from.Valid {
+	if from.Valid && (!e.Near || (from.Off^t.store.Blocks[to].Off)>>12 == 0) {
 		t.store.connect(edge, to)
 		t.target.Link(e, &t.store.Blocks[to])
 	}
@@ -194,6 +196,6 @@ func (t *Translator) jump(user bool) (uint32, int) {
 	if to == 0 {
 		return 0, again
 	}
-	t.noteJump(eip, user, t.target.Address(t.store.Blocks[to].Code))
+	t.noteJump(eip, &t.store.Blocks[to])
 	return to, 0
 }

@@ -3,7 +3,7 @@ package jit
 // Op says where one instruction of a block begins.
 type Op struct {
 	Code  uint16 // offset of its host code from Block.Code
-	Guest uint16 // offset of its first byte from Block.EIP
+	Guest uint16 // offset of its first byte from the block's
 }
 
 // Regions is how many parts the store has, and with it the memory of code. What
@@ -101,28 +101,15 @@ func (s *Store) addEdge(e Edge) uint32 {
 	return i
 }
 
-// bucket is where the block at eip whose first byte lies at arena offset off is
-// found: the same address leads elsewhere in each address space.
-func bucket(eip, off uint32, user bool) uint32 {
-	h := eip ^ off>>12*0x85ebca6b
+// bucket is where blocks whose first byte lies at arena offset off are found.
+func bucket(off uint32, user bool) uint32 {
 	if user {
-		h = ^h
+		off = ^off
 	}
-	return h * 0x9e3779b1 >> (32 - bucketBits)
+	return off * 0x9e3779b1 >> (32 - bucketBits)
 }
 
-func (b *Block) bucket() uint32 { return bucket(b.EIP, b.Off, b.User) }
-
-// find gives the index of the valid block at eip whose first byte lies at arena
-// offset off.
-func (s *Store) find(eip, off uint32, user bool) uint32 {
-	for i := s.buckets[bucket(eip, off, user)]; i != 0; i = s.Blocks[i].hash {
-		if b := &s.Blocks[i]; b.EIP == eip && b.Off == off && b.User == user && b.Valid {
-			return i
-		}
-	}
-	return 0
-}
+func (b *Block) bucket() uint32 { return bucket(b.Off, b.User) }
 
 // enter puts a block into the lists.
 func (s *Store) enter(i uint32) {

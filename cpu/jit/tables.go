@@ -170,10 +170,15 @@ func (t *Translator) spare(eip uint32, user bool) *Jump {
 	return &t.mem.Spare[half(user)][eip*SpareHash>>(32-SpareBits)]
 }
 
-// noteJump lets indirect jumps to eip lead to code. What had the place is kept
-// behind it: two targets whose addresses differ in the upper bits alone may take
-// turns for long.
-func (t *Translator) noteJump(eip uint32, user bool, code uint64) {
+// noteJump lets indirect jumps to eip lead to a block, and to no other address of
+// it. What had the place is kept behind it: two targets whose addresses differ in the
+// upper bits alone may take turns for long.
+func (t *Translator) noteJump(eip uint32, b *Block) {
+	if b.jumped != eip {
+		t.hideJump(b)
+		b.jumped = eip
+	}
+	user, code := b.User, t.target.Address(b.Code)
 	gen := t.mem.Gen[half(user)]
 	j := t.jumpTo(eip, user)
 	if old := uint32(j.Tag); j.Tag&^(1<<32-1) == gen && old != eip {
@@ -182,13 +187,15 @@ func (t *Translator) noteJump(eip uint32, user bool, code uint64) {
 	*j = Jump{gen | uint64(eip), code}
 }
 
-// hideJump makes them not lead to eip any more.
-func (t *Translator) hideJump(eip uint32, user bool) {
-	for _, j := range []*Jump{t.jumpTo(eip, user), t.spare(eip, user)} {
-		if uint32(j.Tag) == eip {
+// hideJump makes them not lead to a block any more.
+func (t *Translator) hideJump(b *Block) {
+	eip, code := b.jumped, t.target.Address(b.Code)
+	for _, j := range []*Jump{t.jumpTo(eip, b.User), t.spare(eip, b.User)} {
+		if uint32(j.Tag) == eip && j.Code == code {
 			*j = Jump{}
 		}
 	}
+	b.jumped = 0
 }
 
 // forgetJumps empties the tables of indirect jumps of a privilege level.

@@ -122,7 +122,7 @@ type Context struct {
 	Budget int32  // instructions left
 	Exit   uint32 // how the code left: see Exit
 	Addr   uint32 // linear address of a Miss
-	_      uint32
+	Page   uint32 // linear page of the block that is executed
 	EIP    uint32 // where an indirect jump leads
 	_      uint32
 	Target uint64 // host address to enter at

@@ -50,7 +50,6 @@ func (t *Translator) admit(i uint32) {
 	if b.Cross {
 		t.cpu.MarkCode(b.Off2, uint32(b.Size)-first)
 	}
-	t.homes.translated(b.EIP, b.Off)
 }
 
 // gather decodes the blocks of a unit and makes their places in the store.
@@ -59,14 +58,14 @@ func (t *Translator) gather(eip, off uint32, user bool) bool {
 	u.Blocks, t.insts = u.Blocks[:0], t.insts[:0]
 	page := eip &^ 0xfff
 	for falls := true; falls && len(u.Blocks) < maxUnit; {
-		if len(u.Blocks) > 0 && (t.store.full() || !t.eager && (t.cpu.Heat(off) < warm || !t.homes.warm(eip, off)) || t.have(eip, off, user, true) != 0) {
+		if len(u.Blocks) > 0 && (t.store.full() || !t.eager && t.cpu.Heat(off) < warm || t.have(eip, off, user, true) != 0) {
 			break
 		}
 		if !t.decode(eip, off, user) {
 			break
 		}
 		b := &u.Blocks[len(u.Blocks)-1]
-		next := b.EIP + uint32(b.Size)
+		next := eip + uint32(b.Size)
 		if b.Cross || next&^0xfff != page {
 			break
 		}
@@ -100,11 +99,11 @@ func (t *Translator) decode(eip, off uint32, user bool) bool {
 	size, ends, cross := uint32(0), false, false
 	var off2 uint32
 	for len(t.insts)-start < MaxInsts && !ends {
-		t.insts = append(t.insts, Inst{EIP: eip + size})
+		t.insts = append(t.insts, Inst{EIP: off&0xfff + size})
 		in := &t.insts[len(t.insts)-1]
 		r := x86.Decode(code[size:], x86.Mode32, &in.Inst)
 		if r == x86.Truncated && len(t.insts)-1 == start {
-			if off2, cross = t.crossing(in, code, user); cross {
+			if off2, cross = t.crossing(in, code, eip, user); cross {
 				r = x86.OK
 			}
 		}
@@ -125,13 +124,13 @@ func (t *Translator) decode(eip, off uint32, user bool) bool {
 		return false
 	}
 	killing := liveness(insts)
-	digest := uint64(0)
+	digest, key := uint64(0), uint32(0)
 	if !cross {
-		digest = t.digest(off, uint16(size))
+		digest, key = t.digest(off, uint16(size)), t.restKey(off, user)
 	}
 	index := t.store.addBlock(Block{
-		EIP: eip, Off: off, Off2: off2, Size: uint16(size), N: uint8(len(insts)), User: user, Cross: cross,
-		Kills: killing && !t.strict, digest: digest,
+		Off: off, Off2: off2, Size: uint16(size), N: uint8(len(insts)), User: user, Cross: cross,
+		Kills: killing && !t.strict, digest: digest, key: key,
 	})
 	t.edges(index, insts, ends)
 	t.unit.Blocks = append(t.unit.Blocks, UnitBlock{Index: index, Block: &t.store.Blocks[index], Insts: insts, Ends: ends})
@@ -172,18 +171,17 @@ func (t *Translator) edges(index uint32, insts []Inst, ends bool) {
 	}
 }
 
-func (t *Translator) edge(from, eip uint32) uint32 {
-	b := &t.store.Blocks[from]
-	return t.store.addEdge(Edge{From: from, EIP: eip, Near: !b.Cross && (b.EIP^eip)>>12 == 0})
+func (t *Translator) edge(from, at uint32) uint32 {
+	return t.store.addEdge(Edge{From: from, At: at, Near: !t.store.Blocks[from].Cross && at>>12 == 0})
 }
 
-// crossing decodes an instruction that reaches into the next page, whose arena
-// offset it gives.
-func (t *Translator) crossing(in *Inst, code []byte, user bool) (off2 uint32, ok bool) {
+// crossing decodes the instruction at eip, that reaches into the next page, whose
+// arena offset it gives.
+func (t *Translator) crossing(in *Inst, code []byte, eip uint32, user bool) (off2 uint32, ok bool) {
 	if len(code) > x86.MaxLen {
 		return 0, false
 	}
-	if off2, ok = t.fetch((in.EIP|0xfff)+1, user); !ok {
+	if off2, ok = t.fetch((eip|0xfff)+1, user); !ok {
 		return 0, false
 	}
 	var buf [2 * x86.MaxLen]byte

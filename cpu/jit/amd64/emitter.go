@@ -62,7 +62,9 @@ func (e *emitter) block(u *jit.Unit, i int) {
 		e.falls = &u.Blocks[i+1]
 	}
 	if b.Cross {
-		e.hot.aluImmLong(aluCMP, at(r15, pagesAt(b.User)+int32((b.EIP>>12+1)&0xfffff)*4), int32(b.Off2>>12+1))
+		e.hot.linear(rax, 0x1000)
+		e.hot.shiftRight(rax, 10)
+		e.hot.aluImmLong(aluCMP, indexed(r15, rax, 0, pagesAt(b.User)), int32(b.Off2>>12+1))
 		e.hot.jcc(condNZ, e.cold.pos())
 		e.leave(&e.cold, jit.ExitID(jit.ExitPage, b.Index, 0))
 	}
@@ -72,7 +74,7 @@ func (e *emitter) block(u *jit.Unit, i int) {
 	ops := e.store.Ops[b.Ops:]
 	for k := range b.Insts {
 		e.i, e.in = k, &b.Insts[k]
-		ops[k] = jit.Op{Code: uint16(e.hot.pos() - b.Code), Guest: uint16(e.in.EIP - b.EIP)}
+		ops[k] = jit.Op{Code: uint16(e.hot.pos() - b.Code), Guest: uint16(e.in.EIP - b.Insts[0].EIP)}
 		if e.in.Ends() {
 			e.settleX87()
 		}
@@ -262,6 +264,19 @@ func (e *emitter) addressPlus(table int, to reg, plus uint32) {
 		e.leave(&e.cold, jit.ExitID(jit.ExitInst, e.b.Index, e.i))
 		e.hot.op(0, w32, 0x03, uint8(to), at(rbp, seg+segBase)) // ADD
 	}
+}
+
+// linear appends what computes the linear address that lies so far from the linear
+// page of the block on. Flags stay.
+func (a *asm) linear(to reg, from uint32) {
+	a.load(w32, to, at(r15, ctxPage))
+	a.lea(to, at(to, int32(from)))
+}
+
+// shiftRight is SHR r32, n.
+func (a *asm) shiftRight(r reg, n byte) {
+	a.op(0, w32, 0xc1, 5, direct(r))
+	a.bytes(n)
 }
 
 // Which table an access looks into.

@@ -64,9 +64,17 @@ func (e *emitter) jumpIndirect() {
 	a.op(0, w64, 0x0b, uint8(rax), at(r15, ctxGen+gen)) // OR
 	a.op(0, w64, 0x39, uint8(rax), indexed(r15, r10, 4-jit.JumpShift, jumps))
 	a.jcc(condNZ, e.cold.pos())
+	a.enterPage()
 	a.op(0, w32, 0xff, 4, indexed(r15, r10, 4-jit.JumpShift, jumps+8)) // JMP
 	e.cold.call(e.t.stubs.spare[h])
 	e.cold.u32(jit.ExitID(jit.ExitJump, e.b.Index, 0))
+}
+
+// enterPage says that what is executed next lies at the linear address in eax. That
+// and the flags are lost.
+func (a *asm) enterPage() {
+	a.aluImm(aluAND, w32, direct(rax), -0x1000)
+	a.store(w32, at(r15, ctxPage), rax)
 }
 
 // half is the index of what serves CPL 0, or CPL 3.
@@ -94,6 +102,7 @@ func (s *stubs) emitSpare(a *asm, h int) {
 	a.op(0, w64, 0x39, uint8(rax), entry) // CMP
 	a.bytes(0x75, 0)                      // JNZ
 	other := len(a.b)
+	a.enterPage()
 	a.op(0, w32, 0xff, 4, indexed(r15, r11, 0, table+8)) // JMP
 	a.b[other-1] = byte(len(a.b) - other)
 	a.store(w32, at(r15, ctxEIP), rax)

@@ -117,9 +117,7 @@ func call(e *emitter) {
 	in := e.in
 	next := in.Next()
 	if e.args()[0] == x86.Jz {
-		e.hot.op(0, w32, 0xc7, 0, e.below())
-		e.hot.u32(next)
-		e.moveTop(-4)
+		e.pushLinear(next)
 		e.jump(e.b.Edges[0])
 		return
 	}
@@ -128,11 +126,17 @@ func call(e *emitter) {
 	} else {
 		e.hot.load(w32, r11, direct(guest[in.RM]))
 	}
-	e.hot.op(0, w32, 0xc7, 0, e.below())
-	e.hot.u32(next)
-	e.moveTop(-4)
+	e.pushLinear(next)
 	e.hot.load(w32, rax, direct(r11))
 	e.jumpIndirect()
+}
+
+// pushLinear pushes the linear address that lies so far from the block's page on.
+func (e *emitter) pushLinear(from uint32) {
+	place := e.below()
+	e.hot.linear(r10, from)
+	e.hot.store(w32, place, r10)
+	e.moveTop(-4)
 }
 
 func ret(e *emitter) {

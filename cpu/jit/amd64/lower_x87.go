@@ -140,8 +140,8 @@ func (e *emitter) tellX87(a *asm) {
 	if !e.x87.owed {
 		return
 	}
-	a.op(0, w32, 0xc7, 0, at(rbp, stateFIP))
-	a.u32(e.x87.eip)
+	a.linear(r10, e.x87.eip)
+	a.store(w32, at(rbp, stateFIP), r10)
 	a.op(0, w16, 0xc7, 0, at(rbp, stateFOP))
 	a.imm(uint32(e.x87.opcode), w16)
 	a.load(w16, r10, at(rbp, stateSeg+x86.CS*segSize+segSel))

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"alpinevm/cpu/jit"
-	"alpinevm/cpu/jit/amd64"
 )
 
 // The linear pages whose frames are changed, and the frames, which are as many
@@ -78,29 +77,10 @@ func movedPage(k, version int) []byte {
 	return page
 }
 
-// restPair is an interpreter and a translator with the same guest.
-func restPair(t *testing.T, threshold uint8, cfg jit.Config) (guests []*guest, tr *jit.Translator) {
-	if err := amd64.Supported(); err != nil {
-		t.Skip("not here: ", err)
-	}
-	plain, tested := newGuest(t, 8<<20, nil), newGuest(t, 8<<20, nil)
-	plain.paged(t)
-	tested.paged(t)
-	tr, err := amd64.Attach(tested.CPU, threshold, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		tested.Attach(nil, 0)
-		tr.Close()
-	})
-	return []*guest{plain, tested}, tr
-}
-
 // TestRest: where the same code comes into another frame, or again into the same one,
 // nothing is translated again, and what has changed is.
 func TestRest(t *testing.T) {
-	guests, tr := restPair(t, 8, jit.Config{Strict: true})
+	guests, tr := pair(t, 8, jit.Config{Strict: true}, (*guest).paged)
 	const round = movedPages * movedParts * 8 // instructions at most
 	insts, woken := uint64(0), uint64(0)
 	for _, step := range []struct {
@@ -152,7 +132,7 @@ func TestRestAtRandom(t *testing.T) {
 	}
 	for _, threshold := range []uint8{0, 2} {
 		t.Run(fmt.Sprintf("threshold %d", threshold), func(t *testing.T) {
-			guests, tr := restPair(t, threshold, jit.Config{Strict: true, Eager: threshold == 0})
+			guests, tr := pair(t, threshold, jit.Config{Strict: true, Eager: threshold == 0}, (*guest).paged)
 			r := rand.New(rand.NewPCG(uint64(threshold), 5))
 			for k := range movedPages {
 				for f := range movedFrames {

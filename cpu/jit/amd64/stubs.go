@@ -15,6 +15,7 @@ const (
 	ctxBudget = int32(unsafe.Offsetof(jit.Context{}.Budget))
 	ctxExit   = int32(unsafe.Offsetof(jit.Context{}.Exit))
 	ctxAddr   = int32(unsafe.Offsetof(jit.Context{}.Addr))
+	ctxPage   = int32(unsafe.Offsetof(jit.Context{}.Page))
 	ctxEIP    = int32(unsafe.Offsetof(jit.Context{}.EIP))
 	ctxTarget = int32(unsafe.Offsetof(jit.Context{}.Target))
 	ctxState  = int32(unsafe.Offsetof(jit.Context{}.State))

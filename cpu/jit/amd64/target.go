@@ -30,7 +30,7 @@ const (
 const (
 	codeSize = 64 << 20
 	stubSize = 64 << 10
-	coldBase = 40 << 20
+	coldBase = 38 << 20
 	hotPart  = (coldBase - stubSize) / jit.Regions &^ 4095
 	coldPart = (codeSize - coldBase) / jit.Regions &^ 4095
 	// releaseEvery is how much code is written between two releases.
@@ -155,18 +155,26 @@ func (t *Target) Link(e *jit.Edge, b *jit.Block) {
 }
 
 // guard writes, over what leaves in the stub of e, a look whether the page of b
-// is still mapped where it was.
+// is mapped where the edge leads to.
 func (t *Target) guard(e *jit.Edge, b *jit.Block) {
 	a := asm{b: t.e.patch[:0], base: e.Exit}
-	a.aluImmLong(aluCMP, at(r15, pagesAt(b.User)+int32(b.EIP>>12)*4), int32(b.Off>>12+1))
-	a.bytes(0x75, 5) // JNZ over the jump
+	a.load(w32, rax, at(r15, ctxPage))
+	a.aluImmLong(aluADD, direct(rax), int32(e.At&^0xfff))
+	a.load(w32, r10, direct(rax))
+	a.shiftRight(r10, 10) // an entry has 4 bytes
+	a.aluImmLong(aluCMP, indexed(r15, r10, 0, pagesAt(b.User)), int32(b.Off>>12+1))
+	a.bytes(0x75, 9) // JNZ over what follows
+	a.store(w32, at(r15, ctxPage), rax)
 	a.jmp(b.Code)
 	t.e.patch = a.b
+	if len(a.b) != guardSize {
+		panic("BUG: a guard has another size")
+	}
 	copy(t.write[e.Exit:e.Exit+guardSize], a.b)
 }
 
 // guardSize is what stubs of edges to other pages keep free for guard.
-const guardSize = 11 + 2 + 5
+const guardSize = 4 + 6 + 3 + 4 + 12 + 2 + 4 + 5
 
 // Unlink makes e leave again.
 func (t *Target) Unlink(e *jit.Edge, index uint32) {
