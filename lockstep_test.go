@@ -105,6 +105,19 @@ func (r *runner) advance() bool {
 	return true
 }
 
+// settle waits until all that a machine has printed, which steps no more, is out.
+func (r *runner) settle(t *testing.T) {
+	t.Helper()
+	for range 10_000 {
+		_, _ = r.board.Save() // takes note of what the host has written
+		if r.board.Drained() {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("some of what the %s has printed is not out after 10,000 looks", r.engine)
+}
+
 // arith are the arithmetic flags.
 const arith = x86.FlagsArith
 
@@ -217,6 +230,9 @@ func lockStep(t *testing.T, engines []Engine, most uint64, config func() Config)
 		if testing.Verbose() && steps%200_000 == 199_999 {
 			t.Logf("%d comparisons, %d instructions; %s", steps+1, first.Instructions(), first.stdout.String())
 		}
+	}
+	for _, r := range all {
+		r.settle(t)
 	}
 	for _, r := range others {
 		words, err := r.sameRAM(first)
