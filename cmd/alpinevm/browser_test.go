@@ -206,6 +206,8 @@ func TestBrowser(t *testing.T) {
 	}
 	call[any](ctx, t, `while (!document.querySelector("#files").textContent.includes("f")) await new Promise(r => setTimeout(r, 50))`)
 	picture(ctx, t, "files")
+	controlKey(ctx, t)
+	looks(ctx, t)
 	call[any](ctx, t, `await vm.shutdown(120_000)`)
 	if got := call[string](ctx, t, notice); strings.Contains(got, "switched off") {
 		t.Errorf("the guest was asked to end, and the page says %q", got)
