@@ -105,16 +105,18 @@ func TestBrowserFigures(t *testing.T) {
 	for _, tt := range []struct{ what, address string }{
 		{"a boot", b.URL}, {"from the snapshot", s.URL}, {"kept, for the first time", s.URL + "/?name=box"}, {"kept, again", s.URL + "/?name=box"}, {"from the snapshot, again", s.URL},
 	} {
-		ctx := browser(t)
-		if strings.Contains(tt.what, "again") { // in the same browser
-			_, _, closeTab := startPage(ctx, t, tt.address, &moved)
-			closeTab()
-		}
-		took, n, _ := startPage(ctx, t, tt.address, &moved)
-		begun := spent(t)
-		time.Sleep(20 * time.Second)
-		idle := (spent(t) - begun).Seconds() / 20
-		t.Logf("%s: %.1f s of processor, %.1f MB; then %.1f %% of a core, and %.0f MiB of memory", tt.what, took.Seconds(), float64(n)/1e6, 100*idle, float64(largest())/(1<<20))
+		t.Run(tt.what, func(t *testing.T) {
+			ctx := browser(t)
+			if strings.Contains(tt.what, "again") { // in the same browser
+				_, _, closeTab := startPage(ctx, t, tt.address, &moved)
+				closeTab()
+			}
+			took, n, _ := startPage(ctx, t, tt.address, &moved)
+			begun := spent(t)
+			time.Sleep(20 * time.Second)
+			idle := (spent(t) - begun).Seconds() / 20
+			t.Logf("%.1f s of processor, %.1f MB; then %.1f %% of a core, and %.0f MiB of memory", took.Seconds(), float64(n)/1e6, 100*idle, float64(largest())/(1<<20))
+		})
 	}
 }
 

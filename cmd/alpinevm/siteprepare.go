@@ -63,6 +63,10 @@ type unfitError struct{ why string }
 
 func (e *unfitError) Error() string { return e.why }
 
+func endsItself(e alpinevm.End) error {
+	return &unfitError{fmt.Sprintf("it ends by itself (%s)", e.Cause)}
+}
+
 // recorder is a source of a site's chunks that knows which were asked for.
 type recorder struct {
 	from website.Dir
@@ -130,6 +134,10 @@ func bootSite(ctx context.Context, to website.Dir, m *website.Machine, w io.Writ
 	cfg.Boot.Cache = launch.KernelCache()
 	kept := launch.KeepWarm(&cfg)
 	vm, err := alpinevm.Start(ctx, cfg)
+	var early *alpinevm.StartError
+	if errors.As(err, &early) && early.End.Cause == alpinevm.Exited {
+		err = endsItself(early.End) // before Start has looked
+	}
 	if err == nil {
 		err = atRest(ctx, vm, screen)
 	}
@@ -149,7 +157,7 @@ func bootSite(ctx context.Context, to website.Dir, m *website.Machine, w io.Writ
 
 // atRest waits until a guest has said something and does nothing, or for restPatience.
 func atRest(ctx context.Context, vm *alpinevm.VM, screen *website.Screen) error {
-	var before time.Duration
+	before, _ := vm.Waited(ctx) // of one that has ended Done tells
 	for begun := time.Now(); time.Since(begun) < restPatience; {
 		from := time.Now()
 		select {
@@ -157,12 +165,12 @@ func atRest(ctx context.Context, vm *alpinevm.VM, screen *website.Screen) error 
 			return context.Cause(ctx)
 		case <-vm.Done():
 			e, _ := vm.Wait()
-			return &unfitError{fmt.Sprintf("it ends by itself (%s)", e.Cause)}
+			return endsItself(e)
 		case <-time.After(restTime):
 		}
 		waited, err := vm.Waited(ctx)
 		if err != nil {
-			continue // Done tells
+			continue
 		}
 		rests := waited-before >= time.Since(from)*restShare/10
 		if rests && (screen.Len() > 0 || time.Since(begun) > silence) {
