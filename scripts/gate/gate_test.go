@@ -80,6 +80,21 @@ m/a
         panic: test timed out after 14m0s
         FAIL m/a 840.0s
 `, false, false},
+		{"a package that dies behind a test that fails", `{"Action":"fail","Package":"m/a","Test":"TestX"}
+{"Action":"run","Package":"m/a","Test":"TestY"}
+{"Action":"output","Package":"m/a","Test":"TestY","Output":"=== RUN   TestY\n"}
+{"Action":"output","Package":"m/a","Output":"signal: killed\n"}
+{"Action":"fail","Package":"m/a"}
+`, `[ 1:23] FAIL  m/a TestX
+[ 1:23] FAIL  m/a
+        === RUN   TestY
+        signal: killed
+[ 1:23] FAIL  m/a TestX
+[ 1:23] FAIL  m/a
+0 passed, 2 failed, 0 skipped
+m/a
+        signal: killed
+`, false, false},
 		{"nothing ran", `go: no such package
 {"Action":"skip","Package":"m/a"}
 `, `[ 1:23]       go: no such package

@@ -153,6 +153,7 @@ func (p *progress) follow(e *event) {
 		delete(p.running, e.key())
 		if e.Test == "" {
 			p.left--
+			maps.DeleteFunc(p.running, func(key string, _ time.Time) bool { return strings.HasPrefix(key, e.Package+" ") })
 		}
 	}
 }
@@ -161,14 +162,16 @@ func (p *progress) follow(e *event) {
 func (p *progress) end(e *event) {
 	output := p.output[e.key()]
 	name := p.label + e.key()
+	var unfinished []string
+	if e.Action == "fail" && e.Test == "" {
+		unfinished = p.unfinished(e.Package)
+	}
 	switch {
-	case e.Action == "fail" && e.Test == "" && p.broken[e.Package]:
+	case e.Action == "fail" && e.Test == "" && p.broken[e.Package] && len(unfinished) == 0:
 		p.report.line("FAIL", "%s, %s", name, p.remaining())
-	case e.Action == "fail": // a test, or a package that does not build or dies outside of its tests
+	case e.Action == "fail": // a test, or a package that does not build or dies
 		p.told, p.broken[e.Package] = true, true
-		if e.Test == "" {
-			output = slices.Concat(p.unfinished(e.Package), output)
-		}
+		output = slices.Concat(unfinished, output)
 		p.fail(name, strings.Join(slices.Concat(p.output[building+e.FailedBuild], output), ""))
 	case e.Action == "pass" && e.Test != "":
 		p.passed++
