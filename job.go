@@ -210,7 +210,6 @@ type jobs struct {
 	s     *session
 	queue *ctl.Queue // of what the guest is to begin
 	list  []*Job
-	last  uint64 // the number of the last one
 }
 
 // jobState is a job as plain data.
@@ -270,12 +269,14 @@ func (l *jobs) startWith(s jobState, p *Process, image func(folder string) ([]by
 	if len(l.list) >= maxJobs {
 		return nil, fmt.Errorf("%d commands run in the machine already, as many as there can be", maxJobs)
 	}
-	s.Folder, s.File = fmt.Sprintf("x%08x", l.last+1), l.s.control.Number()
+	// No other folder has had that name, nor has one in the machine that this one is a
+	// copy of: a guest that has yet to forget that would find it in place of this.
+	s.File = l.s.control.Number()
+	s.Folder = fmt.Sprintf("x%08x", s.File)
 	var err error
 	if s.Run, err = image(s.Folder); err != nil {
 		return nil, err
 	}
-	l.last++
 	j := l.add(s, p)
 	if !l.queue.Put(kernel.JobName(s.Folder)) {
 		panic("BUG: no room for a job")
@@ -376,7 +377,6 @@ func (l *jobs) restore(list []jobState) error {
 		if s.File < l.s.control.Number() {
 			return fmt.Errorf("restore: the command's folder %s has the number of another file", s.Folder)
 		}
-		l.last = max(l.last, n)
 		l.s.control.NumberFrom(s.File)
 		l.add(s, &Process{Stdin: nothing{}})
 	}

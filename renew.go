@@ -1,14 +1,12 @@
 package alpinevm
 
 import (
+	"fmt"
 	"io"
 	"time"
 
 	"alpinevm/kernel"
 )
-
-// renewRecord is that of the queue of jobs.
-var renewRecord = kernel.JobName(kernel.CtlRenew)
 
 // renewPatience is how long what the host has to say waits for a guest that does
 // not tell that it knows what has changed.
@@ -19,6 +17,7 @@ const renewPatience = time.Second
 type gate struct {
 	opened chan struct{}
 	late   *time.Timer
+	folder string // of the renewal, in the control file system: no other has had that name
 }
 
 // newGate makes one that is shut. It is opened on the machine goroutine.
@@ -78,8 +77,9 @@ func (m *Machine) renew() error {
 		return nil
 	}
 	m.session.renewal = g
+	g.folder = fmt.Sprintf("r%08x", m.session.control.Number())
 	g.late = time.AfterFunc(renewPatience, func() { m.Kick(g.open) })
-	m.session.jobs.queue.Put(renewRecord) // without room for it the guest is lost anyway
+	m.session.jobs.queue.Put(kernel.JobName(g.folder)) // without room for it the guest is lost anyway
 	return nil
 }
 
@@ -87,13 +87,14 @@ func (m *Machine) renew() error {
 // the date is in it.
 func (s *session) renewed(record []byte) {
 	g := s.renewal
-	if g == nil || string(record) != string(renewRecord) {
+	if g == nil || string(record) != string(kernel.JobName(g.folder)) {
 		return
 	}
 	s.renewal = nil
 	r := s.renewalNow()
-	s.control.Static(kernel.CtlRenew+"/"+kernel.JobRun, 0o500, r.Image())
-	s.control.Sink(kernel.CtlRenew+"/"+kernel.JobEnd, 0o200, func([]byte) error {
+	r.Folder = g.folder
+	s.control.Static(g.folder+"/"+kernel.JobRun, 0o500, r.Image())
+	s.control.Sink(g.folder+"/"+kernel.JobEnd, 0o200, func([]byte) error {
 		g.late.Stop()
 		g.open()
 		return nil

@@ -259,3 +259,34 @@ func TestRestoreJob(t *testing.T) {
 		t.Errorf("job: code %d, %v", code, err)
 	}
 }
+
+// TestRestoreBehindJob: a guest whose command has just ended, and which may have yet to
+// forget its folder, is given another one where it goes on, in a folder of another name.
+func TestRestoreBehindJob(t *testing.T) {
+	cfg := sessionConfig(t, "686-pae", "sleep 1000")
+	g := newTraveller(t, cfg, false)
+	if err := g.start(); err != nil {
+		t.Fatal(err)
+	}
+	g.stepUntil(runBudget, func() bool { return g.session.up })
+	had := map[string]bool{}
+	for i := range uint64(8) {
+		var out buffer
+		j, err := g.session.jobs.exec(&Process{Args: []string{"echo", "done"}, Stdout: &out})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.stepUntil(runBudget, func() bool { return len(g.session.jobs.list) == 0 })
+		if code, err := j.Wait(); code != 0 || err != nil || out.String() != "done\n" {
+			t.Fatalf("command %d: code %d, %v, output %q", i, code, err, out.String())
+		}
+		if had[j.folder] {
+			t.Fatalf("the folder %s has been another command's", j.folder)
+		}
+		had[j.folder] = true
+		next := newTraveller(t, cfg, false)
+		g.runTo(g.Instructions() + 1 + 20_000*i)
+		g.moveTo(next)
+		g = next
+	}
+}

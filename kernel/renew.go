@@ -5,17 +5,15 @@ import (
 	"math"
 )
 
-// Renew is what a guest that goes on from a snapshot cannot know: the host has its Image in the control file system, as a job of the name
-// CtlRenew that looks after no program.
+// Renew is what a guest that goes on from a snapshot cannot know: the host has its Image in the control file system, as a job that looks
+// after no program.
 type Renew struct {
+	Folder               string   // in the control file system: when all is done something is written to its JobEnd; empty: nobody is told
 	Seconds, Nanoseconds int64    // the date, since 1970
 	Seed                 []byte   // random bytes, up to MaxSeed
 	Hostname             string   // empty: as it was
 	MAC                  *[6]byte // of eth0; nil: as it was
 }
-
-// CtlRenew is the folder of the renewal, whose program is JobRun; it writes something to JobEnd when it has done all.
-const CtlRenew = "renew"
 
 // MaxSeed is how many random bytes a Renew has at most.
 const MaxSeed = 512
@@ -66,8 +64,10 @@ func (r *Renew) Image() []byte {
 		c.try(callSocket, familyInet, socketDatagram, 0).to = fd
 		c.try(callIoctl, at(fd), siocSetHWAddr, arg(c.place(request)))
 	}
-	c.try(callOpen, arg(c.text(CtlRenew+"/"+JobEnd)), openWrite).to = fd
-	c.try(callWrite, at(fd), arg(c.words(0)), 1)
+	if r.Folder != "" {
+		c.try(callOpen, arg(c.text(r.Folder+"/"+JobEnd)), openWrite).to = fd
+		c.try(callWrite, at(fd), arg(c.words(0)), 1)
+	}
 	c.exit(0)
 	return c.image(start)
 }

@@ -114,9 +114,12 @@ func TestSiteSnapshot(t *testing.T) {
 		if err := errors.Join(writeSnapshot(file, s, false), s.Close()); err != nil {
 			t.Fatal(err)
 		}
-		out, err := h.command("run", "-q", "--timeout", "2m", "--from", file, "--", "sh", "-c", "cat /root/f; wc -l </root/large; ls /etc/motd; find / -xdev -type f -exec cat {} + >/dev/null && echo all").Output()
+		cmd := h.command("run", "-q", "--timeout", "2m", "--from", file, "--", "sh", "-c", "cat /root/f; wc -l </root/large; ls /etc/motd; find / -xdev -type f -exec cat {} + >/dev/null && echo all")
+		var errs strings.Builder
+		cmd.Stderr = &errs
+		out, err := cmd.Output()
 		if want := "text\n100000\nall\n"; err != nil || string(out) != want {
-			t.Errorf("kept %v: run --from: %v: %q, want %q", kept, err, out, want)
+			t.Errorf("kept %v: run --from: %v: %q and %q, want %q", kept, err, out, &errs, want)
 		}
 	}
 	if !slices.Contains(m.Ahead.Boot, m.Kernel.Chunks[0]) || !slices.Contains(m.Ahead.Boot, m.Root.Index.Chunks[0]) {
