@@ -59,6 +59,10 @@ func TestFlagsAcross(t *testing.T) {
 		{"INC, which keeps CF", []byte{0x42, 0x9c, 0x5d}},                       // inc edx; pushf; pop ebp
 		{"a fault", []byte{0x8b, 0x1d, 0, 0, 0, 0x7f, 0x39, 0xc0}},              // mov ebx, [7f000000h]; cmp eax, eax
 	}
+	turns := 1500
+	if testing.Short() {
+		turns = 400
+	}
 	for _, p := range producers {
 		for _, way := range ways {
 			for _, reader := range readers {
@@ -78,7 +82,7 @@ func TestFlagsAcross(t *testing.T) {
 						behind += uint32(len(reader.code))
 						r.put(behind, jumpTo(behind, rigCode)...)
 					})
-					w.run(1500, 1<<30)
+					w.run(turns, 1<<30)
 					w.compareRAM(rigData, rigStack0-1)
 				})
 			}

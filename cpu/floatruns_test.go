@@ -356,8 +356,12 @@ func TestFloatPrograms(t *testing.T) {
 // with operands across the end of a page, behind which none is.
 func TestFloatForms(t *testing.T) {
 	plain, tested := floatTwins(t, 2)
+	turns := uint64(48)
+	if testing.Short() {
+		turns = 12
+	}
 	for i, f := range floatForms {
-		for k := range uint64(48) {
+		for k := range turns {
 			r := rand.New(rand.NewPCG(uint64(i), k))
 			var code []byte
 			for tries := 0; code == nil && tries < 20; tries++ {

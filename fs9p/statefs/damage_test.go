@@ -122,7 +122,11 @@ func TestAnyByte(t *testing.T) {
 			os.Rename(l, f.dataName(id))
 		}
 	}
-	for at := range whole {
+	step := 1
+	if testing.Short() {
+		step = 7 // so that it meets each kind of change
+	}
+	for at := 0; at < len(whole); at += step {
 		if padding(at) {
 			continue
 		}
@@ -130,14 +134,14 @@ func TestAnyByte(t *testing.T) {
 		b[at] ^= []byte{1, 2, 4, 8, 16, 32, 64, 128, 255}[at%9]
 		try(fmt.Sprintf("byte %d of %d, which ends at %d", at, len(whole), end), b)
 	}
-	for at := range end {
+	for at := 0; at < end; at += step {
 		if padding(at) {
 			continue
 		}
 		try(fmt.Sprintf("cut at byte %d of %d", at, end), whole[:at])
 	}
 	t.Logf("%d changes of a journal of %d bytes: %d harmless, %d refused", total, end, unharmed, refused)
-	if refused < (end-int(framesAt))*3/2 {
+	if refused < (end-int(framesAt))*3/2/step {
 		t.Errorf("only %d were refused", refused)
 	}
 }
