@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,10 +26,12 @@ func noise(n int) []byte {
 func TestTCPBothWays(t *testing.T) {
 	data := noise(4 << 20)
 	addr := hostTCP(t, func(c *net.TCPConn) {
-		go func() {
+		var writes sync.WaitGroup
+		defer writes.Wait() // before it is closed
+		writes.Go(func() {
 			c.Write(data)
 			c.CloseWrite()
-		}()
+		})
 		h := sha256.New()
 		io.Copy(h, c)
 		if !bytes.Equal(h.Sum(nil), sum(data)) {
