@@ -34,6 +34,13 @@ func byBackEnd(tests, file, at, old, new string) ruleMutation {
 	return m
 }
 
+// byWasm is one of the back end for WebAssembly, that its own tests catch.
+func byWasm(tests, file, at, old, new string) ruleMutation {
+	m := byTest(tests, "wasm/"+file, at, old, new)
+	m.dir = "../jit/wasm"
+	return m
+}
+
 var ruleMutations = []ruleMutation{
 	// Arithmetic.
 	byTest("TestFaultsInTheMiddle", "amd64/lower_alu.go", "func alu(", "table := write", "table := read"),
@@ -175,6 +182,29 @@ var ruleMutations = []ruleMutation{
 	byBackEnd("TestAddresses", "invalidate.go", "func (t *Translator) hide(", "t.hideJump(b)", ""),
 	byBackEnd("TestRest", "rest.go", "func (t *Translator) lay(", "t.target.Unlink(&s.Edges[e], e)", ""),
 	byTest("TestRandomCode|TestHotTraps|TestFaultsInTheMiddle", "run.go", "func (t *Translator) interpret(", "c.EIP != next ||", "next == 0 ||"),
+	// WebAssembly: floating point, MMX, AES.
+	byWasm("TestFloats", "lower_float.go", "case fMul:", "k.a, k.eq", "k.a, k.ne"),
+	byWasm("TestFloats", "lower_float.go", "case fDiv:", "k.a, k.eq", "k.a, k.ne"),
+	byWasm("TestFloats", "lower_float.go", "func arithmetic(", "e.roundsAlike()", ""),
+	byWasm("TestFloats", "lower_float.go", "func arithmetic(", "op = k.sub", "op = k.add"),
+	byWasm("TestFloats", "lower_float.go", "func compareFloats(", "e.ordinary(k, k.b)\n\te.and(k)", ""),
+	byWasm("TestFloats", "lower_float.go", "func compareFloats(", "k.gt", "k.ge"),
+	byWasm("TestFloats", "lower_float.go", "func (k *lanesKind) predicate(", "k.ge, k.gt", "k.gt, k.gt"),
+	byWasm("TestFloats", "lower_convert.go", "var conversions", "opF64Nearest, ", ""),
+	byWasm("TestFloats", "lower_convert.go", "func convertFloats(", "k.ge, leastSingle", "k.ge, leastDouble"),
+	byWasm("TestFloats", "lower_convert.go", "func convertFloats(", "k.lt, tooMuchForI4", "k.le, tooMuchForI4"),
+	byWasm("TestFloats", "float.go", "func (e *emitter) roundsAlike(", "rounding|maskPE|flagPE)", "maskPE|flagPE)"),
+	byWasm("TestFloats", "float.go", "func (e *emitter) roundsAlike(", "rounding|maskPE|flagPE)\n\te.with(opI32Ne, maskPE|flagPE)", "rounding|flagPE)\n\te.with(opI32Ne, flagPE)"),
+	byWasm("TestFloats", "float.go", "func (e *emitter) normal(", "k.le, k.most()", "k.ge, k.most()"),
+	byWasm("TestFloats", "flags.go", "func (e *emitter) setOrder(", "cpu.AuxCF|cpu.AuxPO", "cpu.AuxCF"),
+	byWasm("TestFloats", "flags.go", "func (e *emitter) setOrder(", "e.with(opI32Shl, 8)", "e.with(opI32Shl, 9)\n\te.with(opI32And, 0)"),
+	byWasm("TestNative/MMX", "lower_mmx.go", "func (e *emitter) enterMMX(", "0xff", "0xfe"),
+	byWasm("TestNative/MMX", "lower_mmx.go", "func (e *emitter) setSE(", "0xffff", "0x7fff"),
+	byWasm("TestNative/MMX", "lower_simd.go", "func pack(", "unpack(8, 0)", "unpack(8, 8)"),
+	byWasm("TestNative/SSSE3", "lower_simd.go", "func shuffleBytes(", "0x8f", "0x87"),
+	byWasm("TestNative/SSSE3", "lower_shuffle.go", "func align(", "from - size", "from"),
+	byWasm("TestNative/AES", "aes.go", "func (a *asm) double(", "0x1b", "0x1d"),
+	byWasm("TestNative/AES", "aes.go", "func shiftRows(", "row = -row", ""),
 }
 
 // TestRuleMutationsApply finds the place of each mutation.

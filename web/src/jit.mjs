@@ -2,7 +2,7 @@
 // way in that the program imports, and how modules get into the table.
 
 /** The module with both, as cpu/jit/wasm makes it (Base). */
-const base = "AGFzbQEAAAABCQFgBH9/f38BfwMCAQAEBgFwAIGAAgcRAgVlbnRlcgAABXRhYmxlAQAKEQEPACAAIAEgAiADQQARAAAL";
+const base = "AGFzbQEAAAABCQFgBH9/f38BfwMCAQAEBgFwAIWAAgcRAgVlbnRlcgAABXRhYmxlAQAKEQEPACAAIAEgAiADQQARAAAL";
 
 /**
  * Adds the way in to what the program imports. What it returns is to be given the

@@ -17,6 +17,7 @@ const (
 	opBrTable      = 0x0e
 	opReturn       = 0x0f
 	opCallIndirect = 0x11
+	opDrop         = 0x1a
 	opSelect       = 0x1b
 	opLocalGet     = 0x20
 	opLocalSet     = 0x21
@@ -28,13 +29,19 @@ const (
 	opI32Load8U  = 0x2d
 	opI32Load16S = 0x2e
 	opI32Load16U = 0x2f
+	opF32Load    = 0x2a
+	opF64Load    = 0x2b
 	opI32Store   = 0x36
 	opI64Store   = 0x37
+	opF32Store   = 0x38
+	opF64Store   = 0x39
 	opI32Store8  = 0x3a
 	opI32Store16 = 0x3b
 
 	opI32Const = 0x41
 	opI64Const = 0x42
+	opF32Const = 0x43
+	opF64Const = 0x44
 
 	opI32Eqz = 0x45
 	opI32Eq  = 0x46
@@ -47,6 +54,20 @@ const (
 	opI64Eqz = 0x50
 	opI64Eq  = 0x51
 	opI64Ne  = 0x52
+	opI64LtU = 0x54
+
+	opF32Eq = 0x5b
+	opF32Ne = 0x5c
+	opF32Lt = 0x5d
+	opF32Gt = 0x5e
+	opF32Le = 0x5f
+	opF32Ge = 0x60
+	opF64Eq = 0x61
+	opF64Ne = 0x62
+	opF64Lt = 0x63
+	opF64Gt = 0x64
+	opF64Le = 0x65
+	opF64Ge = 0x66
 
 	opI32Clz    = 0x67
 	opI32Ctz    = 0x68
@@ -72,6 +93,28 @@ const (
 	opI64Shl  = 0x86
 	opI64ShrU = 0x88
 
+	opF32Abs     = 0x8b
+	opF32Nearest = 0x90
+	opF32Sqrt    = 0x91
+	opF32Add     = 0x92
+	opF32Sub     = 0x93
+	opF32Mul     = 0x94
+	opF32Div     = 0x95
+	opF64Abs     = 0x99
+	opF64Nearest = 0x9e
+	opF64Sqrt    = 0x9f
+	opF64Add     = 0xa0
+	opF64Sub     = 0xa1
+	opF64Mul     = 0xa2
+	opF64Div     = 0xa3
+
+	opI32TruncF32   = 0xa8
+	opI32TruncF64   = 0xaa
+	opF32ConvertI32 = 0xb2
+	opF32DemoteF64  = 0xb6
+	opF64ConvertI32 = 0xb7
+	opF64PromoteF32 = 0xbb
+
 	opI32WrapI64   = 0xa7
 	opI64ExtendI32 = 0xac // signed
 	opI64ExtendU32 = 0xad
@@ -85,6 +128,9 @@ const (
 
 	typeI32   = 0x7f
 	typeI64   = 0x7e
+	typeF32   = 0x7d
+	typeF64   = 0x7c
+	typeV128  = 0x7b
 	typeVoid  = 0x40
 	typeFuncs = 0x70
 	typeFunc  = 0x60

@@ -83,4 +83,4 @@ func (b *browser) Drop(first, count uint32) { b.bridge.Call("drop", first, count
 func (b *browser) Enter(core, tlb, pc, fn uint32) uint32 { return enter(core, tlb, pc, fn) }
 
 // Close implements Host.
-func (b *browser) Close() { b.bridge.Call("drop", 0, 1) }
+func (b *browser) Close() { b.bridge.Call("drop", 0, firstRegion) }

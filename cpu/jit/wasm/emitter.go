@@ -28,8 +28,24 @@ const (
 	lV      local = iota + 7
 	lWide   local = iota + 7 // the same, i64
 	lWide2  local = iota + 7
-	numI32        = lWide - lReg
-	numI64        = 2
+
+	numI32 = lWide - lReg
+	numI64 = 2
+)
+
+// What follows is there in functions that use vectors or floating point: operands and
+// result, of each type.
+const (
+	lSingleA local = lWide2 + 1 + iota
+	lSingleB
+	lSingleR
+	lDoubleA
+	lDoubleB
+	lDoubleR
+	lVectorA
+	lVectorB
+	lVectorR
+	numEach = 3
 )
 
 // exit says what a number that a region has left with stands for.
@@ -71,8 +87,13 @@ type emitter struct {
 	in   *jit.Inst
 	nest int  // ifs that are open
 	sse  bool // the block has looked whether SSE may be used
-	rec  record
+	fpu  bool // and whether MMX and x87 may
+	// rounds says that it has found MXCSR to be as float.go wants it, inMMX that the
+	// x87 state is that of MMX.
+	rounds, inMMX bool
+	rec           record
 
+	floats        bool   // it uses locals beside integers
 	read, written uint16 // locals from lReg to lAux that the function uses, and changes
 	body          asm
 }
@@ -83,6 +104,7 @@ func (e *emitter) get(l local) {
 	if l >= lReg && l <= lAux {
 		e.read |= bit(l)
 	}
+	e.floats = e.floats || l >= lSingleA
 	e.asm.get(l)
 }
 
@@ -98,7 +120,7 @@ func (e *emitter) set(l local) {
 func (e *emitter) function(r *region, fn uint32) []byte {
 	e.r, e.fn, e.b = r, fn, nil
 	e.asm.b, e.exits = e.body.b[:0], e.exits[:0]
-	e.read, e.written = 0, 0
+	e.read, e.written, e.floats = 0, 0, false
 	e.op(opBlock, typeI32)
 	e.op(opLoop, typeVoid)
 	for range r.blocks {
@@ -126,11 +148,18 @@ func (e *emitter) function(r *region, fn uint32) []byte {
 // behind it. What is written on some ways only has to be right on the others.
 func (e *emitter) enclose() []byte {
 	a := &asm{b: make([]byte, 0, len(e.body.b)+200)}
-	a.u(2)
-	a.u(uint32(numI32))
-	a.op(typeI32)
-	a.u(numI64)
-	a.op(typeI64)
+	types := []struct {
+		n    uint32
+		kind byte
+	}{{uint32(numI32), typeI32}, {numI64, typeI64}, {numEach, typeF32}, {numEach, typeF64}, {numEach, typeV128}}
+	if !e.floats {
+		types = types[:2]
+	}
+	a.u(uint32(len(types)))
+	for _, t := range types {
+		a.u(t.n)
+		a.op(t.kind)
+	}
 	at := func(l local) uint32 {
 		switch l {
 		case lRes:
@@ -210,7 +239,7 @@ func (e *emitter) leaveTo(eip uint32) {
 // block makes the code of block i.
 func (e *emitter) block(i int) {
 	e.i, e.b, e.k = i, &e.r.blocks[i], 0
-	e.rec, e.sse = record{}, false
+	e.rec, e.sse, e.fpu, e.rounds, e.inMMX = record{}, false, false, false, false
 	b := e.b
 	e.get(lBudget)
 	e.with(opI32Sub, uint32(len(b.insts)))

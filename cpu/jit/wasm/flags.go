@@ -21,6 +21,7 @@ const (
 	recSub                      // A-B
 	recLogic                    // no carries
 	recResult                   // R alone counts
+	recOrder                    // CF is A, ZF is set where R is 0, the others are clear
 )
 
 // record is what has set the flags last in the block.
@@ -38,6 +39,8 @@ func (k recordKind) serves(pair uint8) bool {
 		return pair != 0 && pair != 5
 	case recLogic:
 		return pair != 5
+	case recOrder:
+		return true
 	case recResult:
 		return pair == 2 || pair == 4
 	}
@@ -105,6 +108,43 @@ func (e *emitter) setFlags(kind recordKind) {
 		e.carries(kind)
 	}
 	e.set(lAux)
+}
+
+// setOrder sets the flags of a record of that kind, of lA and lR, which are 0 or 1.
+func (e *emitter) setOrder() {
+	e.rec = record{recOrder, 4}
+	if e.needed(recOrder) == 0 {
+		return
+	}
+	e.get(lR)
+	e.set(lRes)
+	e.i32(0)
+	e.get(lA)
+	e.op(opI32Sub)
+	e.with(opI32And, cpu.AuxCF|cpu.AuxPO)
+	// Where the result is 0, PF would be set.
+	e.get(lR)
+	e.op(opI32Eqz)
+	e.with(opI32Shl, 8)
+	e.op(opI32Or)
+	e.set(lAux)
+}
+
+// fromOrder tells a condition from such a record.
+func (e *emitter) fromOrder(pair uint8) {
+	switch pair {
+	case 1:
+		e.get(lA)
+	case 2, 7:
+		e.get(lR)
+		e.op(opI32Eqz)
+	case 3:
+		e.get(lA)
+		e.get(lR)
+		e.op(opI32Eqz, opI32Or)
+	default:
+		e.i32(0)
+	}
 }
 
 // setRes sets lRes to the sign-extended lR.
@@ -342,6 +382,8 @@ func (e *emitter) fromRecord(pair uint8) {
 		e.with(op, 0)
 	}
 	switch kind := e.rec.kind; {
+	case kind == recOrder:
+		e.fromOrder(pair)
 	case pair == 4:
 		result(opI32LtS)
 	case pair == 2 || kind == recLogic && pair == 3:

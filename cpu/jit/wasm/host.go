@@ -56,7 +56,7 @@ func Places(modules int) uint32 {
 	if modules == 0 {
 		modules = maxModules
 	}
-	return 1 + uint32(modules)*perModule
+	return firstOf(modules)
 }
 
 // Offsets in cpu.Core and what it holds.
@@ -68,6 +68,12 @@ const (
 	coreFlags  = uint32(cpu.OffsetFlags)
 	coreBudget = uint32(cpu.OffsetBudget)
 	coreSeg    = uint32(cpu.OffsetSeg)
+	coreMXCSR  = uint32(cpu.OffsetMXCSR)
+	coreMant   = uint32(cpu.OffsetMant)
+	coreFPU    = uint32(unsafe.Offsetof(cpu.Core{}.FPU))
+	coreSE     = coreFPU + uint32(unsafe.Offsetof(cpu.FPU{}.SE))
+	coreSW     = coreFPU + uint32(unsafe.Offsetof(cpu.FPU{}.SW))
+	coreUsed   = coreFPU + uint32(unsafe.Offsetof(cpu.FPU{}.Used))
 	coreXMM    = uint32(cpu.OffsetXMM)
 	coreCR0    = uint32(unsafe.Offsetof(cpu.Core{}.CR0))
 	coreCR4    = uint32(unsafe.Offsetof(cpu.Core{}.CR4))

@@ -12,7 +12,7 @@ type rule struct {
 
 // rules is indexed by mnemonic. It is filled in once and never changed.
 var rules = func() (t [x86.NumOps]rule) {
-	for _, f := range []map[x86.Op]rule{moveRules, aluRules, shiftRules, bitRules, multiplyRules, stackRules, branchRules, flagRules, stringRules, simdRules} {
+	for _, f := range []map[x86.Op]rule{moveRules, aluRules, shiftRules, bitRules, multiplyRules, stackRules, branchRules, flagRules, stringRules, simdRules, vectorMoveRules, mmxRules, floatRules, convertRules, aesRules} {
 		for op, r := range f {
 			if t[op].emit != nil {
 				panic("BUG: two rules for " + op.String())

@@ -1,6 +1,10 @@
 package wasm
 
-import "alpinevm/cpu/x86"
+import (
+	"slices"
+
+	"alpinevm/cpu/x86"
+)
 
 // lanes says for each byte of the result which one it is: 0 to 15 of the destination,
 // 16 to 31 of the source, or none.
@@ -24,8 +28,14 @@ var shuffles = map[x86.Op]func(imm uint32) lanes{
 		}
 		return l
 	},
-	x86.PSLLDQ: func(imm uint32) lanes { return slide(-int(imm & 0xff)) },
-	x86.PSRLDQ: func(imm uint32) lanes { return slide(int(imm & 0xff)) },
+	x86.PSHUFW:   func(imm uint32) lanes { return choose(2, 0, imm, 16, 16) },
+	x86.MOVDDUP:  func(uint32) lanes { return choose(4, 0, 0b01_00_01_00, 16, 16) },
+	x86.MOVSLDUP: func(uint32) lanes { return choose(4, 0, 0b10_10_00_00, 16, 16) },
+	x86.MOVSHDUP: func(uint32) lanes { return choose(4, 0, 0b11_11_01_01, 16, 16) },
+	x86.BLENDPS:  mix(4), x86.BLENDPD: mix(8), x86.PBLENDW: mix(2),
+	x86.PALIGNR: func(imm uint32) lanes { return align(16, imm) },
+	x86.PSLLDQ:  func(imm uint32) lanes { return slide(-int(imm & 0xff)) },
+	x86.PSRLDQ:  func(imm uint32) lanes { return slide(int(imm & 0xff)) },
 }
 
 // unpack interleaves lanes of so many bytes, from one half of both operands.
@@ -69,25 +79,64 @@ func slide(by int) (l lanes) {
 	return l
 }
 
+// mix takes lanes of so many bytes from the source where bits of imm are set.
+func mix(size int) func(uint32) lanes {
+	return func(imm uint32) (l lanes) {
+		for i := range l {
+			l[i] = byte(i) + 16*byte(imm>>(i/size)&1)
+		}
+		return l
+	}
+}
+
+// align moves destination and source, of so many bytes each, the source being the lower
+// one, down by imm bytes, with zeros above.
+func align(size int, imm uint32) (l lanes) {
+	for i := range size {
+		switch from := i + int(imm&0xff); {
+		case from < size:
+			l[i] = 16 + byte(from)
+		case from < 2*size:
+			l[i] = byte(from - size)
+		default:
+			l[i] = none
+		}
+	}
+	return l
+}
+
+// halfLanes is what an instruction chooses on MMX registers.
+func halfLanes(in *x86.Inst) lanes {
+	l := shuffles[in.Op](in.Imm)
+	switch in.Op {
+	case x86.PUNPCKHBW, x86.PUNPCKHWD, x86.PUNPCKHDQ:
+		for i := range l {
+			l[i] -= 4
+		}
+	case x86.PALIGNR:
+		return align(8, in.Imm)
+	}
+	return l
+}
+
 func shuffle(e *emitter) {
 	in := e.in
 	l := shuffles[in.Op](in.Imm)
-	e.findXMM()
+	if ofMMX(&in.Inst) {
+		l = halfLanes(&in.Inst)
+	}
+	e.findVector()
 	e.get(lCore)
-	if has(&in.Inst, x86.Ux) {
-		e.getXMM(in.RM)
+	to := in.Reg
+	if has(&in.Inst, x86.Ux) && has(&in.Inst, x86.Ib) {
+		to = in.RM
+	}
+	e.getVector(to)
+	if slices.Contains(l[:], none) { // then it has nothing of the source
 		e.vectorConst(0)
 	} else {
-		e.getXMM(in.Reg)
-		e.sourceXMM()
+		e.source()
 	}
-	e.vector(vShuffle)
-	for _, from := range l {
-		e.op(min(from, 31)) // of zeros
-	}
-	if has(&in.Inst, x86.Ux) {
-		e.setXMM(in.RM)
-	} else {
-		e.setXMM(in.Reg)
-	}
+	e.vectorShuffle(l)
+	e.setVector(to)
 }

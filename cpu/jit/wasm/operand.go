@@ -159,8 +159,14 @@ func (e *emitter) locate(acc access, size uint8) {
 // load pushes size bytes at lPlace.
 func (e *emitter) load(size uint8) {
 	e.get(lPlace)
-	e.mem(map[uint8]byte{1: opI32Load8U, 2: opI32Load16U, 4: opI32Load}[size], e.layout.RAM)
+	e.mem(loadOf[size], e.layout.RAM)
 }
+
+// loadOf and storeOf are the opcodes for so many bytes.
+var (
+	loadOf  = map[uint8]byte{1: opI32Load8U, 2: opI32Load16U, 4: opI32Load}
+	storeOf = map[uint8]byte{1: opI32Store8, 2: opI32Store16, 4: opI32Store}
+)
 
 // loadSigned pushes them sign-extended.
 func (e *emitter) loadSigned(size uint8) {
@@ -177,7 +183,7 @@ func (e *emitter) store(l local, size uint8) {
 
 // storeStack stores what is on the stack above lPlace.
 func (e *emitter) storeStack(size uint8) {
-	e.mem(map[uint8]byte{1: opI32Store8, 2: opI32Store16, 4: opI32Store}[size], e.layout.RAM)
+	e.mem(storeOf[size], e.layout.RAM)
 }
 
 // size is the operand size of the instruction.

@@ -24,11 +24,18 @@ type entry struct {
 	next uint32 // entry of the bucket; 0 is none
 }
 
+// Places in the table: that of the dispatcher is 0, then come functions that regions
+// call.
+const (
+	firstHelper = 1
+	firstRegion = firstHelper + uint32(len(aesRounds))
+)
+
 // firstOf is the place of a module's first function.
-func firstOf(module int) uint32 { return 1 + uint32(module)*perModule }
+func firstOf(module int) uint32 { return firstRegion + uint32(module)*perModule }
 
 // store has what was translated. Regions are named by the place of their function
-// in the table: module m has those from 1+m*perModule on.
+// in the table: module m has those from firstOf(m) on.
 type store struct {
 	regions []kept // as far as they have been used
 	modules []bool // that are in use

@@ -104,9 +104,14 @@ func New(c *cpu.CPU, host Host, cfg Config) (*Translator, error) {
 	t := &Translator{cpu: c, host: host, layout: host.Layout(), cfg: cfg, restless: map[uint32]restless{}}
 	t.store.init(cfg.Modules, t.layout.Table)
 	t.emit.layout = t.layout
-	m := module{kind: dispatchKind, funcs: [][]byte{dispatcher(t.layout)}}
-	if err := host.Load(m.encode(), 0, 1); err != nil {
-		return nil, err
+	dispatch, helpers := module{kind: dispatchKind, funcs: [][]byte{dispatcher(t.layout)}}, module{kind: regionKind, first: firstHelper}
+	for _, r := range aesRounds {
+		helpers.funcs = append(helpers.funcs, aesFunction(r.inverse, r.last))
+	}
+	for _, m := range []module{dispatch, helpers} {
+		if err := host.Load(m.encode(), m.first, uint32(len(m.funcs))); err != nil {
+			return nil, err
+		}
 	}
 	return t, nil
 }
