@@ -35,10 +35,12 @@ type Block struct {
 	Cross bool   // its last instruction reaches into the next page
 	Kills bool   // it overwrites all arithmetic flags before anything reads them
 	Valid bool
-	Rests bool      // it is void, and may be woken
-	Code  uint32    // code offset of the entry
-	Ops   uint32    // where its N code offsets of instructions begin in Store.ops, relative to Code
-	Edges [2]uint32 // edges to what follows: taken branch or jump, and the next instruction; 0 is none
+	Rests bool   // it is void, and may be woken
+	Code  uint32 // code offset of the entry
+	Ops   uint32 // where its N code offsets of instructions begin in Store.ops, relative to Code
+	// Edges lead to what follows: the taken branch, jump or call, and the next
+	// instruction, which a call has where its returns may lead there; 0 is none.
+	Edges [2]uint32
 
 	in        uint32    // first of the edges that lead here
 	hash      uint32    // next block of the bucket
@@ -70,6 +72,10 @@ type Edge struct {
 
 // entry is the linear address of its first instruction, in the given linear page.
 func (b *Block) entry(page uint32) uint32 { return page | b.Off&0xfff }
+
+// near says whether what lies at a linear address, counted from the block's page on,
+// is mapped together with the block.
+func (b *Block) near(at uint32) bool { return !b.Cross && at>>12 == 0 }
 
 // Unit is what is translated at once: blocks of which each falls through to the
 // next, laid out one behind the other.

@@ -24,6 +24,7 @@ func (t *Translator) kill(i, n uint32) {
 func (t *Translator) hide(i uint32) {
 	b := &t.store.Blocks[i]
 	b.Valid = false
+	t.forgetCalls()
 	t.store.unhash(i)
 	t.hideJump(b)
 }

@@ -98,6 +98,9 @@ func (t *Translator) enter(index uint32, i int) (uint32, int) {
 		code += uint32(t.store.Ops[b.Ops+uint32(i)].Code)
 	}
 	m.Page = c.EIP &^ 0xfff
+	if m.Bottom-m.Calls > CallsSize/2 {
+		t.forgetCalls()
+	}
 	t.setHalf()
 	t.checkSegments()
 	t.Stats.Entries++

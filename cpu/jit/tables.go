@@ -200,6 +200,7 @@ func (t *Translator) hideJump(b *Block) {
 
 // forgetJumps empties the tables of indirect jumps of a privilege level.
 func (t *Translator) forgetJumps(user bool) {
+	t.forgetCalls()
 	h := half(user)
 	t.mem.Gen[h] += 1 << 32
 	if t.mem.Gen[h] == 0 { // all generations have been used: none may come back
@@ -208,6 +209,10 @@ func (t *Translator) forgetJumps(user bool) {
 		t.mem.Gen[h] = 1 << 32
 	}
 }
+
+// forgetCalls empties the stack of calls: what lies behind them may not be there, or
+// may not be that any more.
+func (t *Translator) forgetCalls() { t.mem.Calls = t.mem.Bottom }
 
 // ProtectPage takes the right to write from all translations to an arena page,
 // which now holds decoded code.

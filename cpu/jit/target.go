@@ -43,6 +43,10 @@ const (
 	SpareBits = 14
 	SpareSize = 1 << SpareBits // entries of the table behind it
 	PageCount = 1 << 20        // linear pages
+	// CallsSize is the room for the stack of calls, in bytes: each has CallSize, and
+	// each instruction of an entry may be one. The rest is for the code's own.
+	CallSize  = 16
+	CallsSize = 2*CallSize*maxBudget + 4096
 )
 
 // SpareHash is what the entry of a target is found by in the table behind: the
@@ -131,12 +135,16 @@ type Context struct {
 	// System and Lifted are what Table is at CPL 0 behind CLAC and behind
 	// STAC.
 	System, Lifted uint64
-	Gen            [2]uint64 // generations of the tables of jumps, in the upper half
-	Mask           [4]uint32
-	Scratch        uint64 // the code's
-	MXCSR          uint32 // the guest's, with all exceptions masked
-	Host           uint32 // MXCSR as Go wants it
-	HostCW         uint32 // the x87 control word as Go wants it
+	// Calls is where the stack of calls goes on, and Bottom where it is empty: what
+	// generated code has called and not returned from. Stack is the host's while
+	// code runs.
+	Calls, Bottom, Stack uint64
+	Gen                  [2]uint64 // generations of the tables of jumps, in the upper half
+	Mask                 [4]uint32
+	Scratch              uint64 // the code's
+	MXCSR                uint32 // the guest's, with all exceptions masked
+	Host                 uint32 // MXCSR as Go wants it
+	HostCW               uint32 // the x87 control word as Go wants it
 	// NoSSE, NoMMX and NoX87 are not 0 where instructions of these may raise
 	// an exception: the interpreter executes them. NoMMX is not 0 as well
 	// while HeldX87 says that the registers are not in the State.

@@ -82,8 +82,7 @@ func (t *Translator) gather(eip, off uint32, user bool) bool {
 // behind a hot one.
 const warm = 2
 
-// tie notes which blocks fall through to the one behind them. A call does not:
-// what is behind it is where it returns to.
+// tie notes which blocks fall through to the one behind them, or return to it.
 func (t *Translator) tie() {
 	last := len(t.unit.Blocks) - 1
 	for i := range t.unit.Blocks {
@@ -165,6 +164,9 @@ func (t *Translator) edges(index uint32, insts []Inst, ends bool) {
 		b.Edges[1] = t.edge(index, next)
 		b.Edges[0] = t.edge(index, next+last.Imm)
 	case x86.JMP, x86.CALL:
+		if last.Op == x86.CALL && t.store.Blocks[index].near(next) {
+			b.Edges[1] = t.edge(index, next)
+		}
 		if a := x86.Forms[last.Form].Args[0]; a == x86.Jb || a == x86.Jz {
 			b.Edges[0] = t.edge(index, next+last.Imm)
 		}
@@ -172,7 +174,7 @@ func (t *Translator) edges(index uint32, insts []Inst, ends bool) {
 }
 
 func (t *Translator) edge(from, at uint32) uint32 {
-	return t.store.addEdge(Edge{From: from, At: at, Near: !t.store.Blocks[from].Cross && at>>12 == 0})
+	return t.store.addEdge(Edge{From: from, At: at, Near: t.store.Blocks[from].near(at)})
 }
 
 // crossing decodes the instruction at eip, that reaches into the next page, whose

@@ -45,3 +45,35 @@ func TestJumpsInTurns(t *testing.T) {
 		tr.Close()
 	}
 }
+
+// TestCallsWithoutEnd calls more often than the stack of calls has room for: a function
+// itself, which then returns as often, and what never returns.
+func TestCallsWithoutEnd(t *testing.T) {
+	if err := amd64.Supported(); err != nil {
+		t.Skip("not here: ", err)
+	}
+	const deep, rounds = 2_500_000, 4_000_000
+	code := word32([]byte{0xb9}, deep)                                           // mov ecx, deep
+	code = append(code, 0xe8, 7, 0, 0, 0)                                        // call the function
+	code = append(code, 0xe8, 0, 0, 0, 0, 0x5a, 0xeb, 0xf8)                      // call the next; pop edx; jmp to the call
+	code = append(code, 0x49, 0x74, 5, 0xe8, 0xf8, 0xff, 0xff, 0xff, 0x40, 0xc3) // dec ecx; jz over; call itself; inc eax; ret
+	code[6] = byte(len(code) - 10 - 10)
+	g := newGuest(t, 32<<20, code)
+	g.R[4] = 30 << 20
+	tr, err := amd64.Attach(g.CPU, 2, jit.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		g.Attach(nil, 0)
+		tr.Close()
+	}()
+	g.Run(2 + 3*deep - 1 + 2*deep)
+	if got := g.R[0]; got != deep {
+		t.Fatalf("EAX is %d behind %d calls of itself", got, deep)
+	}
+	g.Run(3 * rounds)
+	if got, want := g.R[2], uint32(guestCode+15); got != want || g.R[4] != 30<<20 {
+		t.Errorf("EDX is %#x, want %#x; ESP %#x", got, want, g.R[4])
+	}
+}

@@ -12,6 +12,8 @@ var branchRules = map[x86.Op]rule{
 	x86.JMP:   {takes: takesBranch, emit: jump},
 	x86.LOOP:  {takes: takesLoop, emit: loop},
 	x86.JECXZ: {takes: takesLoop, emit: branchIfZero},
+	x86.CALL:  {takes: takesBranch, emit: call},
+	x86.RET:   {takes: takesBranch, emit: ret},
 }
 
 func takesBranch(in *x86.Inst) bool { return in.OpSize == 4 }
@@ -56,18 +58,25 @@ func (e *emitter) jumpIndirect() {
 		e.save()
 		e.hot.load(w32, rax, direct(r11))
 	}
+	found := e.findJump()
+	e.hot.enterPage()
+	e.hot.op(0, w32, 0xff, 4, found) // JMP
+}
+
+// findJump gives the place of the host address that the linear address in eax leads
+// to. What the table of jumps does not have is looked for elsewhere.
+func (e *emitter) findJump() loc {
 	a := &e.hot
 	h := half(e.b.User)
-	jumps, gen := jumpsAt(e.b.User), int32(h)*8
+	jumps := jumpsAt(e.b.User)
 	a.load(w32, r10, direct(rax))
 	a.aluImm(aluAND, w32, direct(r10), (jit.JumpSize-1)<<jit.JumpShift)
-	a.op(0, w64, 0x0b, uint8(rax), at(r15, ctxGen+gen)) // OR
+	a.op(0, w64, 0x0b, uint8(rax), at(r15, ctxGen+int32(h)*8)) // OR
 	a.op(0, w64, 0x39, uint8(rax), indexed(r15, r10, 4-jit.JumpShift, jumps))
 	a.jcc(condNZ, e.cold.pos())
-	a.enterPage()
-	a.op(0, w32, 0xff, 4, indexed(r15, r10, 4-jit.JumpShift, jumps+8)) // JMP
 	e.cold.call(e.t.stubs.spare[h])
 	e.cold.u32(jit.ExitID(jit.ExitJump, e.b.Index, 0))
+	return indexed(r15, r10, 4-jit.JumpShift, jumps+8)
 }
 
 // enterPage says that what is executed next lies at the linear address in eax. That
@@ -85,25 +94,36 @@ func half(user bool) int {
 	return 0
 }
 
-// emitSpare makes the routine that looks for the target in rax, with the
-// generation above it, in the table behind that of jumps. It is called; behind the
-// call stands the number of the exit that is taken where it is not there.
+// emitSpare makes the routines that look for the linear address in eax, above which
+// spare has the generation already. They are called; behind the call stands the
+// number of the exit that is taken where it is not there.
 func (s *stubs) emitSpare(a *asm, h int) {
+	s.back[h] = a.pos()
+	jumps, spare := jumpsAt(h == 1), int32(spareOff+h*spareSize)
+	a.load(w32, r11, direct(rax))
+	a.aluImm(aluAND, w32, direct(r11), (jit.JumpSize-1)<<jit.JumpShift)
+	a.load(w32, rax, direct(rax))                              // without the mark of CPL 0
+	a.op(0, w64, 0x0b, uint8(rax), at(r15, ctxGen+int32(h)*8)) // OR
+	a.bytes(0x41, 0x5a)                                        // POP r10
+	a.op(0, w64, 0x39, uint8(rax), indexed(r15, r11, 4-jit.JumpShift, jumps))
+	a.bytes(0x75, 0) // JNZ
+	elsewhere := len(a.b)
+	a.enterPage()
+	a.op(0, w32, 0xff, 4, indexed(r15, r11, 4-jit.JumpShift, jumps+8)) // JMP
+
 	s.spare[h] = a.pos()
-	table := int32(spareOff + h*spareSize)
-	a.bytes(0x41, 0x5a)                         // POP r10
+	a.bytes(0x41, 0x5a) // POP r10
+	a.b[elsewhere-1] = byte(len(a.b) - elsewhere)
 	a.op(0, w32, 0x69, uint8(r11), direct(rax)) // IMUL
 	a.u32(jit.SpareHash)
-	a.op(0, w32, 0xc1, 5, direct(r11)) // SHR
-	a.bytes(32 - jit.SpareBits)
+	a.shiftRight(r11, 32-jit.SpareBits)
 	a.op(0, w32, 0xc1, 4, direct(r11)) // SHL: an entry has 16 bytes
 	a.bytes(4)
-	entry := indexed(r15, r11, 0, table)
-	a.op(0, w64, 0x39, uint8(rax), entry) // CMP
-	a.bytes(0x75, 0)                      // JNZ
+	a.op(0, w64, 0x39, uint8(rax), indexed(r15, r11, 0, spare)) // CMP
+	a.bytes(0x75, 0)                                            // JNZ
 	other := len(a.b)
 	a.enterPage()
-	a.op(0, w32, 0xff, 4, indexed(r15, r11, 0, table+8)) // JMP
+	a.op(0, w32, 0xff, 4, indexed(r15, r11, 0, spare+8)) // JMP
 	a.b[other-1] = byte(len(a.b) - other)
 	a.store(w32, at(r15, ctxEIP), rax)
 	a.load(w32, r10, at(r10, 0))

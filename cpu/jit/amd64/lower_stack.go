@@ -11,8 +11,6 @@ var stackRules = map[x86.Op]rule{
 	x86.PUSH:  {takes: takesPush, emit: push},
 	x86.POP:   {takes: takesPop, emit: pop},
 	x86.LEAVE: {takes: func(in *x86.Inst) bool { return in.OpSize == 4 }, emit: leaveFrame},
-	x86.CALL:  {takes: takesBranch, emit: call},
-	x86.RET:   {takes: takesBranch, emit: ret},
 }
 
 func exitInst(e *emitter) uint32 { return jit.ExitID(jit.ExitInst, e.b.Index, e.i) }
@@ -111,36 +109,4 @@ func leaveFrame(e *emitter) {
 	place := e.check(read, rax, 4)
 	e.hot.lea(regESP, at(regEBP, 4))
 	e.hot.load(w32, regEBP, place)
-}
-
-func call(e *emitter) {
-	in := e.in
-	next := in.Next()
-	if e.args()[0] == x86.Jz {
-		e.pushLinear(next)
-		e.jump(e.b.Edges[0])
-		return
-	}
-	if in.Mem {
-		e.hot.load(w32, r11, e.memory(read, 4))
-	} else {
-		e.hot.load(w32, r11, direct(guest[in.RM]))
-	}
-	e.pushLinear(next)
-	e.hot.load(w32, rax, direct(r11))
-	e.jumpIndirect()
-}
-
-// pushLinear pushes the linear address that lies so far from the block's page on.
-func (e *emitter) pushLinear(from uint32) {
-	place := e.below()
-	e.hot.linear(r10, from)
-	e.hot.store(w32, place, r10)
-	e.moveTop(-4)
-}
-
-func ret(e *emitter) {
-	e.hot.load(w32, rax, e.atTop())
-	e.moveTop(4 + int32(e.in.Imm&0xffff))
-	e.jumpIndirect()
 }

@@ -1,6 +1,7 @@
 package amd64
 
 import (
+	"encoding/binary"
 	"fmt"
 	"unsafe"
 
@@ -29,7 +30,11 @@ const (
 	edgesSize  = 2 * maxBlocks * int(unsafe.Sizeof(jit.Edge{}))
 	opsOff     = edgesOff + edgesSize
 	opsSize    = 8 * maxBlocks * int(unsafe.Sizeof(jit.Op{}))
-	regionSize = opsOff + opsSize
+	// The stack of calls, at whose bottom is one that nothing returns from.
+	callsOff   = opsOff + opsSize
+	bottomOff  = callsOff + jit.CallsSize
+	regionSize = bottomOff + jit.CallSize
+	noReturn   = 1<<64 - 1
 
 	maxBlocks = 1 << 19
 )
@@ -76,6 +81,9 @@ func newMemory() (*memory, error) {
 	m.context = uintptr(base)
 	m.shared.Context = (*jit.Context)(base)
 	m.shared.Shift = tableShift
+	m.shared.Bottom = uint64(m.context) + uint64(bottomOff)
+	m.shared.Calls = m.shared.Bottom
+	binary.LittleEndian.PutUint64(m.region[bottomOff+8:], noReturn)
 	m.shared.Blocks = unsafe.Slice((*jit.Block)(unsafe.Add(base, blocksOff)), maxBlocks)
 	m.shared.Edges = unsafe.Slice((*jit.Edge)(unsafe.Add(base, edgesOff)), 2*maxBlocks)
 	m.shared.Ops = unsafe.Slice((*jit.Op)(unsafe.Add(base, opsOff)), 8*maxBlocks)

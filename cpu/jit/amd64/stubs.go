@@ -36,6 +36,8 @@ const (
 	ctxNoSSE  = int32(unsafe.Offsetof(jit.Context{}.NoSSE))
 	ctxNoMMX  = int32(unsafe.Offsetof(jit.Context{}.NoMMX))
 	ctxNoX87  = int32(unsafe.Offsetof(jit.Context{}.NoX87))
+	ctxCalls  = int32(unsafe.Offsetof(jit.Context{}.Calls))
+	ctxStack  = int32(unsafe.Offsetof(jit.Context{}.Stack))
 	ctxMask   = int32(unsafe.Offsetof(jit.Context{}.Mask))
 
 	ctxScratch = int32(unsafe.Offsetof(jit.Context{}.Scratch))
@@ -78,14 +80,17 @@ type stubs struct {
 	// size (2, 4, 8, 16 bytes). It is called; behind the call stands a jump
 	// back and the number of the exit that is taken where it finds nothing.
 	unaligned [2][2][4]uint32
-	// spare looks for the target of an indirect jump at CPL 0, and at CPL 3.
-	spare [2]uint32
-	float floatStubs
+	// spare looks for the target of an indirect jump at CPL 0, and at CPL 3, where
+	// the table of jumps does not have it; back looks there first.
+	spare, back [2]uint32
+	float       floatStubs
 }
 
 func (s *stubs) emit(a *asm, t *Target) {
 	s.float.emitMoves(a)
 	s.enter = a.pos()
+	a.store(w64, at(r15, ctxStack), rsp)
+	a.load(w64, rsp, at(r15, ctxCalls))
 	a.load(w64, rbp, at(r15, ctxState))
 	a.load(w64, r14, at(r15, ctxTable))
 	a.load(w32, r13, at(r15, ctxBudget))
@@ -106,6 +111,8 @@ func (s *stubs) emit(a *asm, t *Target) {
 		a.store(w32, at(rbp, stateR+4*int32(i)), r)
 	}
 	s.float.leave(a)
+	a.store(w64, at(r15, ctxCalls), rsp)
+	a.load(w64, rsp, at(r15, ctxStack))
 	a.bytes(0xc3)
 	s.float.emitHolds(a, s.exit)
 
