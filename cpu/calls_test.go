@@ -8,8 +8,9 @@ import (
 // leaving is a program of rounds in which a return does not lead to what the call
 // has been followed by so far. ECX counts the rounds.
 type leaving struct {
-	name string
-	code func(r *rig) []byte
+	name  string
+	steps int
+	code  func(r *rig) []byte
 }
 
 const (
@@ -38,39 +39,58 @@ func remapsWhileCalled(flush []byte) func(r *rig) []byte {
 }
 
 var leavings = []leaving{
-	{"mapped anew, INVLPG", remapsWhileCalled(cat(invlpgX, []byte{0x0f, 0x01, 0x3d}, imm32(mapX+0x1000)))},
-	{"mapped anew, CR3", remapsWhileCalled(reloadCR3)},
-	{"written over", func(r *rig) []byte {
+	{"mapped anew, INVLPG", 2500, remapsWhileCalled(cat(invlpgX, []byte{0x0f, 0x01, 0x3d}, imm32(mapX+0x1000)))},
+	{"mapped anew, CR3", 2500, remapsWhileCalled(reloadCR3)},
+	{"written over", 2500, func(r *rig) []byte {
 		b := cat([]byte{0x41}, callTo(rigCode+1, callSub))
 		r.put(callSub, cat(storeCL(rigCode+uint32(len(b))+1), []byte{0xc3})...) // mov [behind the call], cl; ret
 		b = cat(b, loadEDX(0), []byte{0x01, 0xd0})
 		return cat(b, jumpTo(uint32(len(b)), 0))
 	}},
-	{"written over, called by a register", func(r *rig) []byte {
+	{"written over, called by a register", 2500, func(r *rig) []byte {
 		b := cat([]byte{0x41, 0xbf}, imm32(callSub), []byte{0xff, 0xd7})
 		r.put(callSub, cat(storeCL(rigCode+uint32(len(b))+1), []byte{0xc3})...)
 		b = cat(b, loadEDX(0), []byte{0x01, 0xd0})
 		return cat(b, jumpTo(uint32(len(b)), 0))
 	}},
-	{"another address", func(r *rig) []byte {
+	{"another address", 2500, func(r *rig) []byte {
 		// and ecx, ...; add [esp], the lowest bit of ecx; ret
 		r.put(callSub, 0x89, 0xca, 0x83, 0xe2, 1, 0x01, 0x14, 0x24, 0xc3)
 		b := cat([]byte{0x41}, callTo(rigCode+1, callSub), []byte{0x40, 0xd1, 0xc0}) // inc eax, or not; rol eax, 1
 		return cat(b, jumpTo(uint32(len(b)), 0))
 	}},
-	{"arguments taken off", func(r *rig) []byte {
+	{"moved to another page, and other code in its place", 12000, func(r *rig) []byte {
+		const one, two, pointer, done, size = 0x1a0000, 0x1b0000, rigData + 0x80, callSub + 0x100, 600
+		for at, n := range map[uint32]uint32{one: 1, two: 2} {
+			r.put(at, cat([]byte{0xff, 0x15}, imm32(pointer), gives(n))...) // call [pointer]
+		}
+		r.put(mapOne, cat([]byte{0xff, 0x15}, imm32(pointer), gives(1))...)
+		r.put32(pointer, callSub)
+		r.put(done, 0xc3)
+		r.R[ebx] = one
+		move := func(to uint32) []byte { // from esi
+			return cat([]byte{0xbf}, imm32(to), []byte{0xb9}, imm32(size/4), []byte{0xf3, 0xa5}) // mov edi; mov ecx; rep movsd
+		}
+		sub := cat([]byte{0x51, 0xc7, 0x05}, imm32(pointer), imm32(done), []byte{0x89, 0xde}, move(mapTwo)) // push ecx; mov [pointer], done; mov esi, ebx
+		sub = cat(sub, []byte{0x81, 0xf3}, imm32(one^two), []byte{0x89, 0xde}, move(mapOne))
+		sub = cat(sub, callTo(callSub+uint32(len(sub)), mapTwo), []byte{0x01, 0xd0, 0xc7, 0x05}, imm32(pointer), imm32(callSub), []byte{0x59, 0xc3})
+		r.put(callSub, sub...)
+		b := cat([]byte{0x41}, callTo(rigCode+1, mapOne), []byte{0x01, 0xd0, 0xd1, 0xc0})
+		return cat(b, jumpTo(uint32(len(b)), 0))
+	}},
+	{"arguments taken off", 2500, func(r *rig) []byte {
 		r.put(callSub, 0x03, 0x44, 0x24, 4, 0xc2, 8, 0) // add eax, [esp+4]; ret 8
 		b := []byte{0x41, 0x51, 0x51}                   // inc ecx; push ecx; push ecx
 		b = cat(b, callTo(rigCode+uint32(len(b)), callSub), []byte{0x89, 0xe2})
 		return cat(b, jumpTo(uint32(len(b)), 0))
 	}},
-	{"two levels at once", func(r *rig) []byte {
+	{"two levels at once", 2500, func(r *rig) []byte {
 		r.put(callSub, cat([]byte{0x40}, callTo(callSub+1, callSub+0x20), []byte{0x48, 0xc3})...) // inc eax; call; dec eax; ret
 		r.put(callSub+0x20, 0x83, 0xc4, 4, 0xc3)                                                  // add esp, 4; ret
 		b := cat([]byte{0x41}, callTo(rigCode+1, callSub))
 		return cat(b, jumpTo(uint32(len(b)), 0))
 	}},
-	{"two stacks in turns", func(r *rig) []byte {
+	{"two stacks in turns", 2500, func(r *rig) []byte {
 		// The other stack has been left in the middle of the same function.
 		r.put32(callSaved, rigStack1-0x10)
 		r.put32(rigStack1-0x10, rigCode+6)
@@ -78,7 +98,7 @@ var leavings = []leaving{
 		b := cat([]byte{0x41}, callTo(rigCode+1, callSub), callTo(rigCode+6, callSub+6), []byte{0x31, 0xc8})
 		return cat(b, jumpTo(uint32(len(b)), 0))
 	}},
-	{"of the kernel, taken by a program", func(r *rig) []byte {
+	{"of the kernel, taken by a program", 2500, func(r *rig) []byte {
 		// The kernel leaves a function to the program instead of returning from it, every
 		// other time. The program returns to behind that call, where it may not be.
 		const kernel, sub = rigTarget, rigTarget + 0x40
@@ -103,9 +123,9 @@ func TestReturns(t *testing.T) {
 					r.put(rigCode, row.code(r)...)
 					r.Reload()
 				})
-				w.run(3000, slice)
+				w.run(row.steps, slice)
 				w.compareRAM()
-				if got := w.tested.R[ecx]; got < 100 {
+				if got := w.tested.R[ecx]; got < 12 {
 					t.Errorf("%d rounds, delivered %.200s", got, w.tested.all())
 				}
 			})

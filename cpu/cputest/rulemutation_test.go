@@ -69,7 +69,7 @@ var ruleMutations = []ruleMutation{
 	byTest("TestRemappedCode", "amd64/lower_branch.go", "func (s *stubs) emitSpare(", "a.op(0, w64, 0x39", "a.op(0, w32, 0x39"),
 	byTest("TestFlagsAcross", "amd64/lower_branch.go", "func (e *emitter) jumpIndirect(", "e.save()", ""),
 	byTest("TestReturns", "amd64/lower_call.go", "func (e *emitter) pushCall(", "if !e.b.User", "if false"),
-	byTest("TestReturns", "amd64/lower_call.go", "func ret(", "e.hot.jcc(condNZ, e.cold.pos())", "e.hot.jcc(condNO, e.cold.pos())"),
+	byTest("TestReturns", "amd64/lower_call.go", "func ret(", "e.hot.jcc(condNZ, e.cold.pos())", "e.hot.jcc(condS, e.cold.pos())"),
 	byTest("TestReturns", "invalidate.go", "func (t *Translator) hide(", "t.forgetCalls()", ""),
 	byTest("TestReturns|TestRemappedCode", "tables.go", "func (t *Translator) forgetJumps(", "t.forgetCalls()", ""),
 	byBackEnd("TestCallsWithoutEnd", "run.go", "func (t *Translator) enter(", "> CallsSize/2", "> CallsSize*2000"),
