@@ -74,9 +74,10 @@ type Boot struct {
 	// call a BIOS, such as iPXE and memdisk.
 	Kernel   []byte
 	Firmware []byte
-	// Later gives Kernel, where that is nil, when the guest of a machine that goes on
-	// from a snapshot starts again. It is called on the machine goroutine.
-	Later func() ([]byte, error)
+	// Later gives Kernel, where that is nil, and Session.Busybox, when the guest of a
+	// machine that goes on from a snapshot starts again. It is called on the machine
+	// goroutine.
+	Later func() (kernel, busybox []byte, err error)
 	// Cmdline replaces the kernel's default command line; Append is added
 	// to it. A kernel that takes less than both gets less of the default one,
 	// what matters least first.

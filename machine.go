@@ -23,16 +23,16 @@ import (
 type Machine struct {
 	cfg      Config
 	board    *board.Board
-	image    board.Image         // what it starts
-	network  *usernet.Network    // nil without one
-	servers  []server            // of the 9P devices
-	session  *session            // nil for a bare kernel or firmware
-	end      *End                // not nil once the machine is off
-	debugger *gdb.Server         // nil without one
-	gate     *gate               // of a machine that goes on from a snapshot; nil: there is none
-	profile  *profile.Profile    // nil without one
-	resumed  bool                // the machine is to go on from a snapshot
-	modules  *linux.ModulesState // what the guest has seen, of one that is to go on
+	image    board.Image          // what it starts
+	network  *usernet.Network     // nil without one
+	servers  []server             // of the 9P devices
+	session  *session             // nil for a bare kernel or firmware
+	end      *End                 // not nil once the machine is off
+	debugger *gdb.Server          // nil without one
+	gate     *gate                // of a machine that goes on from a snapshot; nil: there is none
+	profile  *profile.Profile     // nil without one
+	resumed  bool                 // the machine is to go on from a snapshot
+	modules  *linux.BootedModules // of a guest that is to go on; nil: they are in their tree
 
 	listening bool // as Consoles.Listening was told last
 
@@ -89,7 +89,7 @@ func assemble(cfg Config) (*Machine, error) { return assembleFrom(cfg, nil, nil)
 
 // assembleFrom is assemble for a machine whose memory begins as ram, and whose guest
 // has seen modules so, if these are not nil.
-func assembleFrom(cfg Config, ram *mem.Image, modules *linux.ModulesState) (*Machine, error) {
+func assembleFrom(cfg Config, ram *mem.Image, modules *linux.BootedModules) (*Machine, error) {
 	cfg.Memory = cmp.Or(cfg.Memory, DefaultMemory)
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -154,10 +154,14 @@ func (m *Machine) plug() error {
 // start boots the machine.
 func (m *Machine) start() error {
 	if s := m.session; s != nil {
-		var setup []kernel.GuestFile
 		var err error
-		if m.image.Initrd, setup, err = s.initramfs(); err != nil {
-			return err
+		plan := s.plan()
+		if m.image.Initrd, err = plan.Archive(); err != nil {
+			return fieldError(err)
+		}
+		setup, err := plan.Setup()
+		if err != nil {
+			return fieldError(err)
 		}
 		if m.cfg.warms() {
 			s.setup = setup
@@ -198,9 +202,13 @@ func (m *Machine) loadKernel() error {
 
 // laterImage is what a guest whose kernel was not needed so far starts again with.
 func (m *Machine) laterImage() (board.Image, error) {
+	var busybox []byte
 	var err error
-	if m.cfg.Boot.Kernel, err = m.cfg.Boot.Later(); err == nil {
+	if m.cfg.Boot.Kernel, busybox, err = m.cfg.Boot.Later(); err == nil {
 		err = m.loadKernel()
+	}
+	if err == nil && m.session != nil && len(m.image.Initrd) == 0 {
+		err = m.session.bootAnew(busybox)
 	}
 	if err == nil {
 		m.image.Later = nil

@@ -60,7 +60,7 @@ func (s *session) openModules() error {
 	}
 	var err error
 	if had := s.m.modules; had != nil {
-		s.modules, err = linux.RestoreModules(cfg.Modules, *had, s.m.board.Date)
+		s.modules, err = had.Restore(cfg.Modules, s.m.board.Date)
 	} else {
 		s.modules, err = linux.OpenModules(cfg.Modules, s.m.image.Kernel.Release, cfg.Cache, s.m.board.Date)
 	}
@@ -70,10 +70,10 @@ func (s *session) openModules() error {
 	return s.m.serve(linux.ModulesTag, fs9p.Config{FS: s.modules.FS, Msize: linux.DataMsize, ReadOnly: true})
 }
 
-// initramfs makes the session's initial root file system, and what the guest adds.
-func (s *session) initramfs() (archive []byte, setup []kernel.GuestFile, err error) {
+// plan describes the session to the guest.
+func (s *session) plan() *linux.Session {
 	cfg, config := &s.m.cfg, s.m.cfg.Session
-	l := linux.Session{
+	l := &linux.Session{
 		Root: config.Root, Busybox: config.Busybox, Spare: cfg.Memory - MinMemory, Init: config.Init, Idle: config.Idle, ReadOnly: config.ReadOnly, WriteThrough: config.WriteThrough,
 		Merged: same(config.Stdout, config.Stderr), Modules: s.modules,
 		Program: linux.Program{Args: config.Args, Env: config.Env, Dir: config.Dir, User: config.User, Hostname: s.m.hostname()},
@@ -82,7 +82,7 @@ func (s *session) initramfs() (archive []byte, setup []kernel.GuestFile, err err
 		l.TTY, l.Program.Terminal, l.Program.Term = true, true, t.Term
 	}
 	if cfg.Network != nil {
-		cfg.Network.configure(&l)
+		cfg.Network.configure(l)
 	}
 	for _, t := range config.Tmpfs {
 		l.Tmpfs = append(l.Tmpfs, kernel.Mount{Type: "tmpfs", Source: "tmpfs", Target: t.Target, Options: t.Options})
@@ -90,12 +90,30 @@ func (s *session) initramfs() (archive []byte, setup []kernel.GuestFile, err err
 	for _, v := range cfg.Volumes {
 		l.Volumes = append(l.Volumes, linux.Volume(v))
 	}
-	archive, setup, err = l.Initramfs()
+	return l
+}
+
+// bootAnew has a guest that went on from one that had booted start again, with an
+// initial root file system that it has not had yet.
+func (s *session) bootAnew(busybox []byte) (err error) {
+	p := s.plan()
+	p.Busybox = busybox
+	if cfg := &s.m.cfg.Boot; cfg.Modules != nil { // the guest keeps those that it has
+		if p.Modules, err = linux.OpenModules(cfg.Modules, s.m.image.Kernel.Release, cfg.Cache, s.m.board.Date); err != nil {
+			return &ConfigError{"Modules", err}
+		}
+	}
+	s.m.image.Initrd, err = p.Archive()
+	return fieldError(err)
+}
+
+// fieldError names the field of a Config.
+func fieldError(err error) error {
 	var field *linux.FieldError
 	if errors.As(err, &field) {
-		err = (*ConfigError)(field)
+		return (*ConfigError)(field)
 	}
-	return archive, setup, err
+	return err
 }
 
 // same says that two writers are one.

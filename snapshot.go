@@ -121,7 +121,10 @@ func (m *Machine) capture(bare bool, memory func() (*mem.Image, error)) (*Snapsh
 	if s.sections, err = state.sections(); err != nil {
 		return nil, err
 	}
-	if m.session != nil && m.session.modules != nil && !bare {
+	switch {
+	case bare:
+		s.kept = append(s.kept, keptState{beginSection, m.session.beginState()})
+	case m.session != nil && m.session.modules != nil:
 		s.kept = append(s.kept, keptState{modulesSection, m.session.modules.Save()})
 	}
 	if s.ram, err = memory(); err != nil {
@@ -199,6 +202,7 @@ const (
 	initrdSection  = "initrd"
 	networkSection = "network"
 	modulesSection = "modules" // of snapshots that clones are made of
+	beginSection   = "begin"   // of a booted kernel, whose guest waits to begin
 	keptSection    = "kept."   // and a name
 )
 
@@ -330,10 +334,13 @@ func (s *Snapshot) Clone(cfg Config) (*Machine, error) {
 		g = newGate()
 		g.guard(&cfg)
 	}
-	var modules *linux.ModulesState
+	if s.Begins() {
+		return nil, errBegins
+	}
+	var modules *linux.BootedModules
 	if s.hasSection(modulesSection) {
-		modules = &linux.ModulesState{}
-		if err := s.decodeShared(modulesSection, modules); err != nil {
+		modules = &linux.BootedModules{}
+		if err := s.decodeShared(modulesSection, &modules.Seen); err != nil {
 			return nil, err
 		}
 	}
@@ -352,11 +359,8 @@ func (s *Snapshot) Clone(cfg Config) (*Machine, error) {
 
 // revive has a machine that has just been assembled go on from the snapshot.
 func (s *Snapshot) revive(m *Machine) error {
-	if model := m.board.Processor(); model != s.header.Model {
-		return fmt.Errorf("restore: the processor is %s, and was %s", model, s.header.Model)
-	}
-	if err := sameDevices(m.board.Devices(), s.header.Devices); err != nil {
-		return fmt.Errorf("restore: %w", err)
+	if err := s.same(m); err != nil {
+		return err
 	}
 	if name := m.cfg.Hostname; name != "" && !kernel.ValidHostname(name) {
 		return &ConfigError{"Hostname", linux.ErrHostname}
@@ -380,6 +384,17 @@ func (s *Snapshot) revive(m *Machine) error {
 	}
 	if t := m.cfg.Consoles.Terminal; t != nil {
 		m.board.Resize(t.Cols, t.Rows)
+	}
+	return nil
+}
+
+// same refuses a machine that is not made as the one was that the snapshot is of.
+func (s *Snapshot) same(m *Machine) error {
+	if model := m.board.Processor(); model != s.header.Model {
+		return fmt.Errorf("restore: the processor is %s, and was %s", model, s.header.Model)
+	}
+	if err := sameDevices(m.board.Devices(), s.header.Devices); err != nil {
+		return fmt.Errorf("restore: %w", err)
 	}
 	return nil
 }

@@ -148,9 +148,9 @@ func TestLaterKernel(t *testing.T) {
 	defer s.Close()
 	kernel, asked := cfg.Boot.Kernel, 0
 	cfg = fileConfig(cfg, savedRoot(t, s))
-	cfg.Boot.Kernel, cfg.Boot.Later = nil, func() ([]byte, error) {
+	cfg.Boot.Kernel, cfg.Boot.Later = nil, func() ([]byte, []byte, error) {
 		asked++
-		return kernel, nil
+		return kernel, nil, nil
 	}
 	if m, err := New(cfg); err == nil {
 		m.Close()

@@ -78,7 +78,10 @@ func (m *Machine) wake() (awake bool, err error) {
 		return false, nil
 	}
 	defer old.Close()
-	if err := m.goOn(old); err != nil {
+	if err = m.board.Adopt(old.ram); err == nil {
+		err = m.goOn(old, s.setup)
+	}
+	if err != nil {
 		warm.Drop(key)
 		return false, fmt.Errorf("%w: %w", errWarm, err)
 	}
@@ -86,12 +89,9 @@ func (m *Machine) wake() (awake bool, err error) {
 	return true, nil
 }
 
-// goOn is for wake: what the guest adds to its initial root is this machine's.
-func (m *Machine) goOn(old *Snapshot) error {
-	if err := m.board.Adopt(old.ram); err != nil {
-		return err
-	}
-	setup := m.session.setup
+// goOn has a machine that is ready to boot, and whose memory is that of a booted kernel,
+// go on from there: what the guest adds to its initial root is this machine's.
+func (m *Machine) goOn(old *Snapshot, setup []kernel.GuestFile) error {
 	state, err := old.state(m.tags())
 	if err != nil {
 		return err

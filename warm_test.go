@@ -106,7 +106,7 @@ func TestWarmKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		if m.image.Initrd, _, err = m.session.initramfs(); err != nil {
+		if m.image.Initrd, err = m.session.plan().Archive(); err != nil {
 			t.Fatal(err)
 		}
 		return m.kind().key()

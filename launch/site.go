@@ -21,7 +21,7 @@ func pageOrigin(s *alpinevm.Snapshot) (*Origin, error) {
 	m := a.Machine
 	return &Origin{
 		Rootfs: "a page's", Kernel: "the page's", Memory: cmp.Or(s.Info().Memory, m.Memory), Hostname: m.Hostname, User: m.User, Dir: m.Dir, Args: m.Args, Env: m.Env, Init: m.Init,
-		Terminal: a.Terminal, Network: a.Network,
+		Terminal: a.Terminal || website.HasConsole(s), Network: a.Network,
 	}, nil
 }
 

@@ -30,7 +30,8 @@ func (b *beginning) close() error {
 	return b.kept.close()
 }
 
-// machine has the machine go on from a snapshot, if there is one that fits, or boot.
+// machine has the machine go on from a snapshot, if there is one that fits, or from its
+// kernel where that has booted already, or boot.
 func (b *beginning) machine() (*alpinevm.Machine, error) {
 	var err error
 	if b.kept, err = b.keeping(b.m); err != nil {
@@ -43,24 +44,69 @@ func (b *beginning) machine() (*alpinevm.Machine, error) {
 	if err != nil {
 		b.send("notice", map[string]any{"text": fmt.Sprintf("The snapshot cannot be used: %v. The machine boots.", err)})
 	}
-	o := b.opening()
+	phase := "booting"
+	if b.m.Booted != nil && !b.port.Get("boot").Truthy() {
+		if machine, err = b.begin(); err == nil {
+			return machine, nil
+		}
+		phase = fmt.Sprintf("booting, since the kernel that has booted already cannot be used: %v", err)
+	}
+	if err := b.open(b.opening(), false); err != nil {
+		return nil, err
+	}
+	b.send("phase", map[string]any{"text": phase})
+	return alpinevm.New(b.cfg)
+}
+
+// open makes the Config of a machine that comes to its files now. console says that it has
+// one in any case.
+func (b *beginning) open(o website.Opening, console bool) (err error) {
 	if b.kept != nil {
 		if o.Upper, err = b.kept.open(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if b.cfg, err = b.m.Open(o); err != nil {
-		return nil, err
+		return err
 	}
 	collect(b.m.Memory)
-	if err := b.connect(); err != nil {
+	if err := b.connect(console); err != nil {
+		return err
+	}
+	return website.PutNetworkFiles(&b.cfg)
+}
+
+// begin gives the machine that goes on from the site's booted kernel.
+func (b *beginning) begin() (*alpinevm.Machine, error) {
+	s, err := b.stream(*b.m.Booted)
+	if err != nil {
 		return nil, err
 	}
-	if err := website.PutNetworkFiles(&b.cfg); err != nil {
+	defer s.Close()
+	if had := s.Info().Memory; had != b.m.Memory {
+		return nil, otherMemory(had, b.m.Memory)
+	}
+	o := b.opening()
+	o.Booted = true
+	if err := b.open(o, website.HasConsole(s)); err != nil {
 		return nil, err
 	}
-	b.send("phase", map[string]any{"text": "booting"})
-	return alpinevm.New(b.cfg)
+	b.send("phase", map[string]any{"text": "starting"})
+	return s.Begin(b.cfg)
+}
+
+// otherMemory is the error of a snapshot.
+func otherMemory(had, has int64) error {
+	return fmt.Errorf("its machine has %d MiB of memory, and this one is to have %d", had>>20, has>>20)
+}
+
+// stream gives a snapshot of the site's.
+func (b *beginning) stream(f chunked.File) (*alpinevm.Snapshot, error) {
+	from, err := b.chunks.Open(f)
+	if err != nil {
+		return nil, err
+	}
+	return alpinevm.StreamSnapshot(from, from.Size())
 }
 
 func (b *beginning) opening() website.Opening {
@@ -69,8 +115,9 @@ func (b *beginning) opening() website.Opening {
 
 func (b *beginning) hasTerminal() bool { return b.port.Get("terminal").Truthy() }
 
-// connect connects the machine to the page.
-func (b *beginning) connect() error {
+// connect connects the machine to the page. A console that the page has no terminal for
+// shows nothing.
+func (b *beginning) connect(console bool) error {
 	cfg := &b.cfg
 	cfg.Engine = alpinevm.Engine(text(b.port.Get("engine")))
 	if size := b.port.Get("terminal"); size.Truthy() {
@@ -78,29 +125,23 @@ func (b *beginning) connect() error {
 		cfg.Consoles.Terminal = &alpinevm.Terminal{In: b.keys, Out: out, Cols: uint16(size.Get("cols").Int()), Rows: uint16(size.Get("rows").Int())}
 	} else {
 		cfg.Session.Idle = true
+		if console {
+			cfg.Consoles.Terminal = &alpinevm.Terminal{In: b.keys, Out: io.Discard, Cols: 80, Rows: 24}
+		}
 	}
 	return b.network(cfg)
 }
 
 // snapshot is what the page has to go on from; nil: nothing.
 func (b *beginning) snapshot() (*alpinevm.Snapshot, error) {
-	var from interface {
-		io.ReaderAt
-		Size() int64
-	}
 	switch v := b.port.Get("snapshot"); {
 	case v.Type() == js.TypeObject:
-		from = blob{b.page, v}
+		from := blob{b.page, v}
+		return alpinevm.StreamSnapshot(from, from.Size())
 	case text(v) == "site" && b.m.Snapshot != nil:
-		f, err := b.chunks.Open(*b.m.Snapshot)
-		if err != nil {
-			return nil, err
-		}
-		from = f
-	default:
-		return nil, nil
+		return b.stream(*b.m.Snapshot)
 	}
-	return alpinevm.StreamSnapshot(from, from.Size())
+	return nil, nil
 }
 
 // goOn gives the machine that goes on from a snapshot; nil: there is none, or it cannot
@@ -131,15 +172,15 @@ func (b *beginning) goOn() (*alpinevm.Machine, error) {
 	}
 	b.cfg.Memory = s.Info().Memory
 	collect(b.cfg.Memory)
-	if err := b.connect(); err != nil { // the resolver's files are there
+	if err := b.connect(website.HasConsole(s)); err != nil { // the resolver's files are there
 		return nil, err
 	}
 	machine, err := s.Clone(b.cfg)
 	if err != nil {
 		return nil, err
 	}
-	if t := b.cfg.Consoles.Terminal; t != nil {
-		_, err = t.Out.Write(about.Screen)
+	if b.hasTerminal() {
+		_, err = b.cfg.Consoles.Terminal.Out.Write(about.Screen)
 	}
 	return machine, err
 }
@@ -147,7 +188,7 @@ func (b *beginning) goOn() (*alpinevm.Machine, error) {
 // fits refuses a snapshot of a machine that is not what the page asks for.
 func (b *beginning) fits(s *alpinevm.Snapshot, a *website.About) error {
 	if memory, had := b.port.Get("memory"), s.Info().Memory; memory.Type() == js.TypeNumber && b.m.Memory != had {
-		return fmt.Errorf("its machine has %d MiB of memory, and this one is to have %d", had>>20, b.m.Memory>>20)
+		return otherMemory(had, b.m.Memory)
 	}
 	if b.kept != nil && b.kept.has != website.Fresh {
 		return fmt.Errorf("%s is kept already, and goes on with its files", text(b.port.Get("name")))

@@ -22,6 +22,7 @@ import (
 //	name                       what the machine is kept under, or nothing
 //	snapshot                   what to go on from: "site" for the description's, a file as
 //	                           an object of size and read(offset, length), or nothing
+//	boot                       whether to boot, also where the site has a booted kernel
 //	archive                    what to import and no more, as a file, or nothing
 //	get(name)                  gives a chunk as a Uint8Array, now or as a promise
 //	send(message)              takes a message; its type is message.type

@@ -32,16 +32,7 @@ func TestBrowserSnapshot(t *testing.T) {
 			defer closeTab()
 		}
 		shows(ctx, t, tabPrompt)
-		got := call[string](ctx, t, `const r = await vm.exec(["sh", "-c", "head -c 16 /dev/urandom | od -An -tx1; date +%s; hostname; ls / | wc -l"]); return r.stdout + r.stderr`)
-		lines := strings.Split(strings.TrimSpace(got), "\n")
-		if len(lines) != 4 || lines[2] != "tab" || lines[3] == "0" {
-			t.Fatalf("the guest says %q", got)
-		}
-		drawn[i] = lines[0]
-		var seconds float64
-		if fmt.Sscan(lines[1], &seconds); math.Abs(seconds-float64(time.Now().Unix())) > patience.Seconds() {
-			t.Errorf("the guest's clock shows %v, and it is %v", seconds, time.Now().Unix())
-		}
+		drawn[i] = drawnNow(ctx, t)
 	}
 	if drawn[0] == drawn[1] {
 		t.Errorf("two starts have drawn %s", drawn[0])
@@ -58,9 +49,46 @@ func TestBrowserSnapshot(t *testing.T) {
 		t.Errorf("run --from what the page has saved: %v: %q", err, out)
 	}
 	goesOn(ctx, t)
+	begins(ctx, t)
 	if got := call[string](ctx, t, `const said = []; const { AlpineVM } = await import("./alpinevm.js"); const other = await AlpineVM.create({snapshot: new Blob(["no snapshot at all, but as long as the first bytes of one have to be: they are sixty-four"])});
 		other.on("notice", n => said.push(n)); const r = await other.exec(["echo", "booted"]); other.terminate(); return said.join() + r.stdout`); !strings.HasPrefix(got, "The snapshot cannot be used: not a snapshot") || !strings.HasSuffix(got, "booted\n") {
 		t.Errorf("with no snapshot in its place: %q", got)
+	}
+}
+
+// drawnNow is what a guest draws that goes on from what others do, too. Its date is the
+// host's, its name its own, and its root is there.
+func drawnNow(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	got := call[string](ctx, t, `const r = await vm.exec(["sh", "-c", "head -c 16 /dev/urandom | od -An -tx1; date +%s; hostname; ls / | wc -l"]); return r.stdout + r.stderr`)
+	lines := strings.Split(strings.TrimSpace(got), "\n")
+	if len(lines) != 4 || lines[2] != "tab" || lines[3] == "0" {
+		t.Fatalf("the guest says %q", got)
+	}
+	var seconds float64
+	if fmt.Sscan(lines[1], &seconds); math.Abs(seconds-float64(time.Now().Unix())) > patience.Seconds() {
+		t.Errorf("the guest's clock shows %v, and it is %v", seconds, time.Now().Unix())
+	}
+	return lines[0]
+}
+
+// begins has machines for which the snapshot at the prompt is of no use say what they start
+// from.
+func begins(ctx context.Context, t *testing.T) {
+	t.Helper()
+	for _, tt := range []struct{ options, want string }{
+		{"", "starting"},
+		{"memory: 160,", "booting, since the kernel that has booted already cannot be used: its machine has 128 MiB of memory, and this one is to have 160"},
+		{"snapshot: null,", "booting"},
+	} {
+		got := call[string](ctx, t, `const { AlpineVM } = await import("./alpinevm.js"); let other; const said = [];
+			const phase = new Promise((yes, no) => { const late = setTimeout(() => no(new Error("nothing for a minute but " + said)), 60000);
+				const failed = e => { clearTimeout(late); no(e); };
+				AlpineVM.create({ `+tt.options+` onProgress: p => { said.push(p.phase); if (/^(starting.|booting|starting$)/.test(p.phase) && said.includes("loading")) { clearTimeout(late); yes(p.phase); } } }).then(vm => (other = vm).on("error", failed), failed); });
+			try { return await phase; } finally { other?.terminate(); }`)
+		if got != tt.want {
+			t.Errorf("{%s}: the page says %q, want %q", tt.options, got, tt.want)
+		}
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"alpinevm"
 	"alpinevm/internal/chunked"
 	"alpinevm/internal/website"
-	"alpinevm/launch"
 	"alpinevm/net/usernet"
 )
 
@@ -37,25 +36,51 @@ const (
 // firstCommands are what somebody might type first, for what of the root they read.
 const firstCommands = "ls -l / /root /etc; cat /etc/os-release; uname -a; ps; id; df; free; apk --version; vi --help; wget --help"
 
-// prepare boots a site's machine to its prompt, and puts its snapshot there, and what
-// of the files a start reads. A machine of which none can be made boots in the page.
+// prepare boots a site's machine: as far as its kernel comes, which is put there, and from
+// that to its prompt, of which a snapshot is put there, with what of the files each start
+// reads. A machine that does not stay at a prompt goes on from its kernel in the page.
 func prepare(ctx context.Context, to website.Dir, m *website.Machine, note func(format string, args ...any)) error {
-	var boot []string
+	ctx, cancel := context.WithTimeoutCause(ctx, upPatience, fmt.Errorf("it has not come to its prompt within %v", upPatience))
+	defer cancel()
+	wrong := func(err error) error {
+		return fmt.Errorf("booting the machine to its prompt, for a snapshot: %w; --cold leaves that out", err)
+	}
+	kernel, err := bootSite(ctx, to, m)
+	if err != nil {
+		return wrong(err)
+	}
+	var begun []string
 	snapshot, err := website.Keep(to, func(w io.Writer) (err error) {
-		boot, err = bootSite(ctx, to, m, w)
+		begun, err = beginSite(ctx, to, m, w)
 		return err
 	})
+	m.Ahead.Booted, m.Ahead.Boot = begun, without(append(kernel, begun...), m.Booted.Chunks)
 	var unfit *unfitError
 	if errors.As(err, &unfit) {
-		note("no snapshot is made, and the page boots the machine: %s", unfit.why)
+		note("no snapshot of the machine at its prompt is made: %s", unfit.why)
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("booting the machine to its prompt, for a snapshot: %w; --cold leaves that out", err)
+		return wrong(err)
 	}
-	m.Snapshot, m.Ahead.Boot = &snapshot, boot
+	m.Snapshot = &snapshot
 	m.Ahead.Snapshot, err = resumeSite(ctx, to, m)
 	return err
+}
+
+// without is a list of names, each once, without others.
+func without(list, others []string) (kept []string) {
+	had := map[string]bool{}
+	for _, name := range others {
+		had[name] = true
+	}
+	for _, name := range list {
+		if !had[name] {
+			had[name] = true
+			kept = append(kept, name)
+		}
+	}
+	return kept
 }
 
 // unfitError is of a machine that cannot be kept at a prompt.
@@ -63,8 +88,12 @@ type unfitError struct{ why string }
 
 func (e *unfitError) Error() string { return e.why }
 
-func endsItself(e alpinevm.End) error {
-	return &unfitError{fmt.Sprintf("it ends by itself (%s)", e.Cause)}
+// ended is what the end of a machine means that was to come to its prompt.
+func ended(e alpinevm.End) error {
+	if e.Cause == alpinevm.Exited || e.Cause == alpinevm.PowerOff {
+		return &unfitError{fmt.Sprintf("it ends by itself (%s)", e.Cause)}
+	}
+	return &alpinevm.StartError{End: e}
 }
 
 // recorder is a source of a site's chunks that knows which were asked for.
@@ -113,17 +142,29 @@ func (nobody) DialContext(context.Context, string, string) (net.Conn, error) { r
 
 func (nobody) lookup(context.Context, string) ([]netip.Addr, error) { return nil, errNobody }
 
-// bootSite boots a site's machine, writes its snapshot and gives the names of the
-// chunks that it has read.
-func bootSite(ctx context.Context, to website.Dir, m *website.Machine, w io.Writer) (read []string, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, upPatience, fmt.Errorf("it has not come to its prompt within %v", upPatience))
-	defer cancel()
+// siteFrom is a snapshot of a site's.
+func siteFrom(chunks *chunked.Cache, f chunked.File) (*alpinevm.Snapshot, error) {
+	file, err := chunks.Open(f)
+	if err != nil {
+		return nil, err
+	}
+	return alpinevm.StreamSnapshot(file, file.Size())
+}
+
+// beginSite has a site's machine go on from its kernel to its prompt, writes its snapshot
+// there, and gives the names of the chunks that it has read.
+func beginSite(ctx context.Context, to website.Dir, m *website.Machine, w io.Writer) ([]string, error) {
 	r, screen := newRecorder(to), &website.Screen{}
 	chunks, err := chunked.NewCache(r.get, preparedChunks)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := m.Open(website.Opening{Chunks: chunks, Terminal: true, Network: true, Screen: screen.Bytes})
+	kernel, err := siteFrom(chunks, *m.Booted)
+	if err != nil {
+		return nil, err
+	}
+	defer kernel.Close()
+	cfg, err := m.Open(website.Opening{Chunks: chunks, Booted: true, Terminal: true, Network: true, Screen: screen.Bytes})
 	if err != nil {
 		return nil, err
 	}
@@ -131,24 +172,17 @@ func bootSite(ctx context.Context, to website.Dir, m *website.Machine, w io.Writ
 	if err := website.PutNetworkFiles(&cfg); err != nil {
 		return nil, err
 	}
-	cfg.Boot.Cache = launch.KernelCache()
-	kept := launch.KeepWarm(&cfg)
-	vm, err := alpinevm.Start(ctx, cfg)
-	var early *alpinevm.StartError
-	if errors.As(err, &early) && early.End.Cause == alpinevm.Exited {
-		err = endsItself(early.End) // before Start has looked
+	machine, err := kernel.Begin(cfg)
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = atRest(ctx, vm, screen)
-	}
+	vm := machine.Go(ctx)
+	err = atRest(ctx, vm, screen)
 	var s *alpinevm.Snapshot
 	if err == nil {
 		s, err = vm.Snapshot(ctx)
 	}
-	if vm != nil {
-		err = errors.Join(err, vm.Close())
-	}
-	err = errors.Join(err, kept.Close())
+	err = errors.Join(err, vm.Close())
 	if s != nil {
 		err = errors.Join(err, s.Write(w), s.Close())
 	}
@@ -165,7 +199,7 @@ func atRest(ctx context.Context, vm *alpinevm.VM, screen *website.Screen) error 
 			return context.Cause(ctx)
 		case <-vm.Done():
 			e, _ := vm.Wait()
-			return endsItself(e)
+			return ended(e)
 		case <-time.After(restTime):
 		}
 		waited, err := vm.Waited(ctx)
@@ -189,11 +223,7 @@ func resumeSite(ctx context.Context, to website.Dir, m *website.Machine) ([]stri
 	if err != nil {
 		return nil, err
 	}
-	file, err := chunks.Open(*m.Snapshot)
-	if err != nil {
-		return nil, err
-	}
-	s, err := alpinevm.StreamSnapshot(file, file.Size())
+	s, err := siteFrom(chunks, *m.Snapshot)
 	if err != nil {
 		return nil, err
 	}

@@ -44,49 +44,55 @@ func dirtyLimit(spare int64) int64 { return min(max(spare/2, 0), 256<<20) }
 // ErrHostname is of a name that no host has.
 var ErrHostname = errors.New("want up to 64 letters, digits, dots and hyphens")
 
-// Initramfs makes the session's initial root file system, which is the same for all
-// that have the same tools, modules and devices, and what the guest adds to it
-// (kernel.CtlSetup). A FieldError is about a field of Session or of Program, or about
-// "Hostname".
-func (s *Session) Initramfs() (archive []byte, setup []kernel.GuestFile, err error) {
+// Archive makes the session's initial root file system, which is the same for all that
+// have the same tools, modules and devices. A FieldError is about a field of Session.
+func (s *Session) Archive() ([]byte, error) {
+	ram := &kernel.Initramfs{CtlMsize: CtlMsize}
+	var err error
+	if ram.Tools, err = tools(fs9p.IOFS(s.Root), s.Busybox); err != nil {
+		return nil, err
+	}
+	if err := s.addDrivers(ram); err != nil {
+		return nil, err
+	}
+	return ram.Build()
+}
+
+// Setup makes what the guest adds to its initial root file system (kernel.CtlSetup). A
+// FieldError is about a field of Session or of Program, or about "Hostname".
+func (s *Session) Setup() ([]kernel.GuestFile, error) {
 	root := fs9p.IOFS(s.Root)
 	ram := &kernel.Initramfs{
 		Hostname: s.Program.Hostname, CtlMsize: CtlMsize, Dirty: dirtyLimit(s.Spare), TTY: s.TTY, Init: s.Init, Idle: s.Idle, Merged: s.Merged,
 		Root: kernel.Mount{Type: "9p", Source: RootTag, Options: options9P(CacheOwned)},
 	}
 	if !kernel.ValidHostname(ram.Hostname) {
-		return nil, nil, &FieldError{"Hostname", ErrHostname}
+		return nil, &FieldError{"Hostname", ErrHostname}
 	}
 	if s.WriteThrough {
 		ram.Root.Options += ",sync"
 	}
-	if ram.Tools, err = tools(root, s.Busybox); err != nil {
-		return nil, nil, err
-	}
+	var err error
 	if ram.Program, err = s.Program.In(root); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if s.Init {
 		if err := s.addInit(ram, root); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	ram.ReadOnly = s.ReadOnly
 	ram.Mounts = withTmpfs(kernel.StandardMounts(), s.Tmpfs)
 	ram.Network, ram.Files = s.Network, append(ram.Files, s.Files...)
-	if err := s.addModules(ram); err != nil {
-		return nil, nil, err
+	if s.Modules != nil {
+		ram.Mounts = append(ram.Mounts, s.Modules.mount())
 	}
 	mounts, seen, err := placeVolumes(root, s.Volumes)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	ram.Mounts = append(ram.Mounts, mounts...)
-	if setup, err = ram.Setup(seen); err != nil {
-		return nil, nil, err
-	}
-	archive, err = ram.Build()
-	return archive, setup, err
+	return ram.Setup(seen)
 }
 
 // withTmpfs adds file systems in memory to mounts, in the place of those that are

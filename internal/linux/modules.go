@@ -33,19 +33,30 @@ func (m *Modules) Save() ModulesState {
 	return ModulesState{[]memfs.State{m.made.Save()}}
 }
 
-// RestoreModules gives the modules of a guest that has booted already, with which
-// no other can boot: nothing of the tree is read.
-func RestoreModules(tree fs9p.FS, s ModulesState, now func() time.Time) (*Modules, error) {
-	if len(s.Made) == 0 {
-		return &Modules{FS: tree}, nil
+// BootedModules are the modules of a guest that has booted already.
+type BootedModules struct {
+	Seen ModulesState
+	// Of the kernel, and of its folder in the tree, for a guest that has yet to mount
+	// them; else nothing.
+	Release, Dir string
+}
+
+// Booted gives what Restore makes them of.
+func (m *Modules) Booted() BootedModules { return BootedModules{m.Save(), m.Release, m.Dir} }
+
+// Restore gives modules with which no other guest can boot: nothing of the tree is read.
+func (b BootedModules) Restore(tree fs9p.FS, now func() time.Time) (*Modules, error) {
+	m := &Modules{Modules: &kernel.Modules{Release: b.Release, Dir: b.Dir}, FS: tree}
+	if len(b.Seen.Made) == 0 {
+		return m, nil
 	}
-	made, err := memfs.Restore(memfs.Config{Now: now}, s.Made[0])
-	if err != nil {
+	var err error
+	if m.made, err = memfs.Restore(memfs.Config{Now: now}, b.Seen.Made[0]); err != nil {
 		return nil, err
 	}
-	made.Settle()
-	union, err := overlay.New(overlay.Config{Upper: made, Lower: tree})
-	return &Modules{FS: union, made: made}, err
+	m.made.Settle()
+	m.FS, err = overlay.New(overlay.Config{Upper: m.made, Lower: tree})
+	return m, err
 }
 
 // OpenModules looks for the modules of a release in a tree: a folder that holds
@@ -86,9 +97,8 @@ func openTree(tree fs9p.FS, release string) (*kernel.Modules, error) {
 // before 5.18 have none.
 const generationDriver = "vmgenid"
 
-// addModules adds those that mount the root to the initial root file system, and
-// has all of them mounted at /lib/modules.
-func (s *Session) addModules(ram *kernel.Initramfs) error {
+// addDrivers adds those that mount the root to the initial root file system.
+func (s *Session) addDrivers(ram *kernel.Initramfs) error {
 	if s.Modules == nil {
 		return nil
 	}
@@ -110,12 +120,16 @@ func (s *Session) addModules(ram *kernel.Initramfs) error {
 		return &FieldError{"Modules", err}
 	}
 	ram.Release = s.Modules.Release
-	options := kernel.Options9P(DataMsize, CacheOwned) + ",ro"
-	if s.Modules.Dir != "." {
-		options += ",aname=/" + s.Modules.Dir
-	}
-	ram.Mounts = append(ram.Mounts, kernel.Mount{Type: "9p", Source: ModulesTag, Target: "/lib/modules/" + ram.Release, Options: options})
 	return nil
+}
+
+// mount has all of them at /lib/modules.
+func (m *Modules) mount() kernel.Mount {
+	options := kernel.Options9P(DataMsize, CacheOwned) + ",ro"
+	if m.Dir != "." {
+		options += ",aname=/" + m.Dir
+	}
+	return kernel.Mount{Type: "9p", Source: ModulesTag, Target: "/lib/modules/" + m.Release, Options: options}
 }
 
 // withFiles is tree with files besides in its folder dir, which are put into upper;

@@ -36,8 +36,10 @@ type Opening struct {
 	Upper Upper
 	Fill  func(changes []byte, contents iter.Seq2[uint64, fs9p.Content]) (Upper, error)
 
-	// From, where not nil, is what the machine goes on from.
-	From *alpinevm.Snapshot
+	// From, where not nil, is what the machine goes on from. Booted says that its kernel
+	// has booted already, and that it goes on from that: see alpinevm.Snapshot.Begin.
+	From   *alpinevm.Snapshot
+	Booted bool
 	// Screen, where not nil, gives what a terminal shows that has got the guest's output.
 	Screen func() []byte
 }
@@ -64,7 +66,7 @@ func (m *Machine) Open(o Opening) (alpinevm.Config, error) {
 	return cfg, m.keep(&cfg, o)
 }
 
-// openBoot opens what the guest starts with. One that goes on from a snapshot needs
+// openBoot opens what the guest starts with. One whose kernel has booted already needs
 // its modules only, until it starts again.
 func (m *Machine) openBoot(cfg *alpinevm.Config, o Opening) error {
 	var err error
@@ -73,26 +75,24 @@ func (m *Machine) openBoot(cfg *alpinevm.Config, o Opening) error {
 			return fmt.Errorf("the kernel's modules: %w", err)
 		}
 	}
-	kernel := func() ([]byte, error) {
-		data, err := whole(o.Chunks, m.Kernel)
-		if err != nil {
-			return nil, fmt.Errorf("the kernel: %w", err)
+	start := func() (kernel, busybox []byte, err error) {
+		if kernel, err = whole(o.Chunks, m.Kernel); err != nil {
+			return nil, nil, fmt.Errorf("the kernel: %w", err)
 		}
-		return data, nil
+		if m.Busybox == nil {
+			return kernel, nil, nil
+		}
+		if busybox, err = whole(o.Chunks, *m.Busybox); err != nil {
+			return nil, nil, fmt.Errorf("busybox: %w", err)
+		}
+		return kernel, busybox, nil
 	}
-	if o.From != nil {
-		cfg.Boot.Later = kernel
+	if o.From != nil || o.Booted {
+		cfg.Boot.Later = start
 		return nil
 	}
-	if cfg.Boot.Kernel, err = kernel(); err != nil {
-		return err
-	}
-	if m.Busybox != nil {
-		if cfg.Session.Busybox, err = whole(o.Chunks, *m.Busybox); err != nil {
-			return fmt.Errorf("busybox: %w", err)
-		}
-	}
-	return nil
+	cfg.Boot.Kernel, cfg.Session.Busybox, err = start()
+	return err
 }
 
 // root makes the guest's root of the site's, and of what was changed in it.

@@ -79,7 +79,7 @@ func (m *Machine) keep(cfg *alpinevm.Config, o Opening) error {
 // itself is the machine, without how a page gets at it.
 func (m *Machine) itself() *Machine {
 	c := *m
-	c.Snapshot, c.Ahead, c.Network = nil, Ahead{}, nil
+	c.Snapshot, c.Booted, c.Ahead, c.Network = nil, nil, Ahead{}, nil
 	return &c
 }
 
@@ -108,6 +108,10 @@ type About struct {
 	// Screen is what brings a terminal to where the machine's was.
 	Screen []byte
 }
+
+// HasConsole tells whether the snapshot's machine has a console, which a page may have no
+// terminal for.
+func HasConsole(s *alpinevm.Snapshot) bool { return slices.Contains(s.Info().Devices, "console") }
 
 // Keeps tells whether a snapshot is of a page's machine.
 func Keeps(s *alpinevm.Snapshot) bool { return s.Has(keptSite) }

@@ -51,17 +51,20 @@ type Machine struct {
 	User string   `json:"user,omitempty"`
 	Init bool     `json:"init,omitempty"`
 
-	// Snapshot is the machine at its prompt, at a terminal and with a network; nil:
-	// there is none, and it boots.
+	// Snapshot is the machine at its prompt, at a terminal and with a network. Booted is
+	// its kernel alone, as far as it comes before it looks at files: what goes on from it
+	// has files and a program of its own. nil: there is none.
 	Snapshot *chunked.File `json:"snapshot,omitempty"`
+	Booted   *chunked.File `json:"booted,omitempty"`
 	// Ahead are the parts of files that a start reads, in its order.
 	Ahead Ahead `json:"ahead,omitzero"`
 }
 
-// Ahead names parts of files: those that a boot reads, and those of a start from
-// Snapshot, with its first commands.
+// Ahead names parts of files: those that a boot reads, those of a start from Snapshot,
+// with its first commands, and those of one from Booted.
 type Ahead struct {
 	Boot     []string `json:"boot,omitempty"`
+	Booted   []string `json:"booted,omitempty"`
 	Snapshot []string `json:"snapshot,omitempty"`
 }
 

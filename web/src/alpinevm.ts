@@ -34,7 +34,8 @@ export interface Options {
   https?: string[];
   /**
    * What the machine goes on from, as snapshot() and `alpinevm snapshot` give it, or null to boot. One that does not fit is a
-   * notice, and the machine boots. Default: what the site has, where that fits the other options.
+   * notice, and the machine boots. Default: what the site has and fits the other options: the machine at its prompt, or its kernel
+   * alone, which goes on with files that are kept.
    */
   snapshot?: string | URL | Blob | null;
   /** What shows the session's console; without one the guest is there for exec. */

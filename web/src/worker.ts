@@ -28,8 +28,9 @@ interface Port {
   name?: string;
   /** What to import. */
   archive?: File;
-  /** What to go on from. */
+  /** What to go on from; without it, and without boot, that is the site's booted kernel. */
   snapshot?: "site" | File;
+  boot: boolean;
   get(name: string): Promise<Uint8Array>;
   send(message: FromMachine): void;
   receive?(message: ToMachine): void;
@@ -78,8 +79,9 @@ async function compiled(url: string, imports: WebAssembly.Imports): Promise<WebA
 interface Machine {
   memory: number;
   network?: { relay?: string; fetch?: boolean; https?: string[]; mirrors?: string[] };
-  snapshot?: unknown;
-  ahead?: { boot?: string[]; snapshot?: string[] };
+  snapshot?: { chunks: string[] };
+  booted?: unknown;
+  ahead?: { boot?: string[]; booted?: string[]; snapshot?: string[] };
 }
 
 /** A file that is read now. */
@@ -93,13 +95,13 @@ function readable(blob: Blob): File {
   return { size: blob.size, read: (at, n) => new Uint8Array(reader.readAsArrayBuffer(blob.slice(at, at + n))) };
 }
 
+/** Whether the page wants the memory that the site says. */
+const usual = (m: StartMessage, machine: Machine) => (m.memory ?? machine.memory >> 20) === machine.memory >> 20;
+
 /** What the machine goes on from: what the page names, or what the site has where that fits what the page asks for. */
 async function snapshot(m: StartMessage, machine: Machine, fresh: boolean): Promise<Port["snapshot"]> {
   if (m.snapshot === null) return undefined;
-  if (m.snapshot === undefined) {
-    const fits = machine.snapshot && m.terminal && fresh && (m.memory ?? machine.memory >> 20) === machine.memory >> 20;
-    return fits ? "site" : undefined;
-  }
+  if (m.snapshot === undefined) return machine.snapshot && m.terminal && fresh && usual(m, machine) ? "site" : undefined;
   if (typeof m.snapshot !== "string") return readable(m.snapshot);
   tell({ type: "phase", text: "loading the snapshot" });
   try {
@@ -108,6 +110,15 @@ async function snapshot(m: StartMessage, machine: Machine, fresh: boolean): Prom
     tell({ type: "notice", text: `The snapshot cannot be used: ${err instanceof Error ? err.message : err}. The machine boots.` });
     return undefined;
   }
+}
+
+/** The parts of files that the start is going to read. */
+function ahead(m: StartMessage, machine: Machine, from: Port["snapshot"]): string[] {
+  const { boot = [], booted = [], snapshot = [] } = machine.ahead ?? {};
+  if (m.archive) return [];
+  if (from === "site") return snapshot;
+  if (from) return snapshot.filter((name) => !machine.snapshot?.chunks.includes(name));
+  return machine.booted && m.snapshot !== null && usual(m, machine) ? booted : boot;
 }
 
 /** What the page says of the way out, or else the site. */
@@ -137,7 +148,7 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
   if (!m.archive) tell({ type: "network", way: network.way });
   const from = await snapshot(m, machine, !kept?.files || kept.files.root!.getSize() === 0);
   const chunks = new Chunks(m.site, machine);
-  if (!m.archive) void chunks.fetchAhead((from === "site" ? machine.ahead?.snapshot : machine.ahead?.boot) ?? []);
+  void chunks.fetchAhead(ahead(m, machine, from));
   const instance = await program;
   const port: Port = {
     machine: await text,
@@ -149,6 +160,7 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
     engine: m.engine,
     name: m.name,
     snapshot: from,
+    boot: m.snapshot === null,
     archive: m.archive && readable(m.archive),
     get: (name) => chunks.get(name),
     send: (m) => tell(m.type === "stat" ? { ...m, waits: chunks.counts.waits, fetched: chunks.counts.bytes } : m),
