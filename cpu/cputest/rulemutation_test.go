@@ -188,7 +188,9 @@ var ruleMutations = []ruleMutation{
 	byBackEnd("TestAddresses", "invalidate.go", "func (t *Translator) hide(", "t.hideJump(b)", ""),
 	byBackEnd("TestRest", "rest.go", "func (t *Translator) lay(", "t.target.Unlink(&s.Edges[e], e)", ""),
 	byTest("TestRandomCode|TestHotTraps|TestFaultsInTheMiddle", "run.go", "func (t *Translator) interpret(", "c.EIP != next ||", "next == 0 ||"),
-	// WebAssembly: floating point, MMX, AES.
+	// WebAssembly: translations, floating point, MMX, AES.
+	byWasm("TestReach", "run.go", "t.Stats.Miss++", "c.Interpret()", "return false"),
+	byWasm("TestChangingCode", "tlb.go", "func (k *cache) protect(", "e.W = cpu.NoTag", "_ = e"),
 	byWasm("TestFloats", "lower_float.go", "case fMul:", "k.a, k.eq", "k.a, k.ne"),
 	byWasm("TestFloats", "lower_float.go", "case fDiv:", "k.a, k.eq", "k.a, k.ne"),
 	byWasm("TestFloats", "lower_float.go", "func arithmetic(", "e.roundsAlike()", ""),

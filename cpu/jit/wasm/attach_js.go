@@ -43,7 +43,7 @@ func Run(c *cpu.CPU, strict bool) (*Translator, error) {
 	if err := Supported(); err != nil {
 		return nil, err
 	}
-	h := &browser{js.Global().Get(bridge), c.Core, new([Jumps]Jump), uint32(c.ArenaBase())}
+	h := &browser{js.Global().Get(bridge), c.Core, new(Tables), uint32(c.ArenaBase())}
 	return Attach(c, h, hotness, Config{Strict: strict, Asks: asks, Tepid: tepid, Patience: patience})
 }
 
@@ -52,7 +52,7 @@ func Run(c *cpu.CPU, strict bool) (*Translator, error) {
 type browser struct {
 	bridge js.Value
 	core   *cpu.Core
-	jumps  *[Jumps]Jump
+	tables *Tables
 	ram    uint32
 }
 
@@ -62,7 +62,7 @@ func (b *browser) Layout() Layout {
 	// code may use them.
 	return Layout{
 		Core: uint32(uintptr(unsafe.Pointer(b.core))), RAM: b.ram,
-		Jumps: uint32(uintptr(unsafe.Pointer(b.jumps))), Table: b.jumps,
+		Tables: uint32(uintptr(unsafe.Pointer(b.tables))), Shared: b.tables,
 	}
 }
 

@@ -12,7 +12,7 @@ type local uint32
 // locals from the entry to the exit.
 const (
 	lCore   local = iota // address of the cpu.Core
-	lTLB                 // address of the TLB that accesses look into
+	lTLB                 // address of the half of the TLB that accesses look into
 	lPC                  // number of the block to enter
 	lReg                 // of EAX to EDI
 	lRes    local = iota + 7
@@ -190,6 +190,9 @@ func (e *emitter) enclose() []byte {
 	a.get(lCore)
 	a.get(lBudget)
 	a.mem(opI32Store, coreBudget)
+	a.i32(0)
+	a.get(lEA)
+	a.mem(opI32Store, e.layout.Tables+offMissed)
 	a.op(opEnd)
 	return a.b
 }

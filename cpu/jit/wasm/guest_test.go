@@ -25,7 +25,13 @@ const origin = 0x8000
 // nil the interpreter.
 func newGuest(t testing.TB, code []byte, compiled bool, cfg *wasm.Config) *guest {
 	t.Helper()
-	m, err := mem.New(ramSize)
+	return newGuestOf(t, ramSize, code, compiled, cfg)
+}
+
+// newGuestOf is newGuest with so many bytes of RAM.
+func newGuestOf(t testing.TB, size uint64, code []byte, compiled bool, cfg *wasm.Config) *guest {
+	t.Helper()
+	m, err := mem.New(size)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,10 +25,17 @@ type Host interface {
 
 // Layout is where in the memory of modules things lie.
 type Layout struct {
-	Core  uint32       // address of the cpu.Core
-	RAM   uint32       // address of arena offset 0
-	Jumps uint32       // address of Table
-	Table *[Jumps]Jump // what is there
+	Core   uint32  // address of the cpu.Core
+	RAM    uint32  // address of arena offset 0
+	Tables uint32  // address of Shared
+	Shared *Tables // what is there
+}
+
+// Tables is what generated code looks into, beside the cpu.Core.
+type Tables struct {
+	TLB    TLB
+	Jumps  [Jumps]Jump
+	Missed uint32 // the linear address that the TLB did not have, where a region has left for that
 }
 
 // Jump is where an indirect jump leads: what the dispatcher knows of one linear
@@ -42,7 +49,7 @@ type Jump struct {
 
 // The table of jumps: EIP's entry is at (EIP ^ EIP>>jumpFold) mod Jumps.
 const (
-	jumpBits = 13
+	jumpBits = 15
 	Jumps    = 1 << jumpBits
 	jumpFold = 11
 )
@@ -83,22 +90,24 @@ const (
 	segBase    = uint32(unsafe.Offsetof(cpu.Seg{}.Base))
 	segSel     = uint32(unsafe.Offsetof(cpu.Seg{}.Sel))
 	segFast    = uint32(unsafe.Offsetof(cpu.Seg{}.Fast))
-	coreTLB    = uint32(cpu.OffsetTLB)
-	tlbSize    = uint32(unsafe.Sizeof(cpu.TLB{}))
 	entryR     = uint32(unsafe.Offsetof(cpu.TLBEntry{}.R))
 	entryW     = uint32(unsafe.Offsetof(cpu.TLBEntry{}.W))
 	entryX     = uint32(unsafe.Offsetof(cpu.TLBEntry{}.X))
 	entryOff   = uint32(unsafe.Offsetof(cpu.TLBEntry{}.Off))
+	halfSize   = uint32(unsafe.Sizeof(TLB{}[0]))
+	offTLB     = uint32(unsafe.Offsetof(Tables{}.TLB))
+	offMissed  = uint32(unsafe.Offsetof(Tables{}.Missed))
+	offJumps   = uint32(unsafe.Offsetof(Tables{}.Jumps))
 	jumpEIP    = uint32(unsafe.Offsetof(Jump{}.EIP))
 	jumpOff    = uint32(unsafe.Offsetof(Jump{}.Off))
 	jumpFn     = uint32(unsafe.Offsetof(Jump{}.Fn))
 	jumpPC     = uint32(unsafe.Offsetof(Jump{}.PC))
 )
 
-// The address of a TLB entry from its TLB's is lin>>entryShift & entryMask.
+// The address of a TLB entry from its half's is lin>>entryShift & entryMask.
 const (
 	entryShift = 8
-	entryMask  = (cpu.TLBSize - 1) << (12 - entryShift)
+	entryMask  = (tlbEntries - 1) << (12 - entryShift)
 )
 
 const _ = -(uint(unsafe.Sizeof(cpu.TLBEntry{})) ^ 1<<(12-entryShift)) // does not compile if an entry has another size

@@ -60,14 +60,12 @@ func (t *Translator) CodeWritten(off, n uint32) (left uint64) {
 // Lines gives the lines of an arena page that hold translated code.
 func (t *Translator) Lines(off uint32) uint64 { return t.store.linesOf(off &^ 0xfff) }
 
-// What the processor says of translations needs no answer: code looks into the
-// processor's own cache of them.
+// FlushTLB forgets all translations, or all but global ones.
+func (t *Translator) FlushTLB(global bool) { t.cache.flush(global) }
 
-// FlushTLB does nothing.
-func (t *Translator) FlushTLB(bool) {}
+// FlushPage forgets the translation of the page of lin, and all parts of a large page
+// around it.
+func (t *Translator) FlushPage(lin uint32) { t.cache.flushPage(lin) }
 
-// FlushPage does nothing.
-func (t *Translator) FlushPage(uint32) {}
-
-// ProtectPage does nothing.
-func (t *Translator) ProtectPage(uint32) {}
+// ProtectPage takes the right to write from all translations to an arena page.
+func (t *Translator) ProtectPage(off uint32) { t.cache.protect(off) }

@@ -269,11 +269,18 @@ func (t *Translator) crossing(in *jit.Inst, code []byte) (off2 uint32, ok bool) 
 	return off2, x86.Decode(buf[:n], x86.Mode32, &in.Inst) == x86.OK
 }
 
-// fetch gives the arena offset of a linear address, if the processor's translation
-// for fetching is cached.
+// fetch gives the arena offset of a linear address, if its translation for
+// fetching is cached.
 func (t *Translator) fetch(eip uint32) (off uint32, ok bool) {
-	off, _, ok = t.cpu.Translation(int(t.cpu.Half), eip).Fetch()
-	return off&^0xfff | eip&0xfff, ok
+	h := int(t.cpu.Half)
+	e := &t.cache.tlb[h][slotOf(eip)]
+	if e.X != eip&^0xfff {
+		if _, _, ok := t.cpu.Translation(h, eip).Fetch(); !ok {
+			return 0, false
+		}
+		t.cache.fill(t.cpu, h, eip)
+	}
+	return e.Off + eip, true
 }
 
 // liveness finds which flags somebody may read behind each instruction. What a

@@ -59,7 +59,7 @@ func (t *Translator) enter(d *entry) bool {
 	left := min(c.Left(), maxBudget)
 	c.Budget = left
 	t.Stats.Entries++
-	tlb := t.layout.Core + coreTLB + uint32(c.Half)*tlbSize
+	tlb := t.layout.Tables + offTLB + uint32(c.Half)*halfSize
 	code := t.host.Enter(t.layout.Core, tlb, d.pc, d.fn)
 	ran := left - uint64(int64(int32(c.Budget))) // instructions of all blocks begun
 	if code == leaveJump {
@@ -80,5 +80,8 @@ func (t *Translator) enter(d *entry) bool {
 		return true
 	}
 	t.Stats.Miss++
-	return false
+	half := int(c.Half)
+	c.Interpret() // alone: what follows could take the translation's place
+	t.cache.fill(c, half, t.layout.Shared.Missed)
+	return true
 }

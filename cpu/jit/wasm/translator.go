@@ -6,8 +6,8 @@
 // more than its size does. From region to region, and behind indirect jumps, a
 // dispatcher, itself WebAssembly, leads by a table of jumps.
 //
-// Data accesses look into the translation cache of cpu.State; so whatever voids
-// translations voids them here as well. What there is no code for, the interpreter
+// Accesses look into a translation cache, which is larger than that of cpu.State and
+// filled from it; whatever voids translations there voids them here as well. What there is no code for, the interpreter
 // executes, one instruction, and code goes on behind it.
 //
 // It serves 32-bit code on flat segments, as package jit does, whose decoded
@@ -64,6 +64,7 @@ type Translator struct {
 	cfg    Config
 
 	store store
+	cache cache
 	emit  emitter
 
 	// What is waiting to become a module: functions and the kept regions that
@@ -102,7 +103,8 @@ func New(c *cpu.CPU, host Host, cfg Config) (*Translator, error) {
 		cfg.Modules = maxModules
 	}
 	t := &Translator{cpu: c, host: host, layout: host.Layout(), cfg: cfg, restless: map[uint32]restless{}}
-	t.store.init(cfg.Modules, t.layout.Table)
+	t.store.init(cfg.Modules, &t.layout.Shared.Jumps)
+	t.cache.init(&t.layout.Shared.TLB, c.ArenaPages())
 	t.emit.layout = t.layout
 	dispatch, helpers := module{kind: dispatchKind, funcs: [][]byte{dispatcher(t.layout)}}, module{kind: regionKind, first: firstHelper}
 	for _, r := range aesRounds {

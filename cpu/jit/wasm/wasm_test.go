@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"alpinevm/cpu"
 	"alpinevm/cpu/jit/wasm"
 )
 
@@ -61,6 +62,26 @@ func TestNoAllocation(t *testing.T) {
 	g.c.Run(5000)
 	if n := testing.AllocsPerRun(20, func() { g.c.Run(5000) }); n != 0 {
 		t.Errorf("%v allocations a Run", n)
+	}
+}
+
+// TestReach: pages that take each other's place in the processor's translation cache, of
+// 512 entries, are found nevertheless.
+func TestReach(t *testing.T) {
+	const apart = cpu.TLBSize << 12
+	code := []byte{0xa1, 0, 0x60, 0, 0, 0x03, 0x05} // mov eax, [6000h]; add eax, [6000h and apart]
+	code = binary.LittleEndian.AppendUint32(code, 0x6000+apart)
+	code = append(code, 0xff, 0x05) // inc dword [6000h and twice apart]
+	code = binary.LittleEndian.AppendUint32(code, 0x6000+2*apart)
+	code = append(code, 0xeb, byte(-len(code)-2))
+	g := newGuestOf(t, 4*apart, code, false, &wasm.Config{Eager: true})
+	const rounds = 5000
+	g.c.Run(4 * rounds)
+	if b, _ := g.m.View(0x6000+2*apart, 4, false); binary.LittleEndian.Uint32(b) != rounds {
+		t.Errorf("counted to %x in %d rounds", b, rounds)
+	}
+	if s := g.tr.Stats; s.Miss > 10 || s.Entries == 0 {
+		t.Errorf("%d misses in %d rounds: %+v", s.Miss, rounds, s)
 	}
 }
 

@@ -18,8 +18,8 @@ import (
 const wasmPage = 64 << 10
 
 // Host is a wasm.Host whose memory is the arena of a CPU. At its end, where a
-// machine of a test has no ROM, lie a copy of the Core while code runs, and the table
-// of jumps.
+// machine of a test has no ROM, lie a copy of the Core while code runs, and the
+// tables.
 type Host struct {
 	ctx     context.Context
 	runtime wazero.Runtime
@@ -72,11 +72,11 @@ func New(c *cpu.CPU, compiled bool, places uint32) (*Host, error) {
 	h.ctx = experimental.WithMemoryAllocator(context.Background(), experimental.MemoryAllocatorFunc(
 		func(uint64, uint64) experimental.LinearMemory { return memory }))
 	h.layout.Core = (n - uint32(unsafe.Sizeof(cpu.Core{}))) &^ 63
-	h.layout.Jumps = h.layout.Core - uint32(unsafe.Sizeof([wasm.Jumps]wasm.Jump{}))
+	h.layout.Tables = h.layout.Core - uint32(unsafe.Sizeof(wasm.Tables{}))&^63 - 64
 	// SAFETY: both lie in the arena, aligned, in its last pages, which are kept
 	// for ROM; it is not in the Go heap, and stays until the machine is closed.
 	h.image = (*cpu.Core)(unsafe.Pointer(&memory[h.layout.Core]))
-	h.layout.Table = (*[wasm.Jumps]wasm.Jump)(unsafe.Pointer(&memory[h.layout.Jumps]))
+	h.layout.Shared = (*wasm.Tables)(unsafe.Pointer(&memory[h.layout.Tables]))
 	m, err := h.runtime.InstantiateWithConfig(h.ctx, wasm.Base(n/wasmPage, places), wazero.NewModuleConfig().WithName(wasm.ImportModule))
 	if err != nil {
 		return nil, err
