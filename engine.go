@@ -29,7 +29,7 @@ const (
 )
 
 // hotness is how often the interpreter executes a block before it is translated.
-const hotness = 16
+const hotness = 8
 
 // TranslatorMissing says why this host has no translator; nil: it has.
 func TranslatorMissing() error {

@@ -42,6 +42,9 @@ const (
 	Untranslatable             // it was hot, and will never be translated
 )
 
+// Renewed is how many bytes of a page change at once where it gets another content.
+const Renewed = 512
+
 // Attach gives the processor a back end, nil for none. A block is hot when the
 // interpreter has executed it threshold times, at most 254; with 0 each block is
 // hot at once.

@@ -40,7 +40,7 @@ type block struct {
 	near  [2]bool // the linked block lies in the same page, so the link needs no check
 	heat  uint8   // how often it was executed, where a back end wants to know
 	quiet bool    // some instructions leave flags unset that later ones overwrite
-	_     [6]byte
+	heats uint32  // where its heat is noted
 }
 
 // bytes is the length of the block's code.
@@ -119,7 +119,7 @@ func (k *blockCache) alloc(ops []op) *block {
 // insert puts b into the hash and page lists and marks its lines as code.
 func (c *CPU) insert(b *block) {
 	k := &c.blocks
-	k.warm(b)
+	c.warm(b)
 	h := &k.buckets[bucket(b.off, b.mode)]
 	b.chain, *h = *h, b
 	pg := &k.pages[b.off>>12]

@@ -75,7 +75,9 @@ type CPU struct {
 	ram  mem.Arena
 	tlb  *TLB // TLB[Data]: what data accesses look into
 	code *TLB // TLB[Half]: what instruction fetch looks into
-	n    int  // ops of the current block to execute; 0 makes it end behind the current one
+	// large says of which regions of 4 MB a TLB may hold parts of large pages.
+	large [NoTLB][1 << 10]bool
+	n     int // ops of the current block to execute; 0 makes it end behind the current one
 	// precise: State.Retired is exact, as the current op is the first and
 	// only one to run.
 	precise bool

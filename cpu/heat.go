@@ -1,8 +1,16 @@
 package cpu
 
+import (
+	"encoding/binary"
+
+	"alpinevm/cpu/mem"
+)
+
 // How often blocks are executed is counted for the back end, which translates
 // the hot ones. A block counts its own executions. As the cache is flushed often
-// where a back end serves what is hot, counts outlive it in a table.
+// where a back end serves what is hot, and guests read a file again for each process that
+// executes it, counts outlive blocks in a table, and are found by what the code is and not
+// by where it lies.
 
 // cold is the heat of a block that no back end translates.
 const cold = 0xff
@@ -11,8 +19,19 @@ const cold = 0xff
 // program. Blocks that share an entry become hot the sooner.
 const heatBits = 19
 
-func heatIndex(off uint32, m Mode) uint32 {
-	return (off ^ uint32(m)<<24) * 0x9e3779b1 >> (32 - heatBits)
+// heatSize is how many bytes of code tell it apart: beyond what compilers begin each
+// function with.
+const heatSize = 32
+
+// heatIndex is where the count of a block at arena offset off is: by its bytes, and
+// where they lie in a page.
+func (c *CPU) heatIndex(off uint32, m Mode) uint32 {
+	h := uint64(off&(mem.PageSize-1))<<8 | uint64(m)
+	for code := c.ram.Bytes(off, min(heatSize, mem.PageSize-off%mem.PageSize)); len(code) >= 4; code = code[4:] {
+		h = (h ^ uint64(binary.LittleEndian.Uint32(code))) * 0x9e3779b97f4a7c15
+		h ^= h >> 32
+	}
+	return uint32(h * 0x9e3779b97f4a7c15 >> (64 - heatBits))
 }
 
 // heat counts an execution of b, which is about to be entered. It says true
@@ -38,7 +57,7 @@ func (c *CPU) Heat(off uint32) uint8 {
 	if c.blocks.heats == nil {
 		return 0
 	}
-	return c.blocks.heats[heatIndex(off, c.Mode)]
+	return c.blocks.heats[c.heatIndex(off, c.Mode)]
 }
 
 // Cool says that the translation of the block at arena offset off, of code at CPL 3
@@ -54,7 +73,7 @@ func (c *CPU) Cool(off uint32, user bool) {
 		b.heat = 0
 	}
 	if c.blocks.heats != nil {
-		c.blocks.heats[heatIndex(off, m)] = 0
+		c.blocks.heats[c.heatIndex(off, m)] = 0
 	}
 }
 
@@ -70,22 +89,29 @@ func (k *blockCache) keepHeat() {
 		}
 		for j := range chunk {
 			if b := &chunk[j]; b.valid && b.heat != cold {
-				k.heats[heatIndex(b.off, b.mode)] = b.heat
+				k.heats[b.heats] = b.heat
 			}
 		}
 	}
 }
 
 // warm gives a new block the heat that was noted of it.
-func (k *blockCache) warm(b *block) {
-	if k.heats != nil {
-		b.heat = k.heats[heatIndex(b.off, b.mode)]
+func (c *CPU) warm(b *block) {
+	if k := &c.blocks; k.heats != nil {
+		b.heats = c.heatIndex(b.off, b.mode)
+		b.heat = k.heats[b.heats]
 	}
 }
 
-// cool forgets the heat of a block whose code has changed.
-func (k *blockCache) cool(b *block) {
-	if k.heats != nil {
-		k.heats[heatIndex(b.off, b.mode)] = 0
+// cool notes the heat of a block that is void since n bytes change: it may come back
+// with all of its page. Where a few bytes do it forgets it, or code that changes all
+// the time would be translated each time.
+func (k *blockCache) cool(b *block, n uint32) {
+	switch {
+	case k.heats == nil:
+	case n < Renewed:
+		k.heats[b.heats] = 0
+	case b.heat != cold:
+		k.heats[b.heats] = b.heat
 	}
 }

@@ -87,6 +87,42 @@ func TestHeatOutlivesFlush(t *testing.T) {
 	}
 }
 
+// TestHeatMoves: heat is the code's, wherever that lies at the same place in a page,
+// and outlives a change of all of the page, not of a few bytes.
+func TestHeatMoves(t *testing.T) {
+	const other = rigCode + 2*mem.PageSize
+	for _, tt := range []struct {
+		name  string
+		bytes int // of the page that change
+		want  uint8
+	}{
+		{"all of the page", mem.PageSize, 5},
+		{"what counts as all of it", Renewed, 5},
+		{"a few bytes", 4, 0},
+	} {
+		r := rigOf(t, &never{})
+		r.put(rigCode, 0x40, 0xeb, 0xfd) // INC EAX; JMP to it
+		for range 5 {
+			r.EIP = rigCode
+			r.CPU.Run(2)
+		}
+		r.mem.Store(rigCode, make([]byte, tt.bytes))
+		r.put(other, 0x40, 0xeb, 0xfd)
+		if got := r.Heat(other); got != tt.want {
+			t.Errorf("%s: the heat where the code has gone to is %d, want %d", tt.name, got, tt.want)
+		}
+		for what, at := range map[string]uint32{"something else": rigCode, "another place": other + 64} {
+			if got := r.Heat(at); got != 0 {
+				t.Errorf("%s: the heat of %s is %d", tt.name, what, got)
+			}
+		}
+		r.put(other+64, 0x40, 0xeb, 0xfd)
+		if got := r.Heat(other + 64); got != 0 {
+			t.Errorf("%s: the heat of the code at another place in the page is %d", tt.name, got)
+		}
+	}
+}
+
 // TestInterpretDecodesOne has Interpret decode no more than it executes, and keep
 // that apart from the blocks that are executed as a whole.
 func TestInterpretDecodesOne(t *testing.T) {

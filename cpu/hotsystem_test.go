@@ -198,6 +198,42 @@ func TestHotCopies(t *testing.T) {
 	}
 }
 
+// TestHotFlags pops flags of all kinds, in code that is hot.
+func TestHotFlags(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		cpl  uint8
+		iopl uint32
+		cr4  uint32
+	}{{"kernel", 0, 0, 0}, {"kernel with SMAP", 0, 0, cr4SMAP}, {"user", 3, 0, 0}, {"user with IOPL", 3, flagIOPL, 0}} {
+		for _, slice := range []int{1 << 30, 7} {
+			t.Run(fmt.Sprintf("%s/%d", row.name, slice), func(t *testing.T) {
+				w := newTwins(t, func(r *rig) {
+					r.ring(row.cpl)
+					r.flags(flagIOPL|flagIF, row.iopl)
+					r.CR4 |= row.cr4
+					var b []byte
+					pop := func(v uint32) {
+						v &^= flagTF
+						b = cat(b, []byte{0x68}, imm32(v), []byte{0x9d, 0x9c, 0x5a, 0x11, 0xd3}) // push v; popf; pushf; pop edx; adc ebx, edx
+					}
+					x := rand.New(rand.NewPCG(7, 7))
+					for bit := range 32 {
+						pop(1<<bit | row.iopl)
+						pop(x.Uint32()&(arithFlags|flagIF|flagDF) | row.iopl)
+						pop(x.Uint32()&arithFlags | flagIF | row.iopl)
+					}
+					pop(^uint32(0))
+					pop(row.iopl)
+					r.put(rigCode, cat(b, jumpTo(uint32(len(b)), 0))...)
+					r.Reload()
+				})
+				w.run(2000, slice)
+			})
+		}
+	}
+}
+
 // TestHotLift: STAC and CLAC around accesses to a user's page, in a loop, see SMAP
 // lifted and not, also where what is between them faults.
 func TestHotLift(t *testing.T) {

@@ -43,7 +43,7 @@ func (c *CPU) CodeWritten(off, n uint32) {
 			b.valid = false
 			*p = b.page
 			c.unhash(b)
-			k.cool(b)
+			k.cool(b, n)
 			continue
 		}
 		left |= lines
@@ -57,7 +57,7 @@ func (c *CPU) CodeWritten(off, n uint32) {
 				b.valid = false
 				c.unlist(b)
 				c.unhash(b)
-				k.cool(b)
+				k.cool(b, n)
 			} else {
 				left |= lines
 			}

@@ -73,6 +73,9 @@ func (c *CPU) fill(w *walk, p place) {
 	s.TLBValid[half].put(i, true) // the sets are fewer than the TLBs: one bounds check is for all
 	s.TLBGlobal[half].put(i, w.global)
 	s.TLBLarge[half].put(i, w.large)
+	if w.large {
+		c.large[half][w.lin>>22] = true
+	}
 	e := &s.TLB[half][i]
 	e.R, e.W, e.X = NoTag, NoTag, NoTag
 	if w.readable {
@@ -359,6 +362,10 @@ func (c *CPU) flushPage(lin uint32) {
 	for h := range c.TLB[:NoTLB] {
 		t := &c.TLB[h]
 		t[i].drop()
+		if !c.large[h][lin>>22] {
+			continue
+		}
+		c.large[h][lin>>22] = false
 		for w, set := range c.TLBLarge[h] {
 			for ; set != 0; set &= set - 1 {
 				if e := &t[w*64+bits.TrailingZeros64(set)]; (e.page()^lin)>>22 == 0 {

@@ -1,9 +1,53 @@
 package cpu
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 )
+
+// TestRepeatedCompares: repeated scans and comparisons that end by an element, by the
+// count, or by neither for a page or more, in code that is hot, with all of the count or
+// a part of it left: registers, flags and the number of instructions are the
+// interpreter's.
+func TestRepeatedCompares(t *testing.T) {
+	const from, to, span = 0x200000, 0x210000, 0x3000
+	for _, row := range []struct {
+		op   []byte
+		size uint32
+	}{
+		{[]byte{0xf2, 0xae}, 1}, {[]byte{0xf3, 0xae}, 1}, {[]byte{0x66, 0xf2, 0xaf}, 2}, {[]byte{0xf2, 0xaf}, 4}, {[]byte{0xf3, 0xaf}, 4},
+		{[]byte{0xf3, 0xa6}, 1}, {[]byte{0xf2, 0xa6}, 1}, {[]byte{0x66, 0xf3, 0xa7}, 2}, {[]byte{0xf3, 0xa7}, 4}, {[]byte{0xf2, 0xa7}, 4},
+	} {
+		t.Run(fmt.Sprintf("%x", row.op), func(t *testing.T) {
+			others, last := byte(0x11), byte(0x22) // in what is scanned, or compared with 11h
+			if bytes.Contains(row.op, []byte{0xf2}) {
+				others, last = last, others
+			}
+			w := newTwins(t, func(r *rig) {})
+			for _, count := range []uint32{0, 1, 3, 200, 1<<32 - 1} {
+				for _, ends := range []uint32{0, 1, 2, 60} { // the element that ends it
+					for _, place := range []struct {
+						source, dest uint32 // in their pages
+						slice        int
+					}{{0, 0, 1 << 30}, {0xfc0, 4, 1 << 30}, {0x10, 0xff9, 23}, {0xffe, 0xffd, 1 << 30}, {0, 0x40, 5}} {
+						w.each(func(r *rig) {
+							r.put(from, bytes.Repeat([]byte{0x11}, span)...)
+							r.put(to, bytes.Repeat([]byte{others}, span)...)
+							r.put(to+place.dest+ends*row.size, bytes.Repeat([]byte{last}, int(row.size))...)
+							b := cat([]byte{0x43, 0xbe}, imm32(from+place.source), []byte{0xbf}, imm32(to+place.dest), // inc ebx; mov esi; mov edi
+								[]byte{0xb8}, imm32(0x11111111), []byte{0xb9}, imm32(count), row.op, []byte{0x11, 0xf2, 0x11, 0xfd}) // mov eax; mov ecx; the repeat; adc edx, esi; adc ebp, edi
+							r.put(rigCode, cat(b, jumpTo(uint32(len(b)), 0))...)
+							r.EIP = rigCode
+							r.Reload()
+						})
+						w.run(int(min(count, ends+1))*5/2+40, place.slice)
+					}
+				}
+			}
+		})
+	}
+}
 
 // TestRepeats: repeated copies and fills, of none, few and more elements than a
 // page has, inside pages and across them, in code that is hot, with all of the

@@ -23,36 +23,33 @@ type Inst struct {
 func (in *Inst) Next() uint32 { return in.EIP + uint32(in.Len) }
 
 // Block is a translated run of instructions, entered at its first one or, after
-// an exit, at any other. It is made for one physical address and serves wherever
-// that is mapped: what the code knows of linear addresses counts from the page that
+// an exit, at any other. It belongs to a page of code and serves wherever that lies
+// and is mapped: what the code knows of linear addresses counts from the page that
 // Context.Page names.
 type Block struct {
-	Off   uint32 // arena offset of its first byte
-	Off2  uint32 // arena offset of the second page, where Cross
+	Page  uint32 // that it begins in
+	Page2 uint32 // that it reaches into, where Cross
+	At    uint16 // offset of its first byte in the page
 	Size  uint16 // bytes
 	N     uint8  // instructions
 	User  bool   // CPL 3
 	Cross bool   // its last instruction reaches into the next page
 	Kills bool   // it overwrites all arithmetic flags before anything reads them
 	Valid bool
-	Rests bool   // it is void, and may be woken
-	Code  uint32 // code offset of the entry
-	Ops   uint32 // where its N code offsets of instructions begin in Store.ops, relative to Code
+	// listed says that it is in the lists of its pages.
+	listed [2]bool
+	Code   uint32 // code offset of the entry
+	Ops    uint32 // where its N code offsets of instructions begin in Store.ops, relative to Code
 	// Edges lead to what follows: the taken branch, jump or call, and the next
 	// instruction, which a call has where its returns may lead there; 0 is none.
 	Edges [2]uint32
 
 	in        uint32    // first of the edges that lead here
-	hash      uint32    // next block of the bucket
+	same      uint32    // next block of the same key
 	page      [2]uint32 // next block of the lists of its pages
-	listed    [2]bool   // it is in those
 	fallsFrom uint32    // edge that falls through to it, as it is laid out behind
-	digest    uint64    // of its bytes
-	key       uint32    // of the bucket that it rests in
-	jumped    uint32    // linear address that indirect jumps find it at; 0 is none
-	cools     bool      // it is woken only where it is hot
-	// Entry is the target's: what Sever has put a jump in place of.
-	Entry [5]byte
+	jumped    uint32    // linear address that indirect jumps find it at, or have found it at; 0 is none
+	jump      uint32    // next block of its page that has one
 }
 
 // Edge is a way from a block to another whose address is a constant. Until it is
@@ -71,7 +68,7 @@ type Edge struct {
 }
 
 // entry is the linear address of its first instruction, in the given linear page.
-func (b *Block) entry(page uint32) uint32 { return page | b.Off&0xfff }
+func (b *Block) entry(page uint32) uint32 { return page | uint32(b.At) }
 
 // near says whether what lies at a linear address, counted from the block's page on,
 // is mapped together with the block.

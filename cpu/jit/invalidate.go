@@ -1,10 +1,12 @@
 package jit
 
-import "alpinevm/cpu/mem"
+import (
+	"alpinevm/cpu"
+	"alpinevm/cpu/mem"
+)
 
-// kill voids a block, n bytes around which are about to change: nothing leads to it
-// any more.
-func (t *Translator) kill(i, n uint32) {
+// kill voids a block: nothing leads to it any more, and it leads nowhere.
+func (t *Translator) kill(i uint32) {
 	s := t.store
 	b := &s.Blocks[i]
 	t.hide(i)
@@ -17,70 +19,98 @@ func (t *Translator) kill(i, n uint32) {
 		t.target.Unlink(e, b.fallsFrom)
 		t.target.Sever(b, e)
 	}
-	t.lay(i, n)
+	for _, e := range b.Edges {
+		s.disconnect(e)
+	}
 }
 
 // hide makes a block one that is not found any more.
 func (t *Translator) hide(i uint32) {
-	b := &t.store.Blocks[i]
-	b.Valid = false
 	t.forgetCalls()
-	t.store.unhash(i)
-	t.hideJump(b)
+	t.hideJump(&t.store.Blocks[i])
+	t.store.leave(i)
 }
 
-// pages gives the arena pages that a block occupies, one or two.
+// pages gives the pages of code that a block occupies, one or two.
 func (b *Block) pages() []uint32 {
 	if b.Cross {
-		return []uint32{b.Off, b.Off2}
+		return []uint32{b.Page, b.Page2}
 	}
-	return []uint32{b.Off}
+	return []uint32{b.Page}
 }
 
 // lines is the mask of lines that a block occupies in page k of its pages.
 func (b *Block) lines(k int) uint64 {
-	first := min(uint32(b.Size), 0x1000-b.Off&0xfff)
+	first := min(uint32(b.Size), mem.PageSize-uint32(b.At))
 	if k == 1 {
-		return mem.Lines(b.Off2, uint32(b.Size)-first)
+		return mem.Lines(0, uint32(b.Size)-first)
 	}
-	return mem.Lines(b.Off, first)
+	return mem.Lines(uint32(b.At), first)
 }
 
-// sweep goes through list k of the arena page at off: it voids blocks that occupy
-// lines of hit, where n bytes change, takes those that are void out of the list, and gives the lines of
-// those that stay.
-func (t *Translator) sweep(k int, off uint32, hit uint64, n uint32) (left uint64) {
+// sweep goes through list k of a page of code: it voids blocks that occupy lines of
+// hit, takes those that are void out of the list, and gives the lines of those
+// that stay.
+func (t *Translator) sweep(k int, page uint32, hit uint64) (left uint64) {
 	s := t.store
-	p := &s.pages[k][off>>12]
+	pg := &s.pages.list[page]
+	p := &pg.first[k]
+	if k == 0 {
+		pg.jumped = 0
+	}
 	for *p != 0 {
 		b := &s.Blocks[*p]
 		lines := b.lines(k)
 		if b.Valid && lines&hit != 0 {
-			t.kill(*p, n)
+			t.kill(*p)
 		}
 		if b.Valid {
 			left |= lines
+			if k == 0 && b.jumped != 0 {
+				b.jump, pg.jumped = pg.jumped, *p
+			}
 			p = &b.page[k]
 			continue
 		}
 		b.listed[k] = false
 		*p = b.page[k]
+		if pg.blocks--; pg.blocks == 0 {
+			s.pages.empty++
+		}
 	}
-	s.lines[k][off>>12] = left
+	pg.lines[k] = left
 	return left
 }
 
-// CodeWritten voids what was made of the lines of n bytes at arena offset off,
-// which are about to change; they lie in one page. It gives the lines of that
-// page that still hold translated code.
+// CodeWritten lets rest or voids what was made of n bytes at arena offset off, which are
+// about to change; they lie in one page. It gives the lines of that page that still
+// hold translated code.
+//
+// Where a few bytes change for the first time since all of the page did, they may
+// be the first of more, as of a frame that gets another use. Where they go on to, code lies
+// beside what is written, and what is not written stays.
 func (t *Translator) CodeWritten(off, n uint32) (left uint64) {
+	p := &t.store.pages
+	frame := off >> 12
+	i, restless := p.of[frame], p.restless[frame]
+	p.restless[frame] = n < cpu.Renewed
+	if i == 0 {
+		return 0
+	}
+	if n >= cpu.Renewed || !restless {
+		t.lay(off)
+		return 0
+	}
 	hit := mem.Lines(off, n)
-	for k := range t.store.pages {
-		if lines := t.store.lines[k][off>>12]; lines&hit == 0 {
+	for k, lines := range p.list[i].lines {
+		if lines&hit == 0 {
 			left |= lines // a page may hold thousands of blocks
 			continue
 		}
-		left |= t.sweep(k, off, hit, n)
+		left |= t.sweep(k, i, hit)
+	}
+	if left == 0 && p.list[i].blocks == 0 {
+		t.freePage(i)
 	}
 	return left
 }
@@ -88,8 +118,9 @@ func (t *Translator) CodeWritten(off, n uint32) (left uint64) {
 // Lines gives the lines of an arena page that hold translated code, and maybe some
 // that have held it.
 func (t *Translator) Lines(off uint32) uint64 {
-	s := t.store
-	return s.lines[0][off>>12] | s.lines[1][off>>12]
+	p := &t.store.pages
+	lines := &p.list[p.of[off>>12]].lines
+	return lines[0] | lines[1]
 }
 
 // advance makes room for translations: in the region behind the current one, whose
@@ -108,14 +139,13 @@ func (t *Translator) evict(r int) {
 	first, end := s.first(r), s.used[r]
 	for i := first.block; i < end.block; i++ {
 		b := &s.Blocks[i]
-		if b.Rests {
-			t.resting.remove(s.Blocks, i)
-		}
 		if !b.Valid {
 			continue
 		}
 		t.Stats.Evicted++
-		t.cpu.Cool(b.Off, b.User)
+		if f := t.mem.Frames[b.Page]; f != NoFrame {
+			t.cpu.Cool((f-1)<<12|uint32(b.At), b.User)
+		}
 		t.hide(i)
 		for e := b.in; e != 0; e = b.in {
 			s.disconnect(e)
@@ -126,9 +156,12 @@ func (t *Translator) evict(r int) {
 	}
 	for i := first.block; i < end.block; i++ {
 		b := &s.Blocks[i]
-		for k, off := range b.pages() {
-			if b.listed[k] {
-				t.sweep(k, off, 0, 0)
+		for k, page := range b.pages() {
+			if !b.listed[k] {
+				continue
+			}
+			if t.sweep(k, page, 0); s.pages.list[page].blocks == 0 {
+				t.freePage(page)
 			}
 		}
 	}

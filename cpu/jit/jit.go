@@ -21,18 +21,17 @@ const maxBudget = 1 << 16
 
 // Translator is a cpu.Backend.
 type Translator struct {
-	cpu     *cpu.CPU
-	target  Target
-	mem     *Memory
-	store   *Store
-	resting resting
-	strict  bool
-	eager   bool
+	cpu    *cpu.CPU
+	target Target
+	mem    *Memory
+	store  *Store
+	strict bool
+	eager  bool
 
 	filled   [Halves]struct{ local, global pageList } // linear pages that have entries in the tables
 	large    [Halves][PageCount >> 10 / 64]uint64
 	gdtr     cpu.TableReg // that Context.Segs is of
-	writable []uint32     // entries of Write by arena page, at most
+	writable []writers    // by arena page
 	unit     Unit
 	insts    []Inst
 
@@ -42,7 +41,7 @@ type Translator struct {
 
 // Stats are counts of events since the start.
 type Stats struct {
-	Blocks, Insts, Evicted, Woken         uint64 // translated blocks and their instructions; blocks that went for want of room, and that were woken
+	Blocks, Insts, Evicted, Woken         uint64 // translated blocks and their instructions; blocks that went for want of room, and that pages were woken with
 	Budget, Inst, Miss, Edge, Jump, Pages uint64 // exits by kind
 	Entries                               uint64
 }
@@ -68,8 +67,7 @@ type Config struct {
 func New(c *cpu.CPU, target Target, cfg Config) *Translator {
 	t := &Translator{cpu: c, target: target, mem: target.Memory(), strict: cfg.Strict, eager: cfg.Eager}
 	t.store = newStore(t.mem, c.ArenaPages(), cfg.Blocks)
-	t.resting = newResting()
-	t.writable = make([]uint32, c.ArenaPages())
+	t.writable = make([]writers, c.ArenaPages())
 	t.mem.Gen = [2]uint64{1 << 32, 1 << 32}
 	t.unit.Blocks = make([]UnitBlock, 0, maxUnit)
 	t.insts = make([]Inst, 0, maxUnit*MaxInsts)

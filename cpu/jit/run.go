@@ -26,7 +26,7 @@ func (t *Translator) Run(hot bool) cpu.Rest {
 		if !ok {
 			return cpu.Untranslated
 		}
-		b := t.at(c.EIP, user, hot)
+		b := t.at(c.EIP, user)
 		if b == 0 {
 			if !hot {
 				return cpu.Untranslated
@@ -52,32 +52,60 @@ func (t *Translator) Run(hot bool) cpu.Rest {
 	return cpu.Untranslated
 }
 
-// at gives the translated block at a linear address, or 0. hot says that the code
-// there is.
-func (t *Translator) at(eip uint32, user, hot bool) uint32 {
+// at gives the translated block at a linear address, or 0.
+func (t *Translator) at(eip uint32, user bool) uint32 {
 	off, ok := t.fetch(eip, user)
 	if !ok {
 		return 0
 	}
-	return t.have(eip, off, user, hot)
+	return t.have(eip, off, user)
 }
 
 // have gives the block at eip whose first byte lies at arena offset off, or 0.
-func (t *Translator) have(eip, off uint32, user, hot bool) uint32 {
-	s := t.store
-	for i := s.buckets[bucket(off, user)]; i != 0; i = s.Blocks[i].hash {
-		b := &s.Blocks[i]
-		if b.Off != off || b.User != user || !b.Valid {
-			continue
-		}
-		if !b.Cross {
-			return i
-		}
-		if off2, ok := t.fetch((eip|0xfff)+1, user); ok && off2 == b.Off2 {
+func (t *Translator) have(eip, off uint32, user bool) uint32 {
+	page := t.pageOf(eip, off, user)
+	if page == 0 {
+		return 0
+	}
+	i := t.store.found.first(blockKey(page, off, user))
+	if i == 0 || !t.store.Blocks[i].Cross {
+		return i
+	}
+	page2 := t.second(eip, user)
+	for i != 0 && t.store.Blocks[i].Page2 != page2 {
+		i = t.store.Blocks[i].same
+	}
+	return i
+}
+
+// pageOf is pageAt where there is room.
+func (t *Translator) pageOf(lin, off uint32, user bool) uint32 {
+	if i := t.store.pages.of[off>>12]; i != 0 {
+		return i
+	}
+	t.reserve(1)
+	return t.pageAt(lin, off, user)
+}
+
+// second gives the page of code behind the one of eip, or NoFrame, which is none.
+func (t *Translator) second(eip uint32, user bool) uint32 {
+	eip = (eip | 0xfff) + 1
+	if off, ok := t.fetch(eip, user); ok {
+		if i := t.pageOf(eip, off, user); i != 0 {
 			return i
 		}
 	}
-	return t.wake(off, user, hot)
+	return NoFrame
+}
+
+// passed is called where the second page of a block was not there. Where it rests and
+// another one is in its place, the block is void: edges that lead to it would leave
+// each time.
+func (t *Translator) passed(i uint32) {
+	b := &t.store.Blocks[i]
+	if page2 := t.second(t.cpu.EIP, b.User); page2 != b.Page2 && page2 != NoFrame && t.mem.Frames[b.Page2] == NoFrame {
+		t.kill(i)
+	}
 }
 
 // enter runs block b from instruction i on and does what its exit asks for.
@@ -144,7 +172,9 @@ func (t *Translator) enter(index uint32, i int) (uint32, int) {
 		return t.jump(t.store.Blocks[value>>instBits].User)
 	case ExitPage:
 		t.Stats.Pages++
-		c.Advance(uint64(ran), t.store.Blocks[value>>instBits].entry(m.Page))
+		index = value >> instBits
+		c.Advance(uint64(ran), t.store.Blocks[index].entry(m.Page))
+		t.passed(index)
 		return 0, again
 	}
 	panic("BUG: generated code left in an unknown way")
@@ -167,7 +197,7 @@ func (t *Translator) interpret(index uint32, i int, miss bool) (uint32, int) {
 		t.Stats.Inst++
 		t.learnSegment(done)
 	}
-	if i+1 == int(b.N) || c.EIP != next || c.Attention() || !b.Valid {
+	if i+1 == int(b.N) || c.EIP != next || c.Attention() || !t.lies(b) {
 		return 0, again
 	}
 	if user, ok := c.Translatable(); !ok || user != b.User {
@@ -181,11 +211,11 @@ func (t *Translator) interpret(index uint32, i int, miss bool) (uint32, int) {
 func (t *Translator) follow(edge uint32) (uint32, int) {
 	e := &t.store.Edges[edge]
 	from := &t.store.Blocks[e.From]
-	to := t.at(t.cpu.EIP, from.User, false)
+	to := t.at(t.cpu.EIP, from.User)
 	if to == 0 {
 		return 0, again
 	}
-	if from.Valid && (!e.Near || (from.Off^t.store.Blocks[to].Off)>>12 == 0) {
+	if from.Valid && (!e.Near || from.Page == t.store.Blocks[to].Page) {
 		t.store.connect(edge, to)
 		t.target.Link(e, &t.store.Blocks[to])
 	}
@@ -195,10 +225,10 @@ func (t *Translator) follow(edge uint32) (uint32, int) {
 // jump enters what an indirect jump has led to, and notes it.
 func (t *Translator) jump(user bool) (uint32, int) {
 	eip := t.cpu.EIP
-	to := t.at(eip, user, false)
+	to := t.at(eip, user)
 	if to == 0 {
 		return 0, again
 	}
-	t.noteJump(eip, &t.store.Blocks[to])
+	t.noteJump(eip, to)
 	return to, 0
 }

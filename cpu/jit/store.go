@@ -26,17 +26,12 @@ type Store struct {
 	next   place // what is free in it
 	used   [Regions]place
 
-	buckets []uint32
-	// pages has the first block of each arena page, of those that begin in it
-	// and of those that reach into it from the page before.
-	pages [2][]uint32
-	lines [2][]uint64 // lines that those occupy, or have occupied
+	found found
+	pages pages
 }
 
 // place is an index in each of the arrays.
 type place struct{ block, edge, op uint32 }
-
-const bucketBits = 18
 
 // newStore makes a store in the room that the target has for it, of blocks at
 // most, unless that is 0.
@@ -48,10 +43,9 @@ func newStore(m *Memory, arenaPages, blocks int) *Store {
 	n = max(n/Regions, minRegion)
 	s := &Store{
 		Blocks: m.Blocks, Edges: m.Edges, Ops: m.Ops,
-		size:    place{n, 2 * n, 8 * n},
-		buckets: make([]uint32, 1<<bucketBits),
-		pages:   [2][]uint32{make([]uint32, arenaPages), make([]uint32, arenaPages)},
-		lines:   [2][]uint64{make([]uint64, arenaPages), make([]uint64, arenaPages)},
+		size:  place{n, 2 * n, 8 * n},
+		found: newFound(Regions * n),
+		pages: newPages(arenaPages, int(Regions*n)),
 	}
 	s.begin(0)
 	return s
@@ -101,40 +95,42 @@ func (s *Store) addEdge(e Edge) uint32 {
 	return i
 }
 
-// bucket is where blocks whose first byte lies at arena offset off are found.
-func bucket(off uint32, user bool) uint32 {
-	if user {
-		off = ^off
-	}
-	return off * 0x9e3779b1 >> (32 - bucketBits)
-}
-
-func (b *Block) bucket() uint32 { return bucket(b.Off, b.User) }
-
 // enter puts a block into the lists.
 func (s *Store) enter(i uint32) {
 	b := &s.Blocks[i]
-	h := &s.buckets[b.bucket()]
-	b.hash, *h = *h, i
-	for k, off := range b.pages() {
-		p := &s.pages[k][off>>12]
-		b.page[k], *p = *p, i
+	e := s.found.at(b.key())
+	b.same = e.block
+	*e = foundEntry{b.key(), i}
+	for k, page := range b.pages() {
+		p := &s.pages.list[page]
+		b.page[k], p.first[k] = p.first[k], i
 		b.listed[k] = true
-		s.lines[k][off>>12] |= b.lines(k)
+		p.lines[k] |= b.lines(k)
+		if p.blocks == 0 {
+			s.pages.empty--
+		}
+		p.blocks++
 	}
 	b.Valid = true
 }
 
-// unhash takes a block out of its bucket.
-func (s *Store) unhash(i uint32) {
+// leave makes a block one that is not found any more.
+func (s *Store) leave(i uint32) {
 	b := &s.Blocks[i]
-	p := &s.buckets[b.bucket()]
-	for *p != 0 && *p != i {
-		p = &s.Blocks[*p].hash
+	b.Valid = false
+	e := s.found.at(b.key())
+	if e.block == i {
+		if e.block = b.same; b.same == 0 {
+			e.block = i // as remove looks for what is there
+			s.found.remove(b.key())
+		}
+		return
 	}
-	if *p == i {
-		*p = b.hash
+	p := &s.Blocks[e.block].same
+	for *p != i {
+		p = &s.Blocks[*p].same
 	}
+	*p = b.same
 }
 
 // connect notes that e leads to block to.

@@ -64,7 +64,7 @@ func (t *Translator) fill(h int, lin uint32) {
 	t.mem.Read[h][slot] = less
 	if tr.Write() {
 		t.mem.Write[h][slot] = less
-		t.writable[off>>12]++
+		t.writable[off>>12].add(h, lin>>12)
 	}
 }
 
@@ -173,7 +173,12 @@ func (t *Translator) spare(eip uint32, user bool) *Jump {
 // noteJump lets indirect jumps to eip lead to a block, and to no other address of
 // it. What had the place is kept behind it: two targets whose addresses differ in the
 // upper bits alone may take turns for long.
-func (t *Translator) noteJump(eip uint32, b *Block) {
+func (t *Translator) noteJump(eip, i uint32) {
+	b := &t.store.Blocks[i]
+	if b.jumped == 0 {
+		pg := &t.store.pages.list[b.Page]
+		b.jump, pg.jumped = pg.jumped, i
+	}
 	if b.jumped != eip {
 		t.hideJump(b)
 		b.jumped = eip
@@ -195,7 +200,6 @@ func (t *Translator) hideJump(b *Block) {
 			*j = Jump{}
 		}
 	}
-	b.jumped = 0
 }
 
 // forgetJumps empties the tables of indirect jumps of a privilege level.
@@ -220,15 +224,50 @@ func (t *Translator) ProtectPage(off uint32) {
 	if t.writable[off>>12] == 0 {
 		return
 	}
-	t.writable[off>>12] = 0
 	host := t.cpu.ArenaBase() + uint64(off&^0xfff)
+	drop := func(h int, page uint32) {
+		if slot := page << t.mem.Shift; t.mem.Write[h][slot] == uint64(page)<<12-host {
+			t.mem.Write[h][slot] = 0
+		}
+	}
+	w := t.writable[off>>12]
+	t.writable[off>>12] = 0
+	if w&manyWriters == 0 {
+		for ; w != 0; w >>= writerBits {
+			drop(int(w>>20&3), uint32(w&(PageCount-1)))
+		}
+		return
+	}
 	for h := range t.filled {
 		for _, l := range []*pageList{&t.filled[h].local, &t.filled[h].global} {
 			for _, page := range l.pages {
-				if slot := page << t.mem.Shift; t.mem.Write[h][slot] == uint64(page)<<12-host {
-					t.mem.Write[h][slot] = 0
-				}
+				drop(h, page)
 			}
 		}
+	}
+}
+
+// writers is through which entries of Write an arena page may be written to: two of
+// them, each as the linear page, its table above, and a bit that says that there is
+// one; manyWriters says that there may be any.
+type writers uint64
+
+const (
+	writerBits          = 23
+	manyWriters writers = 1 << 63
+)
+
+// add adds entry page of table h.
+func (w *writers) add(h int, page uint32) {
+	n := writers(1<<22 | h<<20 | int(page))
+	const mask = 1<<writerBits - 1
+	switch one, other := *w&mask, *w>>writerBits&mask; {
+	case one == n, other == n:
+	case one == 0:
+		*w |= n
+	case other == 0:
+		*w |= n << writerBits
+	default:
+		*w |= manyWriters
 	}
 }

@@ -22,8 +22,6 @@ type Target interface {
 	Unlink(e *Edge, index uint32)
 	// Sever makes what falls into b, or jumps to its entry, take the stub of e.
 	Sever(b *Block, e *Edge)
-	// Mend takes that back.
-	Mend(b *Block)
 	// Address is where a code offset lies, for the table of jumps.
 	Address(code uint32) uint64
 	// Enter runs code from the offset on until it leaves. Context says how.
@@ -71,7 +69,10 @@ type Memory struct {
 	// Pages holds, for each linear page whose translation for fetching is
 	// known, the number of its arena page and 1; 0 is a miss.
 	Pages [2][]uint32
-	Jumps [2][]Jump
+	// Frames holds for each page of code the number of the arena page that it
+	// lies in and 1, as Pages does, NoFrame while it rests, and 0 where there is none.
+	Frames []uint32
+	Jumps  [2][]Jump
 	// Spare holds jumps that have lost their place in Jumps to another.
 	Spare [2][]Jump
 	// Blocks, Edges and Ops have room for the store: their length bounds it,

@@ -17,6 +17,9 @@ func (t *Translator) translate(eip uint32, user bool) uint32 {
 	if !ok {
 		return 0
 	}
+	for !t.reserve(2) { // of one block, and that which the last instruction reaches into
+		t.advance()
+	}
 	if !t.gather(eip, off, user) {
 		return 0
 	}
@@ -45,10 +48,8 @@ func (t *Translator) translate(eip uint32, user bool) uint32 {
 func (t *Translator) admit(i uint32) {
 	t.store.enter(i)
 	b := &t.store.Blocks[i]
-	first := min(uint32(b.Size), 0x1000-b.Off&0xfff)
-	t.cpu.MarkCode(b.Off, first)
-	if b.Cross {
-		t.cpu.MarkCode(b.Off2, uint32(b.Size)-first)
+	for k, page := range b.pages() {
+		t.markLines((t.mem.Frames[page]-1)<<12, b.lines(k))
 	}
 }
 
@@ -58,7 +59,7 @@ func (t *Translator) gather(eip, off uint32, user bool) bool {
 	u.Blocks, t.insts = u.Blocks[:0], t.insts[:0]
 	page := eip &^ 0xfff
 	for falls := true; falls && len(u.Blocks) < maxUnit; {
-		if len(u.Blocks) > 0 && (t.store.full() || !t.eager && t.cpu.Heat(off) < warm || t.have(eip, off, user, true) != 0) {
+		if len(u.Blocks) > 0 && (t.store.full() || !t.eager && t.cpu.Heat(off) < warm || t.have(eip, off, user) != 0) {
 			break
 		}
 		if !t.decode(eip, off, user) {
@@ -123,14 +124,14 @@ func (t *Translator) decode(eip, off uint32, user bool) bool {
 		return false
 	}
 	killing := liveness(insts)
-	digest, key := uint64(0), uint32(0)
-	if !cross {
-		digest, key = t.digest(off, uint16(size)), t.restKey(off, user)
+	b := Block{
+		Page: t.pageAt(eip, off, user), At: uint16(off & 0xfff), Size: uint16(size), N: uint8(len(insts)), User: user, Cross: cross,
+		Kills: killing && !t.strict,
 	}
-	index := t.store.addBlock(Block{
-		Off: off, Off2: off2, Size: uint16(size), N: uint8(len(insts)), User: user, Cross: cross,
-		Kills: killing && !t.strict, digest: digest, key: key,
-	})
+	if cross {
+		b.Page2 = t.pageAt((eip|0xfff)+1, off2, user)
+	}
+	index := t.store.addBlock(b)
 	t.edges(index, insts, ends)
 	t.unit.Blocks = append(t.unit.Blocks, UnitBlock{Index: index, Block: &t.store.Blocks[index], Insts: insts, Ends: ends})
 	return true
@@ -141,7 +142,7 @@ func (t *Translator) decode(eip, off uint32, user bool) bool {
 // where neither happens, and goes on behind it.
 func goesOn(in *Inst) bool {
 	switch in.Op {
-	case x86.STI, x86.MOV, x86.POP:
+	case x86.STI, x86.MOV, x86.POP, x86.POPF:
 		return true
 	}
 	return in.Row().Flags&x86.String != 0

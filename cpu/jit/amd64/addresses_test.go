@@ -249,6 +249,34 @@ func TestAddressesOfAll(t *testing.T) {
 	}
 }
 
+// TestSecondPages writes pages anew that instructions reach into, some with something
+// else: what they lead to, and is led to by, does not leave each time it is executed.
+func TestSecondPages(t *testing.T) {
+	guests, tr := pair(t, 0, jit.Config{Strict: true}, (*guest).windowed)
+	seen := map[int]bool{}
+	for step, version := range []int{0, 0, 1, 1, 0, 2} {
+		before, known := tr.Stats, seen[version]
+		seen[version] = true
+		for _, g := range guests {
+			for k := range windowPages {
+				v := 0
+				if k%2 == 1 {
+					v = version
+				}
+				g.WriteCode(windowFrameAt(k, 0), make([]byte, 4096))
+				g.WriteCode(windowFrameAt(k, 0), windowCode(k, v))
+			}
+			g.goOn(0, 1)
+			g.Run(50000)
+		}
+		compareGuests(t, guests[0].CPU, guests[1].CPU, true)
+		insts, pages, edges := tr.Stats.Insts-before.Insts, tr.Stats.Pages-before.Pages, tr.Stats.Edge-before.Edge
+		if pages > 10 || known && (edges > 50 || insts > 100) {
+			t.Errorf("step %d: %d instructions were translated, %d blocks left for their second page, %d edges", step, insts, pages, edges)
+		}
+	}
+}
+
 // TestAddressesAtRandom maps frames at several linear addresses, with flags of chance,
 // and changes mappings, frames, addresses and the privilege level at random.
 func TestAddressesAtRandom(t *testing.T) {

@@ -64,7 +64,8 @@ func (e *emitter) block(u *jit.Unit, i int) {
 	if b.Cross {
 		e.hot.linear(rax, 0x1000)
 		e.hot.shiftRight(rax, 10)
-		e.hot.aluImmLong(aluCMP, indexed(r15, rax, 0, pagesAt(b.User)), int32(b.Off2>>12+1))
+		e.hot.load(w32, r10, at(r15, frameOf(b.Page2)))
+		e.hot.op(0, w32, 0x3b, uint8(r10), indexed(r15, rax, 0, pagesAt(b.User))) // CMP
 		e.hot.jcc(condNZ, e.cold.pos())
 		e.leave(&e.cold, jit.ExitID(jit.ExitPage, b.Index, 0))
 	}

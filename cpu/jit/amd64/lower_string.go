@@ -8,19 +8,25 @@ import (
 	"alpinevm/cpu/x86"
 )
 
-// String instructions, upwards, and of the repeated ones those that copy and fill
-// and stay in their pages. The interpreter does the others.
+// String instructions, upwards, and of the repeated ones those that stay in their
+// pages. The interpreter does the others.
 var stringRules = map[x86.Op]rule{
 	x86.MOVS: {takes: takesRepeated, emit: moveString},
 	x86.STOS: {takes: takesRepeated, emit: storeString},
 	x86.LODS: {takes: takesString, emit: loadString},
-	x86.SCAS: {takes: takesString, emit: scanString},
-	x86.CMPS: {takes: takesString, emit: compareString},
+	x86.SCAS: {takes: takesCompared, emit: scanString},
+	x86.CMPS: {takes: takesCompared, emit: compareString},
 }
 
 func takesRepeated(in *x86.Inst) bool {
 	plain := *in
 	plain.Prefix &^= x86.PrefixRep
+	return takesString(&plain)
+}
+
+func takesCompared(in *x86.Inst) bool {
+	plain := *in
+	plain.Prefix &^= x86.PrefixRep | x86.PrefixRepne
 	return takesString(&plain)
 }
 
@@ -47,7 +53,7 @@ func (e *emitter) element(table int, r reg) loc {
 func (e *emitter) step(r reg) { e.hot.lea(r, at(r, int32(e.width()))) }
 
 // repeated says that the instruction has a repeat prefix.
-func (e *emitter) repeated() bool { return e.in.Prefix&x86.PrefixRep != 0 }
+func (e *emitter) repeated() bool { return e.in.Prefix&(x86.PrefixRep|x86.PrefixRepne) != 0 }
 
 // within leaves to the interpreter where what r points to, ECX elements, is not
 // all in one page; there are few enough.
@@ -161,12 +167,20 @@ func loadString(e *emitter) {
 
 func scanString(e *emitter) {
 	e.upwards()
+	if e.repeated() {
+		e.compareInPages(0xae, false)
+		return
+	}
 	e.compare(guest[x86.EAX], e.element(read, rdi))
 	e.step(rdi)
 }
 
 func compareString(e *emitter) {
 	e.upwards()
+	if e.repeated() {
+		e.compareInPages(0xa6, true)
+		return
+	}
 	e.hot.load(e.width(), r11, e.element(read, rsi))
 	e.compare(r11, e.element(read, rdi))
 	e.step(rsi)

@@ -18,7 +18,8 @@ const (
 	spareSize = jit.SpareSize * 16
 	pagesOff  = spareOff + 2*spareSize
 	pagesSize = jit.PageCount * 4
-	tablesOff = (pagesOff + 2*pagesSize + 4095) &^ 4095
+	framesOff = pagesOff + 2*pagesSize
+	tablesOff = (framesOff + jit.MaxPages*4 + 4095) &^ 4095
 	// tableSize is one table of pages: 4 entries of 8 bytes a page, of which
 	// the first is used: misaligned accesses find the others, empty.
 	tableShift = 2
@@ -54,6 +55,9 @@ func pagesAt(user bool) int32 {
 	return pagesOff
 }
 
+// frameOf is where the frame of a page of code stands.
+func frameOf(page uint32) int32 { return framesOff + int32(page)*4 }
+
 // memory is what is mapped: the region of context and tables, and code twice,
 // to write and to execute.
 type memory struct {
@@ -87,6 +91,7 @@ func newMemory() (*memory, error) {
 	m.shared.Blocks = unsafe.Slice((*jit.Block)(unsafe.Add(base, blocksOff)), maxBlocks)
 	m.shared.Edges = unsafe.Slice((*jit.Edge)(unsafe.Add(base, edgesOff)), 2*maxBlocks)
 	m.shared.Ops = unsafe.Slice((*jit.Op)(unsafe.Add(base, opsOff)), 8*maxBlocks)
+	m.shared.Frames = unsafe.Slice((*uint32)(unsafe.Add(base, framesOff)), jit.MaxPages)
 	for h := range 2 {
 		m.shared.Jumps[h] = unsafe.Slice((*jit.Jump)(unsafe.Add(base, jumpsOff+h*jumpsSize)), jit.JumpSize)
 		m.shared.Spare[h] = unsafe.Slice((*jit.Jump)(unsafe.Add(base, spareOff+h*spareSize)), jit.SpareSize)

@@ -82,6 +82,8 @@ func movedPage(k, version int) []byte {
 func TestRest(t *testing.T) {
 	guests, tr := pair(t, 8, jit.Config{Strict: true}, (*guest).paged)
 	const round = movedPages * movedParts * 8 // instructions at most
+	written := movedPage(2, 0)
+	written[1] ^= 0x55
 	insts, woken := uint64(0), uint64(0)
 	for _, step := range []struct {
 		name             string
@@ -103,13 +105,21 @@ func TestRest(t *testing.T) {
 				g.WriteCode(frame(k, 1), movedPage(k, 0))
 			}
 		}, 30, false, true},
-		{"a part is another", func(g *guest) { g.WriteCode(frame(1, 1), movedPage(1, 3)) }, 30, true, true},
+		{"a part is another", func(g *guest) { g.WriteCode(frame(1, 1), movedPage(1, 3)) }, 30, true, false},
 		{"as it was", func(g *guest) { g.WriteCode(frame(1, 1), movedPage(1, 0)) }, 30, false, true},
 		{"a few bytes, and back", func(g *guest) {
 			g.WriteCode(frame(2, 1)+1, []byte{0x55})
 			g.WriteCode(frame(2, 1), movedPage(2, 0)[:16])
-		}, 1, false, false},
-		{"until that is hot", func(*guest) {}, 30, false, true},
+		}, 30, false, true},
+		{"a few bytes again", func(g *guest) { g.WriteCode(frame(2, 1)+1, written[1:2]) }, 30, true, false},
+		{"all but these has stayed", func(g *guest) { g.WriteCode(frame(2, 1), movedPage(2, 0)[:16]) }, 30, true, false},
+		{"a frame gets another use, word by word", func(g *guest) {
+			for at := uint32(0); at < 4096; at += 4 {
+				g.WriteCode(frame(3, 1)+at, make([]byte, 4))
+			}
+			g.WriteCode(frame(3, 2), movedPage(3, 0))
+			g.place(3, 2)
+		}, 30, false, true},
 	} {
 		for _, g := range guests {
 			step.do(g)
@@ -121,6 +131,35 @@ func TestRest(t *testing.T) {
 			t.Errorf("%s: %d instructions were translated, %d blocks woken", step.name, s.Insts-insts, s.Woken-woken)
 		}
 		insts, woken = s.Insts, s.Woken
+	}
+}
+
+// TestManyPages executes code in more pages than there is room for, round and round,
+// and lets some of them rest.
+func TestManyPages(t *testing.T) {
+	const pages, at, rounds = 1500, 1 << 20, 6 // the room is for 1024
+	code := func(k int) []byte {
+		to := (k+1)%pages*4096 - k*4096 - 10
+		return binary.LittleEndian.AppendUint32(append(binary.LittleEndian.AppendUint32([]byte{0x05}, uint32(k)), 0xe9), uint32(to)) // add eax, k; jmp to the next page
+	}
+	guests, tr := pair(t, 0, jit.Config{Strict: true, Blocks: 64}, func(g *guest, t *testing.T) {
+		for k := range pages {
+			g.WriteCode(at+uint32(k)<<12, code(k))
+		}
+		g.EIP = at
+		g.Reload()
+	})
+	for round := range rounds {
+		for _, g := range guests {
+			for k := round % 2; k < pages; k += 7 {
+				g.WriteCode(at+uint32(k)<<12, append(code(k), make([]byte, 4096-10)...))
+			}
+			g.Run(2*pages + 100)
+		}
+		compareGuests(t, guests[0].CPU, guests[1].CPU, true)
+	}
+	if tr.Stats.Evicted == 0 {
+		t.Error("there was room for all")
 	}
 }
 

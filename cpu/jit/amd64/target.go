@@ -162,8 +162,9 @@ func (t *Target) guard(e *jit.Edge, b *jit.Block) {
 	a.aluImmLong(aluADD, direct(rax), int32(e.At&^0xfff))
 	a.load(w32, r10, direct(rax))
 	a.shiftRight(r10, 10) // an entry has 4 bytes
-	a.aluImmLong(aluCMP, indexed(r15, r10, 0, pagesAt(b.User)), int32(b.Off>>12+1))
-	a.bytes(0x75, 9) // JNZ over what follows
+	a.load(w32, r11, at(r15, frameOf(b.Page)))
+	a.op(0, w32, 0x3b, uint8(r11), indexed(r15, r10, 0, pagesAt(b.User))) // CMP
+	a.bytes(0x75, 9)                                                      // JNZ over what follows
 	a.store(w32, at(r15, ctxPage), rax)
 	a.jmp(b.Code)
 	t.e.patch = a.b
@@ -174,7 +175,7 @@ func (t *Target) guard(e *jit.Edge, b *jit.Block) {
 }
 
 // guardSize is what stubs of edges to other pages keep free for guard.
-const guardSize = 4 + 6 + 3 + 4 + 12 + 2 + 4 + 5
+const guardSize = 4 + 6 + 3 + 4 + 7 + 8 + 2 + 4 + 5
 
 // Unlink makes e leave again.
 func (t *Target) Unlink(e *jit.Edge, index uint32) {
@@ -188,10 +189,4 @@ func (t *Target) Unlink(e *jit.Edge, index uint32) {
 }
 
 // Sever makes what falls into b take the stub of e.
-func (t *Target) Sever(b *jit.Block, e *jit.Edge) {
-	copy(b.Entry[:], t.write[b.Code:])
-	t.patch(b.Code, e.Stub)
-}
-
-// Mend takes that back.
-func (t *Target) Mend(b *jit.Block) { copy(t.write[b.Code:], b.Entry[:]) }
+func (t *Target) Sever(b *jit.Block, e *jit.Edge) { t.patch(b.Code, e.Stub) }
