@@ -107,8 +107,7 @@ func (t *Translator) pageAt(lin, off uint32, user bool) uint32 {
 	if i != 0 {
 		return i
 	}
-	code := t.cpu.CodeBytes(off&^0xfff, mem.PageSize)
-	if i = p.find(maphash.Bytes(p.seed, code)); i != 0 {
+	if i = p.find(t.digest(off)); i != 0 {
 		p.wake(i)
 		t.Stats.Woken += uint64(p.list[i].blocks)
 	} else if i = t.newPage(); i == 0 {
@@ -120,6 +119,11 @@ func (t *Translator) pageAt(lin, off uint32, user bool) uint32 {
 	p.list[i].lines[0] |= mem.Lines(off, 1)
 	t.markLines(off&^0xfff, p.list[i].lines[0]|p.list[i].lines[1])
 	return i
+}
+
+// digest tells apart the bytes of arena pages.
+func (t *Translator) digest(off uint32) uint64 {
+	return maphash.Bytes(t.store.pages.seed, t.cpu.CodeBytes(off&^0xfff, mem.PageSize))
 }
 
 // noteJumps lets indirect jumps lead to what they have led to in a page, which is
@@ -177,7 +181,7 @@ func (t *Translator) lay(off uint32) {
 	}
 	t.forgetCalls()
 	p.of[off>>12], t.mem.Frames[i] = 0, NoFrame
-	p.rest(i, maphash.Bytes(p.seed, t.cpu.CodeBytes(off&^0xfff, mem.PageSize)))
+	p.rest(i, t.digest(off))
 }
 
 // rest puts a page into the table of those that rest, wake takes it out.
