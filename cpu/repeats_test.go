@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"testing"
+
+	"alpinevm/cpu/mem"
 )
 
 // TestRepeatedCompares: repeated scans and comparisons that end by an element, by the
@@ -11,7 +13,9 @@ import (
 // a part of it left: registers, flags and the number of instructions are the
 // interpreter's.
 func TestRepeatedCompares(t *testing.T) {
-	const from, to, span = 0x200000, 0x210000, 0x3000
+	// Of each of these the second page is the third in memory, and what lies behind the
+	// first there is something else.
+	const from, to, page = 0x200000, 0x210000, mem.PageSize
 	for _, row := range []struct {
 		op   []byte
 		size uint32
@@ -24,7 +28,18 @@ func TestRepeatedCompares(t *testing.T) {
 			if bytes.Contains(row.op, []byte{0xf2}) {
 				others, last = last, others
 			}
-			w := newTwins(t, func(r *rig) {})
+			w := newTwins(t, func(r *rig) {
+				p := r.paging32()
+				for _, area := range []uint32{from, to} {
+					p.put(area+page, uint64(area+2*page|3))
+					p.put(area+2*page, uint64(area+page|3))
+				}
+			})
+			fill := func(r *rig, area uint32, b, other byte) {
+				r.put(area, bytes.Repeat([]byte{b}, page)...)
+				r.put(area+page, bytes.Repeat([]byte{other}, page)...)
+				r.put(area+2*page, bytes.Repeat([]byte{b}, page)...)
+			}
 			for _, count := range []uint32{0, 1, 3, 200, 1<<32 - 1} {
 				for _, ends := range []uint32{0, 1, 2, 60} { // the element that ends it
 					for _, place := range []struct {
@@ -32,9 +47,15 @@ func TestRepeatedCompares(t *testing.T) {
 						slice        int
 					}{{0, 0, 1 << 30}, {0xfc0, 4, 1 << 30}, {0x10, 0xff9, 23}, {0xffe, 0xffd, 1 << 30}, {0, 0x40, 5}} {
 						w.each(func(r *rig) {
-							r.put(from, bytes.Repeat([]byte{0x11}, span)...)
-							r.put(to, bytes.Repeat([]byte{others}, span)...)
-							r.put(to+place.dest+ends*row.size, bytes.Repeat([]byte{last}, int(row.size))...)
+							fill(r, from, 0x11, 0x77)
+							fill(r, to, others, last)
+							for i := range row.size {
+								at := to + place.dest + ends*row.size + i
+								if at >= to+page {
+									at += page
+								}
+								r.put(at, last)
+							}
 							b := cat([]byte{0x43, 0xbe}, imm32(from+place.source), []byte{0xbf}, imm32(to+place.dest), // inc ebx; mov esi; mov edi
 								[]byte{0xb8}, imm32(0x11111111), []byte{0xb9}, imm32(count), row.op, []byte{0x11, 0xf2, 0x11, 0xfd}) // mov eax; mov ecx; the repeat; adc edx, esi; adc ebp, edi
 							r.put(rigCode, cat(b, jumpTo(uint32(len(b)), 0))...)
