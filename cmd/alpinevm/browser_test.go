@@ -26,8 +26,15 @@ import (
 	"alpinevm/web"
 )
 
-// browser gives a tab of Chromium, which says on the test's log what it complains of.
+// browser gives a tab of Chromium, which says on the test's log what it complains of. All
+// that a test does in it takes 2 * patience at most.
 func browser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
+	t.Helper()
+	return browserFor(t, 2*patience, more...)
+}
+
+// browserFor is browser for a test that may take so long.
+func browserFor(t *testing.T, long time.Duration, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	name := ""
 	for _, n := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -43,7 +50,7 @@ func browser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1000, 700))
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), append(o, more...)...)
 	t.Cleanup(stop)
-	ctx, stop = context.WithTimeout(ctx, 2*patience)
+	ctx, stop = context.WithTimeout(ctx, long)
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewContext(ctx)
 	t.Cleanup(stop)
@@ -241,17 +248,13 @@ func packages(t *testing.T, repo apktest.Repository, below, origin string) *http
 	return s
 }
 
-// TestServe boots a guest in a tab from alpinevm serve, and adds a package to it through
-// the relay.
-func TestServe(t *testing.T) {
-	if testing.Short() {
-		t.Skip("not here: boots a guest; the full run does")
-	}
+// served is the address of alpinevm serve, whose guests reach the host's servers and have a
+// key in $KEY.
+func served(t *testing.T, key *apktest.Key) string {
+	t.Helper()
 	if _, err := web.Files(); err != nil {
 		t.Fatal(err, ": make web does")
 	}
-	key, repo := testPackage(t)
-	mirror := packages(t, repo, "/", "")
 	h := home{t: t, dir: t.TempDir()}
 	cmd := h.command("serve", "--address", "localhost:0", "--host-loopback", "-q", "-m", "128M", "-e", "KEY="+string(key.Public()),
 		"--kernel", guesttest.File(t, "686-pae/vmlinuz"), "--modules", guesttest.File(t, "686-pae/modules"), "--rootfs", guesttest.RootFile(t))
@@ -263,21 +266,44 @@ func TestServe(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		cmd.Process.Signal(os.Interrupt)
 		cmd.Wait()
-	}()
+	})
+	late := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer late.Stop()
 	address, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("serve has not said its address in %v: %v", patience, err)
 	}
+	return strings.TrimSpace(address)
+}
+
+// fromGuest is the address of a server of the host's, in a guest of served's.
+func fromGuest(s *httptest.Server) string {
+	return fmt.Sprintf("http://10.0.2.2:%d", s.Listener.Addr().(*net.TCPAddr).Port)
+}
+
+// addHello is the script that adds testPackage's package in a guest of served's.
+func addHello(mirror *httptest.Server) string {
+	return `const r = await vm.exec(["sh", "-c", ` + "`" + `printf %s "$KEY" >/etc/apk/keys/test.rsa.pub; echo ` + fromGuest(mirror) + ` >/etc/apk/repositories; apk add --no-cache hello && hello` + "`" + `]); return JSON.stringify(r)`
+}
+
+// TestServe boots a guest in a tab from alpinevm serve, and adds a package to it through
+// the relay.
+func TestServe(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not here: boots a guest; the full run does")
+	}
+	key, repo := testPackage(t)
+	mirror := packages(t, repo, "/", "")
+	address := served(t, key)
 	ctx := browser(t)
-	if err := chromedp.Do(ctx, chromedp.Navigate(strings.TrimSpace(address))); err != nil {
+	if err := chromedp.Do(ctx, chromedp.Navigate(address)); err != nil {
 		t.Fatal(err)
 	}
 	shows(ctx, t, "# ")
-	at := fmt.Sprintf("http://10.0.2.2:%d", mirror.Listener.Addr().(*net.TCPAddr).Port)
-	got := call[string](ctx, t, `const r = await vm.exec(["sh", "-c", `+"`"+`printf %s "$KEY" >/etc/apk/keys/test.rsa.pub; echo `+at+` >/etc/apk/repositories; apk add --no-cache hello && hello`+"`"+`]); return JSON.stringify(r)`)
+	got := call[string](ctx, t, addHello(mirror))
 	if !strings.Contains(got, "hello from a package") || !strings.Contains(got, `"code":0`) {
 		t.Error(got)
 	}

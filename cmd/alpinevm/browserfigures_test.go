@@ -118,6 +118,7 @@ func TestBrowserFigures(t *testing.T) {
 			t.Logf("%.1f s of processor, %.1f MB; then %.1f %% of a core, and %.0f MiB of memory", took.Seconds(), float64(n)/1e6, 100*idle, float64(largest())/(1<<20))
 		})
 	}
+	t.Run("at work", atWork)
 }
 
 // startPage opens a tab and tells what it took to its prompt.

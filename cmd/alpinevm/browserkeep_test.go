@@ -83,7 +83,7 @@ func TestKept(t *testing.T) {
 		}
 	}
 	address := hosted(t, string(dir)) + "?name=box"
-	first := browser(t)
+	first := browserFor(t, 2*patience+time.Duration(*tabKills)*time.Minute)
 	ctx, closeTab := tab(first, t, address)
 	shows(ctx, t, tabPrompt)
 	drawn := map[string]bool{drawnNow(ctx, t): true}
@@ -95,7 +95,7 @@ func TestKept(t *testing.T) {
 	picture(other, t, "second tab")
 	closeOther()
 	last := 0 // what the guest has said is synced
-	for range *tabKills {
+	for i := range *tabKills {
 		script := fmt.Sprintf(`i=%d; while :; do i=$((i+1)); head -c $((i*300)) /dev/zero >/root/d/k$i && fsync /root/d/k$i && echo $i; done`, last)
 		call[any](ctx, t, `window.acked = ""; vm.exec(["sh", "-c", "`+script+`"], {onStdout: d => window.acked += new TextDecoder().decode(d)}).catch(() => 0)`)
 		acked := until(ctx, t, `window.acked`, "the guest to sync some files", func(s string) bool { return strings.Count(s, "\n") >= 5 })
@@ -106,13 +106,14 @@ func TestKept(t *testing.T) {
 		shows(ctx, t, tabPrompt)
 		got := call[string](ctx, t, fmt.Sprintf(`const r = await vm.exec(["sh", "-c", "cat /root/d/g; test -e /etc/motd && echo motd; for i in $(seq %d); do test $(stat -c %%s /root/d/k$i) = $((i*300)) || echo $i is not there; done"]); return r.stdout + r.stderr`, last))
 		if got != "text\n" {
-			t.Errorf("%d files were synced, and the next tab has %q", last, got)
+			t.Errorf("after kill %d: %d files were synced, and the next tab has %q", i+1, last, got)
 		}
 		if n := drawnNow(ctx, t); drawn[n] {
 			t.Errorf("two starts have drawn %s", n)
 		} else {
 			drawn[n] = true
 		}
+		t.Logf("kill %d: %d files were synced", i+1, last)
 	}
 	picture(ctx, t, "kept")
 }

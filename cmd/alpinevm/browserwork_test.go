@@ -1,0 +1,86 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// downloaded is how much the guest gets through the relay, in bytes.
+const downloaded = 32 << 20
+
+// atWork measures a page of alpinevm serve: how long it takes to add a package, how fast
+// bytes come through the relay, and when a key's letter is there while the guest
+// computes. The seconds are those that pass, with the processor's beside them.
+func atWork(t *testing.T) {
+	key, repo := testPackage(t)
+	mirror := packages(t, repo, "/", "")
+	ctx := browser(t)
+	if err := chromedp.Do(ctx, chromedp.Navigate(served(t, key))); err != nil {
+		t.Fatal(err)
+	}
+	shows(ctx, t, "# ")
+	timed(t, "apk add", func() {
+		if got := call[string](ctx, t, addHello(mirror)); !strings.Contains(got, "hello from a package") {
+			t.Fatal(got)
+		}
+	})
+	large := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(downloaded))
+		w.Write(make([]byte, downloaded))
+	}))
+	defer large.Close()
+	took := timed(t, "a download", func() {
+		script := fmt.Sprintf(`const r = await vm.exec(["sh", "-c", "wget -q -O - %s/ | wc -c"]); return r.stdout + r.stderr`, fromGuest(large))
+		if got := strings.TrimSpace(call[string](ctx, t, script)); got != strconv.Itoa(downloaded) {
+			t.Fatal(got)
+		}
+	})
+	t.Logf("%.1f MB/s through the relay", downloaded/1e6/took.Seconds())
+	for _, tt := range []struct{ what, script string }{
+		{"a guest with nothing to do", ""}, {"a busy guest", `vm.exec(["sh", "-c", "while :; do :; done"]).catch(() => 0);`},
+	} {
+		echo := call[[]float64](ctx, t, tt.script+keysToEcho)
+		slices.Sort(echo)
+		t.Logf("key to echo, %s, %d keys: median %.1f ms, 90th percentile %.1f ms, longest %.1f ms", tt.what, len(echo), echo[len(echo)/2], echo[len(echo)*9/10], echo[len(echo)-1])
+	}
+}
+
+// timed says what it took to do something.
+func timed(t *testing.T, what string, do func()) time.Duration {
+	t.Helper()
+	began, before := time.Now(), spent(t)
+	do()
+	took := time.Since(began)
+	t.Logf("%s: %.1f s, %.1f s of processor", what, took.Seconds(), (spent(t) - before).Seconds())
+	return took
+}
+
+// keysToEcho types 100 letters at the shell, each some time after the last one is there,
+// and gives the milliseconds until the terminal had each.
+const keysToEcho = `
+	const term = document.querySelector("alpine-vm").terminal, b = () => term.buffer.active;
+	const times = [], at = () => b().baseY * 1e6 + b().cursorY * 1e3 + b().cursorX;
+	for (let i = 0; i < 100; i++) {
+		await new Promise(r => setTimeout(r, 20 + (i * 37) % 60));
+		if (i % 20 === 0) { term.input("\x15"); await new Promise(r => setTimeout(r, 1000)); }
+		const from = at(), begin = performance.now();
+		const there = new Promise((resolve, reject) => {
+			const late = setTimeout(() => reject(new Error("key " + i + " has no echo after a minute")), 60_000);
+			const l = term.onWriteParsed(() => { if (at() !== from) { l.dispose(); clearTimeout(late); resolve(); } });
+		});
+		term.input("x");
+		await there;
+		times.push(performance.now() - begin);
+	}
+	term.input("\x15");
+	return times;`
