@@ -3,6 +3,8 @@ package cpu
 import (
 	"fmt"
 	"testing"
+
+	"alpinevm/cpu/mem"
 )
 
 // leaving is a program of rounds in which a return does not lead to what the call
@@ -52,6 +54,30 @@ var leavings = []leaving{
 		r.put(callSub, cat(storeCL(rigCode+uint32(len(b))+1), []byte{0xc3})...)
 		b = cat(b, loadEDX(0), []byte{0x01, 0xd0})
 		return cat(b, jumpTo(uint32(len(b)), 0))
+	}},
+	{"all of the page is another", 2500, func(r *rig) []byte {
+		// The device that the function writes to reads the caller's page anew.
+		n := uint32(0)
+		read := func() {
+			n++
+			page := cat(callTo(mapOne, callSub), gives(n%3))
+			r.put(mapOne, append(page, make([]byte, mem.PageSize-len(page))...)...)
+		}
+		read()
+		r.ports.onOut = func(uint32) { read() }
+		r.put(callSub, 0xf6, 0xc1, 3, 0x75, 2, 0xe6, 0x80, 0xc3) // test cl, 3; jnz over; out 80h, al; ret
+		b := cat([]byte{0x41}, callTo(rigCode+1, mapOne), []byte{0x01, 0xd0, 0xd1, 0xc0})
+		return cat(b, jumpTo(uint32(len(b)), 0))
+	}},
+	{"the call is written over, and what is behind it", 2500, func(r *rig) []byte {
+		// What is behind the call has a line of its own and is translated first. Now and then
+		// the function changes a byte in the line of the call, and then a constant behind it.
+		const calls, behind = 0x3a, 0x40
+		r.put(callSub, cat([]byte{0xf6, 0xc1, 7, 0x75, 12}, storeCL(rigCode+0x20), storeCL(rigCode+behind+1), []byte{0xc3})...)
+		b := jumpTo(0, behind)
+		b = append(b, make([]byte, calls-len(b))...)
+		b = cat(b, []byte{0x41}, callTo(rigCode+calls+1, callSub), loadEDX(0), []byte{0x01, 0xd0, 0xd1, 0xc0}) // inc ecx; call; mov edx; add eax, edx; rol eax, 1
+		return cat(b, jumpTo(uint32(len(b)), calls))
 	}},
 	{"another address", 2500, func(r *rig) []byte {
 		// and ecx, ...; add [esp], the lowest bit of ecx; ret

@@ -190,7 +190,6 @@ var ruleMutations = []ruleMutation{
 	byBackEnd("TestAddresses", "pages.go", "func (t *Translator) lay(", "t.hideJump(&s.Blocks[b])", ""),
 	byBackEnd("TestAddresses", "run.go", "func (t *Translator) have(", "t.store.Blocks[i].Page2 != page2", "page2 == 0"),
 	byBackEnd("TestSecondPages", "run.go", "func (t *Translator) passed(", "t.kill(i)", ""),
-	byBackEnd("TestAddresses", "run.go", "func (t *Translator) follow(", "from.Page == t.store.Blocks[to].Page", "true"),
 	byTest("TestSelfModifying|TestChangedSeldom", "run.go", "func (t *Translator) interpret(", "!t.lies(b)", "!b.Valid"),
 	byTest("TestReturns", "pages.go", "func (t *Translator) lay(", "t.forgetCalls()", ""),
 	byBackEnd("TestAddresses", "amd64/lower_call.go", "func call(", "e.hot.linear(r10, next)", "e.hot.movImm(r10, next)"),
