@@ -102,7 +102,11 @@ func otherMemory(had, has int64) error {
 
 // stream gives a snapshot of the site's.
 func (b *beginning) stream(f chunked.File) (*alpinevm.Snapshot, error) {
-	from, err := b.chunks.Open(f)
+	chunks, err := chunked.NewCache(b.chunk, streamChunks)
+	if err != nil {
+		return nil, err
+	}
+	from, err := chunks.Open(f)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ type server struct {
 	machine *alpinevm.Machine
 	vm      *alpinevm.VM
 	root    fs9p.FS
+	memory  int64 // of the guest, in bytes
 
 	mu    sync.Mutex
 	execs map[int]*execution

@@ -29,8 +29,10 @@ func main() {
 }
 
 const (
-	// keptChunks are 16 MiB of what has been read of files.
-	keptChunks = 64
+	// keptChunks are 16 MiB of what has been read of files, streamChunks what is of use
+	// of one that is read once.
+	keptChunks   = 64
+	streamChunks = 2
 	// statEvery is how often the page is told how the machine does.
 	statEvery = time.Second
 )
@@ -67,15 +69,15 @@ func run(p *page) (end alpinevm.End, err error) {
 	}
 	defer machine.Close()
 	vm := machine.Go(context.Background())
-	s := &server{page: p, machine: machine, vm: vm, root: b.cfg.Session.Root}
+	s := &server{page: p, machine: machine, vm: vm, root: b.cfg.Session.Root, memory: b.cfg.Memory}
 	go s.serve()
 	go s.stat()
 	return vm.Wait()
 }
 
-// collect has the collector run as often as the heap has grown by about 64 MiB, guest
-// memory being in the heap and no garbage.
-func collect(memory int64) { debug.SetGCPercent(int(max(5, 100*(64<<20)/memory))) }
+// collect has the collector run as often as the heap has grown by about 32 MiB, guest
+// memory being in the heap and no garbage. What it has been once the tab keeps.
+func collect(memory int64) { debug.SetGCPercent(int(max(5, 100*(32<<20)/memory))) }
 
 // stat tells the page how the machine does.
 func (s *server) stat() {
@@ -93,7 +95,7 @@ func (s *server) stat() {
 		case f := <-got:
 			now := time.Now()
 			s.send("stat", map[string]any{
-				"instructions": float64(f.n - before), "idle": (f.w - waited).Seconds(), "seconds": now.Sub(from).Seconds(), "total": float64(f.n),
+				"instructions": float64(f.n - before), "idle": (f.w - waited).Seconds(), "seconds": now.Sub(from).Seconds(), "total": float64(f.n), "memory": float64(s.memory),
 			})
 			before, waited, from = f.n, f.w, now
 		case <-s.vm.Done():

@@ -212,7 +212,16 @@ func TestBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	call[any](ctx, t, `while (!document.querySelector("#files").textContent.includes("f")) await new Promise(r => setTimeout(r, 50))`)
+	dropped(ctx, t)
 	picture(ctx, t, "files")
+	until(ctx, t, `document.querySelector("#memory").textContent`, "the guest's memory and the tab's", func(s string) bool {
+		var guest, tab int
+		_, err := fmt.Sscanf(s, "%d of %d MiB", &guest, &tab)
+		return err == nil && guest == 128 && tab > guest && tab < 4*guest
+	})
+	if got := call[int](ctx, t, `return document.querySelector("alpine-vm").shadowRoot.getAnimations().length`); got != 0 {
+		t.Errorf("%d styles have the page drawn all the time", got)
+	}
 	controlKey(ctx, t)
 	looks(ctx, t)
 	call[any](ctx, t, `await vm.shutdown(120_000)`)
@@ -220,6 +229,22 @@ func TestBrowser(t *testing.T) {
 		t.Errorf("the guest was asked to end, and the page says %q", got)
 	}
 	picture(ctx, t, "end")
+}
+
+// dropped drops two files onto the page: they are in the folder that its panel shows.
+func dropped(ctx context.Context, t *testing.T) {
+	t.Helper()
+	if got := call[string](ctx, t, `const data = new DataTransfer(); data.items.add(new File(["dropped"], "one.txt")); data.items.add(new File([new Uint8Array(300000)], "two.bin"));
+		const event = kind => new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true });
+		return [document.body.dispatchEvent(event("dragover")), document.body.dispatchEvent(event("drop"))].join()`); got != "false,false" {
+		t.Errorf("the browser would open what is dropped: %s", got)
+	}
+	until(ctx, t, `document.querySelector("#files").textContent + document.querySelector("#said").textContent`, "the dropped files to be shown", func(s string) bool {
+		return strings.Contains(s, "one.txt") && strings.Contains(s, "two.bin")
+	})
+	if got := call[string](ctx, t, `return new TextDecoder().decode(await vm.readFile("/root/one.txt")) + (await vm.readFile("/root/two.bin")).length`); got != "dropped300000" {
+		t.Errorf("the guest has %q", got)
+	}
 }
 
 // testPackage is a repository with a package hello, and the key that has signed it.

@@ -58,6 +58,15 @@ func TestBrowserImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	picture(ctx, t, "import")
+	if got := call[bool](ctx, t, `document.querySelector("#as").value = "dropped"; const data = new DataTransfer(); data.items.add(new File([await (await fetch("laptop.tar")).blob()], "laptop.tar"));
+		return document.querySelector("#import").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }))`); got {
+		t.Error("the browser would open the archive that is dropped")
+	}
+	until(ctx, t, `(document.readyState === "complete" ? location.search : "") + (document.querySelector("#said")?.textContent ?? "")`, "the page to go to the machine that was dropped", func(s string) bool { return strings.HasPrefix(s, "?name=dropped") })
+	shows(ctx, t, "# ")
+	if got := call[string](ctx, t, `return new TextDecoder().decode(await vm.readFile("/root/f"))`); got != "from the laptop\n" {
+		t.Errorf("the machine that was dropped has %q", got)
+	}
 	for range 2 {
 		if err := chromedp.Do(ctx, chromedp.Navigate(address+"?name=box")); err != nil {
 			t.Fatal(err)

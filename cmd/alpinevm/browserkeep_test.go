@@ -54,12 +54,15 @@ func until(ctx context.Context, t *testing.T, script, what string, want func(str
 	seen := ""
 	for {
 		text, err := chromedp.Run(ctx, chromedp.Evaluate[string](script))
-		if err != nil {
-			t.Fatalf("waiting for %s: %v; it was %q", what, err, seen)
+		if ctx.Err() != nil {
+			t.Fatalf("waiting for %s: %v; it was %q", what, ctx.Err(), seen)
 		}
-		if seen = text; want(text) {
+		if err != nil { // the page is on its way to another one, perhaps
+			text = err.Error()
+		} else if want(text) {
 			return text
 		}
+		seen = text
 		time.Sleep(100 * time.Millisecond)
 	}
 }

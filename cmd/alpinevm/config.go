@@ -70,8 +70,13 @@ func (f *runFlags) spec(args []string) (*launch.Spec, error) {
 	if s.Config.Network, err = f.network.config(f.deterministic); err != nil {
 		return nil, err
 	}
-	if f.from != nil && !f.from.was.Network {
-		s.Config.Network = nil
+	if f.from != nil {
+		if err := f.sameNetwork(); err != nil {
+			return nil, err
+		}
+		if !f.from.was.Network {
+			s.Config.Network = nil
+		}
 	}
 	if s.Config.Network != nil && len(f.docker.dnsSearch) > 0 {
 		s.Config.Network.DNS.Search = f.docker.dnsSearch

@@ -57,6 +57,30 @@ func (f *runFlags) checkFrom() error {
 	return nil
 }
 
+// sameNetwork refuses to take its network from a machine that goes on, and to give it one.
+func (f *runFlags) sameNetwork() error {
+	n := &f.network
+	if f.from.was.Network {
+		if n.kind == networkNone {
+			return fmt.Errorf("--from %s: the machine has a network, and goes on as it was: leave out --network %s", f.fromFile, n.kind)
+		}
+		return nil
+	}
+	for _, flag := range []struct {
+		name  string
+		given bool
+	}{
+		{"--network " + n.kind, n.kind != "" && n.kind != networkNone}, {"--publish", n.publish != nil}, {"--dns", n.dns != nil}, {"--add-host", n.addHost != nil},
+		{"--mac-address", n.mac != ""}, {"--host-loopback", n.hostLoopback}, {"--private-networks", n.privateNetworks}, {"--host-names", n.hostNames},
+		{n.policy.given(), n.policy.given() != ""},
+	} {
+		if flag.given {
+			return fmt.Errorf("--from %s: the machine has no network, and goes on as it was: leave out %s", f.fromFile, flag.name)
+		}
+	}
+	return nil
+}
+
 // checkName refuses to have a machine go on that is there, unless the snapshot was
 // made for it: alpinevm clone makes both.
 func (f *runFlags) checkName() error {

@@ -156,6 +156,7 @@ func TestSiteSnapshotRefused(t *testing.T) {
 	}{
 		{"of the page alone", data, nil, "it holds no image"},
 		{"by name", data, []string{"--name", "box"}, "which --name cannot keep"},
+		{"no network", data, []string{"--network", "none"}, "leave out --network none"},
 		{"cut", data[:len(data)/2], nil, file},
 	} {
 		if err := os.WriteFile(file, tt.data, 0o600); err != nil {

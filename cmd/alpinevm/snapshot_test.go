@@ -86,6 +86,9 @@ func TestSnapshotFiles(t *testing.T) {
 	h.check([]string{"run", "-q", "--from", raw, "--hostname", "twin", "--", "sh", "-c", "cat /made; hostname; exit 6"}, 6, "made\ntwin\n", "")
 	h.check([]string{"run", "-q", "--from", raw, "nosuch"}, 127, "", `alpinevm: .*nosuch.*\n`)
 	h.check([]string{"run", "-q", "--from", raw, "--name", "box"}, 125, "", `alpinevm: --from .*: leave out --name\n`)
+	for flag, value := range map[string]string{"--network": "user", "--publish": "8080:80", "--dns": "10.0.2.3", "--mac-address": "52:54:00:00:00:01", "--allow": "*:80"} {
+		h.check([]string{"run", "-q", "--from", raw, flag, value, "true"}, 125, "", `alpinevm: --from .*: the machine has no network.*: leave out `+flag+`.*\n`)
+	}
 	h.check([]string{"snapshot", "inspect", packed}, 0, `(?s)File: .*Layout: +packed\nMemory: +64MiB\n.*Device: +1 entropy\n.*Command: .*ready.*`, "")
 	h.check([]string{"snapshot", "ls", dir}, 0, `(?s)FILE .*again +packed +64MiB .*box.snapshot +packed .*raw +raw +64MiB .*`, "")
 

@@ -16,8 +16,6 @@ type quiet struct {
 }
 
 const (
-	// tickSlack is five ticks of Debian's kernels.
-	tickSlack = 20 * time.Millisecond
 	// tickApart is the longest time between ticks that cost enough to care.
 	tickApart = 10 * time.Millisecond
 	// tickWork is more instructions than a tick takes if nothing is due: Linux

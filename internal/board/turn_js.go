@@ -15,6 +15,9 @@ const (
 	hasty     = 50 * time.Millisecond // how long it is likely to bring more
 )
 
+// tickSlack is eleven ticks of Debian's kernels: to be woken takes longer here.
+const tickSlack = 44 * time.Millisecond
+
 // turns gives the event loop its turns.
 type turns struct {
 	last, brought time.Time

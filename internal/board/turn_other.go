@@ -2,7 +2,13 @@
 
 package board
 
-import "runtime"
+import (
+	"runtime"
+	"time"
+)
+
+// tickSlack is five ticks of Debian's kernels.
+const tickSlack = 20 * time.Millisecond
 
 // turns lets others have the processor where there is no other one: who has something
 // for the guest, or takes what it prints, would wait for the runtime to take this one

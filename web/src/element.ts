@@ -21,7 +21,7 @@ export class AlpineVMElement extends HTMLElement {
     const root = this.attachShadow({ mode: "open", delegatesFocus: true });
     root.innerHTML = `<style>${xtermStyle}${style}</style><div part="screen" class="screen"></div>`;
     this.screen = root.querySelector<HTMLElement>(".screen")!;
-    this.terminal = new Terminal({ cursorBlink: true, fontSize: 14, fontFamily: "ui-monospace, Menlo, Consolas, monospace", scrollback: 5000, theme: { background: "#0d1117" } });
+    this.terminal = new Terminal({ fontSize: 14, fontFamily: "ui-monospace, Menlo, Consolas, monospace", scrollback: 5000, theme: { background: "#0d1117" } });
     this.terminal.loadAddon(this.fit);
     this.overlay = new Overlay(root);
   }

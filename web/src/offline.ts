@@ -17,10 +17,11 @@ export async function lookedAfter(): Promise<boolean> {
   return controlled;
 }
 
-/** Has it get all of a machine's files, so that none is missing without a network. */
+/** Has it get the machine's files, so that none is missing without a network, unless they are many. */
 export function keepAll(): void {
   navigator.serviceWorker.addEventListener("message", (e) => {
-    if ((e.data as { type?: string }).type === "kept") document.documentElement.dataset.offline = "ready";
+    const { type, all } = e.data as { type?: string; all?: boolean };
+    if (type === "kept") document.documentElement.dataset.offline = all ? "ready" : "partly";
   });
   navigator.serviceWorker.controller?.postMessage({ type: "keep" });
 }

@@ -37,8 +37,16 @@ const networks: Record<string, [string, string]> = {
 
 function show(s: Stat): void {
   const rate = s.instructions / s.seconds / 1e6;
-  $("rate").textContent = `${rate < 10 ? rate.toFixed(1) : Math.round(rate)} M instructions/s`;
-  $("idle").textContent = `${Math.min(100, Math.round((100 * s.idle) / s.seconds))} % idle`;
+  figure("rate", `${rate < 10 ? rate.toFixed(1) : Math.round(rate)} M instructions/s`);
+  figure("idle", `${Math.min(100, Math.round((100 * s.idle) / s.seconds))} % idle`);
+  figure("memory", `${mebibytes(s.memory)} of ${mebibytes(s.taken)} MiB`);
+}
+
+const mebibytes = (n: number) => Math.round(n / (1 << 20));
+
+/** Writes a figure where it is another one: the page is drawn anew for it. */
+function figure(id: string, text: string): void {
+  if ($(id).textContent !== text) $(id).textContent = text;
 }
 
 await import("./element"); // which starts the machine

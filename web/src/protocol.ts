@@ -60,6 +60,9 @@ export interface Stat {
   seconds: number;
   /** Instructions since the start. */
   total: number;
+  /** Bytes of memory that the guest has, and that the program takes in the tab, the guest's among them. */
+  memory: number;
+  taken: number;
   /** Parts of files, of 256 KiB, that were not on their way when they were needed, since the start. */
   waits: number;
   /** Bytes of parts of files that were fetched, compressed, since the start. */

@@ -7,9 +7,14 @@ declare const self: ServiceWorkerGlobalScope;
 /** What the page consists of, and what all of it is called; the build says it. */
 declare const shell: { version: string; files: string[] };
 
-const app = `alpinevm-app-${shell.version}`;
-const machine = "alpinevm-machine";
+// A server may have pages of several folders, of which each keeps its own.
+const folder = new URL(self.registration.scope).pathname;
+const apps = `alpinevm-app ${folder} `;
+const app = apps + shell.version;
+const machine = `alpinevm-machine ${folder}`;
 const fixed = /\/chunks\/[0-9a-f]{32}$/;
+/** How many parts of files are kept of a machine before somebody reads them: 256 MiB, unpacked. */
+const most = 1024;
 
 self.addEventListener("install", (e) => {
   e.waitUntil(caches.open(app).then((c) => c.addAll(shell.files.map((f) => new Request(f, { cache: "no-cache" })))));
@@ -20,25 +25,30 @@ self.addEventListener("activate", (e) => e.waitUntil(Promise.all([forget(), self
 
 /** Removes what pages of other versions have kept. */
 async function forget(): Promise<void> {
-  for (const name of await caches.keys()) if (name.startsWith("alpinevm-app-") && name !== app) await caches.delete(name);
+  for (const name of await caches.keys()) if (name.startsWith(apps) && name !== app) await caches.delete(name);
 }
 
 self.addEventListener("message", (e) => {
   if ((e.data as { type?: string }).type === "keep") e.waitUntil(keep());
 });
 
-/** Gets what of the machine's files is not here yet, one after the other. */
+/** The names of all parts of a machine's files, first those that starts read and those of its root. */
+function parts(description: string): string[] {
+  const { ahead = {}, root, ...rest } = JSON.parse(description) as Record<string, unknown>;
+  return [...new Set([...JSON.stringify([ahead, root, rest]).matchAll(/"([0-9a-f]{32})"/g)].map((m) => m[1]!))];
+}
+
+/** Gets what of the machine's files is not here yet, one after the other, and removes what is no longer the machine's. */
 async function keep(): Promise<void> {
   const kept = await caches.open(machine);
   const at = (name: string) => new URL(name, self.registration.scope).href;
   const response = await fetch(at("machine.json"));
   await kept.put(at("machine.json"), response.clone());
   const have = new Set((await kept.keys()).map((r) => r.url));
-  const wanted = new Set([...(await response.text()).matchAll(/"([0-9a-f]{32})"/g)].map((m) => at(`chunks/${m[1]}`)));
-  for (const url of wanted) if (!have.has(url)) await kept.add(url);
-  // What is no longer the machine's is of no use.
-  for (const url of have) if (fixed.test(url) && !wanted.has(url)) await kept.delete(url);
-  for (const c of await self.clients.matchAll()) c.postMessage({ type: "kept" });
+  const wanted = parts(await response.text()).map((name) => at(`chunks/${name}`));
+  for (const url of have) if (fixed.test(url) && !wanted.includes(url)) await kept.delete(url);
+  for (const url of wanted.slice(0, most)) if (!have.has(url)) await kept.add(url);
+  for (const c of await self.clients.matchAll()) c.postMessage({ type: "kept", all: wanted.length <= most });
 }
 
 self.addEventListener("fetch", (e) => {

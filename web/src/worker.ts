@@ -150,6 +150,7 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
   const chunks = new Chunks(m.site, machine);
   void chunks.fetchAhead(ahead(m, machine, from));
   const instance = await program;
+  const memory = instance.exports.mem as WebAssembly.Memory;
   const port: Port = {
     machine: await text,
     memory: m.memory,
@@ -163,7 +164,7 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
     boot: m.snapshot === null,
     archive: m.archive && readable(m.archive),
     get: (name) => chunks.get(name),
-    send: (m) => tell(m.type === "stat" ? { ...m, waits: chunks.counts.waits, fetched: chunks.counts.bytes } : m),
+    send: (m) => tell(m.type === "stat" ? { ...m, taken: memory.buffer.byteLength, waits: chunks.counts.waits, fetched: chunks.counts.bytes } : m),
   };
   (globalThis as unknown as { alpinevm: Port }).alpinevm = port;
   attach(instance);
