@@ -107,9 +107,14 @@ const screen = `(() => { const b = document.querySelector("alpine-vm").terminal?
 // notice is what the page says over the terminal.
 const notice = `return document.querySelector("alpine-vm").shadowRoot.querySelector(".overlay").textContent`
 
+// saying is how long a page has to say what it shows.
+const saying = 20 * time.Second
+
 // stuck ends a test that has waited for too long, and says what the page shows.
 func stuck(ctx context.Context, t *testing.T, what string, err error) {
 	t.Helper()
+	ctx, stop := context.WithTimeout(ctx, saying) // a page that hangs says nothing
+	defer stop()
 	terminal, _ := chromedp.Run(ctx, chromedp.Evaluate[string](screen))
 	page, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText + document.querySelector("alpine-vm").shadowRoot.querySelector(".overlay").innerText`))
 	t.Fatalf("%s: %v; the terminal shows %q, the page %q", what, err, strings.TrimSpace(terminal), page)
@@ -118,15 +123,18 @@ func stuck(ctx context.Context, t *testing.T, what string, err error) {
 // shows waits until the page's terminal has a text.
 func shows(ctx context.Context, t *testing.T, want string) {
 	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
-		text, err := chromedp.Run(ctx, chromedp.Evaluate[string](screen))
+	end := time.Now().Add(patience)
+	late, stop := context.WithDeadline(ctx, end)
+	defer stop()
+	for ; ; time.Sleep(200 * time.Millisecond) {
+		text, err := chromedp.Run(late, chromedp.Evaluate[string](screen))
 		if err != nil {
-			t.Fatalf("waiting for %q: %v", want, err)
+			stuck(ctx, t, fmt.Sprintf("waiting for %q", want), err)
 		}
 		if strings.Contains(text, want) {
 			return
 		}
-		said, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("alpine-vm").shadowRoot?.querySelector(".overlay:not([hidden]) button:not([hidden])")?.parentElement.textContent ?? ""`))
+		said, _ := chromedp.Run(late, chromedp.Evaluate[string](`document.querySelector("alpine-vm").shadowRoot?.querySelector(".overlay:not([hidden]) button:not([hidden])")?.parentElement.textContent ?? ""`))
 		if said != "" {
 			t.Fatalf("waiting for %q: the page says %q", want, said)
 		}
