@@ -64,7 +64,7 @@ func dispatcher(l Layout) []byte {
 	a.mem(opI32Load, l.Tables+offJumps+jumpFn)
 	a.set(fn)
 	a.get(at)
-	a.mem(opI32Load, l.Tables+offJumps+jumpPC)
+	a.mem(opI32Load, l.Tables+offJumps+jumpStart)
 	a.set(pc)
 	a.br(0)
 	a.op(opEnd, opUnreachable, opEnd)

@@ -13,11 +13,13 @@ type local uint32
 const (
 	lCore   local = iota // address of the cpu.Core
 	lTLB                 // address of the half of the TLB that accesses look into
-	lPC                  // number of the block to enter
+	lPC                  // number of the block to enter; as a parameter, Jump.Start
 	lReg                 // of EAX to EDI
 	lRes    local = iota + 7
 	lAux    local = iota + 7
 	lBudget local = iota + 7 // instructions that are left
+	lShift  local = iota + 7 // by how much linear addresses lie above those in the code
+	lPage   local = iota + 7 // of code in another page
 	lEA     local = iota + 7 // linear address of an access
 	lPlace  local = iota + 7 // and its arena offset
 	lA      local = iota + 7 // operands and result of what has set the flags last
@@ -179,6 +181,12 @@ func (e *emitter) enclose() []byte {
 	a.get(lCore)
 	a.mem(opI32Load, coreBudget)
 	a.set(lBudget)
+	a.get(lPC)
+	a.with(opI32And, ^uint32(0xfff))
+	a.set(lShift)
+	a.get(lPC)
+	a.with(opI32And, 0xfff)
+	a.set(lPC)
 	a.b = append(a.b, e.body.b...)
 	for l := lReg; l <= lAux; l++ {
 		if e.written&bit(l) != 0 {
@@ -193,6 +201,9 @@ func (e *emitter) enclose() []byte {
 	a.i32(0)
 	a.get(lEA)
 	a.mem(opI32Store, e.layout.Tables+offMissed)
+	a.i32(0)
+	a.get(lShift)
+	a.mem(opI32Store, e.layout.Tables+offShift)
 	a.op(opEnd)
 	return a.b
 }
@@ -230,10 +241,16 @@ func (e *emitter) leaveIf(kind exitKind) {
 	e.done()
 }
 
+// linear puts an address of code on the stack.
+func (e *emitter) linear(eip uint32) {
+	e.get(lShift)
+	e.with(opI32Add, eip)
+}
+
 // leaveTo leaves to an address, behind the current instruction.
 func (e *emitter) leaveTo(eip uint32) {
 	e.get(lCore)
-	e.i32(eip)
+	e.linear(eip)
 	e.mem(opI32Store, coreEIP)
 	e.i32(leaveJump)
 	e.br(e.exitDepth())
@@ -269,13 +286,21 @@ func (e *emitter) block(i int) {
 // elsewhere tells whether the page of lin is not known any more to be at off for
 // fetching.
 func (e *emitter) elsewhere(lin, off uint32) {
-	at := lin >> entryShift & entryMask
+	e.linear(lin &^ 0xfff)
+	e.asm.tee(lPage)
+	e.with(opI32ShrU, entryShift)
+	e.with(opI32And, entryMask)
 	e.get(lTLB)
-	e.mem(opI32Load, at+entryX)
-	e.with(opI32Xor, lin&^0xfff)
-	e.get(lTLB)
-	e.mem(opI32Load, at+entryOff)
-	e.with(opI32Xor, off&^0xfff-lin&^0xfff)
+	e.op(opI32Add)
+	e.asm.tee(lPlace)
+	e.mem(opI32Load, entryX)
+	e.get(lPage)
+	e.op(opI32Xor)
+	e.get(lPlace)
+	e.mem(opI32Load, entryOff)
+	e.get(lPage)
+	e.op(opI32Add)
+	e.with(opI32Xor, off&^0xfff)
 	e.op(opI32Or)
 }
 

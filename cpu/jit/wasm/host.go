@@ -35,6 +35,7 @@ type Layout struct {
 type Tables struct {
 	TLB    TLB
 	Jumps  [Jumps]Jump
+	Shift  uint32 // by how much addresses lie above those of the region that has left
 	Missed uint32 // the linear address that the TLB did not have, where a region has left for that
 }
 
@@ -44,7 +45,9 @@ type Jump struct {
 	EIP uint32
 	Off uint32 // what cpu.TLBEntry.Off has to be for the page of EIP
 	Fn  uint32 // place in the table of functions
-	PC  uint32 // number of the entry in that function
+	// Start is what that begins with: the number of the entry, and above it by how much
+	// the linear address lies above that which the code was made for.
+	Start uint32
 }
 
 // The table of jumps: EIP's entry is at (EIP ^ EIP>>jumpFold) mod Jumps.
@@ -96,12 +99,13 @@ const (
 	entryOff   = uint32(unsafe.Offsetof(cpu.TLBEntry{}.Off))
 	halfSize   = uint32(unsafe.Sizeof(TLB{}[0]))
 	offTLB     = uint32(unsafe.Offsetof(Tables{}.TLB))
+	offShift   = uint32(unsafe.Offsetof(Tables{}.Shift))
 	offMissed  = uint32(unsafe.Offsetof(Tables{}.Missed))
 	offJumps   = uint32(unsafe.Offsetof(Tables{}.Jumps))
 	jumpEIP    = uint32(unsafe.Offsetof(Jump{}.EIP))
 	jumpOff    = uint32(unsafe.Offsetof(Jump{}.Off))
 	jumpFn     = uint32(unsafe.Offsetof(Jump{}.Fn))
-	jumpPC     = uint32(unsafe.Offsetof(Jump{}.PC))
+	jumpStart  = uint32(unsafe.Offsetof(Jump{}.Start))
 )
 
 // The address of a TLB entry from its half's is lin>>entryShift & entryMask.

@@ -116,13 +116,13 @@ func leaveFrame(e *emitter) {
 func call(e *emitter) {
 	next := e.in.Next()
 	if eip, ok := target(e.in); ok {
-		e.pushLocal(func() { e.i32(next) })
+		e.pushLocal(func() { e.linear(next) })
 		e.goTo(eip)
 		return
 	}
 	e.locateIf(forRead, 4)
 	e.take(lT, e.args()[0], 4)
-	e.pushLocal(func() { e.i32(next) })
+	e.pushLocal(func() { e.linear(next) })
 	e.goToLocal(lT)
 }
 
@@ -134,8 +134,15 @@ func ret(e *emitter) {
 		n += e.in.Imm & 0xffff
 	}
 	e.moveTop(n)
-	for _, next := range e.r.callers(e.in.EIP) {
+	callers := e.r.callers(e.in.EIP)
+	if len(callers) > 0 {
 		e.get(lT)
+		e.get(lShift)
+		e.op(opI32Sub)
+		e.asm.set(lU)
+	}
+	for _, next := range callers {
+		e.get(lU)
 		e.with(opI32Eq, next)
 		e.when()
 		e.goTo(next)

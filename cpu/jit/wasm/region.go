@@ -122,7 +122,7 @@ func (t *Translator) visit(c candidate, root bool) {
 		return
 	}
 	if !root {
-		if t.store.find(c.eip, off) != 0 || !c.sure && !t.warm(off) {
+		if t.store.find(off) != 0 || !c.sure && !t.warm(off) {
 			return
 		}
 	}

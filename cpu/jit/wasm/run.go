@@ -28,7 +28,7 @@ func (t *Translator) Run(hot bool) cpu.Rest {
 			return cpu.Untranslated
 		}
 		hot = false
-		t.store.noteJump(i)
+		t.store.noteJump(i, c.EIP)
 		if !t.enter(&t.store.entries[i]) {
 			return cpu.Partial
 		}
@@ -45,7 +45,7 @@ func (t *Translator) at(eip uint32) uint32 {
 	if !ok {
 		return 0
 	}
-	i := t.store.find(eip, off)
+	i := t.store.find(off)
 	if i == 0 || !t.store.regions[t.store.entries[i].fn].loaded {
 		return 0
 	}
@@ -60,7 +60,7 @@ func (t *Translator) enter(d *entry) bool {
 	c.Budget = left
 	t.Stats.Entries++
 	tlb := t.layout.Tables + offTLB + uint32(c.Half)*halfSize
-	code := t.host.Enter(t.layout.Core, tlb, d.pc, d.fn)
+	code := t.host.Enter(t.layout.Core, tlb, d.start(c.EIP), d.fn)
 	ran := left - uint64(int64(int32(c.Budget))) // instructions of all blocks begun
 	if code == leaveJump {
 		t.Stats.Jump++
@@ -68,7 +68,7 @@ func (t *Translator) enter(d *entry) bool {
 		return true
 	}
 	x := t.store.regions[code>>exitBits].exits[code&(maxExits-1)]
-	c.Advance(ran-uint64(x.rest), x.eip)
+	c.Advance(ran-uint64(x.rest), x.eip+t.layout.Shared.Shift)
 	switch x.kind {
 	case exitBudget:
 		t.Stats.Budget++

@@ -15,14 +15,19 @@ type lines struct {
 	mask uint64
 }
 
-// entry is where a region can be entered: at the start of a block.
+// entry is where a region can be entered: at the start of a block. It serves at every
+// linear address that its page is mapped at.
 type entry struct {
-	eip  uint32
-	off  uint32 // arena offset
-	fn   uint32 // place of the region's function in the table
-	pc   uint32 // number of the block
-	next uint32 // entry of the bucket; 0 is none
+	eip    uint32 // linear address that its code was made for
+	off    uint32 // arena offset
+	fn     uint32 // place of the region's function in the table
+	pc     uint32 // number of the block
+	next   uint32 // entry of the bucket; 0 is none
+	jumped uint32 // linear address that the table of jumps has it at; 0 is none
 }
+
+// start is what the function begins with where the entry is executed at eip.
+func (d *entry) start(eip uint32) uint32 { return eip - d.eip | d.pc }
 
 // Places in the table: that of the dispatcher is 0, then come functions that regions
 // call.
@@ -61,14 +66,12 @@ func (s *store) init(modules int, jumps *[Jumps]Jump) {
 	}
 }
 
-func bucket(eip, off uint32) uint32 {
-	return (eip ^ off>>12*0x85ebca6b) * 0x9e3779b1 >> (32 - bucketBits)
-}
+func bucket(off uint32) uint32 { return off * 0x9e3779b1 >> (32 - bucketBits) }
 
-// find gives the entry at eip whose first byte lies at arena offset off; 0 is none.
-func (s *store) find(eip, off uint32) uint32 {
-	for i := s.buckets[bucket(eip, off)]; i != 0; i = s.entries[i].next {
-		if d := &s.entries[i]; d.eip == eip && d.off == off {
+// find gives the entry whose first byte lies at arena offset off; 0 is none.
+func (s *store) find(off uint32) uint32 {
+	for i := s.buckets[bucket(off)]; i != 0; i = s.entries[i].next {
+		if s.entries[i].off == off {
 			return i
 		}
 	}
@@ -84,7 +87,7 @@ func (s *store) enter(d entry) {
 		i = uint32(len(s.entries))
 		s.entries = append(s.entries, entry{})
 	}
-	h := &s.buckets[bucket(d.eip, d.off)]
+	h := &s.buckets[bucket(d.off)]
 	d.next, *h = *h, i
 	s.entries[i] = d
 	r := &s.regions[d.fn]
@@ -94,24 +97,34 @@ func (s *store) enter(d entry) {
 // leave takes an entry away, and the jump that leads to it.
 func (s *store) leave(i uint32) {
 	d := &s.entries[i]
-	p := &s.buckets[bucket(d.eip, d.off)]
+	p := &s.buckets[bucket(d.off)]
 	for *p != i {
 		p = &s.entries[*p].next
 	}
 	*p = d.next
-	if j := s.jump(d.eip); j.EIP == d.eip && j.Fn == d.fn {
+	s.hideJump(d)
+	d.next, s.free = s.free, i
+}
+
+// hideJump takes away the jump that leads to an entry.
+func (s *store) hideJump(d *entry) {
+	if j := s.jump(d.jumped); j.EIP == d.jumped && j.Fn == d.fn {
 		*j = noJump
 	}
-	d.next, s.free = s.free, i
+	d.jumped = 0
 }
 
 // jump is the place of an address in the table of jumps.
 func (s *store) jump(eip uint32) *Jump { return &s.jumps[(eip^eip>>jumpFold)&(Jumps-1)] }
 
-// noteJump lets the dispatcher lead to an entry.
-func (s *store) noteJump(i uint32) {
+// noteJump lets the dispatcher lead from eip to an entry, and from nowhere else.
+func (s *store) noteJump(i, eip uint32) {
 	d := &s.entries[i]
-	*s.jump(d.eip) = Jump{EIP: d.eip, Off: d.off&^0xfff - d.eip&^0xfff, Fn: d.fn, PC: d.pc}
+	if d.jumped != eip {
+		s.hideJump(d)
+		d.jumped = eip
+	}
+	*s.jump(eip) = Jump{EIP: eip, Off: d.off&^0xfff - eip&^0xfff, Fn: d.fn, Start: d.start(eip)}
 }
 
 // list puts a region on the lists of its pages.

@@ -12,7 +12,7 @@ func (t *Translator) translate(eip uint32) cpu.Rest {
 	if !ok {
 		return cpu.Untranslatable
 	}
-	if t.store.find(eip, off) != 0 { // it waits
+	if t.store.find(off) != 0 { // it waits
 		t.load()
 		return cpu.Waiting
 	}

@@ -277,3 +277,39 @@ func TestHostile(t *testing.T) {
 		}
 	}
 }
+
+// TestOnceForAllAddresses: what was translated at one linear address serves where the
+// same memory is mapped elsewhere.
+func TestOnceForAllAddresses(t *testing.T) {
+	const directory, table, windows, apart = 0x1000, 0x2000, 16, 0x3000
+	code := []byte{0xb9, 9, 0, 0, 0, 0xe8, 5, 0, 0, 0, 0x49, 0x75, 0xf8, 0xc3, 0x90, 0x03, 0x04, 0x24, 0xc3} // mov ecx, 9; call: add eax, [esp]; ret; loop; ret
+	driver := []byte{}
+	for k := range uint32(windows) {
+		driver = binary.LittleEndian.AppendUint32(append(driver, 0xbf), 4<<20+k*apart) // mov edi, window
+		driver = append(driver, 0xff, 0xd7)                                            // call edi
+	}
+	driver = append(driver, 0xeb, byte(-len(driver)-2))
+	set := func(g *guest) *guest {
+		word := func(at int64, v uint32) { g.write(at, binary.LittleEndian.AppendUint32(nil, v)...) }
+		word(directory, 1<<7|7)
+		word(directory+4, table|7)
+		for k := range int64(windows) {
+			word(table+k*apart>>12*4, origin|7)
+		}
+		g.write(origin+0x1000, driver...)
+		g.c.CR3, g.c.CR4, g.c.CR0, g.c.EIP = directory, 1<<4, 1<<31|g.c.CR0, origin+0x1000
+		g.c.Reload()
+		return g
+	}
+	g, want := set(newGuest(t, code, false, &wasm.Config{Eager: true})), set(newGuest(t, code, false, nil))
+	for range 10 {
+		g.c.Run(5000)
+		want.c.Run(5000)
+	}
+	if g.c.R != want.c.R || g.c.EIP != want.c.EIP {
+		t.Errorf("%x at %#x, the interpreter has %x at %#x", g.c.R, g.c.EIP, want.c.R, want.c.EIP)
+	}
+	if s := g.tr.Stats; s.Insts > 200 || s.Entries == 0 {
+		t.Errorf("%d instructions translated, of some 50: %+v", s.Insts, s)
+	}
+}
