@@ -60,6 +60,7 @@ func run(p *page) (end alpinevm.End, err error) {
 	if err != nil {
 		return end, err
 	}
+	chunks.Digest = digest()
 	p.send("phase", map[string]any{"text": "loading"})
 	b := &beginning{page: p, m: m, chunks: chunks, screen: &website.Screen{}}
 	defer func() { err = errors.Join(err, b.close()) }()

@@ -2,6 +2,7 @@ package chunked
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -112,5 +113,37 @@ func TestDamaged(t *testing.T) {
 		if _, err := c.Open(bad); err == nil {
 			t.Errorf("%+v was taken", bad)
 		}
+	}
+}
+
+// TestDigest: what a chunk is called is asked of the host where that computes digests,
+// and a chunk whose digest is another one is refused, as is a digest that cannot be one.
+func TestDigest(t *testing.T) {
+	f, file := split(t, content(Size+1))
+	broken := errors.New("no digest today")
+	for _, tt := range []struct {
+		name   string
+		digest func(data []byte) ([]byte, error)
+		want   error // nil: some error
+	}{
+		{"of other bytes", func(data []byte) ([]byte, error) { s := sha256.Sum256(data[1:]); return s[:], nil }, ErrChunk},
+		{"none", func([]byte) ([]byte, error) { return nil, broken }, broken},
+		{"short", func(data []byte) ([]byte, error) { s := sha256.Sum256(data); return s[:16], nil }, nil},
+	} {
+		r := open(t, f, file, 1)
+		r.store.Digest = tt.digest
+		if _, err := r.ReadAt(make([]byte, 1), 0); err == nil || tt.want != nil && !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+		}
+	}
+	r, asked := open(t, f, file, 2), 0
+	r.store.Digest = func(data []byte) ([]byte, error) {
+		asked++
+		s := sha256.Sum256(data)
+		return s[:], nil
+	}
+	got := make([]byte, Size+1)
+	if _, err := r.ReadAt(got, 0); err != nil || !bytes.Equal(got, content(Size+1)) || asked != 2 {
+		t.Errorf("%v; asked %d times for 2 chunks", err, asked)
 	}
 }
