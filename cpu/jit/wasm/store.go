@@ -52,7 +52,7 @@ type store struct {
 	jumps   *[Jumps]Jump
 }
 
-const bucketBits = 14
+const bucketBits = 17
 
 func (s *store) init(modules int, jumps *[Jumps]Jump) {
 	s.regions = make([]kept, 1)
