@@ -3,6 +3,7 @@
 package cputest
 
 import (
+	"cmp"
 	"flag"
 	"testing"
 )
@@ -13,8 +14,9 @@ var mutateRules = flag.Bool("oracle.mutate.rules", false, "change one flag, oper
 // corpus, or tests of package cpu or of the back end.
 type ruleMutation struct {
 	mutation
-	tests string
-	dir   string // where the tests are; "" is package cpu
+	tests  string
+	dir    string // where the tests are; "" is package cpu
+	engine string // of package cpu's; "" is the translator
 }
 
 // by is a mutation that sets of the corpus catch, byTest one that tests of
@@ -38,6 +40,13 @@ func byBackEnd(tests, file, at, old, new string) ruleMutation {
 func byWasm(tests, file, at, old, new string) ruleMutation {
 	m := byTest(tests, "wasm/"+file, at, old, new)
 	m.dir = "../jit/wasm"
+	return m
+}
+
+// byWasmEngine is one of that back end that tests of package cpu catch.
+func byWasmEngine(tests, file, at, old, new string) ruleMutation {
+	m := byTest(tests, "wasm/"+file, at, old, new)
+	m.engine = "wasm"
 	return m
 }
 
@@ -228,6 +237,11 @@ var ruleMutations = []ruleMutation{
 	byWasm("TestNative/SSSE3", "lower_simd.go", "func shuffleBytes(", "0x8f", "0x87"),
 	byWasm("TestNative/SSSE3", "lower_shuffle.go", "func align(", "from - size", "from"),
 	byWasm("TestNative/AES", "aes.go", "func (a *asm) double(", "0x1b", "0x1d"),
+	byWasmEngine("TestAddresses", "emitter.go", "func (e *emitter) linear(", "e.get(lShift)", "e.i32(0)"),
+	byWasmEngine("TestAddresses", "emitter.go", "func (e *emitter) elsewhere(", "e.op(opI32Or)", "e.asm.b = append(e.asm.b, 0x1a)"),
+	byWasmEngine("TestAddresses", "run.go", "func (t *Translator) enter(", "+t.layout.Shared.Shift", ""),
+	byWasmEngine("TestAddresses", "store.go", "func (d *entry) start(", "eip - d.eip", "0"),
+	byWasmEngine("TestAddresses|TestRemappedCode|TestSelfModifying", "store.go", "func (s *store) leave(", "s.hideJump(d)", ""),
 	byWasm("TestNative/AES", "aes.go", "func shiftRows(", "row = -row", ""),
 }
 
@@ -258,7 +272,7 @@ func TestRuleMutations(t *testing.T) {
 		if m.dir != "" {
 			m.mustBeCaught(t, m.dir, "-run="+m.tests)
 		} else if m.tests != "" {
-			m.mustBeCaught(t, "..", "-engine=translator", "-run="+m.tests)
+			m.mustBeCaught(t, "..", "-engine="+cmp.Or(m.engine, "translator"), "-run="+m.tests)
 		} else {
 			m.mustBeCaught(t, ".", "-engine=translator", "-run=TestVectors", "-oracle.only="+m.sets)
 		}
