@@ -37,8 +37,8 @@ func TestBrowserSnapshot(t *testing.T) {
 	if drawn[0] == drawn[1] {
 		t.Errorf("two starts have drawn %s", drawn[0])
 	}
-	types(ctx, t, "x=in''memory; echo on the disk >/root/f\r")
-	shows(ctx, t, "echo on the disk")
+	types(ctx, t, "x=in''memory; echo on the disk >/root/f; echo it is writ''ten\r")
+	shows(ctx, t, "\nit is written") // what was typed shows before it has run
 	picture(ctx, t, "from snapshot")
 	file := filepath.Join(t.TempDir(), "tab.snapshot")
 	if err := os.WriteFile(file, saved(ctx, t), 0o600); err != nil {
@@ -117,7 +117,7 @@ func goesOn(ctx context.Context, t *testing.T) {
 		const other = await AlpineVM.create({ snapshot: blob, terminal: { cols: 80, rows: 24, write: d => screen += new TextDecoder().decode(d), onData: f => type = f } });
 		const failed = new Promise(r => { other.on("error", e => r(e.message)); other.on("notice", r); setTimeout(() => r("nothing for a minute"), 60000); });
 		const until = async text => { while (!screen.includes(text)) await new Promise(r => setTimeout(r, 50)); };
-		const shown = (async () => { await until("echo on the disk"); await other.exec(["true"]); type("echo $x\r"); await until("inmemory"); return "goes on"; })();
+		const shown = (async () => { await until("echo it is"); await other.exec(["true"]); type("echo $x\r"); await until("inmemory"); return "goes on"; })();
 		const said = await Promise.race([shown, failed]); other.terminate(); return said === "goes on" ? said : said + ": " + screen`)
 	if got != "goes on" {
 		t.Errorf("another machine from the snapshot: %q", got)
