@@ -137,15 +137,15 @@ type Context struct {
 	// STAC.
 	System, Lifted uint64
 	// Calls is where the stack of calls goes on, and Bottom where it is empty: what
-	// generated code has called and not returned from. Stack is the host's while
-	// code runs.
-	Calls, Bottom, Stack uint64
-	Gen                  [2]uint64 // generations of the tables of jumps, in the upper half
-	Mask                 [4]uint32
-	Scratch              uint64 // the code's
-	MXCSR                uint32 // the guest's, with all exceptions masked
-	Host                 uint32 // MXCSR as Go wants it
-	HostCW               uint32 // the x87 control word as Go wants it
+	// generated code has called and not returned from. Stack and Frame are the
+	// host's SP and BP while code runs.
+	Calls, Bottom, Stack, Frame uint64
+	Gen                         [2]uint64 // generations of the tables of jumps, in the upper half
+	Mask                        [4]uint32
+	Scratch                     uint64 // the code's
+	MXCSR                       uint32 // the guest's, with all exceptions masked
+	Host                        uint32 // MXCSR as Go wants it
+	HostCW                      uint32 // the x87 control word as Go wants it
 	// NoSSE, NoMMX and NoX87 are not 0 where instructions of these may raise
 	// an exception: the interpreter executes them. NoMMX is not 0 as well
 	// while HeldX87 says that the registers are not in the State.

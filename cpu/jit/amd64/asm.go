@@ -256,6 +256,12 @@ func (a *asm) lea(r reg, m loc) { a.op(0, w32, 0x8d, uint8(r), m) }
 // lea64 is LEA r64, m: the host's address.
 func (a *asm) lea64(r reg, m loc) { a.op(0, w64, 0x8d, uint8(r), m) }
 
+// leaRIP makes r the host's address of a code offset.
+func (a *asm) leaRIP(r reg, to uint32) {
+	a.bytes(0x48|byte(r)>>3<<2, 0x8d, byte(r)&7<<3|5)
+	a.rel(to)
+}
+
 // jmp and jcc append a jump to a code offset.
 func (a *asm) jmp(to uint32) {
 	a.bytes(0xe9)

@@ -1,14 +1,11 @@
 #include "textflag.h"
 
 // func enter(stub, context uintptr)
-// The frame makes the assembler keep BP. Generated code uses 8 bytes of stack
-// below it, for its calls.
-TEXT ·enter(SB), NOSPLIT, $24-16
+// The stub keeps SP and BP, and returns in its place.
+TEXT ·enter(SB), NOSPLIT|NOFRAME, $0-16
 	MOVQ stub+0(FP), AX
 	MOVQ context+8(FP), R15
-	CALL AX
-	CLD
-	RET
+	JMP AX
 
 // func cpuid(leaf uint32) (a, b, c, d uint32)
 TEXT ·cpuid(SB), NOSPLIT, $0-24

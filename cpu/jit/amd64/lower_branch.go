@@ -74,8 +74,7 @@ func (e *emitter) findJump() loc {
 	a.op(0, w64, 0x0b, uint8(rax), at(r15, ctxGen+int32(h)*8)) // OR
 	a.op(0, w64, 0x39, uint8(rax), indexed(r15, r10, 4-jit.JumpShift, jumps))
 	a.jcc(condNZ, e.cold.pos())
-	e.cold.call(e.t.stubs.spare[h])
-	e.cold.u32(jit.ExitID(jit.ExitJump, e.b.Index, 0))
+	e.leaveBy(&e.cold, e.t.stubs.spare[h], jit.ExitID(jit.ExitJump, e.b.Index, 0))
 	return indexed(r15, r10, 4-jit.JumpShift, jumps+8)
 }
 
@@ -95,8 +94,8 @@ func half(user bool) int {
 }
 
 // emitSpare makes the routines that look for the linear address in eax, above which
-// spare has the generation already. They are called; behind the call stands the
-// number of the exit that is taken where it is not there.
+// spare has the generation already. On the stack is the number of the exit that is
+// taken where it is not there.
 func (s *stubs) emitSpare(a *asm, h int) {
 	s.back[h] = a.pos()
 	jumps, spare := jumpsAt(h == 1), int32(spareOff+h*spareSize)
@@ -126,7 +125,6 @@ func (s *stubs) emitSpare(a *asm, h int) {
 	a.op(0, w32, 0xff, 4, indexed(r15, r11, 0, spare+8)) // JMP
 	a.b[other-1] = byte(len(a.b) - other)
 	a.store(w32, at(r15, ctxEIP), rax)
-	a.load(w32, r10, at(r10, 0))
 	a.jmp(s.exit)
 }
 

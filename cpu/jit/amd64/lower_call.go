@@ -80,6 +80,5 @@ func ret(e *emitter) {
 	e.hot.op(0, w64, 0x3b, uint8(rax), at(rsp, 8)) // CMP
 	e.hot.jcc(condNZ, e.cold.pos())
 	e.hot.bytes(0xc2, jit.CallSize-8, 0) // RET
-	e.cold.call(e.t.stubs.back[half(e.b.User)])
-	e.cold.u32(jit.ExitID(jit.ExitJump, e.b.Index, 0))
+	e.leaveBy(&e.cold, e.t.stubs.back[half(e.b.User)], jit.ExitID(jit.ExitJump, e.b.Index, 0))
 }

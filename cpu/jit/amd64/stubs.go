@@ -38,6 +38,7 @@ const (
 	ctxNoX87  = int32(unsafe.Offsetof(jit.Context{}.NoX87))
 	ctxCalls  = int32(unsafe.Offsetof(jit.Context{}.Calls))
 	ctxStack  = int32(unsafe.Offsetof(jit.Context{}.Stack))
+	ctxFrame  = int32(unsafe.Offsetof(jit.Context{}.Frame))
 	ctxMask   = int32(unsafe.Offsetof(jit.Context{}.Mask))
 
 	ctxScratch = int32(unsafe.Offsetof(jit.Context{}.Scratch))
@@ -71,7 +72,7 @@ const (
 // stubs are the code offsets of what all code uses.
 type stubs struct {
 	enter uint32 // from Go
-	leave uint32 // with the exit's number behind the call of it
+	leave uint32 // with the exit's number on the stack
 	exit  uint32 // with it in r10d
 	// segment finds what a selector loads.
 	segment uint32
@@ -90,6 +91,7 @@ func (s *stubs) emit(a *asm, t *Target) {
 	s.float.emitMoves(a)
 	s.enter = a.pos()
 	a.store(w64, at(r15, ctxStack), rsp)
+	a.store(w64, at(r15, ctxFrame), rbp)
 	a.load(w64, rsp, at(r15, ctxCalls))
 	a.load(w64, rbp, at(r15, ctxState))
 	a.load(w64, r14, at(r15, ctxTable))
@@ -103,7 +105,6 @@ func (s *stubs) emit(a *asm, t *Target) {
 
 	s.leave = a.pos()
 	a.bytes(0x41, 0x5a) // POP r10
-	a.load(w32, r10, at(r10, 0))
 	s.exit = a.pos()
 	a.store(w32, at(r15, ctxExit), r10)
 	a.store(w32, at(r15, ctxBudget), r13)
@@ -113,6 +114,8 @@ func (s *stubs) emit(a *asm, t *Target) {
 	s.float.leave(a)
 	a.store(w64, at(r15, ctxCalls), rsp)
 	a.load(w64, rsp, at(r15, ctxStack))
+	a.load(w64, rbp, at(r15, ctxFrame))
+	a.bytes(0xfc) // CLD
 	a.bytes(0xc3)
 	s.float.emitHolds(a, s.exit)
 
@@ -146,9 +149,11 @@ func (s *stubs) emitUnaligned(a *asm, table int, addr reg, size int32) {
 	a.bytes(0xc3)
 	a.b[above-1] = byte(len(a.b) - above)
 	a.store(w32, at(r15, ctxAddr), addr)
-	a.bytes(0x41, 0x5a) // POP r10
+	a.load(w64, r10, at(rsp, 0))
 	a.load(w32, r10, at(r10, 5))
-	a.jmp(s.exit)
+	a.leaRIP(rax, s.exit)
+	a.store(w64, at(rsp, 0), rax)
+	a.bytes(0xc3) // as the call of it has to be answered by a return
 }
 
 // saveFlags and restoreFlags move the arithmetic flags between the host's
