@@ -81,9 +81,8 @@ func (d *descriptor) entry() uint32 {
 
 // seg makes the contents of a segment register.
 func (d *descriptor) seg(sel uint16) Seg {
-	s := Seg{Base: d.base(), Limit: d.limit(), Sel: sel, Attr: d.attr()}
-	s.refresh()
-	return s
+	base, limit, attr := d.base(), d.limit(), d.attr()
+	return Seg{base, limit, sel, attr, fast(base, limit, attr)}
 }
 
 // null says whether a selector is one (SDM vol. 3A 3.4.2).

@@ -24,24 +24,24 @@ type Seg struct {
 }
 
 // refresh derives Fast.
-func (s *Seg) refresh() {
-	s.Fast = 0
-	if s.Attr&AttrP == 0 || s.Limit != 0xffffffff || s.Attr&AttrS == 0 {
-		return
+func (s *Seg) refresh() { s.Fast = fast(s.Base, s.Limit, s.Attr) }
+
+// fast is what Fast is of a segment.
+func fast(base, limit uint32, attr uint16) uint8 {
+	if attr&(AttrP|AttrS) != AttrP|AttrS || limit != 0xffffffff {
+		return 0
 	}
-	if s.Attr&AttrCode != 0 {
-		if s.Attr&AttrWritable != 0 {
-			s.Fast = FastRead
-		}
-	} else if s.Attr&AttrExpandDown == 0 {
-		s.Fast = FastRead
-		if s.Attr&AttrWritable != 0 {
-			s.Fast |= FastWrite
-		}
+	f := uint8(FastRead)
+	switch {
+	case attr&(AttrCode|AttrWritable) == AttrCode, attr&(AttrCode|AttrExpandDown) == AttrExpandDown:
+		return 0
+	case attr&(AttrCode|AttrWritable) == AttrWritable:
+		f |= FastWrite
 	}
-	if s.Fast != 0 && s.Base == 0 {
-		s.Fast |= FastFlat
+	if base == 0 {
+		f |= FastFlat
 	}
+	return f
 }
 
 // DPL is the descriptor privilege level.
