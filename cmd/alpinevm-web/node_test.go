@@ -97,6 +97,7 @@ type tab struct {
 	in   io.WriteCloser
 	out  *bufio.Scanner
 	seen []message
+	said string // what the terminal has shown behind the last text that was waited for
 }
 
 // goroot is where the go command has what comes with it.
@@ -166,6 +167,9 @@ func (n *tab) until(want func(message) bool) message {
 		if m["type"] == "error" {
 			n.t.Fatal(m["text"])
 		}
+		if m["type"] == "output" {
+			n.said += m.data()
+		}
 		if n.seen = append(n.seen, m); want(m) {
 			return m
 		}
@@ -176,16 +180,13 @@ func (n *tab) until(want func(message) bool) message {
 
 func ofType(kind string) func(message) bool { return func(m message) bool { return m["type"] == kind } }
 
-// text reads output until it has a text.
+// text waits until the terminal has shown a text behind the last one.
 func (n *tab) text(want string) {
 	n.t.Helper()
-	var said strings.Builder
-	n.until(func(m message) bool {
-		if m["type"] == "output" {
-			said.WriteString(m.data())
-		}
-		return strings.Contains(said.String(), want)
-	})
+	for !strings.Contains(n.said, want) {
+		n.until(ofType("output"))
+	}
+	_, n.said, _ = strings.Cut(n.said, want)
 }
 
 // result is the result of a call.
@@ -274,7 +275,7 @@ func session(t *testing.T, n *tab) {
 	n.send(message{"type": "ticks"})
 	before := n.until(ofType("ticks"))["n"].(float64)
 	n.send(message{"type": "input", "data": encoded("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo do''ne; uname -nm\n")})
-	n.text("done\r\n")
+	n.text("\ndone\r\n")
 	n.send(message{"type": "ticks"})
 	if after := n.until(ofType("ticks"))["n"].(float64); after < before+3 {
 		t.Errorf("the page's timer ran %v times while the guest computed", after-before)

@@ -28,8 +28,8 @@ func TestAttach(t *testing.T) {
 	p.send("stty size; echo a''ttached\r")
 	p.expect(`30 100\r\nattached\r\n`)
 	p.resize(90, 20)
-	p.send("sleep 1; stty size\r")
-	p.expect(`20 90\r\n`)
+	p.send("until stty size | grep '20 90'; do sleep 0.1; done\r")
+	p.expect(`\n20 90\r\n`)
 	p.send("\x10\x11")
 	p.leave(0)
 
@@ -38,8 +38,8 @@ func TestAttach(t *testing.T) {
 	p.send("tty; stty size; echo $TERM\r")
 	p.expect(`/dev/pts/0\r\n15 70\r\nvt100\r\n`)
 	p.resize(132, 43)
-	p.send("sleep 1; stty size\r")
-	p.expect(`43 132\r\n`)
+	p.send("until stty size | grep '43 132'; do sleep 0.1; done\r")
+	p.expect(`\n43 132\r\n`)
 	p.send("sh -c \"echo sta''rted; exec sleep 100\"\r") // tells when it is in the foreground
 	p.expect(`\nstarted\r\n`)
 	p.send("\x03")

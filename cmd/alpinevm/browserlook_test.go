@@ -57,8 +57,8 @@ func controlKey(ctx context.Context, t *testing.T) {
 	}
 	until(ctx, t, `String(document.querySelector("alpine-vm").terminal.cols)`, "the terminal to be as wide as a phone", func(s string) bool { return len(s) == 2 && s < "60" })
 	call[any](ctx, t, `document.querySelector("alpine-vm").terminal.focus()`) // which a button had
-	types(ctx, t, "cat\r")
-	shows(ctx, t, "# cat")
+	types(ctx, t, "sh -c \"echo sta''rted; exec cat\"\r")                     // tells when it is in the foreground
+	shows(ctx, t, "\nstarted")
 	if err := chromedp.Do(ctx, chromedp.Click(`#keys [data-key="ctrl"]`)); err != nil {
 		t.Fatal(err)
 	}
