@@ -56,6 +56,6 @@ func (c *CPU) setCS(sel uint16) bool {
 	if !c.access(&d) {
 		return false
 	}
-	c.Seg[segCS] = d.seg(sel&^3 | uint16(c.CPL))
+	c.Seg[segCS].load(&d, sel&^3|uint16(c.CPL))
 	return true
 }

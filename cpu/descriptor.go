@@ -79,10 +79,11 @@ func (d *descriptor) entry() uint32 {
 	return d.hi&0xffff0000 | d.lo&0xffff
 }
 
-// seg makes the contents of a segment register.
-func (d *descriptor) seg(sel uint16) Seg {
-	base, limit, attr := d.base(), d.limit(), d.attr()
-	return Seg{base, limit, sel, attr, fast(base, limit, attr)}
+// load makes s what a selector of d loads. It is written in its place: a copy would
+// wait for the stores of its parts.
+func (s *Seg) load(d *descriptor, sel uint16) {
+	s.Base, s.Limit, s.Sel, s.Attr = d.base(), d.limit(), sel, d.attr()
+	s.refresh()
 }
 
 // null says whether a selector is one (SDM vol. 3A 3.4.2).
@@ -115,6 +116,11 @@ func (c *CPU) lookup(sel uint16) (d descriptor, found, ok bool) {
 
 // readDescriptor fills in d from d.lin.
 func (c *CPU) readDescriptor(d *descriptor) (ok bool) {
+	if e := &c.TLB[0][d.lin>>12&tlbMask]; e.R == (d.lin+7)&^0xfff {
+		v := c.ram.Load64(e.Off + d.lin)
+		d.lo, d.hi = uint32(v), uint32(v>>32)
+		return true
+	}
 	if d.lo, ok = c.sysLoad(d.lin, 4); !ok {
 		return false
 	}

@@ -147,7 +147,7 @@ func (c *CPU) enterCode(d *descriptor, sel uint16, off uint32, f *frame) status 
 		}
 		c.R[esp] = sp
 	}
-	c.Seg[segCS] = d.seg(sel&^3 | uint16(c.CPL))
+	c.Seg[segCS].load(d, sel&^3|uint16(c.CPL))
 	c.EIP = off
 	c.modeChanged()
 	return elsewhere
@@ -229,7 +229,8 @@ func (c *CPU) callGate(o *op, gate *descriptor) status {
 		f.push(v)
 	}
 	f.push(uint32(c.Seg[segCS].Sel), o.nextEIP(c))
-	ss := desc.seg(inner)
+	var ss Seg
+	ss.load(&desc, inner)
 	s := stackTop{&ss, sp, c.halfOf(cpl)}
 	if !c.fits(&f, &s, uint32(inner&^3)) {
 		return faulted
@@ -244,9 +245,9 @@ func (c *CPU) callGate(o *op, gate *descriptor) status {
 		return faulted
 	}
 	c.CPL = cpl
-	c.Seg[segSS] = ss
+	c.Seg[segSS].load(&desc, inner)
 	c.R[esp] = sp
-	c.Seg[segCS] = code.seg(sel&^3 | uint16(cpl))
+	c.Seg[segCS].load(&code, sel&^3|uint16(cpl))
 	c.EIP = gate.entry()
 	c.modeChanged()
 	return elsewhere

@@ -207,7 +207,9 @@ func (r *rig) real() {
 func (r *rig) segOf(sel uint16) Seg {
 	d := r.descriptorAt(sel)
 	d.hi |= uint32(AttrAccessed) << 8
-	return d.seg(sel)
+	var s Seg
+	s.load(&d, sel)
+	return s
 }
 
 func (r *rig) descriptorAt(sel uint16) descriptor {

@@ -215,13 +215,15 @@ func (c *CPU) gateInterrupt(d *delivery, gate *descriptor) outcome {
 	}
 	s := c.top()
 	var ss Seg
+	var inner uint16
+	var desc descriptor
 	stackCode := ext
 	if cpl != c.CPL {
-		inner, sp, desc, ok := c.innerStack(cpl, ext)
-		if !ok || !c.access(&desc) {
+		var sp uint32
+		if inner, sp, desc, ok = c.innerStack(cpl, ext); !ok || !c.access(&desc) {
 			return refused
 		}
-		ss = desc.seg(inner)
+		ss.load(&desc, inner)
 		s = stackTop{&ss, sp, c.halfOf(cpl)}
 		stackCode = uint32(inner&^3) | ext
 		if v86 {
@@ -250,7 +252,7 @@ func (c *CPU) gateInterrupt(d *delivery, gate *descriptor) outcome {
 		return refused
 	}
 	if cpl != c.CPL {
-		c.Seg[segSS] = ss
+		c.Seg[segSS].load(&desc, inner)
 	}
 	if v86 {
 		for _, r := range [...]int{5, 4, segDS, segES} {
@@ -259,7 +261,7 @@ func (c *CPU) gateInterrupt(d *delivery, gate *descriptor) outcome {
 	}
 	c.R[esp] = sp
 	c.CPL = cpl
-	c.Seg[segCS] = code.seg(sel&^3 | uint16(cpl))
+	c.Seg[segCS].load(&code, sel&^3|uint16(cpl))
 	c.EIP = gate.entry()
 	c.Flags &^= flagTF | flagNT | flagRF | flagVM
 	if gate.system()&^type32 == typeInt16 {

@@ -45,7 +45,7 @@ func retFar(c *CPU, o *op) status {
 			return faulted
 		}
 		c.addESP(2*n + o.imm)
-		c.Seg[segCS] = d.seg(sel)
+		c.Seg[segCS].load(&d, sel)
 		c.EIP = eip
 		c.modeChanged()
 		return elsewhere
@@ -98,8 +98,8 @@ func (c *CPU) returnOut(d *descriptor, sel uint16, eip, off uint32, size uint8, 
 		return false
 	}
 	c.CPL = rpl(sel)
-	c.Seg[segCS] = d.seg(sel)
-	c.Seg[segSS] = ss.seg(uint16(v))
+	c.Seg[segCS].load(d, sel)
+	c.Seg[segSS].load(&ss, uint16(v))
 	c.setESP(sp + drop)
 	c.EIP = eip
 	for _, r := range [...]uint8{segES, segDS, x86.FS, x86.GS} {
@@ -203,7 +203,7 @@ func iret(c *CPU, o *op) status {
 		return faulted
 	}
 	c.addESP(3 * n)
-	c.Seg[segCS] = d.seg(sel)
+	c.Seg[segCS].load(&d, sel)
 	c.EIP = eip
 	c.mixFlags(flags, mask)
 	return elsewhere

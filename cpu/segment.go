@@ -43,7 +43,7 @@ func (c *CPU) loadSeg(s uint8, sel uint16) status {
 	if !c.access(&d) {
 		return faulted
 	}
-	c.Seg[s] = d.seg(sel)
+	c.Seg[s].load(&d, sel)
 	return next
 }
 
@@ -55,7 +55,7 @@ func (c *CPU) loadSS(sel uint16) status {
 	if !c.access(&d) {
 		return faulted
 	}
-	c.Seg[segSS] = d.seg(sel)
+	c.Seg[segSS].load(&d, sel)
 	return next
 }
 

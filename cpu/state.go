@@ -24,24 +24,22 @@ type Seg struct {
 }
 
 // refresh derives Fast.
-func (s *Seg) refresh() { s.Fast = fast(s.Base, s.Limit, s.Attr) }
-
-// fast is what Fast is of a segment.
-func fast(base, limit uint32, attr uint16) uint8 {
-	if attr&(AttrP|AttrS) != AttrP|AttrS || limit != 0xffffffff {
-		return 0
+func (s *Seg) refresh() {
+	s.Fast = 0
+	if s.Attr&(AttrP|AttrS) != AttrP|AttrS || s.Limit != 0xffffffff {
+		return
 	}
 	f := uint8(FastRead)
 	switch {
-	case attr&(AttrCode|AttrWritable) == AttrCode, attr&(AttrCode|AttrExpandDown) == AttrExpandDown:
-		return 0
-	case attr&(AttrCode|AttrWritable) == AttrWritable:
+	case s.Attr&(AttrCode|AttrWritable) == AttrCode, s.Attr&(AttrCode|AttrExpandDown) == AttrExpandDown:
+		return
+	case s.Attr&(AttrCode|AttrWritable) == AttrWritable:
 		f |= FastWrite
 	}
-	if base == 0 {
+	if s.Base == 0 {
 		f |= FastFlat
 	}
-	return f
+	s.Fast = f
 }
 
 // DPL is the descriptor privilege level.

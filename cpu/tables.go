@@ -91,7 +91,7 @@ func lldt(c *CPU, o *op) status {
 	if !d.present() {
 		return c.raiseSel(vecNP, sel, 0)
 	}
-	c.Seg[segLDTR] = d.seg(sel)
+	c.Seg[segLDTR].load(&d, sel)
 	return next
 }
 
@@ -121,6 +121,6 @@ func ltr(c *CPU, o *op) status {
 	if !c.sysStore(d.lin+5, 1, d.hi>>8) {
 		return faulted
 	}
-	c.Seg[segTR] = d.seg(sel)
+	c.Seg[segTR].load(&d, sel)
 	return next
 }

@@ -179,7 +179,7 @@ func (c *CPU) loadTask(t *taskSwitch, l *tssLayout) outcome {
 	if t.nested {
 		flags |= flagNT
 	}
-	c.Seg[segTR] = t.tss.seg(t.sel)
+	c.Seg[segTR].load(&t.tss, t.sel)
 	c.CR0 |= cr0TS
 	c.DR[7] &^= dr7Local
 	c.flushTLB(false)
@@ -224,7 +224,7 @@ func (c *CPU) taskLDT(sel uint16, ext uint32) bool {
 		c.raiseSel(vecTS, sel, ext)
 		return false
 	}
-	c.Seg[segLDTR] = d.seg(sel)
+	c.Seg[segLDTR].load(&d, sel)
 	return true
 }
 
@@ -257,11 +257,11 @@ func (c *CPU) taskSegments(sels *[6]uint16, ext uint32) bool {
 	if !c.access(&d) {
 		return false
 	}
-	c.Seg[segCS] = d.seg(cs)
+	c.Seg[segCS].load(&d, cs)
 	if d, ok = c.stackDescriptor(sels[segSS], c.CPL, vecTS, ext); !ok || !c.access(&d) {
 		return false
 	}
-	c.Seg[segSS] = d.seg(sels[segSS])
+	c.Seg[segSS].load(&d, sels[segSS])
 	for _, s := range [...]uint8{segDS, segES, x86.FS, x86.GS} {
 		sel := sels[s]
 		if null(sel) {
@@ -281,7 +281,7 @@ func (c *CPU) taskSegments(sels *[6]uint16, ext uint32) bool {
 		if !c.access(&d) {
 			return false
 		}
-		c.Seg[s] = d.seg(sel)
+		c.Seg[s].load(&d, sel)
 	}
 	return true
 }
