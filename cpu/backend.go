@@ -126,18 +126,31 @@ func (c *CPU) Translatable() (user, ok bool) {
 // ChangedAC says that a back end has changed EFLAGS.AC at CPL 0.
 func (c *CPU) ChangedAC() { c.chooseTLB() }
 
+// ChangedPrivilege says that a back end has changed CPL, and with it CS, SS and EFLAGS.
+func (c *CPU) ChangedPrivilege() { c.flagsChanged() }
+
+// Traced says that somebody is told of each interrupt.
+func (c *CPU) Traced() bool { return c.trace != nil }
+
+// System64 gives 8 bytes that the processor itself reads, in one page, as far as it
+// can without a fault.
+func (c *CPU) System64(lin uint32) (v uint64, ok bool) {
+	e := &c.TLB[HalfSystem][lin>>12&tlbMask]
+	if e.R != lin&^0xfff || lin&0xfff > 0xff8 {
+		return 0, false
+	}
+	return c.ram.Load64(e.Off + lin), true
+}
+
 // Descriptor gives where in the GDT the descriptor of a selector lies, and its
 // bytes, as far as the processor can read them without a fault.
 func (c *CPU) Descriptor(sel uint16) (lin uint32, raw uint64, ok bool) {
 	lin = c.GDTR.Base + uint32(sel&^7)
-	if local(sel) || uint32(sel|7) > uint32(c.GDTR.Limit) || lin&0xfff > 0xff8 {
+	if local(sel) || uint32(sel|7) > uint32(c.GDTR.Limit) {
 		return 0, 0, false
 	}
-	e := &c.TLB[HalfSystem][lin>>12&tlbMask]
-	if e.R != lin&^0xfff {
-		return 0, 0, false
-	}
-	return lin, c.ram.Load64(e.Off + lin), true
+	raw, ok = c.System64(lin)
+	return lin, raw, ok
 }
 
 // translatable are the bits of Mode under which back ends serve.

@@ -31,6 +31,8 @@ type Translator struct {
 	filled   [Halves]struct{ local, global pageList } // linear pages that have entries in the tables
 	large    [Halves][PageCount >> 10 / 64]uint64
 	gdtr     cpu.TableReg // that Context.Segs is of
+	idtr     cpu.TableReg // that Context.Crossings is of
+	tss      uint32       // and the base of TR
 	writable []writers    // by arena page
 	unit     Unit
 	insts    []Inst

@@ -131,12 +131,16 @@ func (t *Translator) enter(index uint32, i int) (uint32, int) {
 	}
 	t.setHalf()
 	t.checkSegments()
+	t.checkCrossings()
 	t.Stats.Entries++
-	ac := c.Flags & x86.FlagAC
+	ac, cpl := c.Flags&x86.FlagAC, c.CPL
 	load(m.Context, &c.State, i > 0)
 	t.target.Enter(code)
 	store(m.Context, &c.State)
-	if c.Flags&x86.FlagAC != ac {
+	switch {
+	case c.CPL != cpl:
+		c.ChangedPrivilege()
+	case c.Flags&x86.FlagAC != ac:
 		c.ChangedAC()
 	}
 	ran := left - int64(m.Budget) // instructions of all blocks begun
@@ -169,7 +173,7 @@ func (t *Translator) enter(index uint32, i int) (uint32, int) {
 	case ExitJump:
 		t.Stats.Jump++
 		c.Advance(uint64(ran), m.EIP)
-		return t.jump(t.store.Blocks[value>>instBits].User)
+		return t.jump()
 	case ExitPage:
 		t.Stats.Pages++
 		index = value >> instBits
@@ -196,6 +200,9 @@ func (t *Translator) interpret(index uint32, i int, miss bool) (uint32, int) {
 	} else {
 		t.Stats.Inst++
 		t.learnSegment(done)
+		if t.mem.Asked != 0 {
+			t.learnCrossing(done)
+		}
 	}
 	if i+1 == int(b.N) || c.EIP != next || c.Attention() || !t.lies(b) {
 		return 0, again
@@ -223,8 +230,12 @@ func (t *Translator) follow(edge uint32) (uint32, int) {
 }
 
 // jump enters what an indirect jump has led to, and notes it.
-func (t *Translator) jump(user bool) (uint32, int) {
+func (t *Translator) jump() (uint32, int) {
 	eip := t.cpu.EIP
+	user, ok := t.cpu.Translatable() // of where it has crossed to, if it has
+	if !ok {
+		return 0, again
+	}
 	to := t.at(eip, user)
 	if to == 0 {
 		return 0, again

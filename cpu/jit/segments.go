@@ -11,6 +11,7 @@ func (t *Translator) checkSegments() {
 	if t.gdtr != t.cpu.GDTR {
 		t.gdtr = t.cpu.GDTR
 		clear(t.mem.Segs[:])
+		clear(t.mem.Crossings[:])
 	}
 }
 

@@ -25,7 +25,7 @@ const fetching = 2
 func (t *Translator) setHalf() {
 	m, c := t.mem, t.cpu
 	m.Table = m.Tables[c.Data]
-	m.System, m.Lifted = m.Tables[cpu.HalfSystem], m.Tables[cpu.HalfSystem]
+	m.System, m.Lifted, m.User = m.Tables[cpu.HalfSystem], m.Tables[cpu.HalfSystem], m.Tables[cpu.HalfUser]
 	if c.CR4&cr4SMAP != 0 {
 		m.Lifted = m.Tables[cpu.HalfLifted]
 	}

@@ -134,8 +134,8 @@ type Context struct {
 	State  uint64 // address of cpu.State
 	Table  uint64 // address of the table of readable pages of the current half
 	// System and Lifted are what Table is at CPL 0 behind CLAC and behind
-	// STAC.
-	System, Lifted uint64
+	// STAC, and User at CPL 3.
+	System, Lifted, User uint64
 	// Calls is where the stack of calls goes on, and Bottom where it is empty: what
 	// generated code has called and not returned from. Stack and Frame are the
 	// host's SP and BP while code runs.
@@ -158,6 +158,10 @@ type Context struct {
 	// number of the register in bits 24 to 27.
 	Load uint32
 	Segs [Segments]Segment
+	// Asked is 1 more than the way across that was not found in Crossings, Vector the
+	// key of an INT n.
+	Asked, Vector uint32
+	Crossings     [crossings]Crossing
 }
 
 // Kinds of exits, the upper bits of Context.Exit.

@@ -8,15 +8,14 @@ import "alpinevm/cpu/x86"
 type rule struct {
 	// takes says whether the rule serves this form with these operands; nil:
 	// it serves all.
-	takes func(in *x86.Inst) bool
-	emit  func(e *emitter)
-	// system: at CPL 0 only
-	system bool
+	takes        func(in *x86.Inst) bool
+	emit         func(e *emitter)
+	system, user bool // at CPL 0, or at 3, only
 }
 
 // rules is indexed by mnemonic. It is filled in once and never changed.
 var rules = func() (t [x86.NumOps]rule) {
-	for _, f := range []map[x86.Op]rule{moveRules, aluRules, bitRules, multiplyRules, stackRules, branchRules, flagRules, systemRules, stringRules, simdRules(), mmxRules, x87Rules()} {
+	for _, f := range []map[x86.Op]rule{moveRules, aluRules, bitRules, multiplyRules, stackRules, branchRules, flagRules, systemRules, crossingRules, stringRules, simdRules(), mmxRules, x87Rules()} {
 		for op, r := range f {
 			if t[op].emit != nil {
 				panic("BUG: two rules for " + op.String())
@@ -30,7 +29,7 @@ var rules = func() (t [x86.NumOps]rule) {
 // Native says whether there is code for in.
 func (t *Target) Native(in *x86.Inst, user bool) bool {
 	r := &rules[in.Op]
-	if r.emit == nil || r.system && user || in.AddrSize != 4 && in.Mem {
+	if r.emit == nil || r.system && user || r.user && !user || in.AddrSize != 4 && in.Mem {
 		return false
 	}
 	if in.Mem && in.Seg == x86.CS && in.Op != x86.LEA && in.Op != x86.NOP {

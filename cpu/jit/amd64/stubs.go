@@ -24,6 +24,7 @@ const (
 	ctxMXCSR  = int32(unsafe.Offsetof(jit.Context{}.MXCSR))
 	ctxHost   = int32(unsafe.Offsetof(jit.Context{}.Host))
 	ctxHostCW = int32(unsafe.Offsetof(jit.Context{}.HostCW))
+	ctxUser   = int32(unsafe.Offsetof(jit.Context{}.User))
 	ctxSystem = int32(unsafe.Offsetof(jit.Context{}.System))
 	ctxLifted = int32(unsafe.Offsetof(jit.Context{}.Lifted))
 	ctxLoad   = int32(unsafe.Offsetof(jit.Context{}.Load))
@@ -33,6 +34,9 @@ const (
 	segsLin   = int32(unsafe.Offsetof(jit.Segment{}.Lin))
 	segsSeg   = int32(unsafe.Offsetof(jit.Segment{}.Seg))
 	segsShift = 5 // of the size of a jit.Segment
+	ctxAsked  = int32(unsafe.Offsetof(jit.Context{}.Asked))
+	ctxVector = int32(unsafe.Offsetof(jit.Context{}.Vector))
+	ctxCross  = int32(unsafe.Offsetof(jit.Context{}.Crossings))
 	ctxNoSSE  = int32(unsafe.Offsetof(jit.Context{}.NoSSE))
 	ctxNoMMX  = int32(unsafe.Offsetof(jit.Context{}.NoMMX))
 	ctxNoX87  = int32(unsafe.Offsetof(jit.Context{}.NoX87))
@@ -64,8 +68,14 @@ const (
 	stateXMM   = stateFPU + int32(unsafe.Offsetof(cpu.FPU{}.XMM))
 	segSize    = int32(unsafe.Sizeof(cpu.Seg{}))
 	stateIntr  = int32(unsafe.Offsetof(cpu.State{}.IntrPin))
+	stateNMI   = int32(unsafe.Offsetof(cpu.State{}.NMIMask))
+	stateCPL   = int32(unsafe.Offsetof(cpu.State{}.CPL))
+	stateSECS  = int32(unsafe.Offsetof(cpu.State{}.SysenterCS))
+	stateSESP  = int32(unsafe.Offsetof(cpu.State{}.SysenterESP))
+	stateSEIP  = int32(unsafe.Offsetof(cpu.State{}.SysenterEIP))
 	segBase    = int32(unsafe.Offsetof(cpu.Seg{}.Base))
 	segSel     = int32(unsafe.Offsetof(cpu.Seg{}.Sel))
+	segAttr    = int32(unsafe.Offsetof(cpu.Seg{}.Attr))
 	segFast    = int32(unsafe.Offsetof(cpu.Seg{}.Fast))
 )
 
@@ -84,7 +94,10 @@ type stubs struct {
 	// spare looks for the target of an indirect jump at CPL 0, and at CPL 3, where
 	// the table of jumps does not have it; back looks there first.
 	spare, back [2]uint32
-	float       floatStubs
+	// cross goes one of the ways between CPL 3 and 0, or leaves with the exit's number
+	// on the stack.
+	cross [4]uint32
+	float floatStubs
 }
 
 func (s *stubs) emit(a *asm, t *Target) {
@@ -123,6 +136,7 @@ func (s *stubs) emit(a *asm, t *Target) {
 	for h := range s.spare {
 		s.emitSpare(a, h)
 	}
+	s.emitCrossings(a)
 	for table := range s.unaligned {
 		for i, addr := range []reg{rax, r11} {
 			for size := range s.unaligned[table][i] {
