@@ -98,8 +98,9 @@ func (t *Translator) learnGate(x *Crossing) bool {
 	default:
 		return false
 	}
-	t.fill(cpu.HalfSystem, x.Lin[2])
-	t.fill(cpu.HalfSystem, x.Top)
+	for _, lin := range [...]uint32{x.Lin[2], x.Top, c.R[x86.ESP]} {
+		t.fill(cpu.HalfSystem, lin)
+	}
 	return ok && known && c.Seg[cpu.TR].Attr&tss32 != 0 && uint16(x.SS) == x.Stack.Sel
 }
 
