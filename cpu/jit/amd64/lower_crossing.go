@@ -140,7 +140,8 @@ func (c *crossing) framed(r, index reg) {
 	c.fails(condA)
 }
 
-// lands goes on at the linear address in eax, at CPL 0 or 3. r10 and r11 are lost.
+// lands goes on at the linear address in eax, at CPL 0 or 3. Where AC lifts SMAP, what it
+// opens is found when code leaves for it. r10 and r11 are lost.
 func (c *crossing) lands(user bool) {
 	cpl, table := byte(0), ctxSystem
 	if user {
@@ -164,7 +165,6 @@ func (c *crossing) lands(user bool) {
 func (c *crossing) interrupt() {
 	c.load(w32, r10, at(r15, ctxVector))
 	c.compare(r10, w32, c.known(crossKey))
-	c.without(x86.FlagAC) // which would lift SMAP
 	for i := range int32(3) {
 		c.same(i)
 	}
@@ -262,13 +262,12 @@ func (c *crossing) keeps(n uint8) {
 	})
 }
 
-// ofSysenter leaves where IA32_SYSENTER_CS is another one, or 0, or AC matters.
+// ofSysenter leaves where IA32_SYSENTER_CS is another one, or 0.
 func (c *crossing) ofSysenter() {
 	c.load(w32, r10, at(rbp, stateSECS))
 	c.op(0, w32, 0x85, uint8(r10), direct(r10)) // TEST
 	c.fails(condZ)
 	c.compare(r10, w32, c.known(crossKey))
-	c.without(x86.FlagAC)
 }
 
 // enter is SYSENTER.
@@ -281,9 +280,10 @@ func (c *crossing) enter() {
 	c.lands(false)
 }
 
-// exit is SYSEXIT.
+// exit is SYSEXIT, where AC asks for no checks of alignment.
 func (c *crossing) exit() {
 	c.ofSysenter()
+	c.without(x86.FlagAC)
 	c.load(w32, regESP, direct(rcx))
 	c.load(w32, rax, direct(rdx))
 	c.lands(true)
