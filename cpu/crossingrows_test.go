@@ -33,14 +33,22 @@ func crossOfUser(name string, sel uint16, there, here uint64, faults bool) cross
 	return crossed{name: "a program's segment, " + name, change: change, back: back, faults: faults}
 }
 
-// crossAtTop changes where the kernel's stack begins.
-func crossAtTop(name string, esp uint32) crossed {
-	return crossed{name: "stack, " + name, change: store32(rigTSS+4, esp), back: store32(rigTSS+4, crossTop)}
+// crossAtTop changes where the kernel's stack begins, whose pages do not follow each other
+// in memory. Each round reads the page of the kernel's code.
+func crossAtTop(name string, esp uint32, faults bool) crossed {
+	return crossed{name: "stack, " + name, setup: crossScattered, each: cat([]byte{0xa1}, imm32(crossKernel+0x300)), change: store32(rigTSS+4, esp), back: store32(rigTSS+4, crossTop), faults: faults}
+}
+
+func crossScattered(r *rig) {
+	r.paging32()
+	for page := uint32(crossTop - 0x3000); page <= crossTop; page += 0x1000 {
+		r.put32(rigPages+0x1000+page>>10, 0x100000+(crossTop-page)|7)
+	}
 }
 
 // crossFrame changes what the kernel returns by.
 func crossFrame(name string, faults bool, change ...[]byte) crossed {
-	return crossed{name: "frame, " + name, change: cat(change...), faults: faults}
+	return crossed{name: "frame, " + name, setup: crossScattered, change: cat(change...), faults: faults}
 }
 
 // crossTables makes copies of IDT and GDT, and what loads each.
@@ -118,9 +126,9 @@ func crossGates() []crossed {
 		crossOfKernel("kernel stack, not present", selTest2, absent(crossData0), crossData0, true),
 		{name: "kernel stack, another selector", setup: func(r *rig) { r.gdt(selTest, crossData0) }, change: store16(rigTSS+8, selTest), back: store16(rigTSS+8, selData0)},
 		{name: "kernel stack, no selector", change: store16(rigTSS+8, 0), back: store16(rigTSS+8, selData0), faults: true, recover: selConf0},
-		crossAtTop("elsewhere", rigStack0-0x2000), crossAtTop("not aligned", crossTop-0x101), crossAtTop("not aligned to 4", crossTop-0x102),
-		crossAtTop("over the end of a page", crossTop+0x108), crossAtTop("the first frame of a page", crossTop+20), crossAtTop("over its begin", crossTop+16),
-		crossAtTop("among code", crossKernel+0x1f0), crossAtTop("where the handler is", crossKernel+0x24),
+		crossAtTop("elsewhere", rigStack0-0x2000, false), crossAtTop("not aligned", crossTop-0x101, false), crossAtTop("not aligned to 4", crossTop-0x102, false),
+		crossAtTop("over the end of a page", crossTop-0x1000+8, false), crossAtTop("the first frame of a page", crossTop+20, false), crossAtTop("over its begin", crossTop+16, false),
+		crossAtTop("among code", crossKernel+0x1f0, false), crossAtTop("where the handler is", crossKernel+0x24, true),
 		{name: "IDT", setup: crossTables, change: loadIDT(1), back: loadIDT(0)},
 		{name: "GDT", setup: func(r *rig) {
 			r.gdt(selTest, crossCode0)
@@ -164,7 +172,9 @@ func crossFrames() []crossed {
 func crossKernels() []crossed {
 	return []crossed{
 		{name: "NT in the kernel", change: cat(flagged(flagNT|2), []byte{0x90}), faults: true},
+		{name: "NT in the kernel and behind it", change: cat(onFrame(1, 2, flagNT), flagged(flagNT|2), []byte{0x90}), faults: true},
 		{name: "AC in the kernel", change: flagged(flagAC | 2)},
+		{name: "AC in the kernel and behind it", setup: func(r *rig) { r.CR0 |= cr0AM }, before: readData(1), change: cat(onFrame(1, 2, flagAC), flagged(flagAC|2)), faults: true},
 		{name: "a kernel's FS", each: []byte{0x66, 0xb8, selData0, 0, 0x8e, 0xe0}, change: cat([]byte{0x66, 0xb8}, imm16(selData3), []byte{0x8e, 0xe0})}, // mov ax; mov fs, ax
 		{name: "a kernel's GS", change: cat([]byte{0x66, 0xb8}, imm16(selData0), []byte{0x8e, 0xe8}), back: cat([]byte{0x66, 0xb8}, imm16(selData3), []byte{0x8e, 0xe8})},
 		{name: "a kernel's ES", change: cat([]byte{0x66, 0xb8}, imm16(selData0), []byte{0x8e, 0xc0}), back: cat([]byte{0x66, 0xb8}, imm16(selData3), []byte{0x8e, 0xc0})},

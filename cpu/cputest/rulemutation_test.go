@@ -199,7 +199,6 @@ var ruleMutations = []ruleMutation{
 	byTest("TestCrossings", "amd64/lower_crossing.go", "func (c *crossing) back(", "c.framed(rax, r10)", ""),
 	byTest("TestCrossings", "amd64/lower_crossing.go", "func (c *crossing) back(", "direct(r11), changes", "direct(r11), x86.FlagIF"),
 	byTest("TestCrossings", "amd64/lower_crossing.go", "func (c *crossing) back(", "c.shiftRight(r10, 11)", "c.shiftRight(r10, 10)"),
-	byTest("TestCrossings", "amd64/lower_crossing.go", "func (c *crossing) framed(", "c.bytes(3)", "c.bytes(0)"),
 	byTest("TestCrossings", "amd64/lower_crossing.go", "func (c *crossing) framed(", "0x1000-frameSize", "0x1000"),
 	byTest("TestCrossings", "amd64/lower_crossing.go", "func (c *crossing) lands(", "3, ctxUser", "3, ctxSystem"),
 	byTest("TestCrossings", "amd64/lower_crossing.go", "func (c *crossing) lands(", "0), ctxSystem", "0), ctxUser"),

@@ -128,12 +128,9 @@ func (c *crossing) same(i int32) {
 	c.compare(r10, w64, c.known(crossRaw+8*i))
 }
 
-// framed leaves where a frame at the linear address in r is not aligned, or reaches
-// into another page. index is lost.
+// framed leaves where a frame at the linear address in r reaches into another page.
+// index is lost.
 func (c *crossing) framed(r, index reg) {
-	c.op(0, w8, 0xf6, 0, direct(r)) // TEST
-	c.bytes(3)
-	c.fails(condNZ)
 	c.load(w32, index, direct(r))
 	c.aluImm(aluAND, w32, direct(index), 0xfff)
 	c.aluImm(aluCMP, w32, direct(index), 0x1000-frameSize)
