@@ -44,6 +44,9 @@ func crossScattered(r *rig) {
 	for page := uint32(crossTop - 0x3000); page <= crossTop; page += 0x1000 {
 		r.put32(rigPages+0x1000+page>>10, 0x100000+(crossTop-page)|7)
 	}
+	for i, v := range []uint32{flagIF | flagCF | 2, rigStack3 - 0x80, selData3} { // as if a frame went on there
+		r.put32(0x103000+4*uint32(i), v)
+	}
 }
 
 // crossFrame changes what the kernel returns by.
@@ -191,11 +194,11 @@ func crossKernels() []crossed {
 			r.idt(2, gate(selCode0, rigTarget+0xc00, typeInt32, 0, 0))
 			r.put(rigTarget+0xc00, 0x58, 0x83, 0xc4, 8, 0xff, 0xe0) // pop eax; add esp, 8; jmp eax
 		}, change: crossOut, each: []byte{0x90}},
-		{name: "SMAP", setup: crossApart, change: readData(0), faults: true},
+		{name: "SMAP", setup: crossApart, before: readData(0), change: readData(0), faults: true},
 		{name: "a program that reads what is the kernel's", setup: func(r *rig) {
 			crossApart(r)
 			r.put(crossProbe, cat([]byte{0xa1}, imm32(rigTarget), []byte{0x47}, jumpTo(crossProbe+6, rigCode))...) // mov eax, [rigTarget]; inc edi; jmp
-		}, change: setFrame(0, crossProbe), faults: true},
+		}, each: cat([]byte{0xa1}, imm32(rigTarget)), change: setFrame(0, crossProbe), faults: true},
 		{name: "mapped anew", setup: func(r *rig) {
 			r.paging32()
 			for i := range uint32(0x1000) {
