@@ -54,6 +54,8 @@ var fuzzSeeds = []struct {
 	{"addresses of 16 bits", 1, "67668B07 678B4100 67F3A4 6767E3F2 EBF0"},
 	{"loop, loopne, jecxz", 1, "B903000000 40 E2FD B903000000 4B E0FD E302 EBEC EBEA"},
 	{"mov to and from segment registers", 2, "8CD8 8ED8 8CE9 8EE9 1E 07 0FA0 0FA9 8CC2 EBEE"},
+	{"int 80h to a kernel of its own, and back", 2, "C70500700000 40CF9090 CD80 43 EBFB"},
+	{"sysenter and sysexit", 1, "B974010000 B808000000 31D2 0F30 41 B800600000 0F30 41 B82A800000 0F30 BA2D800000 B900900000 0F35 40 EBF1 43 0F34"},
 	{"real mode over the end of the segment", 0, "B8FFFF 89C4 50 58 A3FFFF 8B1EFFFF EBF1"},
 	{"real mode with operands of 32 bits", 0, "6640 6650 665B 67668B03 66C1E005 67F366A5 EBEB"},
 }
