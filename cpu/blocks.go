@@ -12,8 +12,10 @@ const (
 	maxBlockOps = 32
 	opChunk     = 8192
 	maxOpChunks = 128 // 1 Mi ops, 32 MiB
-	// fewOpChunks is the bound where a back end has what is executed often.
+	// fewOpChunks is the bound where a back end has what is executed a few times, at
+	// most soon. With one that waits for longer, more stays the interpreter's.
 	fewOpChunks = 12
+	soon        = 32
 	blockChunk  = 2048
 	maxChunks   = 96
 	bucketBits  = 16

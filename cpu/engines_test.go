@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 		{"translator", machineCode, translator(plainly, jit.Config{Strict: true, Eager: true})},
 		{"old processor", machineCode, translator(plainly, jit.Config{Strict: true, Eager: true, Plain: true})},
 		{"mixed", machineCode, translator(func(t *amd64.Target) jit.Target { return &patchy{Target: t, r: rand.New(rand.NewPCG(1, 2))} }, jit.Config{Strict: true})},
-		{"wasm", anyHost, inWasm(wasm.Config{Strict: true, Eager: true, Blocks: 8, Regions: 1, Modules: 128})},
+		{"wasm", anyHost, inWasm(wasm.Config{Strict: true, Eager: true, Blocks: 8, Regions: 1, Kept: 128})},
 		{"wasm mixed", anyHost | asking, inWasm(patchyWasm())},
 	} {
 		if code != 0 || *engine != "" && *engine != e.name {
@@ -113,7 +113,7 @@ func inWasm(cfg wasm.Config) func(testing.TB, *cpu.CPU) {
 // patchyWasm has no code for every third instruction.
 func patchyWasm() wasm.Config {
 	r := rand.New(rand.NewPCG(1, 2))
-	return wasm.Config{Strict: true, Eager: true, Blocks: 20, Regions: 2, Modules: 128, Deny: func(*x86.Inst) bool { return r.IntN(3) == 0 }}
+	return wasm.Config{Strict: true, Eager: true, Blocks: 20, Regions: 2, Kept: 128, Deny: func(*x86.Inst) bool { return r.IntN(3) == 0 }}
 }
 
 func plainly(t *amd64.Target) jit.Target { return t }

@@ -2,7 +2,7 @@
 // way in that the program imports, and how modules get into the table.
 
 /** The module with both, as cpu/jit/wasm makes it (Base). */
-const base = "AGFzbQEAAAABCQFgBH9/f38BfwMCAQAEBgFwAIWAAgcRAgVlbnRlcgAABXRhYmxlAQAKEQEPACAAIAEgAiADQQARAAAL";
+const base = "AGFzbQEAAAABCQFgBH9/f38BfwMCAQAEBgFwAIGAAgcRAgVlbnRlcgAABXRhYmxlAQAKEQEPACAAIAEgAiADQQARAAAL";
 
 /**
  * Adds the way in to what the program imports. What it returns is to be given the
@@ -17,17 +17,21 @@ export function translator(imports) {
   return (instance) => {
     const shared = { jit: { mem: instance.exports.mem, table } };
     globalThis.alpinevmJIT = {
-      /** Puts a module's functions into the table. Gives what is wrong with it, or nothing. */
+      /**
+       * Puts a module's functions into the table, at the places that are their names. Gives
+       * what is wrong with it, or nothing.
+       */
       load(code) {
         try {
-          new WebAssembly.Instance(new WebAssembly.Module(code), shared);
+          const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), shared);
+          for (const place in exports) table.set(+place, exports[place]);
         } catch (err) {
           return String(err);
         }
       },
       /** Takes functions out of it, so that their module can go. */
-      drop(first, count) {
-        for (let i = first; i < first + count; i++) table.set(i, null);
+      drop(places) {
+        for (const place of places) table.set(place, null);
       },
     };
   };

@@ -7,11 +7,12 @@ import (
 )
 
 // The rounds of AES (SDM vol. 2A, AESENC; FIPS 197, whose names are used here) are
-// functions of the dispatcher's module, since they are long: they substitute bytes by
-// looking into 16 vectors. Programs have them for hashing, as Go does for its maps.
+// functions of their own, since they are long: they substitute bytes by looking into 16
+// vectors. Programs have them for hashing, as Go does for its maps. A module whose regions
+// need them begins with them.
 // Byte 4c+r of a register is row r of column c.
 
-// aesRounds are the rounds in the order of their places in the table.
+// aesRounds are the rounds in the order of their functions in a module.
 var aesRounds = [...]struct {
 	op      x86.Op
 	inverse bool
@@ -21,13 +22,22 @@ var aesRounds = [...]struct {
 var aesRules = func() map[x86.Op]rule {
 	t := map[x86.Op]rule{}
 	for i, r := range aesRounds {
-		t[r.op] = rule{takes: ofXMM, emit: func(e *emitter) { aesRound(e, firstHelper+uint32(i)) }}
+		t[r.op] = rule{takes: ofXMM, emit: func(e *emitter) { aesRound(e, uint32(i)) }}
 	}
 	return t
 }()
 
-// aesRound calls a round with the addresses of destination and key.
-func aesRound(e *emitter, place uint32) {
+// aesFunctions are the functions of all rounds.
+var aesFunctions = func() (f [][]byte) {
+	for _, r := range aesRounds {
+		f = append(f, aesFunction(r.inverse, r.last))
+	}
+	return f
+}()
+
+// aesRound calls the function of a round with the addresses of destination and key.
+func aesRound(e *emitter, fn uint32) {
+	e.aes = true
 	e.findVector()
 	e.get(lCore)
 	e.with(opI32Add, xmmAt(e.in.Reg))
@@ -39,8 +49,9 @@ func aesRound(e *emitter, place uint32) {
 		e.with(opI32Add, xmmAt(e.in.RM))
 	}
 	e.i32(0)
-	e.i32(place)
-	e.op(opCallIndirect, regionType, 0, opDrop)
+	e.op(opCall)
+	e.u(fn)
+	e.op(opDrop)
 }
 
 // aesFunction is the function of a round: its first parameter is the address of the

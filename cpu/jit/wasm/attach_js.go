@@ -17,7 +17,7 @@ import (
 func enter(core, tlb, pc, fn uint32) uint32
 
 // bridge is the object with which the program's starter makes and drops modules, as
-// web/src/jit.mjs does: load(bytes) and drop(first, count).
+// web/src/jit.mjs does: load(bytes) and drop(places).
 const bridge = "alpinevmJIT"
 
 // Supported says why the host cannot run translated code.
@@ -67,7 +67,7 @@ func (b *browser) Layout() Layout {
 }
 
 // Load implements Host.
-func (b *browser) Load(code []byte, _, _ uint32) error {
+func (b *browser) Load(code []byte, _ []uint32) error {
 	bytes := js.Global().Get("Uint8Array").New(len(code))
 	js.CopyBytesToJS(bytes, code)
 	if wrong := b.bridge.Call("load", bytes); wrong.Truthy() {
@@ -77,10 +77,16 @@ func (b *browser) Load(code []byte, _, _ uint32) error {
 }
 
 // Drop implements Host.
-func (b *browser) Drop(first, count uint32) { b.bridge.Call("drop", first, count) }
+func (b *browser) Drop(places []uint32) {
+	list := make([]any, len(places))
+	for i, p := range places {
+		list[i] = p
+	}
+	b.bridge.Call("drop", list)
+}
 
 // Enter implements Host.
 func (b *browser) Enter(core, tlb, pc, fn uint32) uint32 { return enter(core, tlb, pc, fn) }
 
 // Close implements Host.
-func (b *browser) Close() { b.bridge.Call("drop", 0, firstRegion) }
+func (b *browser) Close() { b.Drop([]uint32{dispatchPlace}) }

@@ -25,6 +25,9 @@ func dispatcher(l Layout) []byte {
 		a.op(opReturn, opEnd)
 	}
 	a.op(opLoop, typeVoid)
+	a.get(fn)
+	a.i32(1)
+	a.mem(opI32Store8, l.Tables+offUsed)
 	a.get(core)
 	a.get(tlb)
 	a.get(pc)

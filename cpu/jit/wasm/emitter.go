@@ -95,6 +95,7 @@ type emitter struct {
 	rounds, inMMX bool
 	rec           record
 
+	aes           bool   // the function calls those of AES
 	floats        bool   // it uses locals beside integers
 	read, written uint16 // locals from lReg to lAux that the function uses, and changes
 	body          asm
@@ -122,7 +123,7 @@ func (e *emitter) set(l local) {
 func (e *emitter) function(r *region, fn uint32) []byte {
 	e.r, e.fn, e.b = r, fn, nil
 	e.asm.b, e.exits = e.body.b[:0], e.exits[:0]
-	e.read, e.written, e.floats = 0, 0, false
+	e.read, e.written, e.floats, e.aes = 0, 0, false, false
 	e.op(opBlock, typeI32)
 	e.op(opLoop, typeVoid)
 	for range r.blocks {

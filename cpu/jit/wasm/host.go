@@ -12,11 +12,11 @@ import (
 type Host interface {
 	// Layout says where things lie in that memory; they stay there.
 	Layout() Layout
-	// Load makes a module of bytes and runs its element segments, which put
-	// count functions into the table, from place first on.
-	Load(code []byte, first, count uint32) error
-	// Drop forgets the functions of a module that was loaded at first.
-	Drop(first, count uint32)
+	// Load makes a module of bytes and puts the functions that it exports at the
+	// places of the table that are their names, in decimal.
+	Load(code []byte, places []uint32) error
+	// Drop forgets the functions of a module that was loaded with these places.
+	Drop(places []uint32)
 	// Enter calls the dispatcher, the function at place 0 of the table.
 	Enter(core, tlb, pc, fn uint32) uint32
 	// Close gives back what it holds.
@@ -33,9 +33,12 @@ type Layout struct {
 
 // Tables is what generated code looks into, beside the cpu.Core.
 type Tables struct {
-	TLB    TLB
-	Jumps  [Jumps]Jump
-	Shift  uint32 // by how much addresses lie above those of the region that has left
+	TLB   TLB
+	Jumps [Jumps]Jump
+	Shift uint32 // by how much addresses lie above those of the region that has left
+	// Used says of each place that the dispatcher has led to the function there since
+	// room was made last.
+	Used   [firstRegion + maxRegions]bool
 	Missed uint32 // the linear address that the TLB did not have, where a region has left for that
 }
 
@@ -60,13 +63,13 @@ const (
 // noJump is in an entry that is empty: no Off is odd.
 var noJump = Jump{Off: 1}
 
-// Places is how many places the table of functions needs for so many modules; 0 is
+// Places is how many places the table of functions needs for so many regions; 0 is
 // the most.
-func Places(modules int) uint32 {
-	if modules == 0 {
-		modules = maxModules
+func Places(regions int) uint32 {
+	if regions == 0 {
+		regions = maxRegions
 	}
-	return firstOf(modules)
+	return firstRegion + uint32(regions)
 }
 
 // Offsets in cpu.Core and what it holds.
@@ -101,6 +104,7 @@ const (
 	offTLB     = uint32(unsafe.Offsetof(Tables{}.TLB))
 	offShift   = uint32(unsafe.Offsetof(Tables{}.Shift))
 	offMissed  = uint32(unsafe.Offsetof(Tables{}.Missed))
+	offUsed    = uint32(unsafe.Offsetof(Tables{}.Used))
 	offJumps   = uint32(unsafe.Offsetof(Tables{}.Jumps))
 	jumpEIP    = uint32(unsafe.Offsetof(Jump{}.EIP))
 	jumpOff    = uint32(unsafe.Offsetof(Jump{}.Off))

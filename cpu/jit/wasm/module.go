@@ -1,11 +1,17 @@
 package wasm
 
+import "strconv"
+
 // module puts functions of one kind into a module: they take addresses and numbers
 // and give the number of an exit (WebAssembly Core Specification 2.0, 5.5).
+//
+// It does not know the table unless it calls functions of others: engines keep a copy of
+// the table for each instance that does, and write all of these at each change. It exports
+// its functions under the numbers of their places, and the host puts them there.
 type module struct {
-	first uint32   // where in the table the functions go
-	funcs [][]byte // bodies: locals and instructions
-	kind  funcKind
+	funcs  [][]byte // bodies: locals and instructions
+	places []uint32 // where in the table the last of them go
+	kind   funcKind
 }
 
 // funcKind is the number of parameters, all i32; there is one result.
@@ -35,7 +41,6 @@ const (
 	sectionTable    = 4
 	sectionMemory   = 5
 	sectionExport   = 7
-	sectionElement  = 9
 	sectionCode     = 10
 )
 
@@ -83,15 +88,18 @@ func (m *module) encode() []byte {
 		s.funcType(dispatchKind)
 	})
 	a.section(sectionImport, func(s *asm) {
-		s.u(2)
+		imports := map[funcKind]uint32{regionKind: 1, dispatchKind: 2}
+		s.u(imports[m.kind])
 		s.name(ImportModule)
 		s.name(ImportMemory)
 		s.op(externMemory, 0) // no bound above
 		s.u(1)
-		s.name(ImportModule)
-		s.name(ImportTable)
-		s.op(externTable, typeFuncs, 0)
-		s.u(1)
+		if m.kind == dispatchKind {
+			s.name(ImportModule)
+			s.name(ImportTable)
+			s.op(externTable, typeFuncs, 0)
+			s.u(1)
+		}
 	})
 	a.section(sectionFunction, func(s *asm) {
 		s.u(uint32(len(m.funcs)))
@@ -99,14 +107,12 @@ func (m *module) encode() []byte {
 			s.u(map[funcKind]uint32{regionKind: regionType, dispatchKind: dispatchType}[m.kind])
 		}
 	})
-	a.section(sectionElement, func(s *asm) {
-		s.u(1)
-		s.op(0) // active, of functions, into table 0
-		s.i32(m.first)
-		s.op(opEnd)
-		s.u(uint32(len(m.funcs)))
-		for i := range m.funcs {
-			s.u(uint32(i))
+	a.section(sectionExport, func(s *asm) {
+		s.u(uint32(len(m.places)))
+		for i, p := range m.places {
+			s.name(strconv.FormatUint(uint64(p), 10))
+			s.op(externFunc)
+			s.u(uint32(len(m.funcs) - len(m.places) + i))
 		}
 	})
 	a.section(sectionCode, func(s *asm) {

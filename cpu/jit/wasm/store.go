@@ -29,22 +29,19 @@ type entry struct {
 // start is what the function begins with where the entry is executed at eip.
 func (d *entry) start(eip uint32) uint32 { return eip - d.eip | d.pc }
 
-// Places in the table: that of the dispatcher is 0, then come functions that regions
-// call.
+// Places in the table: the dispatcher's, and those of regions.
 const (
-	firstHelper = 1
-	firstRegion = firstHelper + uint32(len(aesRounds))
+	dispatchPlace = 0
+	firstRegion   = 1
 )
 
-// firstOf is the place of a module's first function.
-func firstOf(module int) uint32 { return firstRegion + uint32(module)*perModule }
-
 // store has what was translated. Regions are named by the place of their function
-// in the table: module m has those from firstOf(m) on.
+// in the table.
 type store struct {
-	regions []kept // as far as they have been used
-	modules []bool // that are in use
-	order   []int  // of those, the oldest first
+	regions []kept     // by place, as far as those have been used
+	most    int        // of them, with what is at the other places
+	spare   []uint32   // places that have been used and are free
+	modules [][]uint32 // places of the functions of each, the oldest first
 	entries []entry
 	free    uint32 // the first entry that is not used
 	buckets []uint32
@@ -54,9 +51,9 @@ type store struct {
 
 const bucketBits = 17
 
-func (s *store) init(modules int, jumps *[Jumps]Jump) {
-	s.regions = make([]kept, 1)
-	s.modules = make([]bool, modules)
+func (s *store) init(regions int, jumps *[Jumps]Jump) {
+	s.regions = make([]kept, firstRegion)
+	s.most = int(firstRegion) + regions
 	s.entries = make([]entry, 1, 1<<10)
 	s.buckets = make([]uint32, 1<<bucketBits)
 	s.pages = map[uint32][]uint32{}
@@ -125,6 +122,20 @@ func (s *store) noteJump(i, eip uint32) {
 		d.jumped = eip
 	}
 	*s.jump(eip) = Jump{EIP: eip, Off: d.off&^0xfff - eip&^0xfff, Fn: d.fn, Start: d.start(eip)}
+}
+
+// place gives a place that is free, if there is one.
+func (s *store) place() (fn uint32, ok bool) {
+	if n := len(s.spare); n > 0 {
+		fn = s.spare[n-1]
+		s.spare = s.spare[:n-1]
+		return fn, true
+	}
+	if len(s.regions) == s.most {
+		return 0, false
+	}
+	s.regions = append(s.regions, kept{})
+	return uint32(len(s.regions) - 1), true
 }
 
 // list puts a region on the lists of its pages.

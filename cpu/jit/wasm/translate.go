@@ -1,6 +1,8 @@
 package wasm
 
 import (
+	"slices"
+
 	"alpinevm/cpu"
 	"alpinevm/cpu/mem"
 )
@@ -28,13 +30,14 @@ func (t *Translator) translate(eip uint32) cpu.Rest {
 	fn := t.place()
 	body := t.emit.function(&t.region, fn)
 	if body == nil {
+		t.store.spare = append(t.store.spare, fn)
 		return cpu.Untranslatable
 	}
 	t.keep(fn)
 	if len(t.pending) == 0 {
 		t.waited = t.cpu.Retired
 	}
-	t.pending, t.waiting = append(t.pending, body), append(t.waiting, fn)
+	t.pending, t.waiting, t.aes = append(t.pending, body), append(t.waiting, fn), t.aes || t.emit.aes
 	t.load()
 	return cpu.Waiting
 }
@@ -42,16 +45,11 @@ func (t *Translator) translate(eip uint32) cpu.Rest {
 // place gives the place of the next function in the table, having made room for
 // it.
 func (t *Translator) place() uint32 {
-	s := &t.store
-	if len(t.pending) > 0 {
-		return t.waiting[0] + uint32(len(t.pending))
-	}
-	for m, used := range s.modules {
-		if !used {
-			s.modules[m] = true
-			s.order = append(s.order, m)
-			return firstOf(m)
+	for len(t.store.modules) < maxModules {
+		if fn, ok := t.store.place(); ok {
+			return fn
 		}
+		t.evict()
 	}
 	t.evict()
 	return t.place()
@@ -59,9 +57,6 @@ func (t *Translator) place() uint32 {
 
 // keep enters the region that was gathered into the store, and marks its code.
 func (t *Translator) keep(fn uint32) {
-	for uint32(len(t.store.regions)) <= fn {
-		t.store.regions = append(t.store.regions, kept{})
-	}
 	r := &t.store.regions[fn]
 	*r = kept{valid: true, exits: append([]exit(nil), t.emit.exits...)}
 	add := func(off, n uint32) {
@@ -95,40 +90,57 @@ func (t *Translator) load() {
 	if len(t.pending) == 0 || len(t.pending) < t.cfg.Regions && t.cpu.Retired-t.waited < t.cfg.Patience {
 		return
 	}
-	first := t.waiting[0]
-	m := module{kind: regionKind, funcs: t.pending, first: first}
+	m := module{kind: regionKind, funcs: t.pending, places: slices.Clone(t.waiting)}
+	if t.aes {
+		m.funcs = slices.Concat(aesFunctions, m.funcs)
+	}
 	code := m.encode()
-	if err := t.host.Load(code, first, uint32(len(t.pending))); err != nil {
+	if err := t.host.Load(code, m.places); err != nil {
 		panic("BUG: the host refuses a module: " + err.Error())
 	}
-	for _, fn := range t.waiting {
+	for _, fn := range m.places {
 		t.store.regions[fn].loaded = true
+		t.layout.Shared.Used[fn] = true
 	}
+	t.store.modules = append(t.store.modules, m.places)
 	t.Stats.Modules++
 	t.Stats.Bytes += uint64(len(code))
-	t.pending, t.waiting = t.pending[:0], t.waiting[:0]
+	t.pending, t.waiting, t.aes = t.pending[:0], t.waiting[:0], false
 }
 
-// evict forgets the oldest third of the modules.
+// evict forgets a third of the modules: the oldest of those whose functions nobody has
+// entered since it was done last, and the oldest of the others if these are too few.
 func (t *Translator) evict() {
-	s := &t.store
-	n := (len(s.order) + 2) / 3
-	for _, m := range s.order[:n] {
-		first := firstOf(m)
-		for fn := first; fn < min(first+perModule, uint32(len(s.regions))); fn++ {
-			if r := &s.regions[fn]; r.valid {
-				for _, i := range r.entries {
-					t.cpu.Cool(s.entries[i].off, true)
-					t.cpu.Cool(s.entries[i].off, false)
-					t.asked.forget(s.entries[i].off)
-				}
-				s.kill(fn)
-				t.Stats.Dropped++
+	s, used := &t.store, &t.layout.Shared.Used
+	left := (len(s.modules) + 2) / 3
+	for _, spared := range []bool{true, false} {
+		s.modules = slices.DeleteFunc(s.modules, func(places []uint32) bool {
+			if left == 0 || spared && slices.ContainsFunc(places, func(fn uint32) bool { return used[fn] }) {
+				return false
 			}
-			s.regions[fn] = kept{}
-		}
-		t.host.Drop(first, perModule)
-		s.modules[m] = false
+			left--
+			t.drop(places)
+			return true
+		})
 	}
-	s.order = append(s.order[:0], s.order[n:]...)
+	clear(used[:])
+}
+
+// drop forgets a module.
+func (t *Translator) drop(places []uint32) {
+	s := &t.store
+	for _, fn := range places {
+		if r := &s.regions[fn]; r.valid {
+			for _, i := range r.entries {
+				t.cpu.Cool(s.entries[i].off, true)
+				t.cpu.Cool(s.entries[i].off, false)
+				t.asked.forget(s.entries[i].off)
+			}
+			s.kill(fn)
+			t.Stats.Dropped++
+		}
+		s.regions[fn] = kept{}
+	}
+	s.spare = append(s.spare, places...)
+	t.host.Drop(places)
 }

@@ -22,7 +22,8 @@ import (
 
 // Bounds of what is kept at once.
 const (
-	maxModules = 2048
+	maxRegions = 1 << 15
+	maxModules = 1 << 12
 	perModule  = 16 // regions
 )
 
@@ -50,8 +51,8 @@ type Config struct {
 	Tepid uint8
 	// Patience is after how many instructions one is made of fewer.
 	Patience uint64
-	// Modules bounds how many are kept; 0 is the most.
-	Modules int
+	// Kept bounds how many regions are; 0 is the most.
+	Kept int
 	// Deny, in tests, says which instructions are left to the interpreter.
 	Deny func(*x86.Inst) bool
 }
@@ -71,6 +72,7 @@ type Translator struct {
 	// they are of.
 	pending  [][]byte
 	waiting  []uint32
+	aes      bool                // one of them calls the functions of AES
 	waited   uint64              // value of State.Retired since which
 	restless map[uint32]restless // by arena page
 	asked    asked
@@ -99,23 +101,16 @@ func New(c *cpu.CPU, host Host, cfg Config) (*Translator, error) {
 	if cfg.Blocks == 0 {
 		cfg.Blocks = maxBlocks
 	}
-	if cfg.Modules == 0 {
-		cfg.Modules = maxModules
+	if cfg.Kept == 0 {
+		cfg.Kept = maxRegions
 	}
+	cfg.Regions = min(cfg.Regions, cfg.Kept)
 	t := &Translator{cpu: c, host: host, layout: host.Layout(), cfg: cfg, restless: map[uint32]restless{}}
-	t.store.init(cfg.Modules, &t.layout.Shared.Jumps)
+	t.store.init(cfg.Kept, &t.layout.Shared.Jumps)
 	t.cache.init(&t.layout.Shared.TLB, c.ArenaPages())
 	t.emit.layout = t.layout
-	dispatch, helpers := module{kind: dispatchKind, funcs: [][]byte{dispatcher(t.layout)}}, module{kind: regionKind, first: firstHelper}
-	for _, r := range aesRounds {
-		helpers.funcs = append(helpers.funcs, aesFunction(r.inverse, r.last))
-	}
-	for _, m := range []module{dispatch, helpers} {
-		if err := host.Load(m.encode(), m.first, uint32(len(m.funcs))); err != nil {
-			return nil, err
-		}
-	}
-	return t, nil
+	m := module{kind: dispatchKind, funcs: [][]byte{dispatcher(t.layout)}, places: []uint32{dispatchPlace}}
+	return t, host.Load(m.encode(), m.places)
 }
 
 // Attach gives c such a translator, which serves blocks that the interpreter has
@@ -131,8 +126,8 @@ func Attach(c *cpu.CPU, host Host, threshold uint8, cfg Config) (*Translator, er
 
 // Close gives back what the host holds.
 func (t *Translator) Close() error {
-	for _, m := range t.store.order {
-		t.host.Drop(firstOf(m), perModule)
+	for _, places := range t.store.modules {
+		t.host.Drop(places)
 	}
 	t.host.Close()
 	return nil

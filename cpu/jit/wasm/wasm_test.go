@@ -105,10 +105,10 @@ func islands(n int) []byte {
 // TestRoom: where there is more hot code than room, the oldest goes, what is
 // kept stays bounded, and nothing goes wrong.
 func TestRoom(t *testing.T) {
-	for _, tt := range []struct{ islands, modules int }{{10, 20}, {40, 20}, {40, 3}} {
+	for _, tt := range []struct{ islands, kept int }{{10, 20}, {40, 20}, {40, 3}} {
 		t.Run(fmt.Sprint(tt), func(t *testing.T) {
 			code := islands(tt.islands)
-			g := newGuest(t, code, false, &wasm.Config{Eager: true, Regions: 1, Modules: tt.modules})
+			g := newGuest(t, code, false, &wasm.Config{Eager: true, Regions: 1, Kept: tt.kept})
 			want := newGuest(t, code, false, nil)
 			const n = 20_000
 			g.c.Run(n)
@@ -117,8 +117,8 @@ func TestRoom(t *testing.T) {
 				t.Errorf("%x at %#x, the interpreter has %x at %#x", g.c.R, g.c.EIP, want.c.R, want.c.EIP)
 			}
 			s := g.tr.Stats
-			if dropped := s.Dropped != 0; dropped != (tt.islands > tt.modules) || s.Regions-s.Dropped > uint64(tt.modules) {
-				t.Errorf("%d islands in %d modules: %+v", tt.islands, tt.modules, s)
+			if dropped := s.Dropped != 0; dropped != (tt.islands > tt.kept) || s.Regions-s.Dropped > uint64(tt.kept) {
+				t.Errorf("%d islands with room for %d: %+v", tt.islands, tt.kept, s)
 			}
 		})
 	}
@@ -209,7 +209,7 @@ func TestChangingCode(t *testing.T) {
 		g.write(0x9000, changing...)
 		return g
 	}
-	g, want := make(&wasm.Config{Eager: true, Regions: 1, Modules: 64}), make(nil)
+	g, want := make(&wasm.Config{Eager: true, Regions: 1, Kept: 64}), make(nil)
 	const n = 50_000
 	g.c.Run(n)
 	want.c.Run(n)

@@ -5,6 +5,8 @@ package wasmtest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/tetratelabs/wazero"
@@ -25,7 +27,8 @@ type Host struct {
 	runtime wazero.Runtime
 	enter   api.Function
 	stack   [4]uint64
-	modules map[uint32]api.Module
+	modules map[uint32][]api.Module // by the first of their places
+	loads   int
 	core    *cpu.Core
 	image   *cpu.Core
 	layout  wasm.Layout
@@ -46,7 +49,7 @@ func (arena) Free() {}
 // Attach gives c a translator at threshold 0 whose code runs on wazero: compiled, or
 // slower but without machine code, and quick to make. detach ends that.
 func Attach(c *cpu.CPU, compiled bool, cfg wasm.Config) (t *wasm.Translator, detach func(), err error) {
-	h, err := New(c, compiled, wasm.Places(cfg.Modules))
+	h, err := New(c, compiled, wasm.Places(cfg.Kept))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -68,7 +71,7 @@ func New(c *cpu.CPU, compiled bool, places uint32) (*Host, error) {
 	}
 	n := uint32(c.ArenaPages()-1) << 12 &^ (wasmPage - 1)
 	memory := arena(c.CodeBytes(0, n))
-	h := &Host{runtime: wazero.NewRuntimeWithConfig(context.Background(), cfg), modules: map[uint32]api.Module{}, core: c.Core}
+	h := &Host{runtime: wazero.NewRuntimeWithConfig(context.Background(), cfg), modules: map[uint32][]api.Module{}, core: c.Core}
 	h.ctx = experimental.WithMemoryAllocator(context.Background(), experimental.MemoryAllocatorFunc(
 		func(uint64, uint64) experimental.LinearMemory { return memory }))
 	h.layout.Core = (n - uint32(unsafe.Sizeof(cpu.Core{}))) &^ 63
@@ -90,21 +93,30 @@ func New(c *cpu.CPU, compiled bool, places uint32) (*Host, error) {
 // Layout implements wasm.Host.
 func (h *Host) Layout() wasm.Layout { return h.layout }
 
-// Load implements wasm.Host. The engine validates the module.
-func (h *Host) Load(code []byte, first, _ uint32) error {
-	m, err := h.runtime.InstantiateWithConfig(h.ctx, code, wazero.NewModuleConfig().WithName(""))
-	if err == nil {
-		h.modules[first] = m
+// Load implements wasm.Host. The engine validates the module. It lets nobody else put
+// functions into a table, so another module does.
+func (h *Host) Load(code []byte, places []uint32) error {
+	h.loads++
+	name := fmt.Sprint("module ", h.loads)
+	for _, m := range []struct {
+		code []byte
+		name string
+	}{{code, name}, {putter(name, places), ""}} {
+		i, err := h.runtime.InstantiateWithConfig(h.ctx, m.code, wazero.NewModuleConfig().WithName(m.name))
+		if err != nil {
+			return err
+		}
+		h.modules[places[0]] = append(h.modules[places[0]], i)
 	}
-	return err
+	return nil
 }
 
 // Drop implements wasm.Host.
-func (h *Host) Drop(first, _ uint32) {
-	if m := h.modules[first]; m != nil {
+func (h *Host) Drop(places []uint32) {
+	for _, m := range slices.Backward(h.modules[places[0]]) {
 		_ = m.Close(h.ctx)
-		delete(h.modules, first)
 	}
+	delete(h.modules, places[0])
 }
 
 // Enter implements wasm.Host.
