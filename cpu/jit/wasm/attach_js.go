@@ -34,7 +34,7 @@ func Supported() error {
 const (
 	hotness  = 250
 	asks     = 4
-	tepid    = 60
+	tepid    = 10
 	patience = 3_000_000
 )
 

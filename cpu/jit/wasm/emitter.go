@@ -8,8 +8,8 @@ import (
 // local is a local variable of a function that a region becomes.
 type local uint32
 
-// The first three are parameters. The guest's registers and lazy flags are in
-// locals from the entry to the exit.
+// The first three are parameters. Those of the guest's registers and lazy flags are of
+// use in a block alone: see held.
 const (
 	lCore   local = iota // address of the cpu.Core
 	lTLB                 // address of the half of the TLB that accesses look into
@@ -87,35 +87,18 @@ type emitter struct {
 	i    int // number of the block
 	k    int // number of the instruction in it
 	in   *jit.Inst
-	nest int  // ifs that are open
-	sse  bool // the block has looked whether SSE may be used
-	fpu  bool // and whether MMX and x87 may
+	held held
+	ways []held // what was held where the ifs that are open began
+	sse  bool   // the block has looked whether SSE may be used
+	fpu  bool   // and whether MMX and x87 may
 	// rounds says that it has found MXCSR to be as float.go wants it, inMMX that the
 	// x87 state is that of MMX.
 	rounds, inMMX bool
 	rec           record
 
-	aes           bool   // the function calls those of AES
-	floats        bool   // it uses locals beside integers
-	read, written uint16 // locals from lReg to lAux that the function uses, and changes
-	body          asm
-}
-
-func bit(l local) uint16 { return 1 << (l - lReg) }
-
-func (e *emitter) get(l local) {
-	if l >= lReg && l <= lAux {
-		e.read |= bit(l)
-	}
-	e.floats = e.floats || l >= lSingleA
-	e.asm.get(l)
-}
-
-func (e *emitter) set(l local) {
-	if l >= lReg && l <= lAux {
-		e.written |= bit(l)
-	}
-	e.asm.set(l)
+	aes    bool // the function calls those of AES
+	floats bool // it uses locals beside integers
+	body   asm
 }
 
 // function makes the function of a region that is going to be at place fn of the
@@ -123,8 +106,7 @@ func (e *emitter) set(l local) {
 func (e *emitter) function(r *region, fn uint32) []byte {
 	e.r, e.fn, e.b = r, fn, nil
 	e.asm.b, e.exits = e.body.b[:0], e.exits[:0]
-	e.read, e.written, e.floats, e.aes = 0, 0, false, false
-	e.op(opBlock, typeI32)
+	e.floats, e.aes = false, false
 	e.op(opLoop, typeVoid)
 	for range r.blocks {
 		e.op(opBlock, typeVoid)
@@ -147,10 +129,9 @@ func (e *emitter) function(r *region, fn uint32) []byte {
 	return e.enclose()
 }
 
-// enclose puts what loads registers in front of the body and what stores them
-// behind it. What is written on some ways only has to be right on the others.
+// enclose puts in front of the body what all of it needs.
 func (e *emitter) enclose() []byte {
-	a := &asm{b: make([]byte, 0, len(e.body.b)+200)}
+	a := &asm{b: make([]byte, 0, len(e.body.b)+64)}
 	types := []struct {
 		n    uint32
 		kind byte
@@ -163,80 +144,60 @@ func (e *emitter) enclose() []byte {
 		a.u(t.n)
 		a.op(t.kind)
 	}
-	at := func(l local) uint32 {
-		switch l {
-		case lRes:
-			return coreRes
-		case lAux:
-			return coreAux
-		}
-		return coreR + 4*uint32(l-lReg)
-	}
-	for l := lReg; l <= lAux; l++ {
-		if (e.read|e.written)&bit(l) != 0 {
-			a.get(lCore)
-			a.mem(opI32Load, at(l))
-			a.set(l)
-		}
-	}
 	a.get(lCore)
 	a.mem(opI32Load, coreBudget)
 	a.set(lBudget)
+	a.i32(0)
 	a.get(lPC)
 	a.with(opI32And, ^uint32(0xfff))
-	a.set(lShift)
+	a.tee(lShift)
+	a.mem(opI32Store, e.layout.Tables+offShift)
 	a.get(lPC)
 	a.with(opI32And, 0xfff)
 	a.set(lPC)
 	a.b = append(a.b, e.body.b...)
-	for l := lReg; l <= lAux; l++ {
-		if e.written&bit(l) != 0 {
-			a.get(lCore)
-			a.get(l)
-			a.mem(opI32Store, at(l))
-		}
-	}
-	a.get(lCore)
-	a.get(lBudget)
-	a.mem(opI32Store, coreBudget)
-	a.i32(0)
-	a.get(lEA)
-	a.mem(opI32Store, e.layout.Tables+offMissed)
-	a.i32(0)
-	a.get(lShift)
-	a.mem(opI32Store, e.layout.Tables+offShift)
-	a.op(opEnd)
 	return a.b
 }
 
 // Labels: what is open around the code of block i are the ifs, the blocks that end
-// in front of the code of each block behind it, the loop and the block of exits.
+// in front of the code of each block behind it, and the loop.
 
-func (e *emitter) loopDepth() int { return e.nest + len(e.r.blocks) - 1 - e.i }
-func (e *emitter) exitDepth() int { return e.loopDepth() + 1 }
+func (e *emitter) loopDepth() int { return len(e.ways) + len(e.r.blocks) - 1 - e.i }
 
 // when opens an if whose condition is on the stack.
 func (e *emitter) when() {
 	e.op(opIf, typeVoid)
-	e.nest++
+	e.ways = append(e.ways, e.held)
+	e.held.changed = 0
 }
 
-func (e *emitter) otherwise() { e.op(opElse) }
+func (e *emitter) otherwise() {
+	e.merge()
+	e.op(opElse)
+}
 
 func (e *emitter) done() {
+	e.merge()
 	e.op(opEnd)
-	e.nest--
+	e.ways = e.ways[:len(e.ways)-1]
 }
 
 // leave leaves in front of the current instruction.
 func (e *emitter) leave(kind exitKind) {
+	e.storeHeld()
+	if kind == exitMiss {
+		e.i32(0)
+		e.get(lEA)
+		e.mem(opI32Store, e.layout.Tables+offMissed)
+	}
 	e.i32(e.fn<<exitBits | uint32(len(e.exits))&(maxExits-1))
-	e.br(e.exitDepth())
+	e.op(opReturn)
 	e.exits = append(e.exits, exit{e.b.insts[e.k].EIP, uint8(len(e.b.insts) - e.k), kind})
 }
 
 // leaveIf does so where the word on the stack is not 0.
 func (e *emitter) leaveIf(kind exitKind) {
+	e.storeHeld()
 	e.when()
 	e.leave(kind)
 	e.done()
@@ -253,18 +214,24 @@ func (e *emitter) leaveTo(eip uint32) {
 	e.get(lCore)
 	e.linear(eip)
 	e.mem(opI32Store, coreEIP)
+	e.jump()
+}
+
+// jump leaves to where EIP has been set to.
+func (e *emitter) jump() {
+	e.storeHeld()
 	e.i32(leaveJump)
-	e.br(e.exitDepth())
+	e.op(opReturn)
 }
 
 // block makes the code of block i.
 func (e *emitter) block(i int) {
 	e.i, e.b, e.k = i, &e.r.blocks[i], 0
 	e.rec, e.sse, e.fpu, e.rounds, e.inMMX = record{}, false, false, false, false
+	e.held, e.ways = held{}, e.ways[:0]
 	b := e.b
+	e.spend(func() { e.i32(uint32(len(b.insts))) })
 	e.get(lBudget)
-	e.with(opI32Sub, uint32(len(b.insts)))
-	e.asm.tee(lBudget)
 	e.with(opI32LtS, 0)
 	e.leaveIf(exitBudget)
 	if b.cross {
@@ -282,6 +249,16 @@ func (e *emitter) block(i int) {
 	if !b.ends {
 		e.goTo(b.next())
 	}
+}
+
+// spend takes the word that n pushes from the budget.
+func (e *emitter) spend(n func()) {
+	e.get(lCore)
+	e.get(lBudget)
+	n()
+	e.op(opI32Sub)
+	e.asm.tee(lBudget)
+	e.mem(opI32Store, coreBudget)
 }
 
 // elsewhere tells whether the page of lin is not known any more to be at off for
@@ -314,6 +291,7 @@ func (e *emitter) goTo(eip uint32) {
 		return
 	}
 	to := &e.r.blocks[j]
+	e.storeHeld()
 	if e.b.cross || (eip^e.b.eip)>>12 != 0 {
 		e.elsewhere(eip, to.off)
 		e.when()
@@ -321,9 +299,9 @@ func (e *emitter) goTo(eip uint32) {
 		e.done()
 	}
 	switch {
-	case j == e.i+1 && e.nest == 0:
+	case j == e.i+1 && len(e.ways) == 0:
 	case j > e.i:
-		e.br(e.nest + j - e.i - 1)
+		e.br(len(e.ways) + j - e.i - 1)
 	default:
 		e.i32(uint32(j))
 		e.asm.set(lPC)
@@ -333,8 +311,9 @@ func (e *emitter) goTo(eip uint32) {
 
 // goToIf goes on there where the word on the stack is not 0.
 func (e *emitter) goToIf(eip uint32) {
+	e.storeHeld()
 	if j := e.r.find(eip); j > e.i && !e.b.cross && (eip^e.b.eip)>>12 == 0 {
-		e.brIf(e.nest + j - e.i - 1)
+		e.brIf(len(e.ways) + j - e.i - 1)
 		return
 	}
 	e.when()

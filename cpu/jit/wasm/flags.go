@@ -200,7 +200,7 @@ func (e *emitter) carries(kind recordKind) {
 // the stack is CF in bit 31 and CF xor OF in bit 30.
 func (e *emitter) setShift(carry func()) {
 	e.rec = record{recResult, e.in.OpSize}
-	if e.nest > 0 { // only on this way
+	if len(e.ways) > 0 { // only on this way
 		e.rec = record{}
 	}
 	if e.needed(e.rec.kind) == 0 {

@@ -135,6 +135,7 @@ func ret(e *emitter) {
 	}
 	e.moveTop(n)
 	callers := e.r.callers(e.in.EIP)
+	e.storeHeld()
 	if len(callers) > 0 {
 		e.get(lT)
 		e.get(lShift)
@@ -156,8 +157,7 @@ func (e *emitter) goToLocal(l local) {
 	e.get(lCore)
 	e.get(l)
 	e.mem(opI32Store, coreEIP)
-	e.i32(leaveJump)
-	e.br(e.exitDepth())
+	e.jump()
 }
 
 // pushFlags pushes EFLAGS without VM and RF.

@@ -153,11 +153,10 @@ func (e *emitter) repeat(reads bool) {
 		e.bulk(memoryFill, 0)
 	}
 	e.advance(x86.EDI)
-	e.get(lBudget)
-	e.get(count)
-	e.with(opI32Sub, 1)
-	e.op(opI32Sub)
-	e.asm.set(lBudget)
+	e.spend(func() {
+		e.get(count)
+		e.with(opI32Sub, 1)
+	})
 	e.i32(0)
 	e.set(count)
 	e.done()
