@@ -52,7 +52,7 @@ func (c *CPU) Attach(b Backend, threshold uint8) {
 	c.backend, c.threshold, c.hot = b, min(threshold, cold-1), false
 	c.blocks.opChunks, c.blocks.heats = maxOpChunks, nil
 	if b != nil {
-		c.blocks.heats = make([]uint8, 1<<heatBits)
+		c.blocks.opChunks, c.blocks.heats = someOpChunks, make([]uint8, 1<<heatBits)
 		if c.threshold <= soon {
 			c.blocks.opChunks = fewOpChunks
 		}

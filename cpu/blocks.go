@@ -13,12 +13,14 @@ const (
 	opChunk     = 8192
 	maxOpChunks = 128 // 1 Mi ops, 32 MiB
 	// fewOpChunks is the bound where a back end has what is executed a few times, at
-	// most soon. With one that waits for longer, more stays the interpreter's.
-	fewOpChunks = 12
-	soon        = 32
-	blockChunk  = 2048
-	maxChunks   = 96
-	bucketBits  = 16
+	// most soon. With one that waits for longer more stays the interpreter's, and
+	// someOpChunks is the bound.
+	fewOpChunks  = 12
+	someOpChunks = 48
+	soon         = 32
+	blockChunk   = 2048
+	maxChunks    = 96
+	bucketBits   = 16
 )
 
 // A block is a run of instructions that are entered at the first one, keyed by
