@@ -63,7 +63,7 @@ func crossTables(r *rig) {
 		r.put64(rigData+0x2000+8*i, uint64(r.get32(rigGDT+8*i))|uint64(r.get32(rigGDT+8*i+4))<<32)
 	}
 	r.put64(rigData+0x1000+8*0x80, gate(selCode0, crossKernel2, typeTrap32, 3, 0))
-	r.put64(rigData+0x2000+selTest, crossCode0&^0xffff|0x7fff) // shorter
+	r.put64(rigData+0x2000+selTest, absent(crossCode0))
 	for i, base := range []uint32{rigIDT, rigData + 0x1000, rigGDT, rigData + 0x2000} {
 		limit := uint16(0x7ff)
 		if i >= 2 {
@@ -137,7 +137,7 @@ func crossGates() []crossed {
 			r.gdt(selTest, crossCode0)
 			r.idt(0x80, gate(selTest, crossKernel, typeInt32, 3, 0))
 			crossTables(r)
-		}, change: loadGDT(3), back: loadGDT(2)},
+		}, change: loadGDT(3), back: loadGDT(2), faults: true},
 		{name: "TR", setup: func(r *rig) {
 			r.put32(rigTSS2+4, crossTop-0x400)
 			r.put32(rigTSS2+8, selData0)
