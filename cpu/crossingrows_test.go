@@ -194,7 +194,7 @@ func crossKernels() []crossed {
 			r.idt(2, gate(selCode0, rigTarget+0xc00, typeInt32, 0, 0))
 			r.put(rigTarget+0xc00, 0x58, 0x83, 0xc4, 8, 0xff, 0xe0) // pop eax; add esp, 8; jmp eax
 		}, change: crossOut, each: []byte{0x90}},
-		{name: "SMAP", setup: crossApart, before: readData(0), change: readData(0), faults: true},
+		{name: "SMAP", setup: crossApart, before: readData(0), first: readData(0), faults: true},
 		{name: "a program that reads what is the kernel's", setup: func(r *rig) {
 			crossApart(r)
 			r.put(crossProbe, cat([]byte{0xa1}, imm32(rigTarget), []byte{0x47}, jumpTo(crossProbe+6, rigCode))...) // mov eax, [rigTarget]; inc edi; jmp

@@ -11,9 +11,9 @@ import (
 type crossed struct {
 	name  string
 	setup func(r *rig)
-	// before is the program's, in front of its call; each, change and back are the
-	// kernel's, in each round, in one of 16, and 8 rounds later.
-	before, each, change, back []byte
+	// before is the program's, in front of its call; first, each, change and back are the
+	// kernel's, at once, in each round, in one of 16, and 8 rounds later.
+	before, first, each, change, back []byte
 	sysenter                   bool
 	// faults says that exceptions come, which a handler in segment recover answers by
 	// undoing what has been changed, if it may, and beginning the next round.
@@ -117,7 +117,7 @@ func (x *crossed) code(r *rig) {
 	}
 	r.put(rigCode, b...)
 	over := func(part []byte) []byte { return cat([]byte{0x0f, 0x85}, imm32(uint32(len(part))), part) } // jnz
-	k := cat(seen, x.each, []byte{0xf7, 0xc5}, imm32(15), over(x.change))                               // test ebp, 15
+	k := cat(x.first, seen, x.each, []byte{0xf7, 0xc5}, imm32(15), over(x.change))                               // test ebp, 15
 	k = cat(k, []byte{0x8d, 0x55, 8, 0xf6, 0xc2, 15}, over(x.back), leave)                              // lea edx, [ebp+8]; test dl, 15
 	r.put(crossKernel, k...)
 	r.put(crossKernel2, cat([]byte{0x83, 0xc7, 7}, jumpTo(crossKernel2+3, crossKernel))...) // add edi, 7
