@@ -14,7 +14,7 @@ type crossed struct {
 	// before is the program's, in front of its call; first, each, change and back are the
 	// kernel's, at once, in each round, in one of 16, and 8 rounds later.
 	before, first, each, change, back []byte
-	sysenter                   bool
+	sysenter                          bool
 	// faults says that exceptions come, which a handler in segment recover answers by
 	// undoing what has been changed, if it may, and beginning the next round.
 	faults  bool
@@ -62,9 +62,10 @@ func writeMSR(msr, v uint32) []byte {
 	return cat([]byte{0xb9}, imm32(msr), []byte{0xb8}, imm32(v), []byte{0x31, 0xd2, 0x0f, 0x30}) // mov ecx; mov eax; xor edx, edx; wrmsr
 }
 
-// moveFrame copies what is returned by to another place and makes that the stack.
+// moveFrame copies what is returned by to another place, makes that the stack, and reads
+// from it.
 func moveFrame(to uint32) []byte {
-	return cat([]byte{0x56, 0x57, 0x8d, 0x74, 0x24, 8, 0xbf}, imm32(to), []byte{0xb9, 5, 0, 0, 0, 0xfc, 0xf3, 0xa5, 0x5f, 0x5e, 0xbc}, imm32(to)) // push esi, edi; lea esi, [esp+8]; mov edi; mov ecx, 5; cld; rep movsd; pop edi, esi; mov esp
+	return cat([]byte{0x56, 0x57, 0x8d, 0x74, 0x24, 8, 0xbf}, imm32(to), []byte{0xb9, 5, 0, 0, 0, 0xfc, 0xf3, 0xa5, 0x5f, 0x5e, 0xbc}, imm32(to), []byte{0x8b, 0x04, 0x24}) // push esi, edi; lea esi, [esp+8]; mov edi; mov ecx, 5; cld; rep movsd; pop edi, esi; mov esp; mov eax, [esp]
 }
 
 const (
@@ -117,7 +118,7 @@ func (x *crossed) code(r *rig) {
 	}
 	r.put(rigCode, b...)
 	over := func(part []byte) []byte { return cat([]byte{0x0f, 0x85}, imm32(uint32(len(part))), part) } // jnz
-	k := cat(x.first, seen, x.each, []byte{0xf7, 0xc5}, imm32(15), over(x.change))                               // test ebp, 15
+	k := cat(x.first, seen, x.each, []byte{0xf7, 0xc5}, imm32(15), over(x.change))                      // test ebp, 15
 	k = cat(k, []byte{0x8d, 0x55, 8, 0xf6, 0xc2, 15}, over(x.back), leave)                              // lea edx, [ebp+8]; test dl, 15
 	r.put(crossKernel, k...)
 	r.put(crossKernel2, cat([]byte{0x83, 0xc7, 7}, jumpTo(crossKernel2+3, crossKernel))...) // add edi, 7
