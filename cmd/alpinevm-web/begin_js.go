@@ -106,6 +106,7 @@ func (b *beginning) stream(f chunked.File) (*alpinevm.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	chunks.Digest = digest()
 	from, err := chunks.Open(f)
 	if err != nil {
 		return nil, err

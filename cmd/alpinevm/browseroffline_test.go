@@ -51,6 +51,7 @@ func TestOffline(t *testing.T) {
 		t.Fatal(err)
 	}
 	shows(ctx, t, tabPrompt)
+	programKept(ctx, t)
 	if got := call[string](ctx, t, `const r = await vm.exec(["sh", "-c", "find / -xdev -type f -exec cat {} + | wc -c; echo from the tab >/root/f"]); return r.code + r.stderr`); got != "0" {
 		t.Error(got)
 	}
@@ -72,6 +73,18 @@ func TestOffline(t *testing.T) {
 		"box", "cat", "/root/f").CombinedOutput()
 	if err != nil || strings.TrimSpace(string(out)) != "from the tab" {
 		t.Errorf("run of what was exported: %v: %q", err, out)
+	}
+}
+
+// programKept says that the service worker gives the program unpacked and as what it is:
+// a browser keeps the code that it has made of such an answer for the next start.
+func programKept(ctx context.Context, t *testing.T) {
+	t.Helper()
+	got := call[string](ctx, t, `const kept = [];
+		for (const name of await caches.keys()) kept.push(...(await (await caches.open(name)).keys()).map(k => k.url).filter(u => /\/alpinevm\.wasm\.gz\?[0-9a-f]{16}$/.test(u)));
+		const r = await fetch(kept[0]); return [r.headers.get("Content-Type"), WebAssembly.validate((await r.arrayBuffer()).slice(0, 8)), kept.length].join()`)
+	if want := "application/wasm,true,1"; got != want {
+		t.Errorf("type, whether it is a program, copies that are kept: %s, want %s", got, want)
 	}
 }
 

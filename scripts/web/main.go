@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -47,23 +48,24 @@ func build(goCommand string) error {
 	if err != nil {
 		return err
 	}
-	if err := scripts("esm", "", "alpinevm", "element", "page"); err != nil {
+	address, err := program(goCommand)
+	if err != nil {
 		return err
 	}
-	if err := scripts("iife", string(bridge), "worker"); err != nil {
+	if err := scripts("esm", address, "", "alpinevm", "element", "page"); err != nil {
+		return err
+	}
+	if err := scripts("iife", address, string(bridge), "worker"); err != nil {
 		return err
 	}
 	if err := os.CopyFS(dist, os.DirFS(filepath.Join(source, "page"))); err != nil {
-		return err
-	}
-	if err := program(goCommand); err != nil {
 		return err
 	}
 	files, err := shell()
 	if err != nil {
 		return err
 	}
-	return scripts("iife", files, "sw")
+	return scripts("iife", address, files, "sw")
 }
 
 // shell tells the service worker what the page consists of, and gives all of it a name.
@@ -74,7 +76,7 @@ func shell() (string, error) {
 	}
 	files, sum := []string{"./"}, sha256.New()
 	for _, e := range list {
-		if e.Name() == "README" {
+		if e.Name() == "README" || e.Name() == packed { // the sources know the program's address
 			continue
 		}
 		data, err := os.ReadFile(filepath.Join(dist, e.Name()))
@@ -104,9 +106,10 @@ func clear() error {
 	return err
 }
 
-// scripts bundles sources, each with all that it needs.
-func scripts(format, banner string, names ...string) error {
+// scripts bundles sources, each with all that it needs, and with the program's address.
+func scripts(format, address, banner string, names ...string) error {
 	o := api.BuildOptions{
+		Define: map[string]string{"programFile": strconv.Quote(address)},
 		Bundle: true, MinifySyntax: true, MinifyWhitespace: true, Outdir: dist, Write: true, LogLevel: api.LogLevelSilent,
 		Target: api.ES2022, Platform: api.PlatformBrowser, Format: map[string]api.Format{"esm": api.FormatESModule, "iife": api.FormatIIFE}[format],
 		Loader: map[string]api.Loader{".css": api.LoaderText}, TsconfigRaw: "{}", LegalComments: api.LegalCommentsEndOfFile,
@@ -140,9 +143,13 @@ var inlined = []string{
 	"gvisor.dev/gvisor/pkg/tcpip/checksum", "gvisor.dev/gvisor/pkg/tcpip/header",
 }
 
-// program builds alpinevm.wasm and compresses it: not every host of files does.
-func program(goCommand string) error {
-	name := filepath.Join(dist, "alpinevm.wasm")
+// packed is the program's file.
+const packed = "alpinevm.wasm.gz"
+
+// program builds alpinevm.wasm and compresses it: not every host of files does. It gives
+// the address, which is another one for another program.
+func program(goCommand string) (string, error) {
+	name := filepath.Join(dist, strings.TrimSuffix(packed, ".gz"))
 	c := exec.Command(goCommand, "build", "-trimpath", "-tags=web", "-ldflags=-s -w", "-gcflags=all=-l")
 	for _, p := range inlined {
 		c.Args = append(c.Args, "-gcflags="+p+"=")
@@ -151,22 +158,23 @@ func program(goCommand string) error {
 	c.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
 	c.Stderr = os.Stderr
 	if err := c.Run(); err != nil {
-		return fmt.Errorf("building ./cmd/alpinevm-web: %w", err)
+		return "", fmt.Errorf("building ./cmd/alpinevm-web: %w", err)
 	}
 	defer os.Remove(name)
 	in, err := os.Open(name)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(name+".gz", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, fs.FileMode(0o644))
+	out, err := os.OpenFile(filepath.Join(dist, packed), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, fs.FileMode(0o644))
 	if err != nil {
-		return err
+		return "", err
 	}
+	sum := sha256.New()
 	w, err := gzip.NewWriterLevel(out, gzip.BestCompression)
 	if err == nil {
-		_, err = io.Copy(w, in)
+		_, err = io.Copy(io.MultiWriter(w, sum), in)
 		err = errors.Join(err, w.Close())
 	}
-	return errors.Join(err, out.Close())
+	return packed + "?" + hex.EncodeToString(sum.Sum(nil)[:8]), errors.Join(err, out.Close())
 }

@@ -99,12 +99,15 @@ interface Call {
   head?: (m: FromMachine & { type: "head" }) => void;
 }
 
+/** The program's file, with what tells it from those of other builds. */
+declare const programFile: string;
+
 /** A worker, and where it finds the machine's files and the program. */
 function places(o: Pick<Options, "site" | "base">): { worker: Worker; site: string; program: string } {
   const base = new URL(o.base ?? ".", o.base ? location.href : import.meta.url);
   const site = new URL(o.site ?? ".", location.href);
   if (!site.pathname.endsWith("/")) site.pathname += "/";
-  return { worker: new Worker(new URL("worker.js", base)), site: site.href, program: new URL("alpinevm.wasm.gz", base).href };
+  return { worker: new Worker(new URL("worker.js", base)), site: site.href, program: new URL(programFile, base).href };
 }
 
 export class AlpineVM {

@@ -6,6 +6,8 @@ import { ofPort } from "./swports";
 declare const self: ServiceWorkerGlobalScope;
 /** What the page consists of, and what all of it is called; the build says it. */
 declare const shell: { version: string; files: string[] };
+/** The program's file, with what tells it from those of other builds. */
+declare const programFile: string;
 
 // A server may have pages of several folders, of which each keeps its own.
 const folder = new URL(self.registration.scope).pathname;
@@ -16,10 +18,27 @@ const fixed = /\/chunks\/[0-9a-f]{32}$/;
 /** How many parts of files are kept of a machine before somebody reads them: 256 MiB, unpacked. */
 const most = 1024;
 
+const program = new URL(programFile, self.registration.scope).href;
+
 self.addEventListener("install", (e) => {
-  e.waitUntil(caches.open(app).then((c) => c.addAll(shell.files.map((f) => new Request(f, { cache: "no-cache" })))));
+  e.waitUntil(install());
   void self.skipWaiting();
 });
+
+async function install(): Promise<void> {
+  const kept = await caches.open(app);
+  await kept.addAll(shell.files.map((f) => new Request(f, { cache: "no-cache" })));
+  const response = (await caches.match(program)) ?? unpacked(await fetch(program));
+  if (!response.ok) throw new Error(`${program}: the server says ${response.status}`);
+  await kept.put(program, response);
+}
+
+/** The program as browsers compile it, who then keep what they have compiled. */
+function unpacked(response: Response): Response {
+  if (!response.ok || response.headers.get("Content-Type") === "application/wasm") return response;
+  const plain = response.body!.pipeThrough(new DecompressionStream("gzip") as ReadableWritablePair<Uint8Array, Uint8Array>);
+  return new Response(plain, { headers: { "Content-Type": "application/wasm" } });
+}
 
 self.addEventListener("activate", (e) => e.waitUntil(Promise.all([forget(), self.clients.claim()])));
 
@@ -61,14 +80,14 @@ self.addEventListener("fetch", (e) => {
 
 async function answer(e: FetchEvent): Promise<Response> {
   const request = e.request;
-  const unchanging = fixed.test(new URL(request.url).pathname);
+  const unchanging = request.url === program || fixed.test(new URL(request.url).pathname);
   // There is one page, whatever its address says of its machine.
   const page = request.mode === "navigate";
   const have = await caches.match(page ? self.registration.scope : request);
   if (have && unchanging) return have;
   try {
     const response = await fetch(request);
-    if (response.status === 200 && !page) {
+    if (response.status === 200 && !page && !request.url.startsWith(program.replace(/\?.*/, ""))) {
       const to = unchanging || request.url.endsWith("/machine.json") ? machine : app;
       const copy = response.clone();
       e.waitUntil(caches.open(to).then((c) => c.put(request, copy)));

@@ -63,13 +63,14 @@ function counted(response: Response): Response {
       },
     }),
   );
-  return new Response(body, { headers: { "Content-Type": "application/wasm" } });
+  return new Response(body);
 }
 
 async function compiled(url: string, imports: WebAssembly.Imports): Promise<WebAssembly.Instance> {
-  let response = counted(await got(url));
-  if (new URL(url).pathname.endsWith(".gz")) {
-    const plain = response.body!.pipeThrough(new DecompressionStream("gzip") as ReadableWritablePair<Uint8Array, Uint8Array>);
+  let response = await got(url);
+  // The service worker gives it unpacked. The browser keeps what it has compiled of that, if nothing stands between.
+  if (response.headers.get("Content-Type") !== "application/wasm") {
+    const plain = counted(response).body!.pipeThrough(new DecompressionStream("gzip") as ReadableWritablePair<Uint8Array, Uint8Array>);
     response = new Response(plain, { headers: { "Content-Type": "application/wasm" } });
   }
   return (await WebAssembly.instantiateStreaming(response, imports)).instance;
