@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -151,6 +152,7 @@ func (f *cloning) start(ctx context.Context, s *machines.Saving, file, name stri
 	if err != nil {
 		return fmt.Errorf("machine %s: how it was run is not to be read: %w", f.name, err)
 	}
+	given = slices.DeleteFunc(given, func(g givenFlag) bool { return g.name == "mount" && isTmpfs(g.value) }) // which the snapshot has
 	args := append([]string{"run", "-d"}, flagArgs(given, carried)...)
 	if s.Folder != "" {
 		if err := f.keep(ctx, s, name); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -239,3 +240,6 @@ func parseTmpfs(flags []string) ([]tmpfsMount, error) {
 
 // tmpfsMount is a file system in the guest's memory.
 type tmpfsMount struct{ target, options string }
+
+// isTmpfs tells whether a --mount is of a file system in the guest's memory.
+func isTmpfs(mount string) bool { return slices.Contains(strings.Split(mount, ","), "type=tmpfs") }

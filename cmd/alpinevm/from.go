@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"alpinevm"
 	"alpinevm/launch"
@@ -41,14 +42,31 @@ func (f *runFlags) takeSnapshot() error {
 	return nil
 }
 
+// settled are the flags of what a machine has been made with, and what it goes on with in
+// their place.
+var settled = []struct{ flags, with string }{
+	{"rootfs kernel modules module firmware initrd busybox cmdline append sysctl cold", "the kernel and the root that it has"},
+	{"deterministic", "time as it has it"},
+	{"memory", "the memory that it has"},
+	{"tmpfs shm-size read-only", "its file systems as they are mounted"},
+	{"boot entrypoint", "the program that runs in it"},
+	{"env env-file", "the environment that its programs have"},
+	{"user", "the user that its programs run as"},
+	{"workdir", "the folders that its programs are in"},
+}
+
 // checkFrom refuses what a snapshot says by itself.
 func (f *runFlags) checkFrom() error {
-	for flag, given := range map[string]bool{
-		"--rootfs": f.rootfs != "", "--kernel": f.kernel != "", "--modules": f.modules != "", "--firmware": f.firmware != "",
-		"--initrd": f.initrd != "", "--busybox": f.busybox != "", "--cmdline": f.cmdline != "", "--append": f.appendLine != "", "--deterministic": f.deterministic,
-	} {
-		if given {
-			return fmt.Errorf("--from %s: the machine goes on as it was: leave out %s", f.fromFile, flag)
+	for _, s := range settled {
+		for _, name := range strings.Fields(s.flags) {
+			if f.flags.Changed(name) {
+				return fmt.Errorf("--from %s: the machine goes on with %s: leave out --%s", f.fromFile, s.with, name)
+			}
+		}
+	}
+	for _, m := range f.mounts {
+		if isTmpfs(m) {
+			return fmt.Errorf("--from %s: the machine goes on with its file systems as they are mounted: leave out --mount %s", f.fromFile, m)
 		}
 	}
 	if f.name != "" && f.from.was.Image == "" {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"alpinevm/internal/machines"
 	"alpinevm/launch"
@@ -48,6 +49,7 @@ type runFlags struct {
 	docker                           dockerFlags
 	named, namedDirs                 []string       // volumes that are kept by name, and where
 	release                          []func() error // of each, at the end
+	flags                            *pflag.FlagSet // which of them were given
 	alpine                           alpineFlags
 }
 
@@ -141,6 +143,7 @@ func newRun() *cobra.Command {
 		},
 	}
 	fl := c.Flags()
+	f.flags = fl
 	fl.SetInterspersed(false)
 	fl.StringVar(&f.kernel, "kernel", "", "boot `KERNEL`: a file (bzImage, vmlinux, multiboot, Alpine's .apk), a release of Alpine (3.20, edge) or a version of its linux-virt (default the root's release's)")
 	fl.StringVar(&f.modules, "modules", "", "folder or tarball `DIR` with the kernel's modules: one version's, or what holds lib/modules")

@@ -89,6 +89,13 @@ func TestSnapshotFiles(t *testing.T) {
 	for flag, value := range map[string]string{"--network": "user", "--publish": "8080:80", "--dns": "10.0.2.3", "--mac-address": "52:54:00:00:00:01", "--allow": "*:80"} {
 		h.check([]string{"run", "-q", "--from", raw, flag, value, "true"}, 125, "", `alpinevm: --from .*: the machine has no network.*: leave out `+flag+`.*\n`)
 	}
+	for _, flag := range []string{
+		"--rootfs=r", "--kernel=k", "--modules=m", "--module=m", "--firmware=f", "--initrd=i", "--busybox=b", "--cmdline=c", "--append=a", "--sysctl=a=b", "--cold", "--deterministic", "--memory=64M", "--tmpfs=/tmp",
+		"--shm-size=1M", "--read-only", "--mount type=tmpfs,target=/tmp", "--boot", "--entrypoint=e", "--env=A=b", "--env-file=f", "--user=root", "--workdir=/",
+	} {
+		name, _, _ := strings.Cut(flag, "=")
+		h.check(append(append([]string{"run", "-q", "--from", raw}, strings.Fields(flag)...), "true"), 125, "", `alpinevm: --from .*: the machine goes on with [^:]*: leave out `+name+`.*\n`)
+	}
 	h.check([]string{"snapshot", "inspect", packed}, 0, `(?s)File: .*Layout: +packed\nMemory: +64MiB\n.*Device: +1 entropy\n.*Command: .*ready.*`, "")
 	h.check([]string{"snapshot", "ls", dir}, 0, `(?s)FILE .*again +packed +64MiB .*box.snapshot +packed .*raw +raw +64MiB .*`, "")
 

@@ -74,6 +74,7 @@ func TestBesideV86(t *testing.T) {
 	if err != nil {
 		lacks(t, "node")
 	}
+	v86Package(t, *besideV86) // what is none is said before anything is measured
 	b := &beside{node: node, dir: *v86Dir}
 	if b.dir == "" {
 		b.dir = t.TempDir()

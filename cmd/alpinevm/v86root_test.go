@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -18,6 +19,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -276,6 +278,9 @@ func v86Initrd(t *testing.T) []byte {
 func v86Package(t *testing.T, name string) string {
 	t.Helper()
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		if err := isV86(name); err != nil {
+			t.Fatal(err)
+		}
 		return name
 	}
 	dir, err := launch.CacheDir("v86-" + name)
@@ -283,13 +288,46 @@ func v86Package(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	inside := filepath.Join(dir, "node_modules", "v86")
-	if _, err := os.Stat(filepath.Join(inside, "build", "libv86.mjs")); err == nil {
+	if isV86(inside) == nil {
 		return inside
 	}
 	if out, err := exec.Command("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", dir, "v86@"+name).CombinedOutput(); err != nil {
 		t.Fatalf("npm install v86@%s: %v; give -v86 a version that there is, or the folder of its package: %s", name, err, out)
 	}
 	return inside
+}
+
+// isV86 says what a folder lacks that is to be v86's package.
+func isV86(dir string) error {
+	for _, name := range []string{"build/libv86.mjs", "build/v86.wasm"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || !info.Mode().IsRegular() {
+			return fmt.Errorf("-v86 %s: it is no package of v86, which has %s: give the folder that npm install v86 makes in node_modules, or a version", dir, name)
+		}
+	}
+	return nil
+}
+
+// TestV86Package has a folder that is no package refused by what it lacks.
+func TestV86Package(t *testing.T) {
+	dir := t.TempDir()
+	for i, tt := range []struct{ made, lacks string }{
+		{"", "libv86.mjs"}, {"build/v86.wasm", "libv86.mjs"}, {"build/libv86.mjs/f", "libv86.mjs"}, {"build/libv86.mjs", "v86.wasm"}, {"build/libv86.mjs build/v86.wasm", ""},
+	} {
+		at := filepath.Join(dir, strconv.Itoa(i))
+		if err := os.Mkdir(at, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range strings.Fields(tt.made) {
+			file := filepath.Join(at, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, nil, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := isV86(at)
+		if (err == nil) != (tt.lacks == "") || err != nil && (!strings.Contains(err.Error(), at) || !strings.Contains(err.Error(), tt.lacks)) {
+			t.Errorf("a folder of %q: %v, want it to name the folder and %q", tt.made, err, tt.lacks)
+		}
+	}
 }
 
 // webProgram is the page's program, of this very tree.
