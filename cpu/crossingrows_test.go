@@ -142,6 +142,7 @@ func crossGates() []crossed {
 			r.put32(rigTSS2+4, crossTop-0x400)
 			r.put32(rigTSS2+8, selData0)
 		}, change: loadTR(selTSS2), back: loadTR(selTSS)},
+		{name: "TR, too short for a stack", change: cat(store64(rigGDT+selTSS, segment(rigTSS, 7, AttrP|typeTSS32)), loadTR(selTSS)), ends: true},
 		{name: "two vectors", setup: func(r *rig) {
 			r.idt(0x81, gate(selCode0, crossKernel2, typeInt32, 3, 0))
 		}, before: []byte{0xcd, 0x81}},

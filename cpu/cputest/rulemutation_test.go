@@ -207,7 +207,7 @@ var ruleMutations = []ruleMutation{
 	byTest("TestSysenter", "amd64/lower_crossing.go", "func (c *crossing) ofSysenter(", "c.fails(condZ)", ""),
 	byTest("TestCrossings", "amd64/lower_crossing.go", "func (c *crossing) enter(", "x86.FlagVM | x86.FlagIF", "x86.FlagVM"),
 	byTest("TestCrossings", "crossings.go", "func (t *Translator) checkCrossings(", "t.idtr != c.IDTR ||", ""),
-	byTest("TestCrossings", "crossings.go", "func (t *Translator) checkCrossings(", "|| t.tss != c.Seg[cpu.TR].Base", ""),
+	byTest("TestCrossings", "crossings.go", "func (t *Translator) checkCrossings(", "|| t.tr != c.Seg[cpu.TR]", ""),
 	byTest("TestReturns|TestSegmentsOfRings", "crossings.go", "func (t *Translator) learnCrossing(", " || c.Traced()", ""),
 	byTest("TestCrossings", "crossings.go", "func (t *Translator) learnGate(", "x.Keep = ^uint32(changes)", "x.Keep = ^uint32(changes | x86.FlagIF)"),
 	byTest("TestCrossings", "segments.go", "func (t *Translator) checkSegments(", "clear(t.mem.Crossings[:])", ""),

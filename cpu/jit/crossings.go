@@ -39,8 +39,8 @@ const (
 // checkCrossings forgets all where they may lead elsewhere.
 func (t *Translator) checkCrossings() {
 	c := t.cpu
-	if t.idtr != c.IDTR || t.tss != c.Seg[cpu.TR].Base {
-		t.idtr, t.tss = c.IDTR, c.Seg[cpu.TR].Base
+	if t.idtr != c.IDTR || t.tr != c.Seg[cpu.TR] {
+		t.idtr, t.tr = c.IDTR, c.Seg[cpu.TR]
 		clear(t.mem.Crossings[:])
 	}
 }

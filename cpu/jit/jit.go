@@ -32,7 +32,7 @@ type Translator struct {
 	large    [Halves][PageCount >> 10 / 64]uint64
 	gdtr     cpu.TableReg // that Context.Segs is of
 	idtr     cpu.TableReg // that Context.Crossings is of
-	tss      uint32       // and the base of TR
+	tr       cpu.Seg      // and TR
 	writable []writers    // by arena page
 	unit     Unit
 	insts    []Inst
