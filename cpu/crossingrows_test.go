@@ -117,7 +117,7 @@ func crossGates() []crossed {
 		crossGate("of 16 bits", gate(selCode0, crossRecover16, typeInt16, 3, 0), true),
 		crossGate("of the kernel", gate(selCode0, crossKernel, typeInt32, 0, 0), true),
 		crossGate("not present", absent(crossGateNow), true),
-		crossGate("a task gate of no task", gate(selTSS16, 0, typeTask, 3, 0), true),
+		crossGate("a task gate of no task", gate(selData0, 0, typeTask, 3, 0), true),
 		crossOfKernel("kernel code, shorter", selTest, crossCode0&^0xf0000_00000000, crossCode0, false),
 		crossOfKernel("kernel code, of CPL 3", selTest, crossCode3, crossCode0, false),
 		crossOfKernel("kernel code, data", selTest, crossData0, crossCode0, true),
