@@ -102,6 +102,13 @@ func (c *crossing) compare(r reg, w width, m loc) {
 	c.fails(condNZ)
 }
 
+// keyed leaves where r is not the key of what is known, or is 0, which that of nothing is.
+func (c *crossing) keyed(r reg) {
+	c.op(0, w32, 0x85, uint8(r), direct(r)) // TEST
+	c.fails(condZ)
+	c.compare(r, w32, c.known(crossKey))
+}
+
 // without leaves where EFLAGS has any of the bits.
 func (c *crossing) without(flags uint32) {
 	c.op(0, w32, 0xf7, 0, at(rbp, stateFlags)) // TEST
@@ -161,7 +168,7 @@ func (c *crossing) lands(user bool) {
 // interrupt pushes a frame on the stack that the task-state segment names.
 func (c *crossing) interrupt() {
 	c.load(w32, r10, at(r15, ctxVector))
-	c.compare(r10, w32, c.known(crossKey))
+	c.keyed(r10)
 	for i := range int32(3) {
 		c.same(i)
 	}
@@ -212,7 +219,7 @@ func (c *crossing) back() {
 	c.op(0, w32, 0xc1, 4, direct(r11)) // SHL
 	c.bytes(16)
 	c.op(0, w32, 0x09, uint8(r11), direct(r10)) // OR
-	c.compare(r10, w32, c.known(crossKey))
+	c.keyed(r10)
 	c.load(w32, r10, at(rax, frameFlags))
 	c.op(0, w32, 0x33, uint8(r10), at(rbp, stateFlags)) // XOR
 	c.op(0, w32, 0xf7, 0, direct(r10))                  // TEST
@@ -262,9 +269,7 @@ func (c *crossing) keeps(n uint8) {
 // ofSysenter leaves where IA32_SYSENTER_CS is another one, or 0.
 func (c *crossing) ofSysenter() {
 	c.load(w32, r10, at(rbp, stateSECS))
-	c.op(0, w32, 0x85, uint8(r10), direct(r10)) // TEST
-	c.fails(condZ)
-	c.compare(r10, w32, c.known(crossKey))
+	c.keyed(r10)
 }
 
 // enter is SYSENTER.
