@@ -163,7 +163,7 @@ func crossFrames() []crossed {
 		crossFrame("other code", false, store64(rigGDT+selTest, crossCode3), setFrame(1, selTest|3)),
 		crossFrame("code that is shorter", false, store64(rigGDT+selTest, crossCode3&^0xf0000_00000000), setFrame(1, selTest|3)),
 		crossFrame("code of another ring", true, setFrame(1, selCode1)), crossFrame("code of ring 0 with an RPL", true, setFrame(1, selCode0|3)), crossFrame("no code", true, setFrame(1, 0)),
-		{name: "frame, no selectors, and nothing is known", setup: crossTables, change: cat(loadIDT(1), setFrame(1, 0), setFrame(4, 0)), back: loadIDT(0), faults: true},
+		{name: "frame, no selectors, and nothing is known", setup: crossTables, each: cat([]byte{0xa1}, imm32(0)), change: cat(loadIDT(1), setFrame(1, 0), setFrame(4, 0)), back: loadIDT(0), faults: true},
 		crossFrame("ring 0", true, setFrame(1, selCode0), setFrame(0, crossRecover)),
 		crossFrame("another stack", false, store64(rigGDT+selTest, crossData3), setFrame(4, selTest|3)), crossFrame("a stack with a base", false, store64(rigGDT+selTest, crossData3|0x40<<16), setFrame(4, selTest|3)),
 		crossFrame("stack of ring 0", true, setFrame(4, selData0)), crossFrame("no stack", true, setFrame(4, 3)), crossFrame("another ESP", false, setFrame(3, rigStack3-0x40)), crossFrame("another EIP", false, setFrame(0, rigCode)),
