@@ -263,6 +263,7 @@ var ruleMutations = []ruleMutation{
 	byWasm("TestFloats", "float.go", "func (e *emitter) roundsAlike(", "rounding|maskPE|flagPE)", "maskPE|flagPE)"),
 	byWasm("TestFloats", "float.go", "func (e *emitter) roundsAlike(", "rounding|maskPE|flagPE)\n\te.with(opI32Ne, maskPE|flagPE)", "rounding|flagPE)\n\te.with(opI32Ne, flagPE)"),
 	byWasm("TestFloats", "float.go", "func (e *emitter) normal(", "k.le, k.most()", "k.ge, k.most()"),
+	byWasm("TestFloats", "float.go", "func (e *emitter) normal(", "k.gt, k.least()", "k.ge, k.least()"),
 	byWasm("TestFloats", "flags.go", "func (e *emitter) setOrder(", "cpu.AuxCF|cpu.AuxPO", "cpu.AuxCF"),
 	byWasm("TestFloats", "flags.go", "func (e *emitter) setOrder(", "e.with(opI32Shl, 8)", "e.with(opI32Shl, 9)\n\te.with(opI32And, 0)"),
 	byWasm("TestNative/MMX", "lower_mmx.go", "func (e *emitter) enterMMX(", "0xff", "0xfe"),

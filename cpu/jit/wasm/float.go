@@ -10,7 +10,8 @@ import (
 // prove that none can newly be raised, and left to the interpreter otherwise:
 //
 //   - no operand is a NaN or a denormal, which would raise IE or DE;
-//   - the result is no infinity, NaN or denormal, and no zero that should be none;
+//   - the result is no infinity, NaN or denormal, no zero that should be none, and not what
+//     a denormal may have been rounded to;
 //   - where it may be inexact, PE is set already and masked, and rounding is to nearest,
 //     as WebAssembly rounds.
 //
@@ -148,9 +149,10 @@ func (e *emitter) ordinary(k *lanesKind, l local) {
 	e.or(k)
 }
 
-// normal pushes whether a local is a normal number.
+// normal pushes whether a local is a normal number, but for the least: a result that has
+// been rounded to that may have been less, which raises UE.
 func (e *emitter) normal(k *lanesKind, l local) {
-	e.magnitude(k, l, k.ge, k.least())
+	e.magnitude(k, l, k.gt, k.least())
 	e.magnitude(k, l, k.le, k.most())
 	e.and(k)
 }

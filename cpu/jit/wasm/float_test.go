@@ -19,10 +19,11 @@ var edges64 = []uint64{
 	0x7ff8000000000000, 0xfff0000000000001, // quiet, signaling
 	math.Float64bits(1<<31 - 1), math.Float64bits(1<<31 - 0.5), math.Float64bits(-1 << 31), math.Float64bits(1 << 31), math.Float64bits(0.5), math.Float64bits(2147483647.25),
 	math.Float64bits(0x1p-126), math.Float64bits(0x1.fffffffp-127), math.Float64bits(0x1p-150), math.Float64bits(math.MaxFloat32), math.Float64bits(0x1.fffffffp127), math.Float64bits(0x1p-600), math.Float64bits(0x1p600),
+	math.Float64bits(1 - 0x1p-53), // times the least normal number is that, and was less
 }
 
 var edges32 = func() (e []uint32) {
-	for _, f := range []float32{0, 1, -1, 1.5, -2.5, 3, 1.0 / 3, 0x1p-126, 0x1p-149, 0x1.8p-127, 0x1p-125, -0x1p-126, math.MaxFloat32, -math.MaxFloat32, 1 << 31, -1 << 31, 0x1.fffffep30, 0.5, 0x1p-80, 0x1p80, 16777215, 33554433} {
+	for _, f := range []float32{0, 1, -1, 1.5, -2.5, 3, 1.0 / 3, 0x1p-126, 0x1p-149, 0x1.8p-127, 0x1p-125, -0x1p-126, math.MaxFloat32, -math.MaxFloat32, 1 << 31, -1 << 31, 0x1.fffffep30, 0.5, 0x1p-80, 0x1p80, 16777215, 33554433, 1 - 0x1p-24} {
 		e = append(e, math.Float32bits(f))
 	}
 	return append(e, 1<<31, 0x7f800000, 0xff800000, 0x7fc00000, 0xff800001)
