@@ -28,7 +28,7 @@ func (c *CPU) ended() Exit {
 		c.reset()
 	}
 	c.yielded()
-	if c.Halted && c.Pending&(pendIntr|pendNMI) == 0 {
+	if c.Halted && c.Pending&(pendIntr|pendNMI|pendHit) == 0 { // a debug trap of the HLT itself ends it
 		return Exit{Halt}
 	}
 	return Exit{Budget}
