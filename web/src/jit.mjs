@@ -18,13 +18,14 @@ export function translator(imports) {
     const shared = { jit: { mem: instance.exports.mem, table } };
     globalThis.alpinevmJIT = {
       /**
-       * Puts a module's functions into the table, at the places that are their names. Gives
-       * what is wrong with it, or nothing.
+       * Puts a module's functions into the table, at the places that are their names. What
+       * the dispatcher's has beside it the others import. Gives what is wrong, or nothing.
        */
       load(code) {
         try {
           const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), shared);
-          for (const place in exports) table.set(+place, exports[place]);
+          if (exports.follow) shared.dispatch = exports;
+          for (const name in exports) if (+name >= 0) table.set(+name, exports[name]);
         } catch (err) {
           return String(err);
         }

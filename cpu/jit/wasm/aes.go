@@ -50,7 +50,7 @@ func aesRound(e *emitter, fn uint32) {
 	}
 	e.i32(0)
 	e.op(opCall)
-	e.u(fn)
+	e.u(firstOfRest + fn)
 	e.op(opDrop)
 }
 

@@ -147,16 +147,22 @@ func (e *emitter) enclose() []byte {
 	a.get(lCore)
 	a.mem(opI32Load, coreBudget)
 	a.set(lBudget)
-	a.i32(0)
 	a.get(lPC)
 	a.with(opI32And, ^uint32(0xfff))
-	a.tee(lShift)
-	a.mem(opI32Store, e.layout.Tables+offShift)
+	a.set(lShift)
+	a.noteShift(e.layout)
 	a.get(lPC)
 	a.with(opI32And, 0xfff)
 	a.set(lPC)
 	a.b = append(a.b, e.body.b...)
 	return a.b
+}
+
+// noteShift lets exits be known for this region's, at the addresses that it serves now.
+func (a *asm) noteShift(l Layout) {
+	a.i32(0)
+	a.get(lShift)
+	a.mem(opI32Store, l.Tables+offShift)
 }
 
 // Labels: what is open around the code of block i are the ifs, the blocks that end

@@ -13,7 +13,8 @@ type Host interface {
 	// Layout says where things lie in that memory; they stay there.
 	Layout() Layout
 	// Load makes a module of bytes and puts the functions that it exports at the
-	// places of the table that are their names, in decimal.
+	// places of the table that are their names, in decimal. What the first one exports
+	// those that follow import from ImportDispatch.
 	Load(code []byte, places []uint32) error
 	// Drop forgets the functions of a module that was loaded with these places.
 	Drop(places []uint32)
@@ -36,9 +37,10 @@ type Tables struct {
 	TLB   TLB
 	Jumps [Jumps]Jump
 	Shift uint32 // by how much addresses lie above those of the region that has left
-	// Used says of each place that the dispatcher has led to the function there since
-	// room was made last.
+	// Used says of each place that the function there was entered since that has been
+	// watched.
 	Used   [firstRegion + maxRegions]bool
+	Depth  uint32 // of calls of the follower in each other
 	Missed uint32 // the linear address that the TLB did not have, where a region has left for that
 }
 
@@ -104,6 +106,7 @@ const (
 	offTLB     = uint32(unsafe.Offsetof(Tables{}.TLB))
 	offShift   = uint32(unsafe.Offsetof(Tables{}.Shift))
 	offMissed  = uint32(unsafe.Offsetof(Tables{}.Missed))
+	offDepth   = uint32(unsafe.Offsetof(Tables{}.Depth))
 	offUsed    = uint32(unsafe.Offsetof(Tables{}.Used))
 	offJumps   = uint32(unsafe.Offsetof(Tables{}.Jumps))
 	jumpEIP    = uint32(unsafe.Offsetof(Jump{}.EIP))

@@ -117,13 +117,50 @@ func call(e *emitter) {
 	next := e.in.Next()
 	if eip, ok := target(e.in); ok {
 		e.pushLocal(func() { e.linear(next) })
-		e.goTo(eip)
+		if e.r.find(eip) >= 0 {
+			e.goTo(eip)
+			return
+		}
+		e.follow(next, func() { e.linear(eip) })
 		return
 	}
 	e.locateIf(forRead, 4)
 	e.take(lT, e.args()[0], 4)
 	e.pushLocal(func() { e.linear(next) })
-	e.goToLocal(lT)
+	e.follow(next, func() { e.get(lT) })
+}
+
+// follow goes to the linear address that to pushes, and on at next, where that is in the
+// region and the guest returns there before code is left.
+func (e *emitter) follow(next uint32, to func()) {
+	e.get(lCore)
+	to()
+	e.mem(opI32Store, coreEIP)
+	if e.r.find(next) < 0 {
+		e.jump()
+		return
+	}
+	e.storeHeld()
+	e.get(lCore)
+	e.get(lTLB)
+	e.linear(next)
+	e.op(opCall)
+	e.u(followFunc)
+	e.asm.tee(lT)
+	e.with(opI32Xor, leaveJump)
+	e.get(lCore)
+	e.mem(opI32Load, coreEIP)
+	e.linear(next)
+	e.op(opI32Xor, opI32Or)
+	e.when()
+	e.get(lT)
+	e.op(opReturn)
+	e.done()
+	e.get(lCore)
+	e.mem(opI32Load, coreBudget)
+	e.asm.set(lBudget)
+	e.noteShift(e.layout)
+	e.goTo(next)
 }
 
 func ret(e *emitter) {

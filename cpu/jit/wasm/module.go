@@ -2,16 +2,16 @@ package wasm
 
 import "strconv"
 
-// module puts functions of one kind into a module: they take addresses and numbers
-// and give the number of an exit (WebAssembly Core Specification 2.0, 5.5).
+// module puts functions into a module: they take addresses and numbers and give the
+// number of an exit (WebAssembly Core Specification 2.0, 5.5).
 //
-// It does not know the table unless it calls functions of others: engines keep a copy of
-// the table for each instance that does, and write all of these at each change. It exports
-// its functions under the numbers of their places, and the host puts them there.
+// That of the dispatcher alone knows the table: engines keep a copy of it for each
+// instance that does, and write all of these at each change. A module exports functions
+// under the numbers of their places, and the host puts them there.
 type module struct {
-	funcs  [][]byte // bodies: locals and instructions
-	places []uint32 // where in the table the last of them go
-	kind   funcKind
+	funcs    [][]byte // bodies: locals and instructions
+	places   []uint32 // where in the table the last of them go
+	dispatch bool     // it is the dispatcher's, whose second function is the follower
 }
 
 // funcKind is the number of parameters, all i32; there is one result.
@@ -27,6 +27,16 @@ const (
 	ImportModule = "jit"
 	ImportMemory = "mem"
 	ImportTable  = "table"
+)
+
+// ImportDispatch is under which name those of regions import what the dispatcher's
+// exports, the follower, their function 0.
+const (
+	ImportDispatch = "dispatch"
+	ExportFollow   = "follow"
+
+	followFunc  = 0
+	firstOfRest = 1
 )
 
 // ExportEnter is the name under which Base exports the function that calls the
@@ -88,31 +98,47 @@ func (m *module) encode() []byte {
 		s.funcType(dispatchKind)
 	})
 	a.section(sectionImport, func(s *asm) {
-		imports := map[funcKind]uint32{regionKind: 1, dispatchKind: 2}
-		s.u(imports[m.kind])
+		s.u(2)
 		s.name(ImportModule)
 		s.name(ImportMemory)
 		s.op(externMemory, 0) // no bound above
 		s.u(1)
-		if m.kind == dispatchKind {
+		if m.dispatch {
 			s.name(ImportModule)
 			s.name(ImportTable)
 			s.op(externTable, typeFuncs, 0)
 			s.u(1)
+			return
 		}
+		s.name(ImportDispatch)
+		s.name(ExportFollow)
+		s.op(externFunc, regionType)
 	})
 	a.section(sectionFunction, func(s *asm) {
 		s.u(uint32(len(m.funcs)))
-		for range m.funcs {
-			s.u(map[funcKind]uint32{regionKind: regionType, dispatchKind: dispatchType}[m.kind])
+		for i := range m.funcs {
+			kind := byte(regionType)
+			if m.dispatch && i == 0 {
+				kind = dispatchType
+			}
+			s.op(kind)
 		}
 	})
 	a.section(sectionExport, func(s *asm) {
+		export := func(name string, fn int) {
+			s.name(name)
+			s.op(externFunc)
+			s.u(uint32(fn))
+		}
+		if m.dispatch {
+			s.u(2)
+			export(strconv.Itoa(dispatchPlace), 0)
+			export(ExportFollow, 1)
+			return
+		}
 		s.u(uint32(len(m.places)))
 		for i, p := range m.places {
-			s.name(strconv.FormatUint(uint64(p), 10))
-			s.op(externFunc)
-			s.u(uint32(len(m.funcs) - len(m.places) + i))
+			export(strconv.FormatUint(uint64(p), 10), firstOfRest+len(m.funcs)-len(m.places)+i)
 		}
 	})
 	a.section(sectionCode, func(s *asm) {

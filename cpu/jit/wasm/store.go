@@ -138,6 +138,11 @@ func (s *store) place() (fn uint32, ok bool) {
 	return uint32(len(s.regions) - 1), true
 }
 
+// much says that three quarters of the room are in use.
+func (s *store) much() bool {
+	return len(s.modules) >= maxModules/4*3 || len(s.regions)-len(s.spare) >= s.most-s.most/4
+}
+
 // list puts a region on the lists of its pages.
 func (s *store) list(fn uint32) {
 	for _, p := range s.regions[fn].pages {

@@ -90,7 +90,7 @@ func (t *Translator) load() {
 	if len(t.pending) == 0 || len(t.pending) < t.cfg.Regions && t.cpu.Retired-t.waited < t.cfg.Patience {
 		return
 	}
-	m := module{kind: regionKind, funcs: t.pending, places: slices.Clone(t.waiting)}
+	m := module{funcs: t.pending, places: slices.Clone(t.waiting)}
 	if t.aes {
 		m.funcs = slices.Concat(aesFunctions, m.funcs)
 	}
@@ -100,16 +100,26 @@ func (t *Translator) load() {
 	}
 	for _, fn := range m.places {
 		t.store.regions[fn].loaded = true
-		t.layout.Shared.Used[fn] = true
 	}
 	t.store.modules = append(t.store.modules, m.places)
+	t.watch()
 	t.Stats.Modules++
 	t.Stats.Bytes += uint64(len(code))
 	t.pending, t.waiting, t.aes = t.pending[:0], t.waiting[:0], false
 }
 
+// watch begins to look which functions are entered, once a quarter of the room is left.
+func (t *Translator) watch() {
+	if t.store.much() {
+		if !t.watched {
+			clear(t.layout.Shared.Used[:])
+		}
+		t.watched = true
+	}
+}
+
 // evict forgets a third of the modules: the oldest of those whose functions nobody has
-// entered since it was done last, and the oldest of the others if these are too few.
+// entered since that was watched, and the oldest of the others if these are too few.
 func (t *Translator) evict() {
 	s, used := &t.store, &t.layout.Shared.Used
 	left := (len(s.modules) + 2) / 3
@@ -123,7 +133,7 @@ func (t *Translator) evict() {
 			return true
 		})
 	}
-	clear(used[:])
+	t.watched = false
 }
 
 // drop forgets a module.

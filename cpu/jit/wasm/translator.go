@@ -23,7 +23,7 @@ import (
 // Bounds of what is kept at once.
 const (
 	maxRegions = 1 << 15
-	maxModules = 1 << 12
+	maxModules = 1 << 13
 	perModule  = 16 // regions
 )
 
@@ -73,6 +73,7 @@ type Translator struct {
 	pending  [][]byte
 	waiting  []uint32
 	aes      bool                // one of them calls the functions of AES
+	watched  bool                // Shared.Used is what is in use now
 	waited   uint64              // value of State.Retired since which
 	restless map[uint32]restless // by arena page
 	asked    asked
@@ -109,7 +110,7 @@ func New(c *cpu.CPU, host Host, cfg Config) (*Translator, error) {
 	t.store.init(cfg.Kept, &t.layout.Shared.Jumps)
 	t.cache.init(&t.layout.Shared.TLB, c.ArenaPages())
 	t.emit.layout = t.layout
-	m := module{kind: dispatchKind, funcs: [][]byte{dispatcher(t.layout)}, places: []uint32{dispatchPlace}}
+	m := module{funcs: [][]byte{dispatcher(t.layout), follower(t.layout)}, places: []uint32{dispatchPlace}, dispatch: true}
 	return t, host.Load(m.encode(), m.places)
 }
 

@@ -164,18 +164,59 @@ func TestReturns(t *testing.T) {
 	put(inner, 0x31, 0xc3, 0xc2, 0, 0) // xor ebx, eax; ret 0
 	put(outer, 0x41)                   // inc ecx
 	call(inner)
-	put(len(code), 0xc3)                // ret
-	put(odd, 0x83, 0x04, 0x24, 3, 0xc3) // add dword [esp], 3; ret
-	g, want := newGuest(t, code, false, &wasm.Config{Eager: true, Strict: true}), newGuest(t, code, false, nil)
+	put(len(code), 0xc3)                       // ret
+	put(odd, 0x83, 0x04, 0x24, 3, 0xc3)        // add dword [esp], 3; ret
+	for _, blocks := range []int{1, 2, 3, 0} { // the functions are in other regions, or not
+		alike(t, code, blocks)
+	}
+}
+
+// TestCallsInCalls: calls of what is in other regions, in each other, more than the host's
+// stack is to hold, returns from within them to where others have called from, and what
+// does not return, do what the interpreter does.
+func TestCallsInCalls(t *testing.T) {
+	code := []byte{
+		0xb9, 200, 0, 0, 0, // start: mov ecx, 200
+		0xe8, 0x0b, 0, 0, 0, // call deep
+		0xff, 0xd6, // call esi
+		0x89, 0xe5, // mov ebp, esp
+		0xe8, 0x14, 0, 0, 0, // call far
+		0xeb, 0xeb, // jmp start
+		0x49,       // deep: dec ecx
+		0x74, 0x08, // jz over the next two
+		0xe8, 0xf8, 0xff, 0xff, 0xff, // call deep
+		0x83, 0xc3, 0x03, // add ebx, 3
+		0xff, 0x05, 0x00, 0x50, 0x00, 0x00, // inc dword [5000h]
+		0xc3,                         // ret
+		0xe8, 0x01, 0x00, 0x00, 0x00, // far: call further
+		0xc3,             // ret
+		0x43,             // further: inc ebx
+		0x8d, 0x65, 0xfc, // lea esp, [ebp-4]
+		0xc3, // ret, from far
+	}
+	for _, blocks := range []int{1, 2, 4, 0} {
+		alike(t, code, blocks)
+	}
+}
+
+// alike runs code in regions of so many blocks for ever longer, and by the interpreter.
+// ESI leads to a RET.
+func alike(t *testing.T, code []byte, blocks int) {
+	t.Helper()
+	g, want := newGuest(t, code, false, &wasm.Config{Eager: true, Strict: true, Blocks: blocks}), newGuest(t, code, false, nil)
+	for _, g := range []*guest{g, want} {
+		g.write(0x9000, 0xc3)
+		g.c.R[6] = 0x9000
+	}
 	for n := 1; n < 40_000; n += n/3 + 1 {
 		g.c.Run(n)
 		want.c.Run(n)
-		if g.c.R != want.c.R || g.c.EIP != want.c.EIP || g.c.EFLAGS() != want.c.EFLAGS() {
-			t.Fatalf("after %d: %x at %#x, the interpreter has %x at %#x", g.c.Retired, g.c.R, g.c.EIP, want.c.R, want.c.EIP)
+		if g.c.R != want.c.R || g.c.EIP != want.c.EIP || g.c.EFLAGS() != want.c.EFLAGS() || g.c.Retired != want.c.Retired || g.ram() != want.ram() {
+			t.Fatalf("regions of %d blocks, after %d: %x at %#x, the interpreter has %x at %#x", blocks, g.c.Retired, g.c.R, g.c.EIP, want.c.R, want.c.EIP)
 		}
 	}
 	if s := g.tr.Stats; s.Insts == 0 || s.Inst != 0 {
-		t.Errorf("%+v", s)
+		t.Errorf("regions of %d blocks: %+v", blocks, s)
 	}
 }
 

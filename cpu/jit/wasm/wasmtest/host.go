@@ -98,6 +98,9 @@ func (h *Host) Layout() wasm.Layout { return h.layout }
 func (h *Host) Load(code []byte, places []uint32) error {
 	h.loads++
 	name := fmt.Sprint("module ", h.loads)
+	if h.loads == 1 {
+		name = wasm.ImportDispatch
+	}
 	for _, m := range []struct {
 		code []byte
 		name string
