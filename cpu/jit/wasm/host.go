@@ -57,7 +57,7 @@ type Jump struct {
 
 // The table of jumps: EIP's entry is at (EIP ^ EIP>>jumpFold) mod Jumps.
 const (
-	jumpBits = 15
+	jumpBits = 17
 	Jumps    = 1 << jumpBits
 	jumpFold = 11
 )
