@@ -1,14 +1,15 @@
 // Package wasm is the translator for hosts whose machine code is WebAssembly: a
 // browser, Node. Where the host's code can neither be patched nor jumped into, what
 // is translated at once is a region, up to 50 blocks that lead to each other, as one
-// function: a loop around a table of its blocks, with the guest's registers and lazy
-// flags in locals. Functions go into modules by the dozen, since making one costs
-// more than its size does. From region to region, and behind indirect jumps, a
-// dispatcher, itself WebAssembly, leads by a table of jumps.
+// function: a loop around a table of its blocks, each of which has the guest's registers
+// and lazy flags that it needs in locals. Functions go into modules by the dozen, since
+// making one costs more than its size does. From region to region, and behind indirect
+// jumps, a dispatcher, itself WebAssembly, leads by a table of jumps; calls of other
+// regions are calls.
 //
 // Accesses look into a translation cache, which is larger than that of cpu.State and
-// filled from it; whatever voids translations there voids them here as well. What there is no code for, the interpreter
-// executes, one instruction, and code goes on behind it.
+// filled from it; whatever voids translations there voids them here as well. What there is
+// no code for, the interpreter executes, one instruction, and code goes on behind it.
 //
 // It serves 32-bit code on flat segments, as package jit does, whose decoded
 // instructions and liveness of flags it shares.
