@@ -154,7 +154,7 @@ var ruleMutations = []ruleMutation{
 	by("MOVS", "amd64/lower_string.go", "func moveString(", "e.upwards()", "e.spoil()"),
 	byTest("TestFaultsInTheMiddle", "amd64/lower_string.go", "func storeString(", "write", "read"),
 	by("CMPS", "amd64/lower_string.go", "func compareString(", "e.element(read, rsi)", "e.element(read, rdi)"),
-	by("STOS,MOVS", "amd64/lower_string.go", "func takesString(", "in.Prefix&(x86.PrefixRep|x86.PrefixRepne) == 0", "true"),
+	by("LODS", "amd64/lower_string.go", "func takesString(", "in.Prefix&(x86.PrefixRep|x86.PrefixRepne) == 0", "true"),
 	byTest("TestFaultsInTheMiddle", "amd64/lower_string.go", "func (e *emitter) countRepeats(", "a.pos() - (", "a.pos() - 3 - ("),
 	byTest("TestRepeats", "amd64/lower_string.go", "func (e *emitter) countRepeats(", "0x67, 0xe3, 0", "0x67, 0xeb, 0"),
 	byTest("TestRepeatedCompares", "amd64/lower_compare.go", "func (e *emitter) compareInPages(", "a.op(0, w32, 0x2b, uint8(r13), direct(rax))", ""),
