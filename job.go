@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 
 	"alpinevm/fs9p"
 	"alpinevm/fs9p/ctl"
@@ -370,8 +372,8 @@ func (l *jobs) restore(list []jobState) error {
 		return fmt.Errorf("restore: %d commands run in the machine, want %d at most", len(list), maxJobs)
 	}
 	for _, s := range list {
-		var n uint64
-		if k, err := fmt.Sscanf(s.Folder, "x%08x", &n); k != 1 || err != nil || fmt.Sprintf("x%08x", n) != s.Folder || l.find(s.Folder) != nil {
+		n, err := strconv.ParseUint(strings.TrimPrefix(s.Folder, "x"), 16, 64)
+		if err != nil || fmt.Sprintf("x%08x", n) != s.Folder || l.find(s.Folder) != nil {
 			return fmt.Errorf("restore: %q is no command's folder", s.Folder)
 		}
 		if s.File < l.s.control.Number() {

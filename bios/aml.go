@@ -3,6 +3,7 @@ package bios
 import (
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -93,8 +94,8 @@ func amlEISA(id string) []byte {
 	for _, c := range []byte(id[:3]) {
 		v = v<<5 | uint32(c-0x40)
 	}
-	var product uint32
-	if n, err := fmt.Sscanf(id[3:], "%04X", &product); n != 1 || err != nil || len(id) != 7 {
+	product, err := strconv.ParseUint(id[3:], 16, 16)
+	if err != nil || len(id) != 7 {
 		panic(fmt.Sprintf("BUG: EISA identifier %q", id))
 	}
 	b := binary.BigEndian.AppendUint16([]byte{opDWord}, uint16(v))

@@ -31,11 +31,13 @@ var aesTables = func() (t struct {
 	mixed                                      [256]uint32 // InvMixColumns of a byte of row 0
 }) {
 	for i := range 256 {
-		// The inverse in GF(2^8) is the power of 254, with 0 for 0.
+		// The inverse in GF(2^8) is the power of 254, with 0 for 0: that of 2, of 4 and so
+		// on to 128, multiplied.
 		v := uint8(i)
-		inv := uint8(1)
-		for range 254 {
-			inv = times(inv, v)
+		inv, power := uint8(1), v
+		for range 7 {
+			power = times(power, power)
+			inv = times(inv, power)
 		}
 		rot := func(n int) uint8 { return bits.RotateLeft8(inv, n) }
 		s := inv ^ rot(1) ^ rot(2) ^ rot(3) ^ rot(4) ^ 0x63
@@ -74,6 +76,8 @@ func times(a, b uint8) (r uint8) {
 
 // aesRound selects a round: bytes are substituted, rows shifted and columns
 // mixed, and the round key, the source, is added.
+//
+//go:noinline
 func aesRound(s *aesStep) selector {
 	return always(func(c *CPU, o *op) status {
 		lo, hi, ok := c.source128(o)

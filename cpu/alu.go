@@ -37,6 +37,8 @@ var aluFamily = family{
 func sizeIndex(size uint8) int { return int(size >> 1) }
 
 // selectBinary chooses by operand form.
+//
+//go:noinline
 func selectBinary(h *[3]operands) selector {
 	return func(t *translation) handler {
 		return h[sizeIndex(t.size)].choose(t)
@@ -82,6 +84,8 @@ func (b *operands) choose(t *translation) handler {
 
 // selectUnary gives the fast handler to a 32-bit register and the general one
 // to everything else. The operand is r/m or the opcode's register.
+//
+//go:noinline
 func selectUnary(reg32, general handler) selector {
 	return func(t *translation) handler {
 		if t.args[0] == x86.Zv || t.args[0] == x86.Zb {

@@ -12,6 +12,8 @@ var bitFamily = family{
 }
 
 // selectBitTest serves BT and, with change, its writing kin.
+//
+//go:noinline
 func selectBitTest(change func(v, bit uint32) uint32) selector {
 	byReg := func(c *CPU, o *op) status { return c.bitTest(o, c.R[o.reg&15], change) }
 	byImm := func(c *CPU, o *op) status { return c.bitTest(o, o.imm&(8*uint32(o.size)-1), change) }
@@ -62,6 +64,8 @@ func (c *CPU) bitTest(o *op, i uint32, change func(v, bit uint32) uint32) status
 
 // selectBitScan serves BSF and BSR. A source of 0 leaves the destination alone,
 // as processors do, and sets ZF.
+//
+//go:noinline
 func selectBitScan(scan func(uint32) uint32) selector {
 	return always(func(c *CPU, o *op) status {
 		v, ok := c.rmLoad(o, o.size)

@@ -12,6 +12,8 @@ var extendFamily = family{
 }
 
 // selectExtend serves MOVZX and MOVSX by the size of the source.
+//
+//go:noinline
 func selectExtend(h *[2]operands, to16 handler) selector {
 	return func(t *translation) handler {
 		i := 0

@@ -13,6 +13,8 @@ var farFamily = family{
 
 // far makes the selector of a far transfer to a pointer in the instruction or
 // in memory.
+//
+//go:noinline
 func far(transfer func(c *CPU, o *op, sel uint16, off uint32) status) selector {
 	direct := func(c *CPU, o *op) status { return transfer(c, o, uint16(o.disp), o.imm) }
 	indirect := func(c *CPU, o *op) status {

@@ -42,6 +42,8 @@ var mmxFamily = family{
 type binary64 func(d, s uint64) uint64
 
 // vertical selects an operation that lanes in different halves have no part in.
+//
+//go:noinline
 func vertical(f binary64) selector {
 	return byFile(verticalMMX(f), func(c *CPU, o *op) status {
 		lo, hi, ok := c.source128(o)
@@ -67,6 +69,8 @@ func verticalMMX(f binary64) handler {
 
 // folding selects an operation that makes one half of the result of the
 // destination, the other of the source.
+//
+//go:noinline
 func folding(f binary64) selector {
 	return byFile(verticalMMX(f), func(c *CPU, o *op) status {
 		lo, hi, ok := c.source128(o)
@@ -126,6 +130,8 @@ func xorXMM(c *CPU, o *op) status {
 
 // shift selects a shift of lanes: by the immediate, or by the low 64 bits of the
 // source.
+//
+//go:noinline
 func shift(f func(v, n uint64) uint64) selector {
 	mmxImm := func(c *CPU, o *op) status {
 		if !c.mmx() {

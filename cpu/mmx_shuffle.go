@@ -24,6 +24,8 @@ var shuffleFamily = family{
 
 // unpackLow selects the interleaving of the low halves of the operands by f,
 // which takes the low halves of 64 bits each.
+//
+//go:noinline
 func unpackLow(f binary64) selector {
 	return byFile(
 		func(c *CPU, o *op) status {
@@ -62,6 +64,7 @@ func (c *CPU) sourceMM32(o *op) (v uint64, ok bool) {
 	return uint64(w), true
 }
 
+//go:noinline
 func unpackHigh(f binary64) selector {
 	return byFile(
 		verticalMMX(func(d, s uint64) uint64 { return f(d>>32, s>>32) }),

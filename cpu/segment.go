@@ -155,6 +155,8 @@ func selectMovToSegment(*translation) handler { return movToSeg }
 func selectMovFromSegment(*translation) handler { return movFromSeg }
 
 // loadsFar makes the selector of LDS and its kin for segment register s.
+//
+//go:noinline
 func loadsFar(s uint8) selector {
 	return always(func(c *CPU, o *op) status { return c.loadFar(o, s) })
 }

@@ -24,6 +24,8 @@ type shiftFunc func(c *CPU, v, n uint32, size uint8) uint32
 
 // selectShift chooses by the source of the count; fast serves a 32-bit register
 // by a constant.
+//
+//go:noinline
 func selectShift(f shiftFunc, fast handler) selector {
 	byImm := func(c *CPU, o *op) status { return c.shift(o, o.imm&31, f) }
 	byCL := func(c *CPU, o *op) status { return c.shift(o, c.R[ecx]&31, f) }
@@ -167,6 +169,7 @@ func rcr(c *CPU, v, n uint32, size uint8) uint32 {
 // doubleFunc shifts v and fills with bits of fill; n is 1 to 31.
 type doubleFunc func(c *CPU, v, fill, n uint32, size uint8) uint32
 
+//go:noinline
 func selectDoubleShift(f doubleFunc) selector {
 	by := func(c *CPU, o *op, n uint32) status {
 		v, lin, ok := c.rmLoadForWrite(o, o.size)

@@ -112,6 +112,8 @@ func (c *CPU) xmm(o *op) *[2]uint64 { return &c.FPU.XMM[o.reg&7] }
 
 // byFile makes a selector that tells the MMX form of a mnemonic from its XMM
 // form.
+//
+//go:noinline
 func byFile(mmx, xmm handler) selector {
 	return func(t *translation) handler {
 		for _, a := range t.args {

@@ -30,6 +30,8 @@ func (c *CPU) blend(o *op, mask [2]uint64) status {
 }
 
 // blendByMask selects a blend of the lanes whose highest bit is set in XMM0.
+//
+//go:noinline
 func blendByMask(l lanes) selector {
 	return always(func(c *CPU, o *op) status {
 		m := &c.FPU.XMM[0]
@@ -39,6 +41,8 @@ func blendByMask(l lanes) selector {
 
 // blendByImmediate selects a blend of the lanes whose bit is set in the
 // immediate, which counts them from the lowest on.
+//
+//go:noinline
 func blendByImmediate(l lanes) selector {
 	half := 64 / l.bits
 	return always(func(c *CPU, o *op) status {
@@ -56,6 +60,8 @@ func (l lanes) numbered(set uint32) (m uint64) {
 
 // extend selects a move of the lowest lanes of the source, of as many as there
 // are wide ones, into those.
+//
+//go:noinline
 func extend(narrow, wide lanes, signed bool) selector {
 	bytes := 16 / uint8(wide.bits/narrow.bits)
 	return always(func(c *CPU, o *op) status {

@@ -87,6 +87,8 @@ func implicit(t *text, _ uint32) {
 
 // compareStrings selects a comparison: length makes the lengths, result turns
 // the bits of the result into the register that the mnemonic writes.
+//
+//go:noinline
 func compareStrings(length func(t *text, reg uint32), result func(c *CPU, o *op, set uint32)) selector {
 	return always(func(c *CPU, o *op) status {
 		if !c.sse() {

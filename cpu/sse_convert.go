@@ -60,6 +60,7 @@ func (f sameWidth) both(e *softfloat.Env, v uint64) uint64 {
 	return pair(f(e, uint32(v)), f(e, uint32(v>>32)))
 }
 
+//go:noinline
 func convert128(f sameWidth) selector {
 	return always(func(c *CPU, o *op) status {
 		lo, hi, ok := c.source128(o)
@@ -76,6 +77,7 @@ func convert128(f sameWidth) selector {
 	})
 }
 
+//go:noinline
 func widen(f widening) selector {
 	return always(func(c *CPU, o *op) status {
 		s, ok := c.source64(o)
@@ -92,6 +94,7 @@ func widen(f widening) selector {
 	})
 }
 
+//go:noinline
 func narrow(f narrowing) selector {
 	return always(func(c *CPU, o *op) status {
 		lo, hi, ok := c.source128(o)
@@ -151,6 +154,7 @@ func cvtpi2pd(c *CPU, o *op) status {
 	return next
 }
 
+//go:noinline
 func singlesToMMX(f sameWidth) selector {
 	return always(func(c *CPU, o *op) status {
 		if !c.sse() || !c.mmx() {
@@ -165,6 +169,7 @@ func singlesToMMX(f sameWidth) selector {
 	})
 }
 
+//go:noinline
 func doublesToMMX(f narrowing) selector {
 	return always(func(c *CPU, o *op) status {
 		if !c.sse() || !c.mmx() {
@@ -220,6 +225,7 @@ func cvtsi2sd(c *CPU, o *op) status {
 	return next
 }
 
+//go:noinline
 func singleToGeneral(f sameWidth) selector {
 	return always(func(c *CPU, o *op) status {
 		s, ok := c.source32(o)
@@ -236,6 +242,7 @@ func singleToGeneral(f sameWidth) selector {
 	})
 }
 
+//go:noinline
 func doubleToGeneral(f narrowing) selector {
 	return always(func(c *CPU, o *op) status {
 		s, ok := c.source64(o)

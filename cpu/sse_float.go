@@ -46,6 +46,8 @@ func (m family) arithmetic(ps, pd, ss, sd x86.Op, f32 float32Op, f64 float64Op) 
 }
 
 // packedSingles selects four operations; f gets the lane's number as well.
+//
+//go:noinline
 func packedSingles(f func(e *softfloat.Env, d, s uint32, lane int) uint32) selector {
 	return always(func(c *CPU, o *op) status {
 		lo, hi, ok := c.source128(o)
@@ -66,6 +68,8 @@ func packedSingles(f func(e *softfloat.Env, d, s uint32, lane int) uint32) selec
 }
 
 // packedDoubles is packedSingles for two doubles.
+//
+//go:noinline
 func packedDoubles(f func(e *softfloat.Env, d, s uint64, lane int) uint64) selector {
 	return always(func(c *CPU, o *op) status {
 		lo, hi, ok := c.source128(o)
@@ -85,6 +89,7 @@ func packedDoubles(f func(e *softfloat.Env, d, s uint64, lane int) uint64) selec
 // Inlined into its caller, the closure would have nothing inlined into itself.
 //
 //go:noinline
+//go:noinline
 func scalarSingle(f float32Op) selector {
 	return always(func(c *CPU, o *op) status {
 		s, ok := c.source32(o)
@@ -101,6 +106,8 @@ func scalarSingle(f float32Op) selector {
 	})
 }
 
+//
+//go:noinline
 //go:noinline
 func scalarDouble(f float64Op) selector {
 	return always(func(c *CPU, o *op) status {
@@ -135,6 +142,8 @@ func alternate64(e *softfloat.Env, d, s uint64, lane int) uint64 {
 
 // horizontalSingles selects an operation on neighbours: one half of the result
 // is of the destination, the other of the source.
+//
+//go:noinline
 func horizontalSingles(f float32Op) selector {
 	return always(func(c *CPU, o *op) status {
 		lo, hi, ok := c.source128(o)
@@ -152,6 +161,7 @@ func horizontalSingles(f float32Op) selector {
 	})
 }
 
+//go:noinline
 func horizontalDoubles(f float64Op) selector {
 	return always(func(c *CPU, o *op) status {
 		lo, hi, ok := c.source128(o)
@@ -273,6 +283,7 @@ var comparison = [4]uint32{
 	softfloat.Unordered: flagZF | flagPF | flagCF,
 }
 
+//go:noinline
 func comiss(quiet bool) selector {
 	return always(func(c *CPU, o *op) status {
 		s, ok := c.source32(o)
@@ -289,6 +300,7 @@ func comiss(quiet bool) selector {
 	})
 }
 
+//go:noinline
 func comisd(quiet bool) selector {
 	return always(func(c *CPU, o *op) status {
 		s, ok := c.source64(o)
@@ -311,6 +323,7 @@ func comisd(quiet bool) selector {
 // that silicon has, which differ between vendors: only a program that compares
 // results with those of a certain processor can tell.
 
+//go:noinline
 func approximatePacked(f func(s uint32) uint32) selector {
 	return always(func(c *CPU, o *op) status {
 		lo, hi, ok := c.source128(o)
@@ -325,6 +338,7 @@ func approximatePacked(f func(s uint32) uint32) selector {
 	})
 }
 
+//go:noinline
 func approximateScalar(f func(s uint32) uint32) selector {
 	return always(func(c *CPU, o *op) status {
 		s, ok := c.source32(o)

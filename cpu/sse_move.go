@@ -22,6 +22,8 @@ var sseMoveFamily = family{
 
 // move128 selects a move of 16 bytes. The non-temporal ones are stores: there
 // is no cache to go round.
+//
+//go:noinline
 func move128(aligned bool) selector {
 	return func(t *translation) handler {
 		switch {
@@ -97,6 +99,8 @@ func store128Any(c *CPU, o *op) status {
 
 // partial selects a move of part of a register: merge between registers, load
 // and store.
+//
+//go:noinline
 func partial(merge, load, store handler) selector {
 	return func(t *translation) handler {
 		switch {
@@ -160,6 +164,8 @@ func movlStoreFlat(c *CPU, o *op) status {
 }
 
 // orFlat chooses the flat handler where the memory operand is flat.
+//
+//go:noinline
 func orFlat(flat, any selector) selector {
 	return func(t *translation) handler {
 		if t.flags&opMem != 0 && t.flat() {

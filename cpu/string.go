@@ -26,6 +26,8 @@ type run func(c *CPU, o *op, n uint32) uint32
 
 // selectString makes the handlers of a string instruction, plain and repeated.
 // SCAS and CMPS are those that look at ZF.
+//
+//go:noinline
 func selectString(once iteration, many run) selector {
 	plain := func(c *CPU, o *op) status {
 		if !once(c, o) {

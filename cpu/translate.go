@@ -24,10 +24,13 @@ func (t *translation) flat() bool {
 
 // selector chooses the handler of one mnemonic, and may change the op's fields to
 // what that wants. What the instruction is, the opcode table says: where blocks
-// end, who may execute it, what it does to flags.
+// end, who may execute it, what it does to flags. What makes one is not inlined: each
+// mnemonic would have a copy of its code, which a page loads and compiles.
 type selector func(t *translation) handler
 
 // always makes a selector of one handler that serves all forms.
+//
+//go:noinline
 func always(h handler) selector { return func(*translation) handler { return h } }
 
 // family is one family of instructions: which selector serves which mnemonic.

@@ -252,6 +252,8 @@ func x87Kind(t *translation) uint8 {
 // of the memory operand in cond. mem serves the forms with a memory operand,
 // reg the others. regSh is free for the selector's parameter: which operation of
 // several the handler is to do.
+//
+//go:noinline
 func x87Form(mem, reg handler, parameter uint8) selector {
 	return func(t *translation) handler {
 		t.imm = uint32(x86.Forms[t.form].Code&7)<<8 | uint32(t.in.ModRM)

@@ -1,7 +1,8 @@
 package linux
 
 import (
-	"fmt"
+	"strconv"
+	"strings"
 
 	"alpinevm/kernel"
 )
@@ -38,10 +39,11 @@ var aclFixed = map[int]int{12: 23, 13: 11, 14: 2}
 // one with a default access control list: v9fs does from 5.19 on where it caches
 // names, elsewhere from 6.9 on. Of a release that says no version nobody knows.
 func ACLFault(release, cache string) bool {
-	var major, minor, update int
-	if n, _ := fmt.Sscanf(release, "%d.%d.%d", &major, &minor, &update); n < 2 {
+	numbers, known := version(release)
+	if !known {
 		return true
 	}
+	major, minor, update := numbers[0], numbers[1], numbers[2]
 	first := 6*100 + 9
 	if cache == CacheOwned {
 		first = 5*100 + 19
@@ -49,4 +51,23 @@ func ACLFault(release, cache string) bool {
 	fixed, ever := aclFixed[minor]
 	v := major*100 + minor
 	return v >= first && v < 6*100+15 && (major < 6 || !ever || update < fixed)
+}
+
+// version takes the numbers from the front of a kernel's release: two at least, else it
+// says none.
+func version(release string) (numbers [3]int, ok bool) {
+	for i := range numbers {
+		end := strings.IndexFunc(release+"-", func(r rune) bool { return r < '0' || r > '9' })
+		n, err := strconv.Atoi(release[:end])
+		if err != nil {
+			break
+		}
+		numbers[i], ok = n, i > 0
+		rest, more := strings.CutPrefix(release[end:], ".")
+		if !more {
+			break
+		}
+		release = rest
+	}
+	return numbers, ok
 }
