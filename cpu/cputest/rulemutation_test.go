@@ -86,6 +86,8 @@ var ruleMutations = []ruleMutation{
 	by("LOOP", "amd64/lower_branch.go", "func loop(", "at(rcx, -1)", "at(rcx, 1)"),
 	// Flags.
 	by("STC,CLC,CMC", "amd64/lower_flags.go", "func carry(", "e.ready()", ""),
+	byTest("TestFlagsBehindShifts", "amd64/emitter.go", "func (e *emitter) save(", "!e.wrongAF, true", "true, true"),
+	byTest("TestFlagsBehindShifts", "amd64/lower_flags.go", "func lahf(", "if e.wrongAF", "if false"),
 	by("SAHF", "amd64/lower_flags.go", "func sahf(", "e.ready()", ""),
 	by("CLD,STD", "amd64/lower_flags.go", "func direction(", "x86.CLD", "x86.STD"),
 	by("PUSHF", "amd64/lower_flags.go", "func pushFlags(", "e.hot.bytes(11)", "e.hot.bytes(10)"),

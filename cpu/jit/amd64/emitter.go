@@ -119,7 +119,7 @@ func (e *emitter) forget() {
 func (e *emitter) save() {
 	if e.inHost && !e.inMem {
 		saveFlags(&e.hot, e.wrongAF)
-		e.inMem = true
+		e.inHost, e.inMem, e.wrongAF = !e.wrongAF, true, false
 	}
 }
 

@@ -22,11 +22,11 @@ func carry(e *emitter) {
 }
 
 func lahf(e *emitter) {
-	e.restore()
-	e.hot.bytes(0x9f) // LAHF
-	if e.wrongAF {
-		andAH(&e.hot, 0xef)
+	if e.wrongAF { // clearing AF in ah would change the flags
+		e.save()
 	}
+	e.restore()
+	e.hot.bytes(0x9f)             // LAHF
 	e.hot.bytes(0x0f, 0xb6, 0xc4) // MOVZX eax, ah
 	r := e.turn(4)
 	e.hot.load(w8, r, direct(rax))

@@ -172,7 +172,8 @@ func (s *stubs) emitUnaligned(a *asm, table int, addr reg, size int32) {
 
 // saveFlags and restoreFlags move the arithmetic flags between the host's
 // register and the context. rax is lost. clearAF is for where shifts have left
-// AF as the host does, which is undefined, and not cleared, as here.
+// AF as the host does, which is undefined, and not cleared, as here; the host's are lost
+// then.
 func saveFlags(a *asm, clearAF bool) {
 	a.bytes(0x9f)             // LAHF
 	a.bytes(0x0f, 0x90, 0xc0) // SETO AL
