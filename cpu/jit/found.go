@@ -1,22 +1,23 @@
 package jit
 
 // found finds blocks by their key: a table of open addresses, so that what is
-// looked for and is not there costs one line of memory.
+// looked for and is not there costs one line of memory. It grows with what is in it:
+// most guests have translated a small part of what there is room for.
 type found struct {
-	entries []foundEntry // a power of two of them, of which most are free
+	entries []foundEntry // a power of two of them, of which at least half are free
 	shift   uint
+	taken   int
 }
 
 // foundEntry is free where block is 0.
 type foundEntry struct{ key, block uint32 }
 
-// newFound makes a table for n blocks.
-func newFound(n uint32) found {
-	bits := uint(1)
-	for 1<<bits < 2*n {
-		bits++
-	}
-	return found{make([]foundEntry, 1<<bits), 32 - bits}
+// foundBits is how many address bits the smallest table has.
+const foundBits = 14
+
+// newFound makes a table of 1<<bits entries.
+func newFound(bits uint) found {
+	return found{entries: make([]foundEntry, 1<<bits), shift: 32 - bits}
 }
 
 // home is the place that a key is looked for at first.
@@ -31,6 +32,31 @@ func (f *found) at(key uint32) *foundEntry {
 		i = f.next(i)
 	}
 	return &f.entries[i]
+}
+
+// put has a key lead to a block, and gives the one that it led to before, or 0.
+func (f *found) put(key, block uint32) (before uint32) {
+	e := f.at(key)
+	if before = e.block; before == 0 {
+		if f.taken++; f.taken > len(f.entries)/2 {
+			f.grow()
+			e = f.at(key)
+		}
+	}
+	*e = foundEntry{key, block}
+	return before
+}
+
+// grow makes the table twice as large.
+func (f *found) grow() {
+	larger := newFound(32 - f.shift + 1)
+	for _, e := range f.entries {
+		if e.block != 0 {
+			*larger.at(e.key) = e
+		}
+	}
+	larger.taken = f.taken
+	*f = larger
 }
 
 // first gives the block of a key that was put there last, or 0.
@@ -53,6 +79,7 @@ func (f *found) remove(key uint32) {
 		}
 	}
 	f.entries[hole] = foundEntry{}
+	f.taken--
 }
 
 // blockKey is what blocks are found by: their page, where they begin in it, and the

@@ -5,9 +5,10 @@ import (
 	"testing"
 )
 
-// TestFound compares the table with a map, on keys of which many have one home.
+// TestFound compares the table with a map, on keys of which many have one home, while
+// it grows.
 func TestFound(t *testing.T) {
-	f, want := newFound(64), map[uint32]uint32{}
+	f, want := newFound(4), map[uint32]uint32{}
 	r := rand.New(rand.NewPCG(3, 4))
 	homes := map[uint32]int{}
 	for step := range 20000 {
@@ -16,8 +17,13 @@ func TestFound(t *testing.T) {
 			t.Fatalf("step %d: key %#x has block %d, want %d", step, key, block, want[key])
 		}
 		homes[f.home(key)]++
+		if f.taken != len(want) || 2*f.taken > len(f.entries) {
+			t.Fatalf("step %d: %d entries of %d are taken, want %d", step, f.taken, len(f.entries), len(want))
+		}
 		if r.IntN(2) == 0 && len(want) < 100 {
-			*f.at(key) = foundEntry{key, uint32(step + 1)}
+			if before := f.put(key, uint32(step+1)); before != want[key] {
+				t.Fatalf("step %d: key %#x led to block %d, want %d", step, key, before, want[key])
+			}
 			want[key] = uint32(step + 1)
 		} else {
 			f.remove(key)

@@ -44,7 +44,7 @@ func newStore(m *Memory, arenaPages, blocks int) *Store {
 	s := &Store{
 		Blocks: m.Blocks, Edges: m.Edges, Ops: m.Ops,
 		size:  place{n, 2 * n, 8 * n},
-		found: newFound(Regions * n),
+		found: newFound(foundBits),
 		pages: newPages(arenaPages, int(Regions*n)),
 	}
 	s.begin(0)
@@ -98,9 +98,7 @@ func (s *Store) addEdge(e Edge) uint32 {
 // enter puts a block into the lists.
 func (s *Store) enter(i uint32) {
 	b := &s.Blocks[i]
-	e := s.found.at(b.key())
-	b.same = e.block
-	*e = foundEntry{b.key(), i}
+	b.same = s.found.put(b.key(), i)
 	for k, page := range b.pages() {
 		p := &s.pages.list[page]
 		b.page[k], p.first[k] = p.first[k], i
