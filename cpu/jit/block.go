@@ -38,6 +38,7 @@ type Block struct {
 	Valid bool
 	// listed says that it is in the lists of its pages.
 	listed [2]bool
+	found  bool   // indirect jumps find it, or have found it, at jumped
 	Code   uint32 // code offset of the entry
 	Ops    uint32 // where its N code offsets of instructions begin in Store.ops, relative to Code
 	// Edges lead to what follows: the taken branch, jump or call, and the next
@@ -48,8 +49,8 @@ type Block struct {
 	same      uint32    // next block of the same key
 	page      [2]uint32 // next block of the lists of its pages
 	fallsFrom uint32    // edge that falls through to it, as it is laid out behind
-	jumped    uint32    // linear address that indirect jumps find it at, or have found it at; 0 is none
-	jump      uint32    // next block of its page that has one
+	jumped    uint32    // linear address that indirect jumps find it at, or have found it at; any may be one, 0 too
+	jump      uint32    // next block of its page that they have found
 }
 
 // Edge is a way from a block to another whose address is a constant. Until it is

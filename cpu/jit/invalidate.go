@@ -66,7 +66,7 @@ func (t *Translator) sweep(k int, page uint32, hit uint64) (left uint64) {
 		}
 		if b.Valid {
 			left |= lines
-			if k == 0 && b.jumped != 0 {
+			if k == 0 && b.found {
 				b.jump, pg.jumped = pg.jumped, *p
 			}
 			p = &b.page[k]

@@ -175,9 +175,10 @@ func (t *Translator) spare(eip uint32, user bool) *Jump {
 // upper bits alone may take turns for long.
 func (t *Translator) noteJump(eip, i uint32) {
 	b := &t.store.Blocks[i]
-	if b.jumped == 0 {
+	if !b.found {
 		pg := &t.store.pages.list[b.Page]
 		b.jump, pg.jumped = pg.jumped, i
+		b.found, b.jumped = true, eip
 	}
 	if b.jumped != eip {
 		t.hideJump(b)
