@@ -102,7 +102,7 @@ func otherMemory(had, has int64) error {
 
 // stream gives a snapshot of the site's.
 func (b *beginning) stream(f chunked.File) (*alpinevm.Snapshot, error) {
-	chunks, err := chunked.NewCache(b.chunk, streamChunks)
+	chunks, err := chunked.NewCache(b.page.chunks(), streamChunks)
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func run(p *page) (end alpinevm.End, err error) {
 		}
 		return end, errImported
 	}
-	chunks, err := chunked.NewCache(p.chunk, keptChunks)
+	chunks, err := chunked.NewCache(p.chunks(), keptChunks)
 	if err != nil {
 		return end, err
 	}

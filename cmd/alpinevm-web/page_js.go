@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"syscall/js"
+
+	"alpinevm/internal/chunked"
 )
 
 // page is who talks with this program: the object alpinevm of the global scope.
@@ -61,7 +64,19 @@ func (p *page) send(kind string, fields map[string]any) {
 }
 
 // chunk gets a chunk of a file. It is a chunked.Source.
-func (p *page) chunk(name string) (data []byte, err error) {
+func (p *page) chunk(name string) ([]byte, error) { return p.chunkInto(nil, name) }
+
+// chunks is chunk for a Cache: what it gives is written over by the next call.
+func (p *page) chunks() chunked.Source {
+	var buf []byte
+	return func(name string) (data []byte, err error) {
+		buf, err = p.chunkInto(buf, name)
+		return buf, err
+	}
+}
+
+// chunkInto gets a chunk into a buffer, if there is room for it.
+func (p *page) chunkInto(buf []byte, name string) (data []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = thrown(r)
@@ -73,23 +88,33 @@ func (p *page) chunk(name string) (data []byte, err error) {
 			return nil, err
 		}
 	}
-	return bytesOf(v), nil
+	n := v.Get("length").Int()
+	data = slices.Grow(buf[:0], n)[:n]
+	js.CopyBytesToGo(data, v)
+	return data, nil
 }
 
-// digest is how the host computes a SHA-256, many times as fast as this program can; nil
-// where it does not, as on a page that is not a secure context.
+// digest is how the host computes a SHA-256, many times as fast as this program can, one
+// after the other; nil where it does not, as on a page that is not a secure context.
 func digest() func(data []byte) ([]byte, error) {
 	crypto := js.Global().Get("crypto")
 	if !crypto.Truthy() || !crypto.Get("subtle").Truthy() {
 		return nil
 	}
+	var buf js.Value // memory that was used before costs less than fresh memory
+	room := 0
 	return func(data []byte) (sum []byte, err error) {
 		defer func() {
 			if r := recover(); r != nil {
 				err = thrown(r)
 			}
 		}()
-		v, err := settled(crypto.Get("subtle").Call("digest", "SHA-256", arrayOf(data)))
+		if len(data) > room {
+			room = len(data)
+			buf = js.Global().Get("Uint8Array").New(room)
+		}
+		js.CopyBytesToJS(buf, data)
+		v, err := settled(crypto.Get("subtle").Call("digest", "SHA-256", buf.Call("subarray", 0, len(data))))
 		if err != nil {
 			return nil, err
 		}

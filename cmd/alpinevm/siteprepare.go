@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,7 +65,7 @@ func prepare(ctx context.Context, to website.Dir, m *website.Machine, note func(
 		return wrong(err)
 	}
 	m.Snapshot = &snapshot
-	m.Ahead.Snapshot, err = resumeSite(ctx, to, m)
+	m.Ahead.Snapshot, m.Ahead.Commands, err = resumeSite(ctx, to, m)
 	return err
 }
 
@@ -216,31 +217,33 @@ func atRest(ctx context.Context, vm *alpinevm.VM, screen *website.Screen) error 
 }
 
 // resumeSite has a site's machine go on from its snapshot as a page does, and gives the
-// names of the chunks that it has read behind some commands.
-func resumeSite(ctx context.Context, to website.Dir, m *website.Machine) ([]string, error) {
+// names of the chunks that it has read until it goes on, and of those that some commands
+// have read then.
+func resumeSite(ctx context.Context, to website.Dir, m *website.Machine) (begun, commands []string, err error) {
 	r := newRecorder(to)
 	chunks, err := chunked.NewCache(r.get, preparedChunks)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s, err := siteFrom(chunks, *m.Snapshot)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer s.Close()
 	cfg, err := m.Open(website.Opening{Chunks: chunks, From: s})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer connect(&cfg, io.Discard)()
 	machine, err := s.Clone(cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	begun = slices.Clone(r.names())
 	ctx, cancel := context.WithTimeout(ctx, restPatience)
 	defer cancel()
 	vm := machine.Go(ctx)
 	// What a root has not got it does not read.
 	_ = vm.CommandContext(ctx, "sh", "-c", firstCommands).Run()
-	return r.names(), vm.Close()
+	return begun, without(r.names(), begun), vm.Close()
 }

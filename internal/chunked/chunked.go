@@ -5,6 +5,7 @@ package chunked
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -18,14 +19,22 @@ import (
 // Size is how many bytes of a file a chunk has; the last one has fewer.
 const Size = 256 << 10
 
+// Large is Size for files that are read from their beginning to their end: what it costs
+// to get a chunk depends little on how long it is.
+const Large = 1 << 20
+
 // maxFile bounds what a File may say of itself: 1 TiB.
 const maxFile = 1 << 40
 
 // File says what a file is made of.
 type File struct {
-	Size   int64    `json:"size"` // bytes
+	Size   int64    `json:"size"`           // bytes
+	Part   int64    `json:"part,omitempty"` // bytes of a chunk, Large at most; 0: Size
 	Chunks []string `json:"chunks"`
 }
+
+// part is how many bytes a chunk has.
+func (f *File) part() int64 { return cmp.Or(f.Part, Size) }
 
 // ErrChunk is the error of a chunk that is not what its name says.
 var ErrChunk = errors.New("a part of a file is damaged")
@@ -41,15 +50,25 @@ func named(sum []byte) string { return hex.EncodeToString(sum[:sha256.Size/2]) }
 // Split takes r, of size bytes, apart. put gets each chunk, compressed, and its name; the
 // same one may come more than once.
 func Split(r io.ReaderAt, size int64, put func(name string, data []byte) error) (File, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1))
+	return File{Size: size}.split(r, put)
+}
+
+// SplitLarge is Split for a file that is read from its beginning to its end.
+func SplitLarge(r io.ReaderAt, size int64, put func(name string, data []byte) error) (File, error) {
+	return File{Size: size, Part: Large}.split(r, put)
+}
+
+func (f File) split(r io.ReaderAt, put func(name string, data []byte) error) (File, error) {
+	// What a chunk's name says of its content makes a checksum needless.
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
 	if err != nil {
 		return File{}, err
 	}
 	defer enc.Close()
-	f := File{Size: size, Chunks: []string{}}
-	buf := make([]byte, Size)
-	for at := int64(0); at < size; at += Size {
-		data := buf[:min(Size, size-at)]
+	f.Chunks = []string{}
+	buf := make([]byte, f.part())
+	for at := int64(0); at < f.Size; at += f.part() {
+		data := buf[:min(f.part(), f.Size-at)]
 		if n, err := r.ReadAt(data, at); n < len(data) {
 			return File{}, err
 		}
@@ -63,13 +82,17 @@ func Split(r io.ReaderAt, size int64, put func(name string, data []byte) error) 
 
 // check says whether the file can be.
 func (f *File) check() error {
-	if f.Size < 0 || f.Size > maxFile || int64(len(f.Chunks)) != (f.Size+Size-1)/Size {
+	if f.Part < 0 || f.Part > Large {
+		return fmt.Errorf("a file is said to have parts of %d bytes", f.Part)
+	}
+	if f.Size < 0 || f.Size > maxFile || int64(len(f.Chunks)) != (f.Size+f.part()-1)/f.part() {
 		return fmt.Errorf("a file of %d bytes is said to have %d parts", f.Size, len(f.Chunks))
 	}
 	return nil
 }
 
-// Source gets chunks, compressed, by their names. It may be called from any goroutine.
+// Source gets chunks, compressed, by their names. It may be called from any goroutine. A
+// Cache is done with what it got when it asks for the next one.
 type Source func(name string) ([]byte, error)
 
 // Reader reads a File. Its methods may be called from any goroutine. It implements
@@ -88,9 +111,10 @@ type Cache struct {
 	source Source
 	dec    *zstd.Decoder
 
-	mu   sync.Mutex
-	kept []chunk // the one used last is the last
-	max  int
+	mu    sync.Mutex
+	kept  []chunk // the one used last is the last
+	bytes int     // of them
+	max   int
 }
 
 type chunk struct {
@@ -98,13 +122,14 @@ type chunk struct {
 	data []byte
 }
 
-// NewCache makes a Cache that keeps that many chunks.
+// NewCache makes a Cache that keeps that many chunks of Size, or fewer larger ones, one at
+// least.
 func NewCache(source Source, chunks int) (*Cache, error) {
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(Size))
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(Large), zstd.IgnoreChecksum(true))
 	if err != nil {
 		return nil, err
 	}
-	return &Cache{source: source, dec: dec, max: chunks}, nil
+	return &Cache{source: source, dec: dec, max: chunks * Size}, nil
 }
 
 // Open gives a reader of a file.
@@ -115,38 +140,54 @@ func (c *Cache) Open(f File) (*Reader, error) {
 	return &Reader{f, c}, nil
 }
 
-// chunk gives the content of a chunk, which has n bytes.
-func (c *Cache) chunk(want string, n int) ([]byte, error) {
+// read copies from the content of a chunk, which has n bytes, from off on.
+func (c *Cache) read(want string, n, off int, p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, k := range c.kept {
 		if k.name == want && len(k.data) == n {
 			copy(c.kept[i:], c.kept[i+1:])
 			c.kept[len(c.kept)-1] = k
-			return k.data, nil
+			return copy(p, k.data[off:]), nil
 		}
 	}
 	packed, err := c.source(want)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	data, err := c.dec.DecodeAll(packed, make([]byte, 0, n))
+	data, err := c.dec.DecodeAll(packed, c.room(n))
 	if err != nil || len(data) != n {
-		return nil, fmt.Errorf("%w: %.40q", ErrChunk, want)
+		return 0, fmt.Errorf("%w: %.40q", ErrChunk, want)
 	}
 	is, err := c.name(data)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	if is != want {
-		return nil, fmt.Errorf("%w: %.40q", ErrChunk, want)
-	}
-	if len(c.kept) == c.max {
-		copy(c.kept, c.kept[1:])
-		c.kept = c.kept[:c.max-1]
+		return 0, fmt.Errorf("%w: %.40q", ErrChunk, want)
 	}
 	c.kept = append(c.kept, chunk{want, data})
-	return data, nil
+	c.bytes += n
+	return copy(p, data[off:]), nil
+}
+
+// room drops what is to make room for n bytes, and gives where they go: memory that was
+// used before is better than fresh memory, in a browser above all.
+func (c *Cache) room(n int) []byte {
+	var room []byte
+	for len(c.kept) > 0 && c.bytes+n > c.max {
+		old := c.kept[0].data
+		copy(c.kept, c.kept[1:])
+		c.kept = c.kept[:len(c.kept)-1]
+		c.bytes -= len(old)
+		if cap(old) >= n {
+			room = old[:0]
+		}
+	}
+	if room == nil {
+		room = make([]byte, 0, n)
+	}
+	return room
 }
 
 // name is what a chunk of that content is called.
@@ -174,17 +215,21 @@ func (r *Reader) ReadAt(p []byte, off int64) (n int, err error) {
 		if at >= r.file.Size {
 			return n, io.EOF
 		}
-		i := at / Size
-		data, err := r.store.chunk(r.file.Chunks[i], int(min(Size, r.file.Size-i*Size)))
+		part := r.file.part()
+		i := at / part
+		m, err := r.store.read(r.file.Chunks[i], int(min(part, r.file.Size-i*part)), int(at-i*part), p[n:])
+		n += m
 		if err != nil {
 			return n, err
 		}
-		n += copy(p[n:], data[at-i*Size:])
 	}
 	return n, nil
 }
 
-// Bytes is Split for what is in memory.
+// Checked is part of snapshot.Checked.
+func (r *Reader) Checked() {}
+
+// Bytes is SplitLarge for what is in memory.
 func Bytes(data []byte, put func(name string, data []byte) error) (File, error) {
-	return Split(bytes.NewReader(data), int64(len(data)), put)
+	return SplitLarge(bytes.NewReader(data), int64(len(data)), put)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"testing/iotest"
 )
@@ -77,6 +78,65 @@ func TestReader(t *testing.T) {
 	}
 }
 
+// TestLarge reads files of large chunks beside one of small ones, through a cache that
+// keeps one large one, or four small ones, and asks for nothing that it keeps.
+func TestLarge(t *testing.T) {
+	f, small := split(t, content(4*Size))
+	for _, n := range []int{0, 1, Large - 1, Large, Large + 1, 3*Large + 17} {
+		data := content(n)
+		file, err := SplitLarge(bytes.NewReader(data), int64(n), f.put)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := (n + Large - 1) / Large; len(file.Chunks) != want {
+			t.Errorf("%d bytes are %d chunks, want %d", n, len(file.Chunks), want)
+		}
+		r := open(t, f, file, Large/Size)
+		other, err := r.store.Open(small)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			got := make([]byte, n)
+			if m, err := r.ReadAt(got, 0); m != n || err != nil || !bytes.Equal(got, data) {
+				t.Errorf("%d of %d bytes, %v", m, n, err)
+			}
+			got = make([]byte, 4*Size)
+			if _, err := other.ReadAt(got, 0); err != nil {
+				t.Error(err)
+			}
+			f.asked = 0
+			if _, err := other.ReadAt(got, 0); err != nil || f.asked != 0 || !bytes.Equal(got, content(4*Size)) {
+				t.Errorf("asked %d times for what was there: %v", f.asked, err)
+			}
+		}
+	}
+}
+
+// TestRoom: to go through a file takes the memory of the chunks that are kept, however
+// long it is.
+func TestRoom(t *testing.T) {
+	f := &folder{chunks: map[string][]byte{}}
+	data := content(16 * Large)
+	file, err := SplitLarge(bytes.NewReader(data), int64(len(data)), f.put)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, f, file, 1)
+	var before, after runtime.MemStats
+	part := make([]byte, 4096)
+	runtime.ReadMemStats(&before)
+	for at := int64(0); at < r.Size(); at += int64(len(part)) {
+		if _, err := r.ReadAt(part, at); err != nil || !bytes.Equal(part, data[at:at+int64(len(part))]) {
+			t.Fatal(at, err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 6*Large {
+		t.Errorf("%d bytes were allocated to read %d", n, len(data))
+	}
+}
+
 // TestOnce has what is the same once, and asks once for what is used again.
 func TestOnce(t *testing.T) {
 	f, file := split(t, make([]byte, 10*Size))
@@ -108,7 +168,8 @@ func TestDamaged(t *testing.T) {
 			t.Errorf("%s: %d, %v", what, n, err)
 		}
 	}
-	for _, bad := range []File{{Size: -1}, {Size: 1}, {Size: 1 << 50}, {Chunks: []string{"x"}}} {
+	for _, bad := range []File{{Size: -1}, {Size: 1}, {Size: 1 << 50}, {Chunks: []string{"x"}},
+		{Size: 1, Part: -1, Chunks: []string{"x"}}, {Size: 1, Part: Large + 1, Chunks: []string{"x"}}, {Size: 2, Part: 1, Chunks: []string{"x"}}} {
 		c, _ := NewCache(f.get, 1)
 		if _, err := c.Open(bad); err == nil {
 			t.Errorf("%+v was taken", bad)

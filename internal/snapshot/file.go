@@ -158,7 +158,8 @@ func (f *File) Mapped() (offset int64, ok bool) { return f.memory, f.Layout == R
 // time; what is put counts only if there is no error.
 func (f *File) Load(put func(page uint32, data []byte) error) error {
 	if f.Layout == Packed {
-		return unpack(io.NewSectionReader(f.r, f.memory, f.size-f.memory), uint32(f.Memory/PageSize), put)
+		_, checked := f.r.(Checked)
+		return unpack(io.NewSectionReader(f.r, f.memory, f.size-f.memory), checked, uint32(f.Memory/PageSize), put)
 	}
 	buffer := make([]byte, blockBytes)
 	for _, r := range f.runs {
@@ -213,6 +214,12 @@ func (f *File) Check() error {
 // is, and is not to be written to.
 type Viewer interface {
 	View(off, n int64) ([]byte, error)
+}
+
+// Checked is a file of which nothing is read whose digest is not what it is to be.
+type Checked interface {
+	io.ReaderAt
+	Checked()
 }
 
 // mostRead is the most bytes of sections that are read where they can be viewed.

@@ -141,13 +141,17 @@ func pack(w io.Writer, memory Memory) error {
 }
 
 // unpack reads packed memory, and calls put with its runs, on several goroutines
-// at a time. What is put counts only if there is no error.
-func unpack(r io.Reader, pages uint32, put func(page uint32, data []byte) error) error {
-	digest := sha256.New()
+// at a time. What is put counts only if there is no error. The digest of what is checked
+// already is not computed again.
+func unpack(r io.Reader, checked bool, pages uint32, put func(page uint32, data []byte) error) error {
 	source := bufio.NewReaderSize(r, 1<<20)
-	in := io.TeeReader(source, digest)
+	digest, in := sha256.New(), io.Reader(source)
+	if !checked {
+		in = io.TeeReader(source, digest)
+	}
 	workers := runtime.GOMAXPROCS(0)
-	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(workers), zstd.WithDecoderMaxMemory(2*blockBytes), zstd.WithDecoderMaxWindow(2*blockBytes))
+	// A block has a checksum of its own, of what is compressed.
+	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(workers), zstd.WithDecoderMaxMemory(2*blockBytes), zstd.WithDecoderMaxWindow(2*blockBytes), zstd.IgnoreChecksum(true))
 	if err != nil {
 		return err
 	}
@@ -164,7 +168,7 @@ func unpack(r io.Reader, pages uint32, put func(page uint32, data []byte) error)
 			if err != nil {
 				return err
 			}
-			return checkDigest(source, digest.Sum(nil))
+			return checkDigest(source, digest.Sum(nil), checked)
 		}
 		last := runs[len(runs)-1]
 		next = last.Page + last.Count
@@ -188,10 +192,10 @@ func unpack(r io.Reader, pages uint32, put func(page uint32, data []byte) error)
 	}
 }
 
-// checkDigest compares what was read with the digest behind it.
-func checkDigest(r io.Reader, got []byte) error {
+// checkDigest compares what was read with the digest behind it, if that is not checked.
+func checkDigest(r io.Reader, got []byte, checked bool) error {
 	want := make([]byte, sha256.Size+1)
-	if n, _ := io.ReadFull(r, want); n != sha256.Size || !bytes.Equal(got, want[:sha256.Size]) {
+	if n, _ := io.ReadFull(r, want); n != sha256.Size || !checked && !bytes.Equal(got, want[:sha256.Size]) {
 		return fault("the digest of the memory is wrong")
 	}
 	return nil

@@ -2,9 +2,11 @@ package snapshot
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"flag"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -252,6 +254,57 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// checkedFile is a Checked.
+type checkedFile struct{ *bytes.Reader }
+
+func (checkedFile) Checked() {}
+
+// TestChecked: of a file that is checked while it is read the digest is not computed once
+// more; that its memory is cut, or is no memory, is found all the same.
+func TestChecked(t *testing.T) {
+	memory := make([]byte, someHeader.Memory)
+	copy(memory[3*PageSize:], "a page")
+	good := someFile(t, Packed, someHeader, memory)
+	load := func(data []byte, checked bool) error {
+		r := io.ReaderAt(bytes.NewReader(data))
+		if checked {
+			r = checkedFile{bytes.NewReader(data)}
+		}
+		f, err := Open(r, int64(len(data)))
+		if err != nil {
+			return err
+		}
+		return f.Load(func(page uint32, data []byte) error {
+			if !bytes.Equal(data, memory[page*PageSize:][:len(data)]) {
+				t.Errorf("page %d has changed", page)
+			}
+			return nil
+		})
+	}
+	digest := bytes.Clone(good)
+	digest[len(digest)-1] ^= 1
+	block := bytes.Clone(good)
+	block[len(block)-sha256.Size-9] ^= 1
+	for _, tt := range []struct {
+		what           string
+		data           []byte
+		plain, checked bool // whether it is refused
+	}{
+		{"as it was", good, false, false},
+		{"another digest", digest, true, false},
+		{"another block", block, true, true},
+		{"cut", good[:len(good)-1], true, true},
+		{"longer", append(bytes.Clone(good), 0), true, true},
+	} {
+		if err := load(tt.data, false); (err != nil) != tt.plain {
+			t.Errorf("%s: %v", tt.what, err)
+		}
+		if err := load(tt.data, true); (err != nil) != tt.checked {
+			t.Errorf("%s, checked: %v", tt.what, err)
+		}
+	}
+}
+
 // TestVersions reads the file of every format version that there was, and refuses
 // one that there is not.
 func TestVersions(t *testing.T) {
@@ -345,7 +398,7 @@ func FuzzUnpack(f *testing.F) {
 		if n := blockHead + 8*uint64(le.Uint32(b)) + uint64(le.Uint32(b[4:])); n <= uint64(len(b)) {
 			le.PutUint32(b[8:], blockSum(b[:n]))
 		}
-		unpack(bytes.NewReader(b), 256, func(page uint32, data []byte) error {
+		unpack(bytes.NewReader(b), false, 256, func(page uint32, data []byte) error {
 			if n := len(data); page >= 256 || n == 0 || n%PageSize != 0 || n/PageSize > 256-int(page) {
 				t.Errorf("%d bytes at page %d", n, page)
 			}

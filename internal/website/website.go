@@ -60,12 +60,13 @@ type Machine struct {
 	Ahead Ahead `json:"ahead,omitzero"`
 }
 
-// Ahead names parts of files: those that a boot reads, those of a start from Snapshot,
-// with its first commands, and those of one from Booted.
+// Ahead names parts of files: those that a boot reads, those of a start from Snapshot and
+// of one from Booted, and what first commands behind the one from Snapshot read.
 type Ahead struct {
 	Boot     []string `json:"boot,omitempty"`
 	Booted   []string `json:"booted,omitempty"`
 	Snapshot []string `json:"snapshot,omitempty"`
+	Commands []string `json:"commands,omitempty"`
 }
 
 // Read reads a description.
@@ -171,14 +172,14 @@ func Describe(ctx context.Context, cfg *alpinevm.Config, cache kernel.Cache, to 
 	return m, nil
 }
 
-// Keep makes the parts of a file that write writes.
+// Keep makes the parts of a file that write writes, and that is read at once.
 func Keep(to Files, write func(io.Writer) error) (chunked.File, error) {
 	f, size, err := written(to, write)
 	if err != nil {
 		return chunked.File{}, err
 	}
 	defer f.Remove()
-	return chunked.Split(f, size, to.Put)
+	return chunked.SplitLarge(f, size, to.Put)
 }
 
 // describe makes the files of a tree, of which pack writes an archive.

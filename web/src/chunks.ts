@@ -3,9 +3,9 @@
 
 /** How many parts are fetched at a time before they are asked for. */
 const atOnce = 6;
-/** How many parts behind one that was asked for are fetched. */
+/** How many parts behind one that was asked for are fetched, but for large ones. */
 const behind = 4;
-/** How many parts wait to be asked for at most: 16 MiB. */
+/** How many parts wait to be asked for at most: 16 MiB, of small ones. */
 const waiting = 64;
 
 export class Chunks {
@@ -19,8 +19,8 @@ export class Chunks {
   constructor(private readonly site: string, files: unknown) {
     const walk = (v: unknown): void => {
       if (!v || typeof v !== "object") return;
-      const { chunks } = v as { chunks?: string[] };
-      if (Array.isArray(chunks)) chunks.forEach((name, i) => this.follow.set(name, chunks.slice(i + 1, i + 1 + behind)));
+      const { chunks, part } = v as { chunks?: string[]; part?: number };
+      if (Array.isArray(chunks)) chunks.forEach((name, i) => this.follow.set(name, chunks.slice(i + 1, i + 1 + (part ? 1 : behind))));
       else Object.values(v).forEach(walk);
     };
     walk(files);

@@ -15,7 +15,7 @@ const apps = `alpinevm-app ${folder} `;
 const app = apps + shell.version;
 const machine = `alpinevm-machine ${folder}`;
 const fixed = /\/chunks\/[0-9a-f]{32}$/;
-/** How many parts of files are kept of a machine before somebody reads them: 256 MiB, unpacked. */
+/** How many parts of files are kept of a machine before somebody reads them: 256 MiB, unpacked, or somewhat more. */
 const most = 1024;
 
 const program = new URL(programFile, self.registration.scope).href;
@@ -80,10 +80,12 @@ self.addEventListener("fetch", (e) => {
 
 async function answer(e: FetchEvent): Promise<Response> {
   const request = e.request;
-  const unchanging = request.url === program || fixed.test(new URL(request.url).pathname);
+  const part = fixed.test(new URL(request.url).pathname);
+  const unchanging = part || request.url === program;
   // There is one page, whatever its address says of its machine.
   const page = request.mode === "navigate";
-  const have = await caches.match(page ? self.registration.scope : request);
+  // A start asks for many parts: it matters that one place is looked at.
+  const have = await (part ? (await caches.open(machine)).match(request.url) : caches.match(page ? self.registration.scope : request));
   if (have && unchanging) return have;
   try {
     const response = await fetch(request);

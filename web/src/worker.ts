@@ -82,7 +82,7 @@ interface Machine {
   network?: { relay?: string; fetch?: boolean; https?: string[]; mirrors?: string[] };
   snapshot?: { chunks: string[] };
   booted?: unknown;
-  ahead?: { boot?: string[]; booted?: string[]; snapshot?: string[] };
+  ahead?: { boot?: string[]; booted?: string[]; snapshot?: string[]; commands?: string[] };
 }
 
 /** A file that is read now. */
@@ -113,13 +113,13 @@ async function snapshot(m: StartMessage, machine: Machine, fresh: boolean): Prom
   }
 }
 
-/** The parts of files that the start is going to read. */
-function ahead(m: StartMessage, machine: Machine, from: Port["snapshot"]): string[] {
-  const { boot = [], booted = [], snapshot = [] } = machine.ahead ?? {};
-  if (m.archive) return [];
-  if (from === "site") return snapshot;
-  if (from) return snapshot.filter((name) => !machine.snapshot?.chunks.includes(name));
-  return machine.booted && m.snapshot !== null && usual(m, machine) ? booted : boot;
+/** The parts of files that the start is going to read, and what the first commands are likely to. */
+function ahead(m: StartMessage, machine: Machine, from: Port["snapshot"]): [string[], string[]] {
+  const { boot = [], booted = [], snapshot = [], commands = [] } = machine.ahead ?? {};
+  if (m.archive) return [[], []];
+  if (from === "site") return [snapshot, commands];
+  if (from) return [snapshot.filter((name) => !machine.snapshot?.chunks.includes(name)), commands];
+  return [machine.booted && m.snapshot !== null && usual(m, machine) ? booted : boot, commands];
 }
 
 /** What the page says of the way out, or else the site. */
@@ -149,7 +149,8 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
   if (!m.archive) tell({ type: "network", way: network.way });
   const from = await snapshot(m, machine, !kept?.files || kept.files.root!.getSize() === 0);
   const chunks = new Chunks(m.site, machine);
-  void chunks.fetchAhead(ahead(m, machine, from));
+  const [first, commands] = ahead(m, machine, from);
+  void chunks.fetchAhead(first);
   const instance = await program;
   const memory = instance.exports.mem as WebAssembly.Memory;
   const port: Port = {
@@ -165,7 +166,11 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
     boot: m.snapshot === null,
     archive: m.archive && readable(m.archive),
     get: (name) => chunks.get(name),
-    send: (m) => tell(m.type === "stat" ? { ...m, taken: memory.buffer.byteLength, waits: chunks.counts.waits, fetched: chunks.counts.bytes } : m),
+    send: (m) => {
+      tell(m.type === "stat" ? { ...m, taken: memory.buffer.byteLength, waits: chunks.counts.waits, fetched: chunks.counts.bytes } : m);
+      // What a machine says first it says at its prompt, or not long before.
+      if (commands.length > 0 && (m.type === "output" || m.type === "stat")) void chunks.fetchAhead(commands.splice(0));
+    },
   };
   (globalThis as unknown as { alpinevm: Port }).alpinevm = port;
   attach(instance);
