@@ -25,7 +25,12 @@ type aesStep struct {
 }
 
 // aesTables holds the tables, which are derived from the definition of the S-box.
-var aesTables = func() (t struct {
+var aesTables = makeAESTables()
+
+// makeAESTables stays out of init: see gatherSelectors.
+//
+//go:noinline
+func makeAESTables() (t struct {
 	sbox, inverse                              [256]uint8
 	encrypt, encryptLast, decrypt, decryptLast aesStep
 	mixed                                      [256]uint32 // InvMixColumns of a byte of row 0
@@ -54,7 +59,7 @@ var aesTables = func() (t struct {
 		t.mixed[i] = mixed(uint8(i), 14, 9, 13, 11)
 	}
 	return t
-}()
+}
 
 // mixed is the column that v in row 0 gives under a MixColumns whose matrix has
 // the given first column.

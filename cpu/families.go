@@ -52,7 +52,15 @@ func families() []family {
 
 // selectors is the table that translate consults, made once for all CPUs and
 // never changed.
-var selectors = func() (t [x86.NumOps]selector) {
+var selectors = gatherSelectors()
+
+// gatherSelectors makes that table.
+// It is not part of the package's init, as what has loops must not be: engines of
+// WebAssembly take a function that goes back for one that is worth optimizing, and that
+// one is huge.
+//
+//go:noinline
+func gatherSelectors() (t [x86.NumOps]selector) {
 	for _, f := range families() {
 		for m, s := range f {
 			if t[m] != nil {
@@ -62,4 +70,4 @@ var selectors = func() (t [x86.NumOps]selector) {
 		}
 	}
 	return t
-}()
+}

@@ -110,7 +110,12 @@ const maxParts = 7 + 2*8
 
 // x87Parts are the parts of an x87 state by the size of its fields, 2 or 4 bytes;
 // the first seven are the environment.
-var x87Parts = func() (t [8][maxParts]uint8) {
+var x87Parts = makeX87Parts()
+
+// makeX87Parts stays out of init: see gatherSelectors.
+//
+//go:noinline
+func makeX87Parts() (t [8][maxParts]uint8) {
 	for _, size := range [...]uint8{2, 4} {
 		for i := range 7 {
 			t[size][i] = size
@@ -120,12 +125,17 @@ var x87Parts = func() (t [8][maxParts]uint8) {
 		}
 	}
 	return t
-}()
+}
 
 // fxParts are those of what is used of an FXSAVE area.
-var fxParts = func() (t [fxUsed / fxPart]uint8) {
+var fxParts = makeFXParts()
+
+// makeFXParts stays out of init: see gatherSelectors.
+//
+//go:noinline
+func makeFXParts() (t [fxUsed / fxPart]uint8) {
 	for i := range t {
 		t[i] = fxPart
 	}
 	return t
-}()
+}

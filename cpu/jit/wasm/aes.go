@@ -19,21 +19,31 @@ var aesRounds = [...]struct {
 	last    bool // columns are not mixed
 }{{x86.AESENC, false, false}, {x86.AESENCLAST, false, true}, {x86.AESDEC, true, false}, {x86.AESDECLAST, true, true}}
 
-var aesRules = func() map[x86.Op]rule {
+var aesRules = makeAESRules()
+
+// makeAESRules stays out of init: see gatherRules.
+//
+//go:noinline
+func makeAESRules() map[x86.Op]rule {
 	t := map[x86.Op]rule{}
 	for i, r := range aesRounds {
 		t[r.op] = rule{takes: ofXMM, emit: func(e *emitter) { aesRound(e, uint32(i)) }}
 	}
 	return t
-}()
+}
 
 // aesFunctions are the functions of all rounds.
-var aesFunctions = func() (f [][]byte) {
+var aesFunctions = makeAESFunctions()
+
+// makeAESFunctions stays out of init: see gatherRules.
+//
+//go:noinline
+func makeAESFunctions() (f [][]byte) {
 	for _, r := range aesRounds {
 		f = append(f, aesFunction(r.inverse, r.last))
 	}
 	return f
-}()
+}
 
 // aesRound calls the function of a round with the addresses of destination and key.
 func aesRound(e *emitter, fn uint32) {

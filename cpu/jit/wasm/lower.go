@@ -11,7 +11,14 @@ type rule struct {
 }
 
 // rules is indexed by mnemonic. It is filled in once and never changed.
-var rules = func() (t [x86.NumOps]rule) {
+var rules = gatherRules()
+
+// gatherRules makes that table.
+// It and its like stay out of the package's init, which is large:
+// engines of WebAssembly optimize what has a loop, at a cost beyond all that it does.
+//
+//go:noinline
+func gatherRules() (t [x86.NumOps]rule) {
 	for _, f := range []map[x86.Op]rule{moveRules, aluRules, shiftRules, bitRules, multiplyRules, stackRules, branchRules, flagRules, stringRules, simdRules, vectorMoveRules, mmxRules, floatRules, convertRules, aesRules} {
 		for op, r := range f {
 			if t[op].emit != nil {
@@ -21,7 +28,7 @@ var rules = func() (t [x86.NumOps]rule) {
 		}
 	}
 	return t
-}()
+}
 
 // native says whether there is code for in, on flat segments, at any privilege.
 func native(in *x86.Inst) bool {

@@ -49,13 +49,18 @@ var conversions = map[x86.Op]conversion{
 	x86.CVTPD2DQ:  {from: &twoDoubles, ops: []uint32{vNearestF64, vIntsOfDoubles}, to: &twoDoubles, inexact: true, check: fitsInt},
 }
 
-var convertRules = func() map[x86.Op]rule {
+var convertRules = makeConvertRules()
+
+// makeConvertRules stays out of init: see gatherRules.
+//
+//go:noinline
+func makeConvertRules() map[x86.Op]rule {
 	t := map[x86.Op]rule{}
 	for op := range conversions {
 		t[op] = rule{takes: ofXMM, emit: convertFloats}
 	}
 	return t
-}()
+}
 
 func convertFloats(e *emitter) {
 	c := conversions[e.in.Op]

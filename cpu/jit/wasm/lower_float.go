@@ -26,7 +26,12 @@ const (
 	fSubNext
 )
 
-var floatOps = func() map[x86.Op]floatOp {
+var floatOps = makeFloatOps()
+
+// makeFloatOps stays out of init: see gatherRules.
+//
+//go:noinline
+func makeFloatOps() map[x86.Op]floatOp {
 	t := map[x86.Op]floatOp{
 		x86.UCOMISS: {&singles, fCompare}, x86.COMISS: {&singles, fCompare}, x86.UCOMISD: {&doubles, fCompare}, x86.COMISD: {&doubles, fCompare},
 		x86.HADDPS: {&fourSingles, fAddNext}, x86.HADDPD: {&twoDoubles, fAddNext}, x86.HSUBPS: {&fourSingles, fSubNext}, x86.HSUBPD: {&twoDoubles, fSubNext},
@@ -43,9 +48,14 @@ var floatOps = func() map[x86.Op]floatOp {
 		}
 	}
 	return t
-}()
+}
 
-var floatRules = func() map[x86.Op]rule {
+var floatRules = makeFloatRules()
+
+// makeFloatRules stays out of init: see gatherRules.
+//
+//go:noinline
+func makeFloatRules() map[x86.Op]rule {
 	t := map[x86.Op]rule{}
 	for op, o := range floatOps {
 		emit := arithmetic
@@ -56,7 +66,7 @@ var floatRules = func() map[x86.Op]rule {
 		t[op] = rule{takes: ofXMM, emit: emit}
 	}
 	return t
-}()
+}
 
 // arithmetic serves what may round.
 func arithmetic(e *emitter) {

@@ -57,7 +57,12 @@ var shiftsOf = map[x86.Op]struct {
 // masks gather the uppermost bits of lanes.
 var masks = map[x86.Op]uint32{x86.PMOVMSKB: vMask8, x86.MOVMSKPS: vMask32, x86.MOVMSKPD: vMask64}
 
-var simdRules = func() map[x86.Op]rule {
+var simdRules = makeSIMDRules()
+
+// makeSIMDRules stays out of init: see gatherRules.
+//
+//go:noinline
+func makeSIMDRules() map[x86.Op]rule {
 	t := map[x86.Op]rule{
 		x86.PEXTRB: {emit: extract}, x86.PEXTRW: {emit: extract}, x86.PEXTRD: {emit: extract}, x86.EXTRACTPS: {emit: extract},
 		x86.PINSRB: {emit: insert}, x86.PINSRW: {emit: insert}, x86.PINSRD: {emit: insert},
@@ -89,7 +94,7 @@ var simdRules = func() map[x86.Op]rule {
 		t[op] = r
 	}
 	return t
-}()
+}
 
 // ofOneFile says that the form is one on XMM registers or on MMX registers, and not on
 // both.

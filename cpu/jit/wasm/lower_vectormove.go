@@ -9,7 +9,12 @@ var wholes = []x86.Op{
 	x86.MOVUPS, x86.MOVUPD, x86.MOVAPS, x86.MOVAPD, x86.MOVDQA, x86.MOVDQU, x86.MOVNTPS, x86.MOVNTPD, x86.MOVNTDQ, x86.LDDQU, x86.MOVNTDQA,
 }
 
-var vectorMoveRules = func() map[x86.Op]rule {
+var vectorMoveRules = makeVectorMoveRules()
+
+// makeVectorMoveRules stays out of init: see gatherRules.
+//
+//go:noinline
+func makeVectorMoveRules() map[x86.Op]rule {
 	t := map[x86.Op]rule{
 		x86.MOVQ: {emit: moveLow}, x86.MOVD: {emit: moveLow}, x86.MOVSS: {emit: moveLow}, x86.MOVSD: {emit: moveLow}, x86.MOVNTQ: {emit: moveLow},
 		x86.MOVLPS: {emit: moveHalf}, x86.MOVLPD: {emit: moveHalf}, x86.MOVHPS: {emit: moveHalf}, x86.MOVHPD: {emit: moveHalf},
@@ -23,7 +28,7 @@ var vectorMoveRules = func() map[x86.Op]rule {
 		t[op] = r
 	}
 	return t
-}()
+}
 
 func moveWhole(e *emitter) {
 	in := e.in
