@@ -213,7 +213,7 @@ func railGoroutines(s *source) (wrong []string) {
 var leaves = []string{
 	"cpu/jit/amd64/*", "cpu/jit/arm64/*", "cpu/jit/wasm/*", "cpu/mem/alloc_*", "cpu/mem/arena_*", "cpu/cputest/silicon_*",
 	"fs9p/hostfs/*", "fs9p/statefs/host_*", "fs9p/statefs/space_*", "fs9p/storage/*", "internal/control/peer_*", "internal/board/bell_*", "internal/board/turn_*", "internal/board/disassemble_*", "internal/confine/*", "net/usernet/hostudp_*",
-	"bench/child_*", "bench/guest/*", "internal/costtest/*", "fs9p/fstest/guest/*", "cmd/*/*",
+	"bench/child_*", "bench/guest/*", "internal/costtest/*", "internal/profile/write_*", "fs9p/fstest/guest/*", "cmd/*/*",
 }
 
 func railTags(s *source) []string {

@@ -10,10 +10,12 @@ import (
 // here). Byte 4c+r of an XMM register is row r of column c of the state, so that
 // a dword is a column.
 
-var aesFamily = family{
-	x86.AESENC: aesRound(&aesTables.encrypt), x86.AESENCLAST: aesRound(&aesTables.encryptLast),
-	x86.AESDEC: aesRound(&aesTables.decrypt), x86.AESDECLAST: aesRound(&aesTables.decryptLast),
-	x86.AESIMC: always(aesimc), x86.AESKEYGENASSIST: always(aeskeygenassist),
+func aesFamily() family {
+	return family{
+		x86.AESENC: aesRound(&aesTables.encrypt), x86.AESENCLAST: aesRound(&aesTables.encryptLast),
+		x86.AESDEC: aesRound(&aesTables.decrypt), x86.AESDECLAST: aesRound(&aesTables.decryptLast),
+		x86.AESIMC: always(aesimc), x86.AESKEYGENASSIST: always(aeskeygenassist),
+	}
 }
 
 // aesStep is one round of the cipher or its inverse: what a byte of row 0
@@ -27,7 +29,7 @@ type aesStep struct {
 // aesTables holds the tables, which are derived from the definition of the S-box.
 var aesTables = makeAESTables()
 
-// makeAESTables stays out of init: see gatherSelectors.
+// makeAESTables stays out of init: see families.
 //
 //go:noinline
 func makeAESTables() (t struct {

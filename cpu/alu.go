@@ -17,20 +17,22 @@ type operands struct {
 	quietRegRM, quietRMReg, quietRMImm handler
 }
 
-var aluFamily = family{
-	x86.ADD:  selectBinary(&addHandlers),
-	x86.OR:   selectBinary(&orHandlers),
-	x86.ADC:  selectBinary(&adcHandlers),
-	x86.SBB:  selectBinary(&sbbHandlers),
-	x86.AND:  selectBinary(&andHandlers),
-	x86.SUB:  selectBinary(&subHandlers),
-	x86.XOR:  selectBinary(&xorHandlers),
-	x86.CMP:  selectBinary(&cmpHandlers),
-	x86.TEST: selectBinary(&testHandlers),
-	x86.INC:  selectUnary(inc32, inc),
-	x86.DEC:  selectUnary(dec32, dec),
-	x86.NEG:  selectUnary(nil, neg),
-	x86.NOT:  selectUnary(nil, not),
+func aluFamily() family {
+	return family{
+		x86.ADD:  selectBinary(&addHandlers),
+		x86.OR:   selectBinary(&orHandlers),
+		x86.ADC:  selectBinary(&adcHandlers),
+		x86.SBB:  selectBinary(&sbbHandlers),
+		x86.AND:  selectBinary(&andHandlers),
+		x86.SUB:  selectBinary(&subHandlers),
+		x86.XOR:  selectBinary(&xorHandlers),
+		x86.CMP:  selectBinary(&cmpHandlers),
+		x86.TEST: selectBinary(&testHandlers),
+		x86.INC:  selectUnary(inc32, inc),
+		x86.DEC:  selectUnary(dec32, dec),
+		x86.NEG:  selectUnary(nil, neg),
+		x86.NOT:  selectUnary(nil, not),
+	}
 }
 
 // sizeIndex is 0, 1 or 2 for 1, 2 or 4 bytes.

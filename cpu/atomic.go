@@ -2,10 +2,12 @@ package cpu
 
 import "alpinevm/cpu/x86"
 
-var atomicFamily = family{
-	x86.XADD:      always(xadd),
-	x86.CMPXCHG:   always(cmpxchg),
-	x86.CMPXCHG8B: always(cmpxchg8b),
+func atomicFamily() family {
+	return family{
+		x86.XADD:      always(xadd),
+		x86.CMPXCHG:   always(cmpxchg),
+		x86.CMPXCHG8B: always(cmpxchg8b),
+	}
 }
 
 func xadd(c *CPU, o *op) status {

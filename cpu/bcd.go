@@ -2,13 +2,15 @@ package cpu
 
 import "alpinevm/cpu/x86"
 
-var bcdFamily = family{
-	x86.DAA: always(func(c *CPU, _ *op) status { return c.decimalAdjust(false) }),
-	x86.DAS: always(func(c *CPU, _ *op) status { return c.decimalAdjust(true) }),
-	x86.AAA: always(func(c *CPU, _ *op) status { return c.asciiAdjust(0x106) }),
-	x86.AAS: always(func(c *CPU, _ *op) status { return c.asciiAdjust(-0x106 & 0xffffffff) }),
-	x86.AAM: always(aam),
-	x86.AAD: always(aad),
+func bcdFamily() family {
+	return family{
+		x86.DAA: always(func(c *CPU, _ *op) status { return c.decimalAdjust(false) }),
+		x86.DAS: always(func(c *CPU, _ *op) status { return c.decimalAdjust(true) }),
+		x86.AAA: always(func(c *CPU, _ *op) status { return c.asciiAdjust(0x106) }),
+		x86.AAS: always(func(c *CPU, _ *op) status { return c.asciiAdjust(-0x106 & 0xffffffff) }),
+		x86.AAM: always(aam),
+		x86.AAD: always(aad),
+	}
 }
 
 // decimalAdjust is DAA or, with sub, DAS (SDM vol. 2A).

@@ -2,13 +2,15 @@ package cpu
 
 import "alpinevm/cpu/x86"
 
-var bitFamily = family{
-	x86.BT:  selectBitTest(nil),
-	x86.BTS: selectBitTest(func(v, bit uint32) uint32 { return v | bit }),
-	x86.BTR: selectBitTest(func(v, bit uint32) uint32 { return v &^ bit }),
-	x86.BTC: selectBitTest(func(v, bit uint32) uint32 { return v ^ bit }),
-	x86.BSF: selectBitScan(bitScanLow),
-	x86.BSR: selectBitScan(bitScanHigh),
+func bitFamily() family {
+	return family{
+		x86.BT:  selectBitTest(nil),
+		x86.BTS: selectBitTest(func(v, bit uint32) uint32 { return v | bit }),
+		x86.BTR: selectBitTest(func(v, bit uint32) uint32 { return v &^ bit }),
+		x86.BTC: selectBitTest(func(v, bit uint32) uint32 { return v ^ bit }),
+		x86.BSF: selectBitScan(bitScanLow),
+		x86.BSR: selectBitScan(bitScanHigh),
+	}
 }
 
 // selectBitTest serves BT and, with change, its writing kin.

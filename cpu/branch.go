@@ -2,15 +2,17 @@ package cpu
 
 import "alpinevm/cpu/x86"
 
-var branchFamily = family{
-	x86.JCC:    selectJcc,
-	x86.JMP:    selectJmp,
-	x86.CALL:   selectCall,
-	x86.RET:    selectRet,
-	x86.LOOP:   always(loop),
-	x86.LOOPE:  always(loop),
-	x86.LOOPNE: always(loop),
-	x86.JECXZ:  always(jecxz),
+func branchFamily() family {
+	return family{
+		x86.JCC:    selectJcc,
+		x86.JMP:    selectJmp,
+		x86.CALL:   selectCall,
+		x86.RET:    selectRet,
+		x86.LOOP:   always(loop),
+		x86.LOOPE:  always(loop),
+		x86.LOOPNE: always(loop),
+		x86.JECXZ:  always(jecxz),
+	}
 }
 
 // branchTarget turns the displacement of a direct branch, relative to the next

@@ -2,7 +2,9 @@ package cpu
 
 import "alpinevm/cpu/x86"
 
-var carrylessFamily = family{x86.PCLMULQDQ: always(pclmulqdq)}
+func carrylessFamily() family {
+	return family{x86.PCLMULQDQ: always(pclmulqdq)}
+}
 
 // pclmulqdq multiplies polynomials over GF(2): the half of the destination that
 // bit 0 of the immediate names by the half of the source of bit 4 (SDM vol. 2B,

@@ -5,16 +5,18 @@ import "alpinevm/cpu/x86"
 // Control and debug registers, and what else the system programmer has to
 // switch the processor with (SDM vol. 3A 2.5 to 2.8).
 
-var controlFamily = family{
-	x86.MOVCR:  selectMovCR,
-	x86.MOVDR:  selectMovDR,
-	x86.LMSW:   always(lmsw),
-	x86.SMSW:   always(smsw),
-	x86.CLTS:   always(clts),
-	x86.INVLPG: always(invlpg),
-	x86.INVD:   always(nop), // there is no cache
-	x86.WBINVD: always(nop),
-	x86.HLT:    always(hlt),
+func controlFamily() family {
+	return family{
+		x86.MOVCR:  selectMovCR,
+		x86.MOVDR:  selectMovDR,
+		x86.LMSW:   always(lmsw),
+		x86.SMSW:   always(smsw),
+		x86.CLTS:   always(clts),
+		x86.INVLPG: always(invlpg),
+		x86.INVD:   always(nop), // there is no cache
+		x86.WBINVD: always(nop),
+		x86.HLT:    always(hlt),
+	}
 }
 
 // The bits of CR4 that exist here (SDM vol. 3A 2.5). VME, PVI and MCE do not, as

@@ -7,7 +7,9 @@ import (
 	"alpinevm/cpu/x86"
 )
 
-var cpuidFamily = family{x86.CPUID: always(cpuid)}
+func cpuidFamily() family {
+	return family{x86.CPUID: always(cpuid)}
+}
 
 // leaf is what CPUID gives in EAX, EBX, ECX and EDX.
 type leaf [4]uint32

@@ -4,11 +4,13 @@ import "alpinevm/cpu/x86"
 
 // Zero and sign extension.
 
-var extendFamily = family{
-	x86.MOVZX: selectExtend(&movzxHandlers, movzx16),
-	x86.MOVSX: selectExtend(&movsxHandlers, movsx16),
-	x86.CBW:   always(cbw),
-	x86.CWD:   always(cwd),
+func extendFamily() family {
+	return family{
+		x86.MOVZX: selectExtend(&movzxHandlers, movzx16),
+		x86.MOVSX: selectExtend(&movsxHandlers, movsx16),
+		x86.CBW:   always(cbw),
+		x86.CWD:   always(cwd),
+	}
 }
 
 // selectExtend serves MOVZX and MOVSX by the size of the source.

@@ -2,51 +2,55 @@ package cpu
 
 import "alpinevm/cpu/x86"
 
-// families lists them all; each stands in a file of its own.
+// families lists them all; each stands in a file of its own. They are functions, as the
+// package's init would be huge with them, and engines of WebAssembly would optimize it.
 func families() []family {
 	return []family{
-		aesFamily,
-		aluFamily,
-		atomicFamily,
-		bcdFamily,
-		bitFamily,
-		branchFamily,
-		carrylessFamily,
-		controlFamily,
-		counterFamily,
-		cpuidFamily,
-		extendFamily,
-		farFamily,
-		flagFamily,
-		fxsaveFamily,
-		intFamily,
-		ioFamily,
-		mmxFamily,
-		movFamily,
-		msrFamily,
-		mulFamily,
-		protectFamily,
-		segmentFamily,
-		shiftFamily,
-		shuffleFamily,
-		sse4FloatFamily,
-		sse4GeneralFamily,
-		sse4IntegerFamily,
-		sse4MoveFamily,
-		sse4StringFamily,
-		sseControlFamily,
-		sseConvertFamily,
-		sseFloatFamily,
-		sseMoveFamily,
-		stackFamily,
-		stringFamily,
-		sysenterFamily,
-		tableFamily,
-		verifyFamily,
-		x87ArithFamily,
-		x87ControlFamily,
-		x87MathFamily,
-		x87MoveFamily,
+		aesFamily(),
+		aluFamily(),
+		atomicFamily(),
+		bcdFamily(),
+		bitFamily(),
+		branchFamily(),
+		carrylessFamily(),
+		controlFamily(),
+		counterFamily(),
+		cpuidFamily(),
+		extendFamily(),
+		farFamily(),
+		flagFamily(),
+		fxsaveFamily(),
+		intFamily(),
+		ioFamily(),
+		laneShiftFamily(),
+		logicFamily(),
+		mmxFamily(),
+		movFamily(),
+		msrFamily(),
+		mulFamily(),
+		packFamily(),
+		protectFamily(),
+		segmentFamily(),
+		shiftFamily(),
+		shuffleFamily(),
+		sse4FloatFamily(),
+		sse4GeneralFamily(),
+		sse4IntegerFamily(),
+		sse4MoveFamily(),
+		sse4StringFamily(),
+		sseControlFamily(),
+		sseConvertFamily(),
+		sseFloatFamily(),
+		sseMoveFamily(),
+		stackFamily(),
+		stringFamily(),
+		sysenterFamily(),
+		tableFamily(),
+		verifyFamily(),
+		x87ArithFamily(),
+		x87ControlFamily(),
+		x87MathFamily(),
+		x87MoveFamily(),
 	}
 }
 
@@ -54,10 +58,7 @@ func families() []family {
 // never changed.
 var selectors = gatherSelectors()
 
-// gatherSelectors makes that table.
-// It is not part of the package's init, as what has loops must not be: engines of
-// WebAssembly take a function that goes back for one that is worth optimizing, and that
-// one is huge.
+// gatherSelectors makes it, and stays out of init.
 //
 //go:noinline
 func gatherSelectors() (t [x86.NumOps]selector) {

@@ -4,11 +4,13 @@ import "alpinevm/cpu/x86"
 
 // Far JMP and CALL (SDM vol. 2A, CALL and JMP).
 
-var farFamily = family{
-	x86.JMPF:  far((*CPU).jmpFar),
-	x86.CALLF: far((*CPU).callFar),
-	x86.RETF:  selectRetFar,
-	x86.IRET:  always(iret),
+func farFamily() family {
+	return family{
+		x86.JMPF:  far((*CPU).jmpFar),
+		x86.CALLF: far((*CPU).callFar),
+		x86.RETF:  selectRetFar,
+		x86.IRET:  always(iret),
+	}
 }
 
 // far makes the selector of a far transfer to a pointer in the instruction or

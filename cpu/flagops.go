@@ -4,19 +4,21 @@ import "alpinevm/cpu/x86"
 
 // Instructions on EFLAGS as such.
 
-var flagFamily = family{
-	x86.CLI:   always(cli),
-	x86.STI:   always(sti),
-	x86.PUSHF: always(pushf),
-	x86.POPF:  always(popf),
-	x86.LAHF:  always(lahf),
-	x86.SAHF:  always(sahf),
-	x86.CLC:   always(clc),
-	x86.STC:   always(stc),
-	x86.CMC:   always(cmc),
-	x86.CLD:   always(cld),
-	x86.STD:   always(std),
-	x86.SALC:  always(salc),
+func flagFamily() family {
+	return family{
+		x86.CLI:   always(cli),
+		x86.STI:   always(sti),
+		x86.PUSHF: always(pushf),
+		x86.POPF:  always(popf),
+		x86.LAHF:  always(lahf),
+		x86.SAHF:  always(sahf),
+		x86.CLC:   always(clc),
+		x86.STC:   always(stc),
+		x86.CMC:   always(cmc),
+		x86.CLD:   always(cld),
+		x86.STD:   always(std),
+		x86.SALC:  always(salc),
+	}
 }
 
 // mayMask says whether IF may be changed, else #GP(0) is recorded (SDM vol. 2A,

@@ -5,7 +5,9 @@ import "alpinevm/cpu/x86"
 // FXSAVE and FXRSTOR (SDM vol. 1, 10.5; vol. 2A). Neither looks at pending x87
 // exceptions.
 
-var fxsaveFamily = family{x86.FXSAVE: always(fxsave), x86.FXRSTOR: always(fxrstor)}
+func fxsaveFamily() family {
+	return family{x86.FXSAVE: always(fxsave), x86.FXRSTOR: always(fxrstor)}
+}
 
 // The area has 512 bytes, of which these are used. The last one is probed first:
 // a page of the rest that is absent faults, as on silicon.

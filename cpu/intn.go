@@ -4,16 +4,18 @@ import "alpinevm/cpu/x86"
 
 // Instructions that raise interrupts and exceptions.
 
-var intFamily = family{
-	x86.INT:   always(intN),
-	x86.INT3:  always(int3),
-	x86.INTO:  always(into),
-	x86.INT1:  always(int1),
-	x86.BOUND: always(bound),
-	x86.UD0:   always(undefined),
-	x86.UD1:   always(undefined),
-	x86.UD2:   always(undefined),
-	x86.RSM:   always(undefined), // SDM vol. 3C 31.3: outside SMM
+func intFamily() family {
+	return family{
+		x86.INT:   always(intN),
+		x86.INT3:  always(int3),
+		x86.INTO:  always(into),
+		x86.INT1:  always(int1),
+		x86.BOUND: always(bound),
+		x86.UD0:   always(undefined),
+		x86.UD1:   always(undefined),
+		x86.UD2:   always(undefined),
+		x86.RSM:   always(undefined), // SDM vol. 3C 31.3: outside SMM
+	}
 }
 
 func intN(c *CPU, o *op) status {

@@ -4,11 +4,13 @@ import "alpinevm/cpu/x86"
 
 // Port I/O (SDM vol. 1 chapter 19).
 
-var ioFamily = family{
-	x86.IN:   selectIn,
-	x86.OUT:  selectOut,
-	x86.INS:  always(ins),
-	x86.OUTS: always(outs),
+func ioFamily() family {
+	return family{
+		x86.IN:   selectIn,
+		x86.OUT:  selectOut,
+		x86.INS:  always(ins),
+		x86.OUTS: always(outs),
+	}
 }
 
 // portOperand makes o.imm the port number, or o.base EDX where that holds it.

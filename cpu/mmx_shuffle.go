@@ -4,22 +4,24 @@ import "alpinevm/cpu/x86"
 
 // Instructions that move lanes to other places.
 
-var shuffleFamily = family{
-	x86.PUNPCKLBW: unpackLow(interleave8), x86.PUNPCKHBW: unpackHigh(interleave8),
-	x86.PUNPCKLWD: unpackLow(interleave16), x86.PUNPCKHWD: unpackHigh(interleave16),
-	x86.PUNPCKLDQ: unpackLow(interleave32), x86.PUNPCKHDQ: unpackHigh(interleave32),
-	x86.UNPCKLPS: unpackLow(interleave32), x86.UNPCKHPS: unpackHigh(interleave32),
-	x86.PUNPCKLQDQ: always(punpcklqdq), x86.UNPCKLPD: always(punpcklqdq),
-	x86.PUNPCKHQDQ: always(punpckhqdq), x86.UNPCKHPD: always(punpckhqdq),
-	x86.PSHUFW: always(pshufw), x86.PSHUFLW: always(pshuflw), x86.PSHUFHW: always(pshufhw),
-	x86.PSHUFD: always(pshufd), x86.SHUFPS: always(shufps), x86.SHUFPD: always(shufpd),
-	x86.PSHUFB:  byFile(pshufbMMX, pshufb),
-	x86.PALIGNR: byFile(palignrMMX, palignr),
-	x86.PSLLDQ:  always(pslldq), x86.PSRLDQ: always(psrldq),
-	x86.PINSRW: byFile(pinsrwMMX, pinsrw), x86.PEXTRW: selectPextrw,
-	x86.PMOVMSKB: byFile(pmovmskbMMX, pmovmskb),
-	x86.MASKMOVQ: always(maskmovq), x86.MASKMOVDQU: always(maskmovdqu),
-	x86.MOVNTQ: always(movqStoreMMX), x86.EMMS: always(emms),
+func shuffleFamily() family {
+	return family{
+		x86.PUNPCKLBW: unpackLow(interleave8), x86.PUNPCKHBW: unpackHigh(interleave8),
+		x86.PUNPCKLWD: unpackLow(interleave16), x86.PUNPCKHWD: unpackHigh(interleave16),
+		x86.PUNPCKLDQ: unpackLow(interleave32), x86.PUNPCKHDQ: unpackHigh(interleave32),
+		x86.UNPCKLPS: unpackLow(interleave32), x86.UNPCKHPS: unpackHigh(interleave32),
+		x86.PUNPCKLQDQ: always(punpcklqdq), x86.UNPCKLPD: always(punpcklqdq),
+		x86.PUNPCKHQDQ: always(punpckhqdq), x86.UNPCKHPD: always(punpckhqdq),
+		x86.PSHUFW: always(pshufw), x86.PSHUFLW: always(pshuflw), x86.PSHUFHW: always(pshufhw),
+		x86.PSHUFD: always(pshufd), x86.SHUFPS: always(shufps), x86.SHUFPD: always(shufpd),
+		x86.PSHUFB:  byFile(pshufbMMX, pshufb),
+		x86.PALIGNR: byFile(palignrMMX, palignr),
+		x86.PSLLDQ:  always(pslldq), x86.PSRLDQ: always(psrldq),
+		x86.PINSRW: byFile(pinsrwMMX, pinsrw), x86.PEXTRW: selectPextrw,
+		x86.PMOVMSKB: byFile(pmovmskbMMX, pmovmskb),
+		x86.MASKMOVQ: always(maskmovq), x86.MASKMOVDQU: always(maskmovdqu),
+		x86.MOVNTQ: always(movqStoreMMX), x86.EMMS: always(emms),
+	}
 }
 
 // unpackLow selects the interleaving of the low halves of the operands by f,

@@ -6,16 +6,18 @@ import (
 	"alpinevm/cpu/x86"
 )
 
-var movFamily = family{
-	x86.MOV:    selectMov,
-	x86.LEA:    selectLea,
-	x86.XCHG:   selectXchg,
-	x86.XLAT:   always(xlat),
-	x86.BSWAP:  always(bswap),
-	x86.CMOVCC: selectCmov,
-	x86.SETCC:  always(setcc),
-	x86.NOP:    always(nop),
-	x86.PAUSE:  always(nop),
+func movFamily() family {
+	return family{
+		x86.MOV:    selectMov,
+		x86.LEA:    selectLea,
+		x86.XCHG:   selectXchg,
+		x86.XLAT:   always(xlat),
+		x86.BSWAP:  always(bswap),
+		x86.CMOVCC: selectCmov,
+		x86.SETCC:  always(setcc),
+		x86.NOP:    always(nop),
+		x86.PAUSE:  always(nop),
+	}
 }
 
 // selectMov serves all but moves of segment registers, which segment.go does.

@@ -4,9 +4,11 @@ import "alpinevm/cpu/x86"
 
 // Model-specific registers (SDM vol. 4). What is not in the table raises #GP(0).
 
-var msrFamily = family{
-	x86.RDMSR: always(rdmsr),
-	x86.WRMSR: always(wrmsr),
+func msrFamily() family {
+	return family{
+		x86.RDMSR: always(rdmsr),
+		x86.WRMSR: always(wrmsr),
+	}
 }
 
 // msr is how one register is read and written. A nil write makes it read-only; a

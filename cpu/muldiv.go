@@ -2,11 +2,13 @@ package cpu
 
 import "alpinevm/cpu/x86"
 
-var mulFamily = family{
-	x86.MUL:  always(mul),
-	x86.IMUL: selectImul,
-	x86.DIV:  always(div),
-	x86.IDIV: always(idiv),
+func mulFamily() family {
+	return family{
+		x86.MUL:  always(mul),
+		x86.IMUL: selectImul,
+		x86.DIV:  always(div),
+		x86.IDIV: always(idiv),
+	}
 }
 
 // setWide writes a double-width result: AX, DX:AX or EDX:EAX.

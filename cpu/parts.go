@@ -112,7 +112,7 @@ const maxParts = 7 + 2*8
 // the first seven are the environment.
 var x87Parts = makeX87Parts()
 
-// makeX87Parts stays out of init: see gatherSelectors.
+// makeX87Parts stays out of init: see families.
 //
 //go:noinline
 func makeX87Parts() (t [8][maxParts]uint8) {
@@ -130,7 +130,7 @@ func makeX87Parts() (t [8][maxParts]uint8) {
 // fxParts are those of what is used of an FXSAVE area.
 var fxParts = makeFXParts()
 
-// makeFXParts stays out of init: see gatherSelectors.
+// makeFXParts stays out of init: see families.
 //
 //go:noinline
 func makeFXParts() (t [fxUsed / fxPart]uint8) {

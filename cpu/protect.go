@@ -8,9 +8,11 @@ import "alpinevm/cpu/x86"
 // instructions, not for the processor's own accesses. UMIP (SDM vol. 3A 2.5) hides
 // the addresses of system tables from the user.
 
-var protectFamily = family{
-	x86.STAC: always(stac),
-	x86.CLAC: always(clac),
+func protectFamily() family {
+	return family{
+		x86.STAC: always(stac),
+		x86.CLAC: always(clac),
+	}
 }
 
 func stac(c *CPU, o *op) status { return c.lift(flagAC) }

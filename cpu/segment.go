@@ -4,12 +4,14 @@ import "alpinevm/cpu/x86"
 
 // Loads and stores of segment registers.
 
-var segmentFamily = family{
-	x86.LDS: loadsFar(segDS),
-	x86.LES: loadsFar(segES),
-	x86.LSS: loadsFar(segSS),
-	x86.LFS: loadsFar(x86.FS),
-	x86.LGS: loadsFar(x86.GS),
+func segmentFamily() family {
+	return family{
+		x86.LDS: loadsFar(segDS),
+		x86.LES: loadsFar(segES),
+		x86.LSS: loadsFar(segSS),
+		x86.LFS: loadsFar(x86.FS),
+		x86.LGS: loadsFar(x86.GS),
+	}
 }
 
 // loadSeg loads one of ES, SS, DS, FS and GS as MOV does (SDM vol. 2B, MOV).

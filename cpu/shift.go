@@ -6,16 +6,18 @@ import (
 	"alpinevm/cpu/x86"
 )
 
-var shiftFamily = family{
-	x86.ROL:  selectShift(rol, nil),
-	x86.ROR:  selectShift(ror, nil),
-	x86.RCL:  selectShift(rcl, nil),
-	x86.RCR:  selectShift(rcr, nil),
-	x86.SHL:  selectShift(shl, shl32Imm),
-	x86.SHR:  selectShift(shr, shr32Imm),
-	x86.SAR:  selectShift(sar, sar32Imm),
-	x86.SHLD: selectDoubleShift(shld),
-	x86.SHRD: selectDoubleShift(shrd),
+func shiftFamily() family {
+	return family{
+		x86.ROL:  selectShift(rol, nil),
+		x86.ROR:  selectShift(ror, nil),
+		x86.RCL:  selectShift(rcl, nil),
+		x86.RCR:  selectShift(rcr, nil),
+		x86.SHL:  selectShift(shl, shl32Imm),
+		x86.SHR:  selectShift(shr, shr32Imm),
+		x86.SAR:  selectShift(sar, sar32Imm),
+		x86.SHLD: selectDoubleShift(shld),
+		x86.SHRD: selectDoubleShift(shrd),
+	}
 }
 
 // shiftFunc shifts v, size bytes wide, by n, which is 1 to 31, and sets the

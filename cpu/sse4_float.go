@@ -7,9 +7,11 @@ import (
 
 // Rounding and dot products of SSE4.1.
 
-var sse4FloatFamily = family{
-	x86.ROUNDPS: always(roundps), x86.ROUNDPD: always(roundpd), x86.ROUNDSS: always(roundss), x86.ROUNDSD: always(roundsd),
-	x86.DPPS: always(dpps), x86.DPPD: always(dppd),
+func sse4FloatFamily() family {
+	return family{
+		x86.ROUNDPS: always(roundps), x86.ROUNDPD: always(roundpd), x86.ROUNDSS: always(roundss), x86.ROUNDSD: always(roundsd),
+		x86.DPPS: always(dpps), x86.DPPD: always(dppd),
+	}
 }
 
 // round32 rounds one lane as the immediate says: bits 0 and 1 are the mode, bit 2

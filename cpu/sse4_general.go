@@ -9,10 +9,12 @@ import (
 
 // What came with SSE4 for general registers.
 
-var sse4GeneralFamily = family{
-	x86.POPCNT: always(popcnt),
-	x86.MOVBE:  selectMovbe,
-	x86.CRC32:  always(crc32c),
+func sse4GeneralFamily() family {
+	return family{
+		x86.POPCNT: always(popcnt),
+		x86.MOVBE:  selectMovbe,
+		x86.CRC32:  always(crc32c),
+	}
 }
 
 // popcnt clears all flags but ZF, which it sets for a source of 0.

@@ -8,16 +8,18 @@ import (
 
 // Packed integer arithmetic and comparison of SSE4.1 and SSE4.2.
 
-var sse4IntegerFamily = family{
-	x86.PMINSB: vertical(lanes8.minSigned), x86.PMAXSB: vertical(lanes8.maxSigned),
-	x86.PMINSD: vertical(lanes32.minSigned), x86.PMAXSD: vertical(lanes32.maxSigned),
-	x86.PMINUW: vertical(lanes16.minUnsigned), x86.PMAXUW: vertical(lanes16.maxUnsigned),
-	x86.PMINUD: vertical(lanes32.minUnsigned), x86.PMAXUD: vertical(lanes32.maxUnsigned),
-	x86.PCMPEQQ: vertical(lanes64.equal), x86.PCMPGTQ: vertical(lanes64.greater),
-	x86.PMULDQ: vertical(pmuldq), x86.PMULLD: vertical(pmulld),
-	x86.PACKUSDW:   folding(packusdw),
-	x86.PTEST:      always(ptest),
-	x86.PHMINPOSUW: always(phminposuw), x86.MPSADBW: always(mpsadbw),
+func sse4IntegerFamily() family {
+	return family{
+		x86.PMINSB: vertical(lanes8.minSigned), x86.PMAXSB: vertical(lanes8.maxSigned),
+		x86.PMINSD: vertical(lanes32.minSigned), x86.PMAXSD: vertical(lanes32.maxSigned),
+		x86.PMINUW: vertical(lanes16.minUnsigned), x86.PMAXUW: vertical(lanes16.maxUnsigned),
+		x86.PMINUD: vertical(lanes32.minUnsigned), x86.PMAXUD: vertical(lanes32.maxUnsigned),
+		x86.PCMPEQQ: vertical(lanes64.equal), x86.PCMPGTQ: vertical(lanes64.greater),
+		x86.PMULDQ: vertical(pmuldq), x86.PMULLD: vertical(pmulld),
+		x86.PACKUSDW:   folding(packusdw),
+		x86.PTEST:      always(ptest),
+		x86.PHMINPOSUW: always(phminposuw), x86.MPSADBW: always(mpsadbw),
+	}
 }
 
 func pmuldq(a, b uint64) uint64 { return uint64(int64(int32(a)) * int64(int32(b))) }

@@ -4,18 +4,20 @@ import "alpinevm/cpu/x86"
 
 // Blends, inserts, extracts and widening moves of SSE4.1.
 
-var sse4MoveFamily = family{
-	x86.PBLENDVB: blendByMask(lanes8), x86.BLENDVPS: blendByMask(lanes32), x86.BLENDVPD: blendByMask(lanes64),
-	x86.BLENDPS: blendByImmediate(lanes32), x86.BLENDPD: blendByImmediate(lanes64), x86.PBLENDW: blendByImmediate(lanes16),
-	x86.MOVNTDQA: move128(true),
-	x86.PMOVSXBW: extend(lanes8, lanes16, true), x86.PMOVZXBW: extend(lanes8, lanes16, false),
-	x86.PMOVSXBD: extend(lanes8, lanes32, true), x86.PMOVZXBD: extend(lanes8, lanes32, false),
-	x86.PMOVSXBQ: extend(lanes8, lanes64, true), x86.PMOVZXBQ: extend(lanes8, lanes64, false),
-	x86.PMOVSXWD: extend(lanes16, lanes32, true), x86.PMOVZXWD: extend(lanes16, lanes32, false),
-	x86.PMOVSXWQ: extend(lanes16, lanes64, true), x86.PMOVZXWQ: extend(lanes16, lanes64, false),
-	x86.PMOVSXDQ: extend(lanes32, lanes64, true), x86.PMOVZXDQ: extend(lanes32, lanes64, false),
-	x86.PEXTRB: always(pextrb), x86.PEXTRD: always(pextrd), x86.EXTRACTPS: always(pextrd),
-	x86.PINSRB: always(pinsrb), x86.PINSRD: always(pinsrd), x86.INSERTPS: always(insertps),
+func sse4MoveFamily() family {
+	return family{
+		x86.PBLENDVB: blendByMask(lanes8), x86.BLENDVPS: blendByMask(lanes32), x86.BLENDVPD: blendByMask(lanes64),
+		x86.BLENDPS: blendByImmediate(lanes32), x86.BLENDPD: blendByImmediate(lanes64), x86.PBLENDW: blendByImmediate(lanes16),
+		x86.MOVNTDQA: move128(true),
+		x86.PMOVSXBW: extend(lanes8, lanes16, true), x86.PMOVZXBW: extend(lanes8, lanes16, false),
+		x86.PMOVSXBD: extend(lanes8, lanes32, true), x86.PMOVZXBD: extend(lanes8, lanes32, false),
+		x86.PMOVSXBQ: extend(lanes8, lanes64, true), x86.PMOVZXBQ: extend(lanes8, lanes64, false),
+		x86.PMOVSXWD: extend(lanes16, lanes32, true), x86.PMOVZXWD: extend(lanes16, lanes32, false),
+		x86.PMOVSXWQ: extend(lanes16, lanes64, true), x86.PMOVZXWQ: extend(lanes16, lanes64, false),
+		x86.PMOVSXDQ: extend(lanes32, lanes64, true), x86.PMOVZXDQ: extend(lanes32, lanes64, false),
+		x86.PEXTRB: always(pextrb), x86.PEXTRD: always(pextrd), x86.EXTRACTPS: always(pextrd),
+		x86.PINSRB: always(pinsrb), x86.PINSRD: always(pinsrd), x86.INSERTPS: always(insertps),
+	}
 }
 
 // blend replaces what mask covers by the source.

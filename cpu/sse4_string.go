@@ -9,9 +9,11 @@ import (
 // Comparison of strings of up to 16 bytes or 8 words, SSE4.2 (SDM vol. 1, 12.10;
 // vol. 2B chapter 4.1, whose names are used here).
 
-var sse4StringFamily = family{
-	x86.PCMPESTRI: compareStrings(explicit, toIndex), x86.PCMPESTRM: compareStrings(explicit, toMask),
-	x86.PCMPISTRI: compareStrings(implicit, toIndex), x86.PCMPISTRM: compareStrings(implicit, toMask),
+func sse4StringFamily() family {
+	return family{
+		x86.PCMPESTRI: compareStrings(explicit, toIndex), x86.PCMPESTRM: compareStrings(explicit, toMask),
+		x86.PCMPISTRI: compareStrings(implicit, toIndex), x86.PCMPISTRM: compareStrings(implicit, toMask),
+	}
 }
 
 // Fields of the immediate.

@@ -6,10 +6,12 @@ import "alpinevm/cpu/x86"
 // ordered, so that fences and prefetches do nothing, and non-temporal stores are
 // stores.
 
-var sseControlFamily = family{
-	x86.LDMXCSR: always(ldmxcsr), x86.STMXCSR: always(stmxcsr),
-	x86.LFENCE: always(nop), x86.MFENCE: always(nop), x86.SFENCE: always(nop), x86.PREFETCH: always(nop),
-	x86.CLFLUSH: always(clflush), x86.MOVNTI: always(movnti),
+func sseControlFamily() family {
+	return family{
+		x86.LDMXCSR: always(ldmxcsr), x86.STMXCSR: always(stmxcsr),
+		x86.LFENCE: always(nop), x86.MFENCE: always(nop), x86.SFENCE: always(nop), x86.PREFETCH: always(nop),
+		x86.CLFLUSH: always(clflush), x86.MOVNTI: always(movnti),
+	}
 }
 
 func ldmxcsr(c *CPU, o *op) status {

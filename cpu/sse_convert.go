@@ -10,17 +10,19 @@ import (
 // Conversions between integers, singles and doubles, in XMM, MMX and general
 // registers.
 
-var sseConvertFamily = family{
-	x86.CVTDQ2PS: convert128(intToSingle), x86.CVTPS2DQ: convert128(singleToInt), x86.CVTTPS2DQ: convert128(singleToIntTruncating),
-	x86.CVTPS2PD: widen(singleToDouble), x86.CVTDQ2PD: widen(intToDouble),
-	x86.CVTPD2PS: narrow(doubleToSingle), x86.CVTPD2DQ: narrow(doubleToInt), x86.CVTTPD2DQ: narrow(doubleToIntTruncating),
-	x86.CVTPI2PS: always(cvtpi2ps), x86.CVTPI2PD: always(cvtpi2pd),
-	x86.CVTPS2PI: singlesToMMX(singleToInt), x86.CVTTPS2PI: singlesToMMX(singleToIntTruncating),
-	x86.CVTPD2PI: doublesToMMX(doubleToInt), x86.CVTTPD2PI: doublesToMMX(doubleToIntTruncating),
-	x86.CVTSI2SS: always(cvtsi2ss), x86.CVTSI2SD: always(cvtsi2sd),
-	x86.CVTSS2SI: singleToGeneral(singleToInt), x86.CVTTSS2SI: singleToGeneral(singleToIntTruncating),
-	x86.CVTSD2SI: doubleToGeneral(doubleToInt), x86.CVTTSD2SI: doubleToGeneral(doubleToIntTruncating),
-	x86.CVTSS2SD: always(cvtss2sd), x86.CVTSD2SS: always(cvtsd2ss),
+func sseConvertFamily() family {
+	return family{
+		x86.CVTDQ2PS: convert128(intToSingle), x86.CVTPS2DQ: convert128(singleToInt), x86.CVTTPS2DQ: convert128(singleToIntTruncating),
+		x86.CVTPS2PD: widen(singleToDouble), x86.CVTDQ2PD: widen(intToDouble),
+		x86.CVTPD2PS: narrow(doubleToSingle), x86.CVTPD2DQ: narrow(doubleToInt), x86.CVTTPD2DQ: narrow(doubleToIntTruncating),
+		x86.CVTPI2PS: always(cvtpi2ps), x86.CVTPI2PD: always(cvtpi2pd),
+		x86.CVTPS2PI: singlesToMMX(singleToInt), x86.CVTTPS2PI: singlesToMMX(singleToIntTruncating),
+		x86.CVTPD2PI: doublesToMMX(doubleToInt), x86.CVTTPD2PI: doublesToMMX(doubleToIntTruncating),
+		x86.CVTSI2SS: always(cvtsi2ss), x86.CVTSI2SD: always(cvtsi2sd),
+		x86.CVTSS2SI: singleToGeneral(singleToInt), x86.CVTTSS2SI: singleToGeneral(singleToIntTruncating),
+		x86.CVTSD2SI: doubleToGeneral(doubleToInt), x86.CVTTSD2SI: doubleToGeneral(doubleToIntTruncating),
+		x86.CVTSS2SD: always(cvtss2sd), x86.CVTSD2SS: always(cvtsd2ss),
+	}
 }
 
 // Conversions of one lane.

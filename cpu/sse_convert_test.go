@@ -93,7 +93,7 @@ func TestUnmasked(t *testing.T) {
 	n := 0
 	c := newSSE(t)
 	fresh := c.State
-	for _, family := range []family{sseFloatFamily, sseConvertFamily} {
+	for _, family := range []family{sseFloatFamily(), sseConvertFamily()} {
 		for m := range family {
 			if slices.Contains(exact, m) {
 				continue

@@ -9,7 +9,7 @@ import (
 
 // Floating-point arithmetic and comparison of SSE, SSE2 and SSE3.
 
-var sseFloatFamily = func() family {
+func sseFloatFamily() family {
 	m := family{
 		x86.ADDSUBPS: packedSingles(alternate32), x86.ADDSUBPD: packedDoubles(alternate64),
 		x86.HADDPS: horizontalSingles((*softfloat.Env).Add32), x86.HADDPD: horizontalDoubles((*softfloat.Env).Add64),
@@ -29,7 +29,7 @@ var sseFloatFamily = func() family {
 		func(e *softfloat.Env, _, s uint32) uint32 { return e.Sqrt32(s) },
 		func(e *softfloat.Env, _, s uint64) uint64 { return e.Sqrt64(s) })
 	return m
-}()
+}
 
 // float32Op and float64Op compute one lane from destination and source.
 type (

@@ -4,20 +4,22 @@ import "alpinevm/cpu/x86"
 
 // Moves of XMM registers, whole and in part.
 
-var sseMoveFamily = family{
-	x86.MOVAPS: move128(true), x86.MOVAPD: move128(true), x86.MOVDQA: move128(true),
-	x86.MOVUPS: move128(false), x86.MOVUPD: move128(false), x86.MOVDQU: move128(false),
-	x86.LDDQU:   move128(false),
-	x86.MOVNTPS: move128(true), x86.MOVNTPD: move128(true), x86.MOVNTDQ: move128(true),
-	x86.MOVSS:  partial(movssMerge, movssLoad, movssStore),
-	x86.MOVSD:  orFlat(partial(nil, movqLoadFlat, movlStoreFlat), partial(movsdMerge, movqLoad, movlStore)),
-	x86.MOVLPS: partial(movhlps, movlLoad, movlStore), x86.MOVLPD: partial(nil, movlLoad, movlStore),
-	x86.MOVHPS: partial(movlhps, movhLoad, movhStore), x86.MOVHPD: partial(nil, movhLoad, movhStore),
-	x86.MOVHLPS: always(movhlps), x86.MOVLHPS: always(movlhps),
-	x86.MOVDDUP: always(movddup), x86.MOVSLDUP: always(movsldup), x86.MOVSHDUP: always(movshdup),
-	x86.MOVMSKPS: always(movmskps), x86.MOVMSKPD: always(movmskpd),
-	x86.MOVQ2DQ: always(movq2dq), x86.MOVDQ2Q: always(movdq2q),
-	x86.MOVD: moveD, x86.MOVQ: moveQ,
+func sseMoveFamily() family {
+	return family{
+		x86.MOVAPS: move128(true), x86.MOVAPD: move128(true), x86.MOVDQA: move128(true),
+		x86.MOVUPS: move128(false), x86.MOVUPD: move128(false), x86.MOVDQU: move128(false),
+		x86.LDDQU:   move128(false),
+		x86.MOVNTPS: move128(true), x86.MOVNTPD: move128(true), x86.MOVNTDQ: move128(true),
+		x86.MOVSS:  partial(movssMerge, movssLoad, movssStore),
+		x86.MOVSD:  orFlat(partial(nil, movqLoadFlat, movlStoreFlat), partial(movsdMerge, movqLoad, movlStore)),
+		x86.MOVLPS: partial(movhlps, movlLoad, movlStore), x86.MOVLPD: partial(nil, movlLoad, movlStore),
+		x86.MOVHPS: partial(movlhps, movhLoad, movhStore), x86.MOVHPD: partial(nil, movhLoad, movhStore),
+		x86.MOVHLPS: always(movhlps), x86.MOVLHPS: always(movlhps),
+		x86.MOVDDUP: always(movddup), x86.MOVSLDUP: always(movsldup), x86.MOVSHDUP: always(movshdup),
+		x86.MOVMSKPS: always(movmskps), x86.MOVMSKPD: always(movmskpd),
+		x86.MOVQ2DQ: always(movq2dq), x86.MOVDQ2Q: always(movdq2q),
+		x86.MOVD: moveD, x86.MOVQ: moveQ,
+	}
 }
 
 // move128 selects a move of 16 bytes. The non-temporal ones are stores: there

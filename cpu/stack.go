@@ -56,13 +56,15 @@ func (c *CPU) pop(size uint8) (uint32, bool) {
 	return v, ok
 }
 
-var stackFamily = family{
-	x86.PUSH:  selectPush,
-	x86.POP:   selectPop,
-	x86.PUSHA: always(pusha),
-	x86.POPA:  always(popa),
-	x86.ENTER: selectEnter,
-	x86.LEAVE: always(leave),
+func stackFamily() family {
+	return family{
+		x86.PUSH:  selectPush,
+		x86.POP:   selectPop,
+		x86.PUSHA: always(pusha),
+		x86.POPA:  always(popa),
+		x86.ENTER: selectEnter,
+		x86.LEAVE: always(leave),
+	}
 }
 
 // selectPush serves PUSH in all forms.

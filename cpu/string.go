@@ -7,12 +7,14 @@ import (
 	"alpinevm/cpu/x86"
 )
 
-var stringFamily = family{
-	x86.MOVS: selectString(movs, movsRun),
-	x86.STOS: selectString(stos, stosRun),
-	x86.LODS: selectString(lods, nil),
-	x86.SCAS: selectString(scas, scasRun),
-	x86.CMPS: selectString(cmps, cmpsRun),
+func stringFamily() family {
+	return family{
+		x86.MOVS: selectString(movs, movsRun),
+		x86.STOS: selectString(stos, stosRun),
+		x86.LODS: selectString(lods, nil),
+		x86.SCAS: selectString(scas, scasRun),
+		x86.CMPS: selectString(cmps, cmpsRun),
+	}
 }
 
 // iteration is one iteration of a string instruction. It says false where it

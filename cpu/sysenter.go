@@ -4,9 +4,11 @@ import "alpinevm/cpu/x86"
 
 // Fast system calls (SDM vol. 3A 5.8.7).
 
-var sysenterFamily = family{
-	x86.SYSENTER: always(sysenter),
-	x86.SYSEXIT:  always(sysexit),
+func sysenterFamily() family {
+	return family{
+		x86.SYSENTER: always(sysenter),
+		x86.SYSEXIT:  always(sysexit),
+	}
 }
 
 // flatSeg is the flat 4 GiB segment that SYSENTER and SYSEXIT load without

@@ -4,15 +4,17 @@ import "alpinevm/cpu/x86"
 
 // Loads and stores of the descriptor-table registers and the task register.
 
-var tableFamily = family{
-	x86.LGDT: always(lgdt),
-	x86.LIDT: always(lidt),
-	x86.SGDT: always(sgdt),
-	x86.SIDT: always(sidt),
-	x86.LLDT: always(lldt),
-	x86.LTR:  always(ltr),
-	x86.SLDT: always(sldt),
-	x86.STR:  always(str),
+func tableFamily() family {
+	return family{
+		x86.LGDT: always(lgdt),
+		x86.LIDT: always(lidt),
+		x86.SGDT: always(sgdt),
+		x86.SIDT: always(sidt),
+		x86.LLDT: always(lldt),
+		x86.LTR:  always(ltr),
+		x86.SLDT: always(sldt),
+		x86.STR:  always(str),
+	}
 }
 
 func lgdt(c *CPU, o *op) status { return c.loadTable(o, &c.GDTR) }

@@ -4,12 +4,14 @@ import "alpinevm/cpu/x86"
 
 // Counters and random numbers.
 
-var counterFamily = family{
-	x86.RDTSC:  always(rdtsc),
-	x86.RDTSCP: always(rdtscp),
-	x86.RDPMC:  always(rdpmc),
-	x86.RDRAND: always(random),
-	x86.RDSEED: always(random),
+func counterFamily() family {
+	return family{
+		x86.RDTSC:  always(rdtsc),
+		x86.RDTSCP: always(rdtscp),
+		x86.RDPMC:  always(rdpmc),
+		x86.RDRAND: always(random),
+		x86.RDSEED: always(random),
+	}
 }
 
 // timestamp is the time-stamp counter; the count of retired instructions must be

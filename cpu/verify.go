@@ -5,12 +5,14 @@ import "alpinevm/cpu/x86"
 // Instructions that ask about descriptors without loading them (SDM vol. 3A
 // 5.10).
 
-var verifyFamily = family{
-	x86.LAR:  always(lar),
-	x86.LSL:  always(lsl),
-	x86.VERR: always(verr),
-	x86.VERW: always(verw),
-	x86.ARPL: always(arpl),
+func verifyFamily() family {
+	return family{
+		x86.LAR:  always(lar),
+		x86.LSL:  always(lsl),
+		x86.VERR: always(verr),
+		x86.VERW: always(verw),
+		x86.ARPL: always(arpl),
+	}
 }
 
 // inspect reads the descriptor that the operand of LAR, LSL, VERR or VERW refers

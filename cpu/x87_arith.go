@@ -26,28 +26,30 @@ const (
 	x87EFLAGS             // the result goes to EFLAGS
 )
 
-var x87ArithFamily = family{
-	x86.FADD: x87Form(x87ArithMem, x87ArithReg, x87Add), x86.FADDP: x87Form(nil, x87ArithReg, x87Add|x87Pop),
-	x86.FMUL: x87Form(x87ArithMem, x87ArithReg, x87Mul), x86.FMULP: x87Form(nil, x87ArithReg, x87Mul|x87Pop),
-	x86.FSUB: x87Form(x87ArithMem, x87ArithReg, x87Sub), x86.FSUBP: x87Form(nil, x87ArithReg, x87Sub|x87Pop),
-	x86.FSUBR: x87Form(x87ArithMem, x87ArithReg, x87SubR), x86.FSUBRP: x87Form(nil, x87ArithReg, x87SubR|x87Pop),
-	x86.FDIV: x87Form(x87ArithMem, x87ArithReg, x87Div), x86.FDIVP: x87Form(nil, x87ArithReg, x87Div|x87Pop),
-	x86.FDIVR: x87Form(x87ArithMem, x87ArithReg, x87DivR), x86.FDIVRP: x87Form(nil, x87ArithReg, x87DivR|x87Pop),
-	x86.FIADD: x87Form(x87ArithMem, nil, x87Add), x86.FIMUL: x87Form(x87ArithMem, nil, x87Mul),
-	x86.FISUB: x87Form(x87ArithMem, nil, x87Sub), x86.FISUBR: x87Form(x87ArithMem, nil, x87SubR),
-	x86.FIDIV: x87Form(x87ArithMem, nil, x87Div), x86.FIDIVR: x87Form(x87ArithMem, nil, x87DivR),
+func x87ArithFamily() family {
+	return family{
+		x86.FADD: x87Form(x87ArithMem, x87ArithReg, x87Add), x86.FADDP: x87Form(nil, x87ArithReg, x87Add|x87Pop),
+		x86.FMUL: x87Form(x87ArithMem, x87ArithReg, x87Mul), x86.FMULP: x87Form(nil, x87ArithReg, x87Mul|x87Pop),
+		x86.FSUB: x87Form(x87ArithMem, x87ArithReg, x87Sub), x86.FSUBP: x87Form(nil, x87ArithReg, x87Sub|x87Pop),
+		x86.FSUBR: x87Form(x87ArithMem, x87ArithReg, x87SubR), x86.FSUBRP: x87Form(nil, x87ArithReg, x87SubR|x87Pop),
+		x86.FDIV: x87Form(x87ArithMem, x87ArithReg, x87Div), x86.FDIVP: x87Form(nil, x87ArithReg, x87Div|x87Pop),
+		x86.FDIVR: x87Form(x87ArithMem, x87ArithReg, x87DivR), x86.FDIVRP: x87Form(nil, x87ArithReg, x87DivR|x87Pop),
+		x86.FIADD: x87Form(x87ArithMem, nil, x87Add), x86.FIMUL: x87Form(x87ArithMem, nil, x87Mul),
+		x86.FISUB: x87Form(x87ArithMem, nil, x87Sub), x86.FISUBR: x87Form(x87ArithMem, nil, x87SubR),
+		x86.FIDIV: x87Form(x87ArithMem, nil, x87Div), x86.FIDIVR: x87Form(x87ArithMem, nil, x87DivR),
 
-	x86.FCOM: x87Form(x87CompareMem, x87CompareReg, 0), x86.FCOM2: x87Form(nil, x87CompareReg, 0),
-	x86.FCOMP: x87Form(x87CompareMem, x87CompareReg, x87Pop1), x86.FCOMP3: x87Form(nil, x87CompareReg, x87Pop1),
-	x86.FCOMP5: x87Form(nil, x87CompareReg, x87Pop1), x86.FCOMPP: x87Form(nil, x87CompareReg, x87Pop1|x87Pop2),
-	x86.FUCOM: x87Form(nil, x87CompareReg, x87Quiet), x86.FUCOMP: x87Form(nil, x87CompareReg, x87Quiet|x87Pop1),
-	x86.FUCOMPP: x87Form(nil, x87CompareReg, x87Quiet|x87Pop1|x87Pop2),
-	x86.FICOM:   x87Form(x87CompareMem, nil, 0), x86.FICOMP: x87Form(x87CompareMem, nil, x87Pop1),
-	x86.FCOMI: x87Form(nil, x87CompareReg, x87EFLAGS), x86.FCOMIP: x87Form(nil, x87CompareReg, x87EFLAGS|x87Pop1),
-	x86.FUCOMI:  x87Form(nil, x87CompareReg, x87EFLAGS|x87Quiet),
-	x86.FUCOMIP: x87Form(nil, x87CompareReg, x87EFLAGS|x87Quiet|x87Pop1),
-	x86.FTST:    x87Form(nil, ftst, 0),
-	x86.FXAM:    x87Form(nil, fxam, 0),
+		x86.FCOM: x87Form(x87CompareMem, x87CompareReg, 0), x86.FCOM2: x87Form(nil, x87CompareReg, 0),
+		x86.FCOMP: x87Form(x87CompareMem, x87CompareReg, x87Pop1), x86.FCOMP3: x87Form(nil, x87CompareReg, x87Pop1),
+		x86.FCOMP5: x87Form(nil, x87CompareReg, x87Pop1), x86.FCOMPP: x87Form(nil, x87CompareReg, x87Pop1|x87Pop2),
+		x86.FUCOM: x87Form(nil, x87CompareReg, x87Quiet), x86.FUCOMP: x87Form(nil, x87CompareReg, x87Quiet|x87Pop1),
+		x86.FUCOMPP: x87Form(nil, x87CompareReg, x87Quiet|x87Pop1|x87Pop2),
+		x86.FICOM:   x87Form(x87CompareMem, nil, 0), x86.FICOMP: x87Form(x87CompareMem, nil, x87Pop1),
+		x86.FCOMI: x87Form(nil, x87CompareReg, x87EFLAGS), x86.FCOMIP: x87Form(nil, x87CompareReg, x87EFLAGS|x87Pop1),
+		x86.FUCOMI:  x87Form(nil, x87CompareReg, x87EFLAGS|x87Quiet),
+		x86.FUCOMIP: x87Form(nil, x87CompareReg, x87EFLAGS|x87Quiet|x87Pop1),
+		x86.FTST:    x87Form(nil, ftst, 0),
+		x86.FXAM:    x87Form(nil, fxam, 0),
+	}
 }
 
 // x87Arith computes operation k of the destination a and the source b.

@@ -7,15 +7,17 @@ import (
 
 // x87 control instructions and the saving of its state.
 
-var x87ControlFamily = family{
-	x86.FNINIT: x87Form(nil, fninit, 0), x86.FNCLEX: x87Form(nil, fnclex, 0),
-	x86.FNENI: x87Form(nil, x87Nothing, 0), x86.FNDISI: x87Form(nil, x87Nothing, 0), x86.FNSETPM: x87Form(nil, x87Nothing, 0),
-	x86.FLDCW: x87Form(fldcw, nil, 0), x86.FNSTCW: x87Form(fnstcw, nil, 0), x86.FNSTSW: x87Form(fnstsw, fnstswAX, 0),
-	x86.FNSTENV: x87Form(fnstenv, nil, 0), x86.FLDENV: x87Form(fldenv, nil, 0),
-	x86.FNSAVE: x87Form(fnsave, nil, 0), x86.FRSTOR: x87Form(frstor, nil, 0),
-	x86.FNOP: x87Form(nil, fnop, 0), x86.FFREE: x87Form(nil, ffree, 0), x86.FFREEP: x87Form(nil, ffree, x87Pop1),
-	x86.FINCSTP: x87Form(nil, fincstp, 0), x86.FDECSTP: x87Form(nil, fdecstp, 0),
-	x86.FWAIT: always(fwait),
+func x87ControlFamily() family {
+	return family{
+		x86.FNINIT: x87Form(nil, fninit, 0), x86.FNCLEX: x87Form(nil, fnclex, 0),
+		x86.FNENI: x87Form(nil, x87Nothing, 0), x86.FNDISI: x87Form(nil, x87Nothing, 0), x86.FNSETPM: x87Form(nil, x87Nothing, 0),
+		x86.FLDCW: x87Form(fldcw, nil, 0), x86.FNSTCW: x87Form(fnstcw, nil, 0), x86.FNSTSW: x87Form(fnstsw, fnstswAX, 0),
+		x86.FNSTENV: x87Form(fnstenv, nil, 0), x86.FLDENV: x87Form(fldenv, nil, 0),
+		x86.FNSAVE: x87Form(fnsave, nil, 0), x86.FRSTOR: x87Form(frstor, nil, 0),
+		x86.FNOP: x87Form(nil, fnop, 0), x86.FFREE: x87Form(nil, ffree, 0), x86.FFREEP: x87Form(nil, ffree, x87Pop1),
+		x86.FINCSTP: x87Form(nil, fincstp, 0), x86.FDECSTP: x87Form(nil, fdecstp, 0),
+		x86.FWAIT: always(fwait),
+	}
 }
 
 // cwBits are the bits of the control word that hold what is written to them;

@@ -7,13 +7,15 @@ import (
 
 // x87 functions of one and two registers.
 
-var x87MathFamily = family{
-	x86.FSQRT: x87Form(nil, fsqrt, 0), x86.FRNDINT: x87Form(nil, frndint, 0), x86.F2XM1: x87Form(nil, f2xm1, 0),
-	x86.FSCALE: x87Form(nil, fscale, 0), x86.FPREM: x87Form(nil, fprem, 0), x86.FPREM1: x87Form(nil, fprem1, 0),
-	x86.FYL2X: x87Form(nil, fyl2x, 0), x86.FYL2XP1: x87Form(nil, fyl2xp1, 0), x86.FPATAN: x87Form(nil, fpatan, 0),
-	x86.FXTRACT: x87Form(nil, fxtract, 0),
-	x86.FSIN:    x87Form(nil, fsin, 0), x86.FCOS: x87Form(nil, fcos, 0),
-	x86.FSINCOS: x87Form(nil, fsincos, 0), x86.FPTAN: x87Form(nil, fptan, 0),
+func x87MathFamily() family {
+	return family{
+		x86.FSQRT: x87Form(nil, fsqrt, 0), x86.FRNDINT: x87Form(nil, frndint, 0), x86.F2XM1: x87Form(nil, f2xm1, 0),
+		x86.FSCALE: x87Form(nil, fscale, 0), x86.FPREM: x87Form(nil, fprem, 0), x86.FPREM1: x87Form(nil, fprem1, 0),
+		x86.FYL2X: x87Form(nil, fyl2x, 0), x86.FYL2XP1: x87Form(nil, fyl2xp1, 0), x86.FPATAN: x87Form(nil, fpatan, 0),
+		x86.FXTRACT: x87Form(nil, fxtract, 0),
+		x86.FSIN:    x87Form(nil, fsin, 0), x86.FCOS: x87Form(nil, fcos, 0),
+		x86.FSINCOS: x87Form(nil, fsincos, 0), x86.FPTAN: x87Form(nil, fptan, 0),
+	}
 }
 
 // x87Unary replaces ST(0) by f of it.

@@ -7,20 +7,22 @@ import (
 
 // x87 loads, stores and register moves.
 
-var x87MoveFamily = family{
-	x86.FLD: x87Form(fldMem, fldReg, 0), x86.FILD: x87Form(fldMem, nil, 0), x86.FBLD: x87Form(fldMem, nil, 0),
-	x86.FST: x87Form(fstMem, fstReg, 0), x86.FSTP: x87Form(fstMem, fstReg, x87Pop1),
-	x86.FSTP1: x87Form(nil, fstp1, 0), x86.FSTP8: x87Form(nil, fstReg, x87Pop1), x86.FSTP9: x87Form(nil, fstReg, x87Pop1),
-	x86.FIST: x87Form(fstMem, nil, 0), x86.FISTP: x87Form(fstMem, nil, x87Pop1), x86.FBSTP: x87Form(fstMem, nil, x87Pop1),
-	x86.FISTTP: x87Form(fstMem, nil, x87Pop1|x87Truncate),
-	x86.FXCH:   x87Form(nil, fxch, 0), x86.FXCH4: x87Form(nil, fxch, 0), x86.FXCH7: x87Form(nil, fxch, 0),
-	x86.FCMOVCC: x87Form(nil, fcmovcc, 0),
-	x86.FCHS:    x87Form(nil, fchs, 0), x86.FABS: x87Form(nil, fabs, 0),
-	x86.FLDZ:   x87Form(nil, fldz, 0),
-	x86.FLD1:   x87Form(nil, fld1, 0),
-	x86.FLDL2T: x87Form(nil, fldConstant, uint8(softfloat.Log2Ten)), x86.FLDL2E: x87Form(nil, fldConstant, uint8(softfloat.Log2E)),
-	x86.FLDPI: x87Form(nil, fldConstant, uint8(softfloat.Pi)), x86.FLDLG2: x87Form(nil, fldConstant, uint8(softfloat.LogTwo)),
-	x86.FLDLN2: x87Form(nil, fldConstant, uint8(softfloat.LnTwo)),
+func x87MoveFamily() family {
+	return family{
+		x86.FLD: x87Form(fldMem, fldReg, 0), x86.FILD: x87Form(fldMem, nil, 0), x86.FBLD: x87Form(fldMem, nil, 0),
+		x86.FST: x87Form(fstMem, fstReg, 0), x86.FSTP: x87Form(fstMem, fstReg, x87Pop1),
+		x86.FSTP1: x87Form(nil, fstp1, 0), x86.FSTP8: x87Form(nil, fstReg, x87Pop1), x86.FSTP9: x87Form(nil, fstReg, x87Pop1),
+		x86.FIST: x87Form(fstMem, nil, 0), x86.FISTP: x87Form(fstMem, nil, x87Pop1), x86.FBSTP: x87Form(fstMem, nil, x87Pop1),
+		x86.FISTTP: x87Form(fstMem, nil, x87Pop1|x87Truncate),
+		x86.FXCH:   x87Form(nil, fxch, 0), x86.FXCH4: x87Form(nil, fxch, 0), x86.FXCH7: x87Form(nil, fxch, 0),
+		x86.FCMOVCC: x87Form(nil, fcmovcc, 0),
+		x86.FCHS:    x87Form(nil, fchs, 0), x86.FABS: x87Form(nil, fabs, 0),
+		x86.FLDZ:   x87Form(nil, fldz, 0),
+		x86.FLD1:   x87Form(nil, fld1, 0),
+		x86.FLDL2T: x87Form(nil, fldConstant, uint8(softfloat.Log2Ten)), x86.FLDL2E: x87Form(nil, fldConstant, uint8(softfloat.Log2E)),
+		x86.FLDPI: x87Form(nil, fldConstant, uint8(softfloat.Pi)), x86.FLDLG2: x87Form(nil, fldConstant, uint8(softfloat.LogTwo)),
+		x86.FLDLN2: x87Form(nil, fldConstant, uint8(softfloat.LnTwo)),
+	}
 }
 
 // x87Truncate: FISTTP.

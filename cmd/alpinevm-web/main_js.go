@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"syscall/js"
 	"time"
@@ -16,6 +17,7 @@ import (
 )
 
 func main() {
+	reserve()
 	p := newPage()
 	end, err := run(p)
 	if err == errImported {
@@ -79,6 +81,24 @@ func run(p *page) (end alpinevm.End, err error) {
 // collect has the collector run as often as the heap has grown by about 32 MiB, guest
 // memory being in the heap and no garbage. What it has been once the tab keeps.
 func collect(memory int64) { debug.SetGCPercent(int(max(5, 100*(32<<20)/memory))) }
+
+// reserved is how much the heap has at once, beside guest memory.
+const reserved = 96 << 20
+
+// reserve has the heap grow once to what a machine needs, of which the host commits what
+// is written. Else it grows by 4 MiB at most, a hundred times in a boot, and engines of
+// JavaScript run their collector each time: the memory counts as garbage that is as large
+// as all of it.
+//
+//go:noinline
+func reserve() {
+	room = make([]byte, reserved)
+	room = nil
+	runtime.GC()
+}
+
+// room is here so that it is made.
+var room []byte
 
 // stat tells the page how the machine does.
 func (s *server) stat() {
