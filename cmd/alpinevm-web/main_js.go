@@ -85,10 +85,9 @@ func collect(memory int64) { debug.SetGCPercent(int(max(5, 100*(32<<20)/memory))
 // reserved is how much the heap has at once, beside guest memory.
 const reserved = 96 << 20
 
-// reserve has the heap grow once to what a machine needs, of which the host commits what
-// is written. Else it grows by 4 MiB at most, a hundred times in a boot, and engines of
-// JavaScript run their collector each time: the memory counts as garbage that is as large
-// as all of it.
+// reserve has the heap grow once to most of what a boot needs, of which the host commits
+// what is written. Else it grows by 4 MiB at most, a hundred times in a boot, and V8 runs
+// its collector each time, since the memory as a whole counts as newly allocated.
 //
 //go:noinline
 func reserve() {
