@@ -7,9 +7,6 @@ import (
 	"flag"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -27,49 +24,12 @@ const ticksPerSecond = 100
 
 // spent is the processor's time that the programs that we have started have had, and
 // those that these have.
-func spent(t *testing.T) time.Duration {
+func spent(t *testing.T) (sum time.Duration) {
 	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
+	for _, p := range started(t) {
+		sum += time.Duration(p.ticks) * time.Second / ticksPerSecond
 	}
-	type process struct{ parent, ticks int }
-	all := map[int]process{}
-	for _, name := range files {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			continue // it has ended
-		}
-		pid, _, _ := strings.Cut(string(text), " ")
-		f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-		number := func(s string) int { n, _ := strconv.Atoi(s); return n }
-		all[number(pid)] = process{number(f[1]), number(f[11]) + number(f[12])}
-	}
-	sum := 0
-	for pid, p := range all {
-		for at := pid; at > 1; at = all[at].parent {
-			if all[at].parent == os.Getpid() {
-				sum += p.ticks
-				break
-			}
-		}
-	}
-	return time.Duration(sum) * time.Second / ticksPerSecond
-}
-
-// largest is the memory of the largest of these programs (PSS), in bytes.
-func largest() (n int64) {
-	files, _ := filepath.Glob("/proc/[0-9]*/smaps_rollup")
-	for _, name := range files {
-		text, _ := os.ReadFile(name)
-		command, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "cmdline"))
-		_, rest, _ := strings.Cut(string(text), "\nPss:")
-		if f := strings.Fields(rest); len(f) > 0 && strings.Contains(string(command), "--type=renderer") {
-			kib, _ := strconv.ParseInt(f[0], 10, 64)
-			n = max(n, kib<<10)
-		}
-	}
-	return n
+	return sum
 }
 
 // servedBytes counts the bytes that it serves.
@@ -115,7 +75,7 @@ func TestBrowserFigures(t *testing.T) {
 			begun := spent(t)
 			time.Sleep(20 * time.Second)
 			idle := (spent(t) - begun).Seconds() / 20
-			t.Logf("%.1f s of processor, %.1f MB; then %.1f %% of a core, and %.0f MiB of memory", took.Seconds(), float64(n)/1e6, 100*idle, float64(largest())/(1<<20))
+			t.Logf("%.1f s of processor, %.1f MB; then %.1f %% of a core, and %.0f MiB of memory", took.Seconds(), float64(n)/1e6, 100*idle, float64(largest(t))/(1<<20))
 		})
 	}
 	t.Run("at work", atWork)

@@ -21,9 +21,11 @@ export async function openFiles(name: string, waiting: () => void): Promise<{ ke
   } catch (err) {
     return { kept: { name, kept: false, why: `The machine will not be kept: this window has no place for files (${err instanceof Error ? err.message : err}). A private window has none.` } };
   }
+  const estimate = navigator.storage.estimate().catch((): StorageEstimate => ({}));
   const files: Record<string, Handle> = {};
+  // One tab at a time gets the first one: another is not to have a part of them.
   for (const file of names) files[file] = await open(await dir.getFileHandle(file, { create: true }), name, waiting);
-  const { quota, usage } = await navigator.storage.estimate().catch(() => ({ quota: undefined, usage: undefined }));
+  const { quota, usage } = await estimate;
   return { kept: { name, kept: true }, files, free: quota === undefined ? undefined : quota - (usage ?? 0) };
 }
 

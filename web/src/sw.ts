@@ -2,6 +2,7 @@
 // without a network. What is named for its content never changes; all else is asked for
 // anew where there is a network.
 import { ofPort } from "./swports";
+import { tidy } from "./tidy";
 
 declare const self: ServiceWorkerGlobalScope;
 /** What the page consists of, and what all of it is called; the build says it. */
@@ -31,6 +32,7 @@ async function install(): Promise<void> {
   const response = (await caches.match(program)) ?? unpacked(await fetch(program));
   if (!response.ok) throw new Error(`${program}: the server says ${response.status}`);
   await kept.put(program, response);
+  tidy();
 }
 
 /** The program as browsers compile it, who then keep what they have compiled. */

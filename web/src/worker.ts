@@ -3,6 +3,7 @@
 import { Chunks } from "./chunks";
 import { openFiles, type Handle } from "./files";
 import { translator } from "./jit.mjs";
+import { tidy } from "./tidy";
 import type { FromMachine, NetworkState, StartMessage, ToMachine } from "./protocol";
 
 declare const Go: new () => { importObject: WebAssembly.Imports; run(instance: WebAssembly.Instance): Promise<void> };
@@ -136,14 +137,14 @@ function wayOut(m: StartMessage, { network: site = {} }: Machine): Way {
 }
 
 async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
-  const kept = m.name === undefined ? undefined : await openFiles(m.name, () => tell({ type: "phase", text: `waiting for another tab to let go of ${m.name}` }));
-  if (kept) tell({ type: "kept", ...kept.kept });
   tell({ type: "phase", text: "loading the program" });
   const go = new Go();
   const attach = translator(go.importObject);
   const text = got(`${m.site}machine.json`).then((r) => r.text());
   const program = compiled(m.program, go.importObject);
-  program.catch(() => undefined); // it is told below
+  for (const p of [text, program]) p.catch(() => undefined); // they are told below
+  const kept = m.name === undefined ? undefined : await openFiles(m.name, () => tell({ type: "phase", text: `waiting for another tab to let go of ${m.name}` }));
+  if (kept) tell({ type: "kept", ...kept.kept });
   const machine = JSON.parse(await text) as Machine;
   const network = wayOut(m, machine);
   if (!m.archive) tell({ type: "network", way: network.way });
@@ -153,6 +154,7 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
   void chunks.fetchAhead(first);
   const instance = await program;
   const memory = instance.exports.mem as WebAssembly.Memory;
+  let going = false;
   const port: Port = {
     machine: await text,
     memory: m.memory,
@@ -168,8 +170,9 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
     get: (name) => chunks.get(name),
     send: (m) => {
       tell(m.type === "stat" ? { ...m, taken: memory.buffer.byteLength, waits: chunks.counts.waits, fetched: chunks.counts.bytes } : m);
-      // What a machine says first it says at its prompt, or not long before.
-      if (commands.length > 0 && (m.type === "output" || m.type === "stat")) void chunks.fetchAhead(commands.splice(0));
+      if (going || (m.type !== "output" && m.type !== "stat")) return;
+      going = true; // what a machine says first it says at its prompt, or not long before
+      void chunks.fetchAhead(commands).then(tidy);
     },
   };
   (globalThis as unknown as { alpinevm: Port }).alpinevm = port;
