@@ -1,4 +1,4 @@
-//go:build !js
+//go:build linux
 
 package main
 
@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // process is what /proc tells of one (proc_pid_stat(5)).
@@ -63,22 +62,4 @@ func largest(t *testing.T) (n int64) {
 		}
 	}
 	return n
-}
-
-// tabMemory is what the tab of siteDir's machine, whose guest has 128 MiB, may take when
-// all is loaded. It takes 100 MiB more than the guest, and took 200 while the garbage of
-// its start stayed.
-const tabMemory = (128 + 150) << 20
-
-// tidied waits until a tab that has started its machine takes no more than it may.
-func tidied(t *testing.T) {
-	t.Helper()
-	n := largest(t)
-	for end := time.Now().Add(saying); n > tabMemory && time.Now().Before(end); n = largest(t) {
-		time.Sleep(time.Second)
-	}
-	t.Logf("the tab takes %d MiB", n>>20)
-	if n > tabMemory {
-		t.Errorf("the tab takes %d MiB, and %d are the most", n>>20, tabMemory>>20)
-	}
 }

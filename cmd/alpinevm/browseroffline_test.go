@@ -17,7 +17,7 @@ import (
 	"alpinevm/internal/guesttest"
 )
 
-// TestOffline starts a machine in a tab, which keeps no garbage of that, and asks a server in the guest, by its address. Then it loads a page again whose server is gone: the machine starts and reads files
+// TestOffline asks a server in the guest, by its address. Then it loads a page again whose server is gone: the machine starts and reads files
 // that it had not read before. Then it is exported, and goes on under alpinevm run.
 func TestOffline(t *testing.T) {
 	if testing.Short() {
@@ -45,7 +45,6 @@ func TestOffline(t *testing.T) {
 	}
 	shows(ctx, t, tabPrompt)
 	until(ctx, t, `document.documentElement.dataset.offline ?? ""`, "the machine's files to be kept", func(s string) bool { return s == "ready" })
-	tidied(t)
 	guestServer(ctx, t)
 	s.Close()
 	if err := chromedp.Do(ctx, chromedp.Navigate(address+"?again")); err != nil {
