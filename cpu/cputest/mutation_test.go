@@ -44,7 +44,7 @@ var mutations = []mutation{
 	{"muldiv.go", "func div(", "v == 0", "v == 1", "DIV"},
 	{"muldiv.go", "func idiv(", "a/d, a%d", "a/d, -(a % d)", "IDIV"},
 	{"bits.go", "func (c *CPU) bitTest(", "signExtend(i, o.size)", "i", "BT,BTS,BTR,BTC"},
-	{"bits.go", "var bitFamily", "return v &^ bit", "return v & bit", "BTR"},
+	{"bits.go", "func bitFamily", "return v &^ bit", "return v & bit", "BTR"},
 	{"bits.go", "func selectBitScan(", "c.Arith() | flagZF", "c.Arith() &^ flagZF", "BSF,BSR"},
 	{"bcd.go", "func (c *CPU) decimalAdjust(", "> 0x99", "> 0x9a", "DAA,DAS"},
 	{"bcd.go", "func (c *CPU) asciiAdjust(", "flagCF | flagAF", "flagCF", "AAA,AAS"},
