@@ -136,6 +136,8 @@ func TestQuit(t *testing.T) {
 // was typed, however much; so is Ctrl-C, as long as nobody in the guest listens.
 func TestQuitUnread(t *testing.T) {
 	serial := func(t *testing.T, init string) []string { return serialArgsOf(t, init) }
+	// held keeps a guest from coming up, however long it takes until something is typed.
+	held := func(args []string) []string { return append(args, "--gdb", "localhost:0", "--gdb-wait") }
 	for _, tt := range []struct {
 		name string
 		args func(t *testing.T) []string
@@ -147,10 +149,10 @@ func TestQuitUnread(t *testing.T) {
 			return serial(t, "#!/bin/busybox sh\nexec <&-\necho up\nexec busybox sleep 1000\n")
 		}, `up\r\n`, "ab\x01x", 0},
 		{"serial, much is typed", func(t *testing.T) []string { return serial(t, "#!/bin/busybox sh\necho up\nexec busybox sleep 1000\n") }, `up\r\n`, strings.Repeat("k", 40_000) + "\x01x", 0},
-		{"serial, Ctrl-C at boot", serialArgs, "", "\x03", 128 + int(syscall.SIGINT)},
+		{"serial, Ctrl-C at boot", func(t *testing.T) []string { return held(serialArgs(t)) }, "", "\x03", 128 + int(syscall.SIGINT)},
 		{"session, much is typed", func(t *testing.T) []string { return runArgs(t, "--", "sh", "-c", "stty raw; echo up; sleep 1000") }, `up\n`, strings.Repeat("k", 100_000) + "\x01x", exitKilled},
 		{"session at boot", func(t *testing.T) []string { return runArgs(t) }, "", "ab\x01x", exitKilled},
-		{"session, Ctrl-C at boot", func(t *testing.T) []string { return runArgs(t) }, "", "ab\x03", 128 + int(syscall.SIGINT)},
+		{"session, Ctrl-C at boot", func(t *testing.T) []string { return held(runArgs(t)) }, "", "ab\x03", 128 + int(syscall.SIGINT)},
 		{"firmware that never reads", func(t *testing.T) []string { return []string{"run", "--firmware", romFile(t, 0xeb, 0xfe)} }, "", "\x03\x03ab\x01x", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
