@@ -10,7 +10,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -162,20 +161,23 @@ func program(goCommand string) (string, error) {
 		return "", fmt.Errorf("building ./cmd/alpinevm-web: %w", err)
 	}
 	defer os.Remove(name)
-	in, err := os.Open(name)
+	linked, err := os.ReadFile(name)
 	if err != nil {
 		return "", err
 	}
-	defer in.Close()
+	program, err := joinSegments(linked)
+	if err != nil {
+		return "", err
+	}
 	out, err := os.OpenFile(filepath.Join(dist, packed), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, fs.FileMode(0o644))
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.New()
 	w, err := gzip.NewWriterLevel(out, gzip.BestCompression)
 	if err == nil {
-		_, err = io.Copy(io.MultiWriter(w, sum), in)
+		_, err = w.Write(program)
 		err = errors.Join(err, w.Close())
 	}
-	return packed + "?" + hex.EncodeToString(sum.Sum(nil)[:8]), errors.Join(err, out.Close())
+	sum := sha256.Sum256(program)
+	return packed + "?" + hex.EncodeToString(sum[:8]), errors.Join(err, out.Close())
 }
