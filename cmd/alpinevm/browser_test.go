@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -209,6 +210,7 @@ func TestBrowser(t *testing.T) {
 	shows(ctx, t, tabPrompt)
 	types(ctx, t, "uname -nm\r")
 	shows(ctx, t, "tab i686")
+	moves(ctx, t)
 	if got := call[string](ctx, t, `const r = await vm.exec(["sh", "-c", "cat; pwd; echo $A >&2; exit 3"], {stdin: "in ", cwd: "/tmp", env: {A: "b"}}); return JSON.stringify(r)`); got != `{"code":3,"stdout":"in /tmp\n","stderr":"b\n"}` {
 		t.Error(got)
 	}
@@ -237,6 +239,35 @@ func TestBrowser(t *testing.T) {
 		t.Errorf("the guest was asked to end, and the page says %q", got)
 	}
 	picture(ctx, t, "end")
+}
+
+// mostMoved is what a page that boots may move, in bytes.
+const mostMoved = 20_000_000
+
+// moves counts what a page has moved: its own files, and parts of the machine's.
+func moves(ctx context.Context, t *testing.T) {
+	t.Helper()
+	moved := call[int64](ctx, t, `return new Promise(done => vm.on("stat", s => done(s.fetched)))`)
+	parts := moved
+	files, err := web.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := fs.ReadDir(files, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		moved += info.Size()
+	}
+	t.Logf("the page has %d bytes, and has fetched %d of the machine's files", moved-parts, parts)
+	if moved > mostMoved || parts == 0 {
+		t.Errorf("the page has moved %d bytes, of which %d are the machine's; %d are the most", moved, parts, mostMoved)
+	}
 }
 
 // dropped drops two files onto the page: they are in the folder that its panel shows.

@@ -1,17 +1,30 @@
 // The parts of a machine's files, as its program asks for them. What a start is known to
-// read is on its way before it is asked for, and so is what lies behind a part that was.
+// read is on its way before it is asked for, and so is what lies behind parts that are read
+// one after the other.
 
 /** How many parts are fetched at a time before they are asked for. */
 const atOnce = 6;
-/** How many parts behind one that was asked for are fetched, but for large ones. */
+/** How many parts are fetched behind two that were asked for one after the other. A single one may be read for a small file in it. */
 const behind = 4;
 /** How many parts wait to be asked for at most: 16 MiB, of small ones. */
 const waiting = 64;
 
+/** Where a part is in a file. */
+interface Place {
+  /** The one before it, if that has to be read first for those behind to be fetched. */
+  before?: string;
+  behind: string[];
+}
+
+function place(chunks: string[], i: number, large: boolean): Place {
+  if (large) return { behind: chunks.slice(i + 1, i + 2) }; // of a file that is read from its beginning to its end
+  return { before: chunks[i - 1] ?? "", behind: chunks.slice(i + 1, i + 1 + behind) };
+}
+
 export class Chunks {
   /** Parts that were not on their way when they were asked for, and bytes of all that was fetched. */
   readonly counts = { waits: 0, bytes: 0 };
-  private readonly follow = new Map<string, string[]>();
+  private readonly places = new Map<string, Place>();
   private readonly have = new Map<string, Promise<Uint8Array>>();
   private readonly listed = new Set<string>();
   private readonly asked = new Set<string>();
@@ -20,7 +33,7 @@ export class Chunks {
     const walk = (v: unknown): void => {
       if (!v || typeof v !== "object") return;
       const { chunks, part } = v as { chunks?: string[]; part?: number };
-      if (Array.isArray(chunks)) chunks.forEach((name, i) => this.follow.set(name, chunks.slice(i + 1, i + 1 + (part ? 1 : behind))));
+      if (Array.isArray(chunks)) chunks.forEach((name, i) => this.places.set(name, place(chunks, i, !!part)));
       else Object.values(v).forEach(walk);
     };
     walk(files);
@@ -67,12 +80,18 @@ export class Chunks {
     if (!there) this.counts.waits++;
     this.asked.add(name);
     this.have.delete(name);
-    for (const next of this.follow.get(name) ?? []) {
+    for (const next of this.onward(name)) {
       if (this.asked.has(next) || this.listed.has(next)) continue;
       this.room();
       this.begin(next).catch(() => undefined);
     }
     return there ?? this.fetch(name);
+  }
+
+  /** The parts that are likely to be read behind one. */
+  private onward(name: string): string[] {
+    const p = this.places.get(name);
+    return p && (p.before === undefined || this.asked.has(p.before)) ? p.behind : [];
   }
 
   /** Forgets what has waited for longest, but for what a start reads. */
