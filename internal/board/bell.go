@@ -46,7 +46,7 @@ func (b *bell) ring() {
 func (b *bell) heard() bool { return b.rung.Load() != 0 && b.rung.Swap(0) != 0 }
 
 // wait returns when the bell has been rung and not been heard yet, or after d,
-// or now and then for no reason.
+// or now and then for no reason. It says whether a Go timer has ended it.
 //
 // A guest that ticks 250 times a second makes this a part of what it costs. A
 // wait in the operating system costs half of what a Go timer does, which wakes
@@ -54,7 +54,7 @@ func (b *bell) heard() bool { return b.rung.Load() != 0 && b.rung.Swap(0) != 0 }
 // is for those who have several; and it must be short, since the runtime's
 // monitor looks at what takes longer than 10 milliseconds, and then at
 // everything 50,000 times a second for a while.
-func (b *bell) wait(d time.Duration) {
+func (b *bell) wait(d time.Duration) (timed bool) {
 	if waitsInSystem && d < shortWait && runtime.GOMAXPROCS(0) > 1 {
 		// Without this the runtime's monitor would take the processor away
 		// from the wait, each time with the wake-up of another thread.
@@ -64,7 +64,7 @@ func (b *bell) wait(d time.Duration) {
 			waitSystem(&b.rung, d)
 		}
 		b.asleep.Store(awake)
-		return
+		return false
 	}
 	if b.timer == nil {
 		b.timer = time.NewTimer(d)
@@ -76,8 +76,10 @@ func (b *bell) wait(d time.Duration) {
 		select {
 		case <-b.ch:
 		case <-b.timer.C:
+			timed = true
 		}
 	}
 	b.asleep.Store(awake)
 	b.timer.Stop()
+	return timed
 }

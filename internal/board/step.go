@@ -139,7 +139,9 @@ func (b *Board) Run(ctx context.Context) error {
 		}
 		if d > 0 {
 			from := time.Now()
-			b.kicks.bell.wait(d + slack)
+			if b.kicks.bell.wait(d + slack) {
+				b.turns.given()
+			}
 			b.waited += time.Since(from)
 			b.clock.hold(at, slack)
 		}

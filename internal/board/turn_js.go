@@ -47,6 +47,9 @@ func newTurns() *turns {
 // kicked is told that something has come from outside.
 func (t *turns) kicked() { t.brought = time.Now() }
 
+// given is told that a timer has gone off, which is a turn of the event loop.
+func (t *turns) given() { t.last = time.Now() }
+
 // take gives a turn if it is time.
 func (t *turns) take() {
 	now := time.Now()

@@ -37,7 +37,7 @@ const networks: Record<string, [string, string]> = {
 
 function show(s: Stat): void {
   const rate = s.instructions / s.seconds / 1e6;
-  figure("rate", `${rate < 10 ? rate.toFixed(1) : Math.round(rate)} M instructions/s`);
+  figure("rate", `${rate < 2 ? "< 2" : Math.round(rate)} M instructions/s`); // the same all the time where the guest does nothing
   figure("idle", `${Math.min(100, Math.round((100 * s.idle) / s.seconds))} % idle`);
   figure("memory", `${mebibytes(s.memory)} of ${mebibytes(s.taken)} MiB`);
 }
