@@ -24,7 +24,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 
 	"alpinevm/fs9p"
 	"alpinevm/kernel"
@@ -173,12 +172,11 @@ type Debug struct {
 	// ProfileEvery, where not 0, has a profile made of where the guest is, with a
 	// sample after so many instructions, on average: Machine.WriteProfile.
 	ProfileEvery uint64
-	// GDB, where not nil, accepts debuggers that speak gdb's remote protocol, one
-	// at a time, and is closed with the machine. A machine that is held by one is
-	// Blocked, and its guest has no time. Whoever connects controls the guest and
-	// can switch the machine off. With GDBWait it is held before its first
+	// GDB, where not nil, is where debuggers connect: NewGDB. A machine that is held
+	// by one is Blocked, and its guest has no time. Whoever connects controls the
+	// guest and can switch the machine off. With GDBWait it is held before its first
 	// instruction until one is there that lets it go on.
-	GDB     net.Listener
+	GDB     *GDB
 	GDBWait bool
 }
 

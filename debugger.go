@@ -1,9 +1,62 @@
 package alpinevm
 
 import (
+	"net"
+
 	"alpinevm/internal/board"
 	"alpinevm/internal/gdb"
 )
+
+// GDB is where debuggers connect. A program that makes none by NewGDB is linked without
+// all that serves them.
+type GDB struct{ serve func(*Machine) debugger }
+
+// NewGDB serves at l debuggers that speak gdb's remote protocol, one at a time. It is for
+// one machine, which closes l with itself.
+func NewGDB(l net.Listener) *GDB {
+	return &GDB{func(m *Machine) debugger { return serveGDB(l, m) }}
+}
+
+// debugger is who debugs a machine.
+type debugger interface {
+	// Ended tells how the machine has ended.
+	Ended(End)
+	// Close ends it.
+	Close()
+}
+
+// gdbServer implements debugger.
+type gdbServer struct{ *gdb.Server }
+
+func serveGDB(l net.Listener, m *Machine) gdbServer {
+	var s gdbServer
+	d := m.board.Debug(func(stop board.Stop) {
+		if s.Server != nil {
+			s.Stopped(gdb.Stop{
+				Requested: stop.Cause == board.OnRequest, Breakpoint: stop.Cause == board.AtBreakpoint, Watch: stop.Hit.Watch, Addr: stop.Hit.Addr,
+			})
+		}
+	})
+	if m.cfg.Debug.GDBWait {
+		d.Hold()
+	}
+	s.Server = gdb.Serve(l, debugTarget{d, m})
+	return s
+}
+
+// Ended implements debugger.
+func (s gdbServer) Ended(e End) {
+	switch e.Cause {
+	case TripleFault:
+		s.Killed(gdb.SigSEGV)
+	case Killed:
+		s.Killed(gdb.SigKILL)
+	case Panic, Failure, NoBIOS, NoDrivers:
+		s.Killed(gdb.SigABRT)
+	default:
+		s.Exited(uint8(e.Code))
+	}
+}
 
 // debugTarget is a machine as a debugger sees it.
 type debugTarget struct {
@@ -41,34 +94,7 @@ func (t debugTarget) physical(p []byte, at uint64, do func([]byte, int64) (int, 
 
 // debug lets debuggers in, if there are to be any.
 func (m *Machine) debug() {
-	cfg := &m.cfg.Debug
-	if cfg.GDB == nil {
-		return
-	}
-	d := m.board.Debug(func(s board.Stop) {
-		if m.debugger != nil {
-			m.debugger.Stopped(gdb.Stop{
-				Requested: s.Cause == board.OnRequest, Breakpoint: s.Cause == board.AtBreakpoint, Watch: s.Hit.Watch, Addr: s.Hit.Addr,
-			})
-		}
-	})
-	if cfg.GDBWait {
-		d.Hold()
-	}
-	m.debugger = gdb.Serve(cfg.GDB, debugTarget{d, m})
-}
-
-// tellDebugger says how the machine has ended.
-func (m *Machine) tellDebugger(e End) {
-	switch {
-	case m.debugger == nil:
-	case e.Cause == TripleFault:
-		m.debugger.Killed(gdb.SigSEGV)
-	case e.Cause == Killed:
-		m.debugger.Killed(gdb.SigKILL)
-	case e.Cause == Panic || e.Cause == Failure || e.Cause == NoBIOS || e.Cause == NoDrivers:
-		m.debugger.Killed(gdb.SigABRT)
-	default:
-		m.debugger.Exited(uint8(e.Code))
+	if at := m.cfg.Debug.GDB; at != nil {
+		m.debugger = at.serve(m)
 	}
 }

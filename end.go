@@ -86,7 +86,9 @@ func (m *Machine) finish(e End) {
 		if m.session != nil {
 			m.session.jobs.end(ErrEnded)
 		}
-		m.tellDebugger(e)
+		if m.debugger != nil {
+			m.debugger.Ended(e)
+		}
 	}
 	m.board.SwitchOff()
 }

@@ -34,7 +34,7 @@ func debugMachine(t testing.TB, cfg Config) *debuggee {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Debug.GDB, cfg.Debug.GDBWait = l, true
+	cfg.Debug.GDB, cfg.Debug.GDBWait = NewGDB(l), true
 	m, err := New(cfg)
 	if err != nil {
 		l.Close()

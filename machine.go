@@ -10,7 +10,6 @@ import (
 
 	"alpinevm/cpu/mem"
 	"alpinevm/internal/board"
-	"alpinevm/internal/gdb"
 	"alpinevm/internal/linux"
 	"alpinevm/internal/profile"
 	"alpinevm/kernel"
@@ -28,7 +27,7 @@ type Machine struct {
 	servers  []server             // of the 9P devices
 	session  *session             // nil for a bare kernel or firmware
 	end      *End                 // not nil once the machine is off
-	debugger *gdb.Server          // nil without one
+	debugger debugger             // nil without one
 	gate     *gate                // of a machine that goes on from a snapshot; nil: there is none
 	profile  *profile.Profile     // nil without one
 	resumed  bool                 // the machine is to go on from a snapshot

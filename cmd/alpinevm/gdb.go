@@ -49,7 +49,7 @@ func (f *gdbFlags) listen(d *alpinevm.Debug, note func(format string, args ...an
 	if err != nil {
 		return fmt.Errorf("--gdb %s: %w", f.address, plainListenError(err))
 	}
-	d.GDB, d.GDBWait = l, f.wait
+	d.GDB, d.GDBWait = alpinevm.NewGDB(l), f.wait
 	where := l.Addr().String()
 	note("gdb: target remote %s", where)
 	if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {

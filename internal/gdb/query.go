@@ -17,7 +17,7 @@ func (s *session) query(p string) string {
 		}
 		return fmt.Sprintf("PacketSize=%x;qXfer:features:read+;QStartNoAckMode+;swbreak+;hwbreak+;vContSupported+", PacketSize)
 	case "qXfer":
-		return transfer(rest)
+		return s.transfer(rest)
 	case "qAttached":
 		return "1" // so that gdb leaves the machine running when it quits
 	case "qC":
@@ -59,7 +59,7 @@ func (s *session) set(to *bool, p string) string {
 }
 
 // transfer gives a part of the target description: features:read:target.xml:OFFSET,LENGTH.
-func transfer(p string) string {
+func (s *session) transfer(p string) string {
 	where, ok := strings.CutPrefix(p, "features:read:")
 	if !ok {
 		return unsupported
@@ -72,7 +72,7 @@ func transfer(p string) string {
 	if !ok {
 		return errInvalid
 	}
-	text := targetXML[min(uint64(at), uint64(len(targetXML))):]
+	text := s.registers.xml[min(uint64(at), uint64(len(s.registers.xml))):]
 	// An escaped byte takes two.
 	if n = min(n, PacketSize/2-1); int64(n) < int64(len(text)) {
 		return "m" + string(escape([]byte(text[:n])))

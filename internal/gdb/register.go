@@ -10,7 +10,7 @@ import (
 	"alpinevm/cpu/x86"
 )
 
-// register is one that gdb knows, by its place in registers.
+// register is one that gdb knows, by its place in a registerSet.
 type register struct {
 	name string
 	size int    // bytes
@@ -30,31 +30,32 @@ const (
 
 var le = binary.LittleEndian
 
-// features are those that gdb wants in this order, and what else the processor has.
-var features = []struct {
+// feature is a group of registers that gdb knows by its name.
+type feature struct {
 	name      string
 	registers []register
-}{
-	{featureCore, coreRegisters()},
-	{featureSSE, sseRegisters()},
-	{featureSystem, systemRegisters()},
 }
 
-// registers are all of them: the number that gdb gives one is its index.
-var registers = func() (all []register) {
-	for _, f := range features {
-		all = append(all, f.registers...)
-	}
-	return all
-}()
+// registerSet is all registers. It is made for who debugs: a machine that nobody debugs
+// starts without it, and a program that has no server of ours is linked without it.
+type registerSet struct {
+	all   []register // the number that gdb gives one is its index
+	bytes int        // of all
+	xml   string     // describes them
+}
 
-// registerBytes is the size of all of them.
-var registerBytes = func() (n int) {
-	for _, r := range registers {
-		n += r.size
+func newRegisterSet() *registerSet {
+	// In the order that gdb wants, and what else the processor has.
+	features := []feature{{featureCore, coreRegisters()}, {featureSSE, sseRegisters()}, {featureSystem, systemRegisters()}}
+	set := &registerSet{xml: describe(features)}
+	for _, f := range features {
+		set.all = append(set.all, f.registers...)
 	}
-	return n
-}()
+	for _, r := range set.all {
+		set.bytes += r.size
+	}
+	return set
+}
 
 // value is a register of 32 bits that is seen as v.
 func value(name, kind, group string, v func(c *cpu.CPU) uint32) register {
@@ -215,21 +216,26 @@ func systemRegisters() (list []register) {
 	return list
 }
 
-// Flags of registers, by their bits (SDM vol. 1, 3.4.3 and 10.2.3; vol. 3A 2.5).
-var registerFlags = []struct {
+// flagRegister is a register of flags, by its type: names are those of bits.
+type flagRegister struct {
 	feature, id string
 	names       map[int]string
-}{
-	{featureCore, "i386_eflags", map[int]string{
-		0: "CF", 1: "", 2: "PF", 4: "AF", 6: "ZF", 7: "SF", 8: "TF", 9: "IF", 10: "DF", 11: "OF", 14: "NT", 16: "RF", 17: "VM", 18: "AC", 19: "VIF", 20: "VIP", 21: "ID",
-	}},
-	{featureSSE, "i386_mxcsr", map[int]string{
-		0: "IE", 1: "DE", 2: "ZE", 3: "OE", 4: "UE", 5: "PE", 6: "DAZ", 7: "IM", 8: "DM", 9: "ZM", 10: "OM", 11: "UM", 12: "PM", 15: "FZ",
-	}},
-	{featureSystem, "cr0_flags", map[int]string{0: "PE", 1: "MP", 2: "EM", 3: "TS", 4: "ET", 5: "NE", 16: "WP", 18: "AM", 29: "NW", 30: "CD", 31: "PG"}},
-	{featureSystem, "cr4_flags", map[int]string{
-		0: "VME", 1: "PVI", 2: "TSD", 3: "DE", 4: "PSE", 5: "PAE", 6: "MCE", 7: "PGE", 8: "PCE", 9: "OSFXSR", 10: "OSXMMEXCPT", 11: "UMIP", 20: "SMEP", 21: "SMAP",
-	}},
+}
+
+// flagRegisters are those there are (SDM vol. 1, 3.4.3 and 10.2.3; vol. 3A 2.5).
+func flagRegisters() []flagRegister {
+	return []flagRegister{
+		{featureCore, "i386_eflags", map[int]string{
+			0: "CF", 1: "", 2: "PF", 4: "AF", 6: "ZF", 7: "SF", 8: "TF", 9: "IF", 10: "DF", 11: "OF", 14: "NT", 16: "RF", 17: "VM", 18: "AC", 19: "VIF", 20: "VIP", 21: "ID",
+		}},
+		{featureSSE, "i386_mxcsr", map[int]string{
+			0: "IE", 1: "DE", 2: "ZE", 3: "OE", 4: "UE", 5: "PE", 6: "DAZ", 7: "IM", 8: "DM", 9: "ZM", 10: "OM", 11: "UM", 12: "PM", 15: "FZ",
+		}},
+		{featureSystem, "cr0_flags", map[int]string{0: "PE", 1: "MP", 2: "EM", 3: "TS", 4: "ET", 5: "NE", 16: "WP", 18: "AM", 29: "NW", 30: "CD", 31: "PG"}},
+		{featureSystem, "cr4_flags", map[int]string{
+			0: "VME", 1: "PVI", 2: "TSD", 3: "DE", 4: "PSE", 5: "PAE", 6: "MCE", 7: "PGE", 8: "PCE", 9: "OSFXSR", 10: "OSXMMEXCPT", 11: "UMIP", 20: "SMEP", 21: "SMAP",
+		}},
+	}
 }
 
 // bitsOf gives the bits that have names, in order.

@@ -72,15 +72,16 @@ type breakpoint struct {
 
 // session is a client's view of a machine. It lives on the machine's goroutine.
 type session struct {
-	t        Target
-	code     map[breakpoint]bool
-	data     []watchpoint
-	changed  bool // since the machine was told of both
-	physical bool // addresses of memory are
-	deaf     bool // steps hold interrupts off
-	features clientFeatures
-	last     string // why the machine stands still
-	detached bool
+	t         Target
+	registers *registerSet
+	code      map[breakpoint]bool
+	data      []watchpoint
+	changed   bool // since the machine was told of both
+	physical  bool // addresses of memory are
+	deaf      bool // steps hold interrupts off
+	features  clientFeatures
+	last      string // why the machine stands still
+	detached  bool
 }
 
 // watchpoint is one of the client's: kind 2 is for writes, 3 for reads, 4 for both.
@@ -93,7 +94,7 @@ type watchpoint struct {
 type clientFeatures struct{ swbreak, hwbreak bool }
 
 func newSession(t Target) *session {
-	return &session{t: t, code: map[breakpoint]bool{}, deaf: true, last: "T05thread:01;"}
+	return &session{t: t, registers: newRegisterSet(), code: map[breakpoint]bool{}, deaf: true, last: "T05thread:01;"}
 }
 
 // handle does what a packet asks for. With wait the reply comes when the machine stops.
@@ -343,26 +344,26 @@ func pair(p, separator string) (a, b uint32, ok bool) {
 
 // readAll gives all registers.
 func (s *session) readAll() string {
-	b := make([]byte, registerBytes)
+	b := make([]byte, s.registers.bytes)
 	at := b
-	for i := range registers {
-		registers[i].read(s.t.CPU(), at)
-		at = at[registers[i].size:]
+	for i := range s.registers.all {
+		s.registers.all[i].read(s.t.CPU(), at)
+		at = at[s.registers.all[i].size:]
 	}
 	return hex.EncodeToString(b)
 }
 
 // writeAll changes those that can be changed; the others have to stay.
 func (s *session) writeAll(p []byte) string {
-	b := make([]byte, registerBytes)
+	b := make([]byte, s.registers.bytes)
 	if n, err := hex.Decode(b, p[:min(len(p), 2*len(b))]); err != nil || n != len(b) || len(p) != 2*len(b) {
 		return errInvalid
 	}
-	for i := range registers {
-		if reply := s.write(i, b[:registers[i].size]); reply != replyOK {
+	for i := range s.registers.all {
+		if reply := s.write(i, b[:s.registers.all[i].size]); reply != replyOK {
 			return reply
 		}
-		b = b[registers[i].size:]
+		b = b[s.registers.all[i].size:]
 	}
 	return replyOK
 }
@@ -370,10 +371,10 @@ func (s *session) writeAll(p []byte) string {
 // readOne gives register N.
 func (s *session) readOne(p string) string {
 	n, ok := number(p)
-	if !ok || int(n) >= len(registers) {
+	if !ok || int(n) >= len(s.registers.all) {
 		return errInvalid
 	}
-	r := &registers[n]
+	r := &s.registers.all[n]
 	b := make([]byte, r.size)
 	r.read(s.t.CPU(), b)
 	return hex.EncodeToString(b)
@@ -383,11 +384,11 @@ func (s *session) readOne(p string) string {
 func (s *session) writeOne(p string) string {
 	name, v, _ := strings.Cut(p, "=")
 	n, ok := number(name)
-	if !ok || int(n) >= len(registers) {
+	if !ok || int(n) >= len(s.registers.all) {
 		return errInvalid
 	}
 	b, err := hex.DecodeString(v)
-	if err != nil || len(b) != registers[n].size {
+	if err != nil || len(b) != s.registers.all[n].size {
 		return errInvalid
 	}
 	return s.write(int(n), b)
@@ -395,7 +396,7 @@ func (s *session) writeOne(p string) string {
 
 // write changes register i, if it is to be another value.
 func (s *session) write(i int, b []byte) string {
-	r, c := &registers[i], s.t.CPU()
+	r, c := &s.registers.all[i], s.t.CPU()
 	old := make([]byte, r.size)
 	if r.read(c, old); bytes.Equal(old, b) {
 		return replyOK

@@ -226,14 +226,14 @@ func TestDescription(t *testing.T) {
 	i, size := 0, 0
 	for _, feature := range target.Features {
 		for _, r := range feature.Regs {
-			if r.Name != registers[i].name || r.Bits != 8*registers[i].size {
+			if r.Name != s.registers.all[i].name || r.Bits != 8*s.registers.all[i].size {
 				t.Errorf("register %d is %s of %d bits", i, r.Name, r.Bits)
 			}
 			size += r.Bits / 8
 			i++
 		}
 	}
-	if all, _ := s.handle([]byte("g")); i != len(registers) || len(all) != 2*size {
+	if all, _ := s.handle([]byte("g")); i != len(s.registers.all) || len(all) != 2*size {
 		t.Errorf("%d registers of %d bytes; g gives %d digits", i, size, len(all))
 	}
 	f.cpu.R[3], f.cpu.FPU.XMM[7][1] = 0x1234, 7
@@ -312,7 +312,7 @@ func FuzzSession(f *testing.F) {
 				continue
 			}
 			reply, wait := s.handle(bytes.Clone(it.data))
-			if len(reply) > PacketSize+registerBytes*2 {
+			if len(reply) > PacketSize+s.registers.bytes*2 {
 				t.Fatalf("%.40q is answered by %d bytes", it.data, len(reply))
 			}
 			if wait && reply != "" {
@@ -322,7 +322,7 @@ func FuzzSession(f *testing.F) {
 		// And each line by itself, as no fuzzer finds checksums.
 		for p := range bytes.SplitSeq(stream, []byte("$")) {
 			p, _, _ = bytes.Cut(p, []byte("#"))
-			if reply, _ := s.handle(bytes.Clone(p)); len(reply) > PacketSize+registerBytes*2 {
+			if reply, _ := s.handle(bytes.Clone(p)); len(reply) > PacketSize+s.registers.bytes*2 {
 				t.Fatalf("%.40q is answered by %d bytes", p, len(reply))
 			}
 		}

@@ -5,16 +5,15 @@ import (
 	"strings"
 )
 
-// targetXML describes the registers to gdb (its manual, appendix G: target
-// descriptions).
-var targetXML = describe()
-
-func describe() string {
+// describe describes the registers to gdb (its manual, appendix G: target descriptions).
+func describe(features []feature) string {
 	var b strings.Builder
 	b.WriteString("<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n<target version=\"1.0\">\n<architecture>i386</architecture>\n")
 	for _, f := range features {
 		fmt.Fprintf(&b, "<feature name=%q>\n", f.name)
-		b.WriteString(featureTypes[f.name])
+		if f.name == featureSSE {
+			b.WriteString(vectorTypes)
+		}
 		flagTypes(&b, f.name)
 		for _, r := range f.registers {
 			fmt.Fprintf(&b, "<reg name=%q bitsize=\"%d\" type=%q", r.name, 8*r.size, r.kind)
@@ -29,8 +28,8 @@ func describe() string {
 	return b.String()
 }
 
-// featureTypes are types that gdb wants to be told.
-var featureTypes = map[string]string{featureSSE: `<vector id="v4f" type="ieee_single" count="4"/>
+// vectorTypes are types that gdb wants to be told.
+const vectorTypes = `<vector id="v4f" type="ieee_single" count="4"/>
 <vector id="v2d" type="ieee_double" count="2"/>
 <vector id="v16i8" type="int8" count="16"/>
 <vector id="v8i16" type="int16" count="8"/>
@@ -45,11 +44,11 @@ var featureTypes = map[string]string{featureSSE: `<vector id="v4f" type="ieee_si
 <field name="v2_int64" type="v2i64"/>
 <field name="uint128" type="uint128"/>
 </union>
-`}
+`
 
 // flagTypes name the bits of a feature's registers.
 func flagTypes(b *strings.Builder, feature string) {
-	for _, f := range registerFlags {
+	for _, f := range flagRegisters() {
 		if f.feature != feature {
 			continue
 		}
