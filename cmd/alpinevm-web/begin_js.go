@@ -102,11 +102,10 @@ func otherMemory(had, has int64) error {
 
 // stream gives a snapshot of the site's.
 func (b *beginning) stream(f chunked.File) (*alpinevm.Snapshot, error) {
-	chunks, err := chunked.NewCache(b.page.chunks(), streamChunks)
+	chunks, err := b.cache(streamChunks)
 	if err != nil {
 		return nil, err
 	}
-	chunks.Digest = digest()
 	from, err := chunks.Open(f)
 	if err != nil {
 		return nil, err

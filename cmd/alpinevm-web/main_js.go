@@ -24,7 +24,11 @@ func main() {
 		return
 	}
 	if err != nil {
-		p.send("error", map[string]any{"text": err.Error()})
+		text := err.Error()
+		if errors.Is(err, chunked.ErrChunk) {
+			text += ", also when it was fetched again; the site is not whole, make it again"
+		}
+		p.send("error", map[string]any{"text": text})
 		return
 	}
 	p.send("exit", map[string]any{"cause": end.Cause.String(), "code": end.Code, "detail": end.Detail})
@@ -58,11 +62,10 @@ func run(p *page) (end alpinevm.End, err error) {
 		}
 		return end, errImported
 	}
-	chunks, err := chunked.NewCache(p.chunks(), keptChunks)
+	chunks, err := p.cache(keptChunks)
 	if err != nil {
 		return end, err
 	}
-	chunks.Digest = digest()
 	p.send("phase", map[string]any{"text": "loading"})
 	b := &beginning{page: p, m: m, chunks: chunks, screen: &website.Screen{}}
 	defer func() { err = errors.Join(err, b.close()) }()

@@ -27,7 +27,8 @@ import (
 //	                           an object of size and read(offset, length), or nothing
 //	boot                       whether to boot, also where the site has a booted kernel
 //	archive                    what to import and no more, as a file, or nothing
-//	get(name)                  gives a chunk as a Uint8Array, now or as a promise
+//	get(name, again)           gives a chunk as a Uint8Array, now or as a promise; again:
+//	                           what was given is damaged
 //	send(message)              takes a message; its type is message.type
 //	receive(message)           is set here
 type page struct {
@@ -64,25 +65,33 @@ func (p *page) send(kind string, fields map[string]any) {
 }
 
 // chunk gets a chunk of a file. It is a chunked.Source.
-func (p *page) chunk(name string) ([]byte, error) { return p.chunkInto(nil, name) }
+func (p *page) chunk(name string) ([]byte, error) { return p.chunkInto(nil, name, false) }
 
-// chunks is chunk for a Cache: what it gives is written over by the next call.
-func (p *page) chunks() chunked.Source {
-	var buf []byte
-	return func(name string) (data []byte, err error) {
-		buf, err = p.chunkInto(buf, name)
-		return buf, err
+// cache gives a Cache of so many chunks of the site's.
+func (p *page) cache(chunks int) (*chunked.Cache, error) {
+	var buf []byte // what comes is written over by the next
+	source := func(again bool) chunked.Source {
+		return func(name string) (data []byte, err error) {
+			buf, err = p.chunkInto(buf, name, again)
+			return buf, err
+		}
 	}
+	c, err := chunked.NewCache(source(false), chunks)
+	if err != nil {
+		return nil, err
+	}
+	c.Digest, c.Again = digest(), source(true)
+	return c, nil
 }
 
 // chunkInto gets a chunk into a buffer, if there is room for it.
-func (p *page) chunkInto(buf []byte, name string) (data []byte, err error) {
+func (p *page) chunkInto(buf []byte, name string, again bool) (data []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = thrown(r)
 		}
 	}()
-	v := p.port.Call("get", name)
+	v := p.port.Call("get", name, again)
 	if v.Get("then").Type() == js.TypeFunction {
 		if v, err = settled(v); err != nil {
 			return nil, err

@@ -107,6 +107,9 @@ type Cache struct {
 	// Digest, where it is not nil, gives the SHA-256 of a chunk's content faster than
 	// this package does. It is set before the first chunk is read.
 	Digest func(data []byte) ([]byte, error)
+	// Again, where it is not nil, gets a chunk anew of which Source has given what is
+	// damaged: past whatever keeps copies.
+	Again Source
 
 	source Source
 	dec    *zstd.Decoder
@@ -151,24 +154,36 @@ func (c *Cache) read(want string, n, off int, p []byte) (int, error) {
 			return copy(p, k.data[off:]), nil
 		}
 	}
-	packed, err := c.source(want)
+	data, err := c.get(c.source, want, n)
+	if errors.Is(err, ErrChunk) && c.Again != nil {
+		data, err = c.get(c.Again, want, n)
+	}
 	if err != nil {
 		return 0, err
-	}
-	data, err := c.dec.DecodeAll(packed, c.room(n))
-	if err != nil || len(data) != n {
-		return 0, fmt.Errorf("%w: %.40q", ErrChunk, want)
-	}
-	is, err := c.name(data)
-	if err != nil {
-		return 0, err
-	}
-	if is != want {
-		return 0, fmt.Errorf("%w: %.40q", ErrChunk, want)
 	}
 	c.kept = append(c.kept, chunk{want, data})
 	c.bytes += n
 	return copy(p, data[off:]), nil
+}
+
+// get gets a chunk's content, of n bytes, which is what its name says.
+func (c *Cache) get(from Source, want string, n int) ([]byte, error) {
+	packed, err := from(want)
+	if err != nil {
+		return nil, err
+	}
+	data, err := c.dec.DecodeAll(packed, c.room(n))
+	if err != nil || len(data) != n {
+		return nil, fmt.Errorf("%w: %.40q", ErrChunk, want)
+	}
+	is, err := c.name(data)
+	if err != nil {
+		return nil, err
+	}
+	if is != want {
+		return nil, fmt.Errorf("%w: %.40q", ErrChunk, want)
+	}
+	return data, nil
 }
 
 // room drops what is to make room for n bytes, and gives where they go: memory that was

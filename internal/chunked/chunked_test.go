@@ -177,6 +177,37 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// TestAgain: what is damaged is got once more, past copies, and what is damaged then too is
+// refused.
+func TestAgain(t *testing.T) {
+	for _, whole := range []bool{true, false} {
+		f, file := split(t, content(Size+1))
+		bad := file.Chunks[1]
+		packed := f.chunks[bad]
+		f.chunks[bad] = []byte("<!doctype html>")
+		r := open(t, f, file, 2)
+		asked := []string{}
+		r.store.Again = func(name string) ([]byte, error) {
+			asked = append(asked, name)
+			if whole {
+				return packed, nil
+			}
+			return f.get(name)
+		}
+		got := make([]byte, Size+1)
+		n, err := r.ReadAt(got, 0)
+		if whole && (err != nil || !bytes.Equal(got, content(Size+1))) {
+			t.Errorf("%d, %v", n, err)
+		}
+		if !whole && (n != Size || !errors.Is(err, ErrChunk)) {
+			t.Errorf("%d, %v, want %v", n, err, ErrChunk)
+		}
+		if len(asked) != 1 || asked[0] != bad {
+			t.Errorf("asked again for %q, want %q", asked, bad)
+		}
+	}
+}
+
 // TestDigest: what a chunk is called is asked of the host where that computes digests,
 // and a chunk whose digest is another one is refused, as is a digest that cannot be one.
 func TestDigest(t *testing.T) {
