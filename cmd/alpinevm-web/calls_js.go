@@ -3,7 +3,10 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
+	"fmt"
 	"io/fs"
+	"path"
 	"strings"
 	"sync"
 	"syscall/js"
@@ -59,7 +62,10 @@ func (s *server) serve() {
 		case "snapshot":
 			go s.answer(id.Int(), func() (any, error) { return nil, s.snapshot(id.Int()) })
 		case "readFile", "writeFile", "readDir", "mkdir", "remove", "stat":
-			go s.answer(id.Int(), func() (any, error) { return s.file(m) })
+			go s.answer(id.Int(), func() (any, error) {
+				value, err := s.file(m)
+				return value, named(m.Get("name").String(), err)
+			})
 		}
 	}
 }
@@ -188,7 +194,7 @@ const maxFile = 256 << 20
 // file does something to a file of the guest.
 func (s *server) file(m js.Value) (any, error) {
 	files := s.vm.FS()
-	name := strings.Trim(m.Get("name").String(), "/")
+	name := strings.TrimPrefix(path.Clean("/"+m.Get("name").String()), "/")
 	if name == "" {
 		name = "."
 	}
@@ -230,6 +236,27 @@ func (s *server) file(m js.Value) (any, error) {
 		return nil, files.MkdirAll(name, 0o755)
 	}
 	return nil, files.Remove(name)
+}
+
+// named is the error of a file under the name that the page has for it.
+func named(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	if errors.Is(err, fs9p.EISDIR) {
+		return fmt.Errorf("%s is a folder", name)
+	}
+	if errors.Is(err, fs9p.ENOTDIR) {
+		return fmt.Errorf("%s: a part of the path is no folder", name)
+	}
+	if errors.Is(err, fs9p.ENOTEMPTY) {
+		return fmt.Errorf("%s: the folder is not empty", name)
+	}
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 // text is a string, or nothing.

@@ -70,13 +70,19 @@ func (r *relay) connected(ctx context.Context) (*wisp.Client, error) {
 		r.client, err = wisp.NewClient(ctx, s, s.protocol() == wisp.Protocol)
 	}
 	if err != nil {
-		r.page.send("network", map[string]any{"way": wayRelay, "relay": "lost"})
+		r.lost(err.Error())
 		return nil, err
 	}
 	r.page.send("network", map[string]any{"way": wayRelay, "relay": "connected"})
 	go func(c *wisp.Client) {
 		<-c.Done()
-		r.page.send("network", map[string]any{"way": wayRelay, "relay": "lost"})
+		r.lost("it has ended the connection")
 	}(r.client)
 	return r.client, nil
+}
+
+// lost tells the page that the relay is not there, and why.
+func (r *relay) lost(why string) {
+	r.page.send("network", map[string]any{"way": wayRelay, "relay": "lost",
+		"why": fmt.Sprintf("The relay %s is not there: %s. Look whether its server still runs; it is asked again when the guest connects.", r.url, why)})
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"syscall/js"
@@ -24,18 +25,19 @@ type socket struct {
 const maxBuffered = 1 << 20
 
 // openSocket connects. protocol is one that the other end may agree to.
-func openSocket(ctx context.Context, url, protocol string) (s *socket, err error) {
+func openSocket(ctx context.Context, url, protocol string) (_ *socket, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = thrown(r)
 		}
 	}()
-	s = &socket{v: js.Global().Get("WebSocket").New(url, []any{protocol}), opened: make(chan error, 1), came: make(chan struct{})}
+	// What the browser calls later has s, whatever is returned.
+	s := &socket{v: js.Global().Get("WebSocket").New(url, []any{protocol}), opened: make(chan error, 1), came: make(chan struct{})}
 	s.v.Set("binaryType", "arraybuffer")
 	s.on("open", func(js.Value) { s.tell(nil) })
-	s.on("error", func(js.Value) { s.tell(errors.New("the relay cannot be reached")) })
+	s.on("error", func(js.Value) { s.tell(errors.New("it cannot be reached, or refuses this page")) })
 	s.on("close", func(js.Value) {
-		s.tell(errors.New("the relay has refused us"))
+		s.tell(errors.New("it has refused this page"))
 		s.add(nil)
 	})
 	s.on("message", func(e js.Value) {
@@ -48,7 +50,7 @@ func openSocket(ctx context.Context, url, protocol string) (s *socket, err error
 		return s, err
 	case <-ctx.Done():
 		s.Close()
-		return nil, context.Cause(ctx)
+		return nil, fmt.Errorf("it has not answered: %w", context.Cause(ctx))
 	}
 }
 
