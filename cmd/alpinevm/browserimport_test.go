@@ -44,7 +44,7 @@ func TestBrowserImport(t *testing.T) {
 	shows(ctx, t, tabPrompt)
 	for _, tt := range []struct{ file, name, want string }{
 		{"cut.tar", "box", "cut short"},
-		{"laptop.tar", "no name", "is no name"},
+		{"laptop.tar", "no name", `name "no name": want letters`},
 		{"laptop.tar", "box", "imported"},
 		{"laptop.tar", "box", "of this name already"},
 	} {

@@ -105,7 +105,7 @@ func described(data []byte, version string) ([]byte, error) {
 }
 
 // interfaces are the sources whose types are the package's interface.
-var interfaces = []string{"alpinevm", "element", "protocol"}
+var interfaces = []string{"alpinevm", "element", "errors", "protocol"}
 
 // types adds the types.
 func types(root string, files map[string][]byte) error {

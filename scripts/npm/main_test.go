@@ -16,7 +16,7 @@ import (
 const program = `import { AlpineVM, AlpineVMError, type Options, type NetworkState } from "alpinevm";
 import { AlpineVMElement } from "alpinevm/element";
 
-const options: Options = { site: "/machine/", network: "fetch", mirrors: ["https://mirror.example.org/alpine"], https: ["api.example.org"], memory: 256 };
+const options: Options = { image: "/machine/", network: "fetch", mirrors: ["https://mirror.example.org/alpine"], https: ["api.example.org"], memory: 256 };
 export async function main(): Promise<string> {
   const vm = await AlpineVM.create(options);
   vm.on("network", (n: NetworkState) => console.log(n.way));

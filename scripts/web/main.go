@@ -57,6 +57,9 @@ func build(goCommand string) error {
 	if err := scripts("iife", address, string(bridge), "worker"); err != nil {
 		return err
 	}
+	if err := scripts("iife", address, "", "alpinevm-ports"); err != nil {
+		return err
+	}
 	if err := os.CopyFS(dist, os.DirFS(filepath.Join(source, "page"))); err != nil {
 		return err
 	}

@@ -1,7 +1,10 @@
 // A machine in a page.
+import { AlpineVMError, sentence } from "./errors";
 import { shown } from "./ports";
 import type { End, Engine, Entry, FromMachine, KeptState, Network, NetworkState, Size, StartMessage, Stat, ToMachine } from "./protocol";
+import * as wanted from "./wanted";
 
+export { AlpineVMError } from "./errors";
 export type { End, Engine, Entry, KeptState, Network, NetworkState, Size, Stat } from "./protocol";
 
 /** What shows a machine's console: an xterm.js Terminal is one. */
@@ -12,8 +15,8 @@ export interface Console extends Size {
 }
 
 export interface Options {
-  /** Where the machine's files are, as alpinevm serve and alpinevm web build have them. Default: beside the page. */
-  site?: string | URL;
+  /** The address of a folder with a machine's files, as alpinevm web build makes one. Default: beside the page. */
+  image?: string | URL;
   /** Where worker.js and the program are. Default: beside this module. */
   base?: string | URL;
   /** Keeps what the guest changes in the browser, under this name, for the next time. Default: it is gone with the tab. */
@@ -45,7 +48,7 @@ export interface Options {
 }
 
 /** What an import needs: the name to keep the machine under. */
-export interface ImportOptions extends Pick<Options, "site" | "base" | "onProgress"> {
+export interface ImportOptions extends Pick<Options, "image" | "base" | "onProgress"> {
   name: string;
 }
 
@@ -65,7 +68,7 @@ export interface ExecOptions {
   /** Is given the output as it comes; what is given is not in the result. */
   onStdout?: (data: Uint8Array) => void;
   onStderr?: (data: Uint8Array) => void;
-  /** Ends the program: SIGTERM, and SIGKILL two seconds later. */
+  /** Ends the program: SIGTERM, and SIGKILL two seconds later. One that is aborted already is an error. */
   signal?: AbortSignal;
 }
 
@@ -86,10 +89,7 @@ interface Events {
   notice: string;
 }
 
-/** The error of what a machine could not do. */
-export class AlpineVMError extends Error {
-  override name = "AlpineVMError";
-}
+const events: (keyof Events)[] = ["exit", "error", "stat", "network", "kept", "notice"];
 
 interface Call {
   resolve(value: unknown): void;
@@ -103,11 +103,16 @@ interface Call {
 declare const programFile: string;
 
 /** A worker, and where it finds the machine's files and the program. */
-function places(o: Pick<Options, "site" | "base">): { worker: Worker; site: string; program: string } {
-  const base = new URL(o.base ?? ".", o.base ? location.href : import.meta.url);
-  const site = new URL(o.site ?? ".", location.href);
-  if (!site.pathname.endsWith("/")) site.pathname += "/";
-  return { worker: new Worker(new URL("worker.js", base)), site: site.href, program: new URL(programFile, base).href };
+function places(o: Pick<Options, "image" | "base">): { worker: Worker; unheard: string; site: string; program: string } {
+  const base = o.base === undefined ? new URL(".", import.meta.url) : wanted.folder("base", o.base);
+  const site = wanted.folder("image", o.image ?? ".");
+  const at = new URL("worker.js", base);
+  const unheard = `${at.href} is no worker that can be started: the files of the package alpinevm are to be in a folder of the page's own server, which the option base names`;
+  try {
+    return { worker: new Worker(at), unheard, site: site.href, program: new URL(programFile, base).href };
+  } catch {
+    throw new AlpineVMError(unheard); // of another server
+  }
 }
 
 export class AlpineVM {
@@ -117,9 +122,12 @@ export class AlpineVM {
   private next = 1;
   private phase = "starting";
   private over?: Error;
+  private settle!: () => void;
+  private readonly settled = new Promise<void>((resolve) => (this.settle = resolve));
 
-  /** Starts a machine. It is booting when this returns. */
+  /** Starts a machine. It is booting when this returns; what comes of that is told by events. */
   static async create(options: Options = {}): Promise<AlpineVM> {
+    wanted.checkOptions(options);
     return new AlpineVM(options);
   }
 
@@ -128,16 +136,18 @@ export class AlpineVM {
    * a login shell. It needs nothing of the site's image but its kernel.
    */
   static async import(archive: Blob, options: ImportOptions): Promise<void> {
-    const { worker, site, program } = places(options);
+    wanted.machineName(options?.name);
+    if (!(archive instanceof Blob)) throw new AlpineVMError("import: want the archive as a Blob, such as a File that was chosen");
+    const { worker, unheard, site, program } = places(options);
     try {
       await new Promise<void>((resolve, reject) => {
-        let phase = "starting";
-        worker.onerror = (e) => reject(new AlpineVMError(`The import has stopped: ${e.message || "its worker has died"}.`));
+        let phase: string | undefined;
+        worker.onerror = (e) => reject(new AlpineVMError(phase === undefined ? unheard : `The import has stopped: ${e.message || "its worker has died"}.`));
         worker.onmessage = ({ data: m }: MessageEvent<FromMachine>) => {
           if (m.type === "imported") resolve();
           else if (m.type === "error") reject(new AlpineVMError(m.text));
           else if (m.type === "phase") options.onProgress?.({ phase: (phase = m.text) });
-          else if (m.type === "progress") options.onProgress?.({ phase, done: m.done, total: m.total });
+          else if (m.type === "progress") options.onProgress?.({ phase: phase ?? "starting", done: m.done, total: m.total });
         };
         const start: StartMessage = { type: "start", site, program, name: options.name, archive, network: null, snapshot: null };
         worker.postMessage(start);
@@ -149,10 +159,14 @@ export class AlpineVM {
   }
 
   private constructor(private readonly options: Options) {
-    const { worker, site, program } = places(options);
+    const { worker, unheard, site, program } = places(options);
     this.worker = worker;
-    this.worker.onmessage = (e: MessageEvent<FromMachine>) => this.receive(e.data);
-    this.worker.onerror = (e) => this.die(`The machine has stopped: ${e.message || "its worker has died"}. It may have had no memory left: close other tabs, or give the guest less.`);
+    let heard = false;
+    this.worker.onmessage = (e: MessageEvent<FromMachine>) => {
+      heard = true;
+      this.receive(e.data);
+    };
+    this.worker.onerror = (e) => this.die(heard ? `The machine has stopped: ${e.message || "its worker has died"}. It may have had no memory left: close other tabs, or give the guest less.` : unheard);
     const t = options.terminal;
     const start: StartMessage = {
       type: "start",
@@ -179,6 +193,7 @@ export class AlpineVM {
 
   /** Hears of the machine's end, of errors, and once a second of how it does. Gives what ends that. */
   on<K extends keyof Events>(event: K, listener: (v: Events[K]) => void): () => void {
+    if (!events.includes(event)) throw new AlpineVMError(`there is no event ${String(event)}; there are ${events.join(", ")}`);
     let set = this.listeners.get(event);
     if (!set) this.listeners.set(event, (set = new Set()));
     set.add(listener as (v: never) => void);
@@ -249,6 +264,7 @@ export class AlpineVM {
   private end(err: Error): void {
     this.over ??= err;
     this.worker.terminate();
+    this.settle();
     this.calls.forEach((c) => c.reject(err));
     this.calls.clear();
   }
@@ -263,6 +279,8 @@ export class AlpineVM {
 
   /** Runs a program to its end. One that is not there ends with 127. */
   async exec(args: string[], o: ExecOptions = {}): Promise<ExecResult> {
+    wanted.checkExec(args, o);
+    if (o.signal?.aborted) throw new AlpineVMError(`exec ${args[0]}: its signal was aborted before it began`);
     const stdout = new Text(o.onStdout);
     const stderr = new Text(o.onStderr);
     const env = Array.isArray(o.env) ? o.env : o.env && Object.entries(o.env).map(([k, v]) => `${k}=${v}`);
@@ -270,56 +288,88 @@ export class AlpineVM {
       (id) => ({ type: "exec", id, args, env, dir: o.cwd, user: o.user, stdin: o.stdin !== undefined }),
       { stdout: (d) => stdout.add(d), stderr: (d) => stderr.add(d) },
     );
-    if (o.stdin !== undefined) void this.feed(id, o.stdin);
     const abort = () => {
       this.tell({ type: "signal", id, number: 15 });
       setTimeout(() => this.tell({ type: "signal", id, number: 9 }), 2000);
     };
     o.signal?.addEventListener("abort", abort, { once: true });
+    const fed = o.stdin === undefined ? undefined : this.feed(id, o.stdin, "stdin");
+    fed?.failed.catch(abort);
     try {
-      return { code: (await result) as number, stdout: stdout.text(), stderr: stderr.text() };
+      const code = (await result) as number;
+      await fed?.stop();
+      return { code, stdout: stdout.text(), stderr: stderr.text() };
     } finally {
       o.signal?.removeEventListener("abort", abort);
     }
   }
 
-  private async feed(id: number, from: string | Uint8Array | ReadableStream<Uint8Array>): Promise<void> {
-    if (typeof from === "string") this.tell({ type: "stdin", id, data: new TextEncoder().encode(from) });
-    else if (from instanceof Uint8Array) this.tell({ type: "stdin", id, data: from });
-    else {
-      const reader = from.getReader();
-      for (let r = await reader.read(); !r.done; r = await reader.read()) this.tell({ type: "stdin", id, data: r.value });
-    }
-    this.tell({ type: "stdin", id });
+  /** Sends what a program or a server gets. stop is for when it has ended; its error is that of a stream that has failed. */
+  private feed(id: number, from: string | Uint8Array | ReadableStream<Uint8Array>, what: string): { failed: Promise<void>; stop(): Promise<void> } {
+    let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+    let stopped = false;
+    const all = async () => {
+      if (typeof from === "string" || from instanceof Uint8Array) this.tell({ type: "stdin", id, data: typeof from === "string" ? new TextEncoder().encode(from) : from });
+      else {
+        reader = from.getReader();
+        for (let r = await reader.read(); !r.done && !stopped; r = await reader.read()) {
+          if (!((r.value as unknown) instanceof Uint8Array)) throw new Error("the stream has given something that is no Uint8Array");
+          this.tell({ type: "stdin", id, data: r.value });
+        }
+      }
+      this.tell({ type: "stdin", id });
+    };
+    let why: AlpineVMError | undefined;
+    const failed = all().catch((err: unknown) => {
+      this.tell({ type: "stdin", id });
+      if (stopped) return;
+      throw (why = new AlpineVMError(`${what}: ${sentence(err)}`));
+    });
+    failed.catch(() => undefined);
+    const stop = async () => {
+      stopped = true;
+      if (why) throw why;
+      reader?.cancel().catch(() => undefined);
+    };
+    return { failed, stop };
   }
 
   async readFile(name: string): Promise<Uint8Array> {
+    wanted.checkName("readFile", name);
     return (await this.call((id) => ({ type: "readFile", id, name }))[1]) as Uint8Array;
   }
 
   async writeFile(name: string, data: string | Uint8Array): Promise<void> {
-    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+    wanted.checkName("writeFile", name);
+    const bytes = wanted.bytes(name, data);
     await this.call((id) => ({ type: "writeFile", id, name, data: bytes }))[1];
   }
 
   async *readDir(name: string): AsyncGenerator<Entry> {
+    wanted.checkName("readDir", name);
     yield* (await this.call((id) => ({ type: "readDir", id, name }))[1]) as Entry[];
   }
 
   async stat(name: string): Promise<Entry> {
+    wanted.checkName("stat", name);
     return (await this.call((id) => ({ type: "stat", id, name }))[1]) as Entry;
   }
 
   async mkdir(name: string): Promise<void> {
+    wanted.checkName("mkdir", name);
     await this.call((id) => ({ type: "mkdir", id, name }))[1];
   }
 
   async remove(name: string): Promise<void> {
+    wanted.checkName("remove", name);
     await this.call((id) => ({ type: "remove", id, name }))[1];
   }
 
   /** Asks an HTTP server in the guest. */
   async fetch(port: number, path: string, init: { method?: string; headers?: HeadersInit; body?: string | Uint8Array | ReadableStream<Uint8Array>; signal?: AbortSignal } = {}): Promise<Response> {
+    wanted.checkPort(port);
+    const headers = wanted.request(path, init.headers, init.body);
+    if (init.signal?.aborted) throw new AlpineVMError(`fetch ${path}: its signal was aborted before it began`);
     let to!: ReadableStreamDefaultController<Uint8Array>;
     let id = 0;
     let open = true;
@@ -334,18 +384,20 @@ export class AlpineVM {
         const none = method === "HEAD" || [204, 205, 304].includes(m.status);
         resolve(new Response(none ? null : stream, { status: m.status, statusText: m.text, headers: m.headers }));
       };
-      const headers = [...new Headers(init.headers)] as [string, string][];
       const call = this.call((id) => ({ type: "fetch", id, port, method, path, headers, stdin: init.body !== undefined }), { head, stdout: (d) => open && to.enqueue(d) });
       id = call[0];
-      if (init.body !== undefined) void this.feed(id, init.body);
+      const fail = (err: unknown) => {
+        reject(err); // unless there was a head
+        if (open) to.error(err);
+        open = false;
+      };
+      const fed = init.body === undefined ? undefined : this.feed(id, init.body, "body");
+      fed?.failed.catch((err: unknown) => {
+        fail(err);
+        cancel();
+      });
       init.signal?.addEventListener("abort", cancel, { once: true });
-      call[1].then(
-        () => open && to.close(),
-        (err: unknown) => {
-          reject(err); // unless there was a head
-          if (open) to.error(err);
-        },
-      );
+      call[1].then(() => open && to.close(), fail).finally(() => void fed?.stop().catch(() => undefined));
     });
   }
 
@@ -354,6 +406,8 @@ export class AlpineVM {
    * page's origin, and can do what this page can: give it to people for guests that they trust.
    */
   async url(port: number): Promise<string> {
+    wanted.checkPort(port);
+    if (this.over) throw this.over;
     return `${await shown(this)}${port}/`;
   }
 
@@ -385,10 +439,11 @@ export class AlpineVM {
   }
 
   resize(cols: number, rows: number): void {
+    wanted.checkSize(cols, rows);
     this.tell({ type: "resize", cols, rows });
   }
 
-  /** The machine stands still until resume. */
+  /** The machine stands still until resume, and what is asked of it waits. */
   pause(): void {
     this.tell({ type: "pause" });
   }
@@ -403,17 +458,18 @@ export class AlpineVM {
    */
   async shutdown(timeout = 30_000): Promise<void> {
     if (this.over) return;
-    const ended = new Promise<void>((resolve, reject) => {
-      this.on("exit", () => resolve());
-      this.on("error", reject);
-    });
+    let failed: Error | undefined;
+    const off = this.on("error", (err) => (failed = err));
     this.tell({ type: "resume" });
     this.tell({ type: "shutdown" });
     const late = setTimeout(() => {
       this.terminate();
       this.emit("exit", { cause: "switched off", code: 0, detail: `The guest had not ended after ${timeout / 1000} s.` });
     }, timeout);
-    await ended.finally(() => clearTimeout(late));
+    await this.settled;
+    clearTimeout(late);
+    off();
+    if (failed) throw failed;
   }
 
   /** Ends the machine at once, as it is. */

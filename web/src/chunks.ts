@@ -6,6 +6,8 @@
 const atOnce = 6;
 /** How many parts are fetched behind two that were asked for one after the other. A single one may be read for a small file in it. */
 const behind = 4;
+/** How long a part may take, in milliseconds. */
+const patience = 120_000;
 /** How many parts wait to be asked for at most: 16 MiB, of small ones. */
 const waiting = 64;
 
@@ -61,21 +63,27 @@ export class Chunks {
     return part;
   }
 
-  private async fetch(name: string): Promise<Uint8Array> {
+  /** Fetches a part, and where it is asked for again past all copies that somebody keeps. */
+  private async fetch(name: string, again = false): Promise<Uint8Array> {
+    const url = `${this.site}chunks/${name}`;
+    const slow = AbortSignal.timeout(patience);
     let response: Response;
+    let data: Uint8Array;
     try {
-      response = await fetch(`${this.site}chunks/${name}`);
+      response = await fetch(url, { signal: slow, cache: again ? "reload" : "default" });
+      data = new Uint8Array(await response.arrayBuffer());
     } catch {
-      throw new Error(`a part of a file cannot be had from ${this.site}: look whether the server still runs`);
+      const why = slow.aborted ? `has not come in ${patience / 1000} s` : "cannot be had";
+      throw new Error(`a part of a file, ${url}, ${why}: look whether the server still runs`);
     }
-    if (response.status !== 200) throw new Error(`the server says ${response.status} to a part of a file; the site is not whole, make it again`);
-    const data = new Uint8Array(await response.arrayBuffer());
+    if (response.status !== 200) throw new Error(`a part of a file, ${url}: the server says ${response.status}; the site is not whole, make it again`);
     this.counts.bytes += data.length;
     return data;
   }
 
-  /** Gives a part, of which nothing is kept here. */
-  get(name: string): Promise<Uint8Array> {
+  /** Gives a part, of which nothing is kept here; again: what was given is damaged. */
+  get(name: string, again = false): Promise<Uint8Array> {
+    if (again) return this.fetch(name, true);
     const there = this.have.get(name);
     if (!there) this.counts.waits++;
     this.asked.add(name);

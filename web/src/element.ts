@@ -1,8 +1,9 @@
-// <alpine-vm site="..." name="box" memory="256" network="fetch" mirrors="https://..."></alpine-vm>: a machine with a terminal.
+// <alpine-vm image="..." name="box" memory="256" network="fetch" mirrors="https://..."></alpine-vm>: a machine with a terminal.
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 import xtermStyle from "../vendor/xterm/xterm.css";
 import { AlpineVM, type End } from "./alpinevm";
+import { sentence } from "./errors";
 import type { Engine } from "./protocol";
 import { Overlay } from "./overlay";
 import style from "./element.css";
@@ -46,29 +47,30 @@ export class AlpineVMElement extends HTMLElement {
     this.vm?.terminate();
     this.terminal.reset();
     this.overlay.progress({ phase: "starting" });
-    const memory = Number(this.getAttribute("memory"));
     const first = this.terminal.onWriteParsed(() => {
       first.dispose();
       this.overlay.hide();
     });
-    const vm = await AlpineVM.create({
-      site: this.getAttribute("site") ?? undefined,
+    const made = AlpineVM.create({
+      image: this.getAttribute("image") ?? undefined,
       base: this.getAttribute("base") ?? undefined,
       network: this.getAttribute("network") ?? undefined,
       mirrors: words(this.getAttribute("mirrors")),
       https: words(this.getAttribute("https")),
       name: this.getAttribute("name") ?? undefined,
-      memory: memory > 0 ? memory : undefined,
+      memory: number(this.getAttribute("memory")),
       snapshot: this.getAttribute("snapshot") === "none" ? null : (this.getAttribute("snapshot") ?? undefined),
       engine: (this.getAttribute("engine") as Engine | null) ?? undefined,
       terminal: this.terminal,
       onProgress: (p) => this.overlay.progress(p),
     });
+    const vm = await made.catch((err: unknown) => this.overlay.fail(sentence(err), () => void this.start()));
+    if (!vm) return;
     this.vm = vm;
     vm.on("kept", (k) => k.kept || this.say(k.why!));
     vm.on("notice", (text) => this.say(text));
     vm.on("error", (err) => this.overlay.fail(err.message, () => void this.start()));
-    vm.on("exit", (end) => this.overlay.fail(sentence(end), () => void this.start()));
+    vm.on("exit", (end) => this.overlay.fail(ended(end), () => void this.start()));
     this.terminal.focus();
     this.dispatchEvent(new CustomEvent("started", { detail: vm }));
   }
@@ -87,8 +89,11 @@ export class AlpineVMElement extends HTMLElement {
 /** What an attribute lists. */
 const words = (list: string | null) => list?.split(/\s+/).filter(Boolean);
 
+/** A number that an attribute has. What is none is told as it is. */
+const number = (text: string | null) => (text === null ? undefined : Number.isNaN(Number(text)) ? (text as unknown as number) : Number(text));
+
 /** What a machine's end was, for people. */
-function sentence(end: End): string {
+function ended(end: End): string {
   const text = end.cause === "exit" ? `The session has ended with ${end.code}.` : `The machine has ended: ${end.cause}.`;
   return end.detail ? `${text}\n${end.detail}` : text;
 }

@@ -12,8 +12,6 @@ const patience = 10_000;
 
 /** What a machine is kept in, or why it is not kept. */
 export async function openFiles(name: string, waiting: () => void): Promise<{ kept: KeptState; files?: Record<string, Handle>; free?: number }> {
-  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(name))
-    throw new Error(`${JSON.stringify(name)} is no name for a machine: use letters, digits and . _ - in it, 63 at most`);
   let dir: FileSystemDirectoryHandle;
   try {
     dir = await folder(name);

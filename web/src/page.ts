@@ -1,6 +1,7 @@
 // The page that alpinevm serve and alpinevm web build show.
 import type { AlpineVMElement } from "./element";
 import { AlpineVM, type Stat } from "./alpinevm";
+import { sentence } from "./errors";
 import { keepAll, lookedAfter } from "./offline";
 
 const $ = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
@@ -17,6 +18,7 @@ machine.addEventListener("started", (e) => {
     const light = $("network");
     const state = n.relay ?? n.way;
     [light.textContent, light.title] = networks[state]!;
+    if (n.why) light.title = n.why;
     light.dataset.state = state;
   });
   vm.on("kept", (k) => {
@@ -100,7 +102,7 @@ async function list(folder: string): Promise<void> {
     say("");
     await servers();
   } catch (err) {
-    say(String(err instanceof Error ? err.message : err));
+    say(sentence(err));
   }
 }
 
@@ -127,7 +129,7 @@ async function download(name: string, as: string): Promise<void> {
   try {
     save(new Blob([(await machine.vm!.readFile(name)) as Uint8Array<ArrayBuffer>]), as);
   } catch (err) {
-    say(String(err instanceof Error ? err.message : err));
+    say(sentence(err));
   }
 }
 
@@ -145,7 +147,7 @@ async function upload(files: FileList): Promise<void> {
     try {
       await machine.vm!.writeFile(`${folder}/${f.name}`, new Uint8Array(await f.arrayBuffer()));
     } catch (err) {
-      say(`${f.name}: ${err instanceof Error ? err.message : err}`);
+      say(`${f.name}: ${sentence(err)}`);
       return;
     }
   }
@@ -178,7 +180,7 @@ async function bring(archive: File): Promise<void> {
     await AlpineVM.import(archive, { name, onProgress: (p) => say(`${p.phase}${p.total ? ` ${Math.round((100 * p.done!) / p.total)} %` : ""}`) });
     location.href = `?name=${encodeURIComponent(name)}`;
   } catch (err) {
-    say(`${archive.name} as ${name}: ${err instanceof Error ? err.message : err}`);
+    say(`${archive.name} as ${name}: ${sentence(err)}`);
   }
 }
 const importing = $<HTMLFormElement>("import");
@@ -196,6 +198,6 @@ $("export").onclick = async () => {
     save(await machine.vm!.export(), `${kept ?? "machine"}.tar.gz`);
     say("alpinevm import FILE NAME makes an image of it, which alpinevm run starts.");
   } catch (err) {
-    say(String(err instanceof Error ? err.message : err));
+    say(sentence(err));
   }
 };

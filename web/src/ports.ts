@@ -1,6 +1,7 @@
 // The page's half of url(port): the service worker passes on what is asked of an address
 // below port/, and the page asks its machine's server.
 import type { AlpineVM } from "./alpinevm";
+import { AlpineVMError, sentence } from "./errors";
 
 /** What the service worker asks a page. */
 export interface PortRequest {
@@ -20,18 +21,16 @@ export type PortAnswer =
   | { type: "end" }
   | { type: "error"; text: string };
 
-/** How long a service worker that was just registered may take, in milliseconds. */
+/** How long a service worker that was just registered may take, and how long nobody need have registered one, in milliseconds. */
 const patience = 60_000;
+const unregistered = 10_000;
 
 const machines = new Map<string, AlpineVM>();
 
 /** Has the service worker know a machine, and gives the address below which its ports are. */
 export async function shown(vm: AlpineVM): Promise<string> {
-  if (!("serviceWorker" in navigator)) throw new Error("this window has no service workers, so that a server in the guest has no address here; fetch(port, path) reaches it");
-  const late = new Promise<never>((_, reject) =>
-    setTimeout(() => reject(new Error("there is no service worker here: register sw.js, which is beside alpinevm.js, for this page")), patience),
-  );
-  const { scope } = await Promise.race([navigator.serviceWorker.ready, late]);
+  if (!("serviceWorker" in navigator)) throw new AlpineVMError("this window has no service workers, so that a server in the guest has no address here; fetch(port, path) reaches it");
+  const { scope } = await looksAfter();
   if (!machines.size)
     navigator.serviceWorker.addEventListener("message", (e) => {
       const m = e.data as PortRequest;
@@ -42,6 +41,15 @@ export async function shown(vm: AlpineVM): Promise<string> {
   let id = [...machines].find(([, v]) => v === vm)?.[0];
   if (!id) machines.set((id = crypto.randomUUID()), vm);
   return new URL(`port/${id}/`, scope).href;
+}
+
+/** The registration of the service worker that looks after this page, once it does. */
+async function looksAfter(): Promise<ServiceWorkerRegistration> {
+  const none = "there is no service worker for this page: copy alpinevm-ports.js of the package alpinevm to where the page is, and have it register that";
+  for (const until = performance.now() + unregistered; !(await navigator.serviceWorker.getRegistration()); await new Promise((r) => setTimeout(r, 100)))
+    if (performance.now() > until) throw new AlpineVMError(none);
+  const late = new Promise<never>((_, reject) => setTimeout(() => reject(new AlpineVMError("the service worker of this page has not begun after a minute: reload the page")), patience));
+  return Promise.race([navigator.serviceWorker.ready, late]);
 }
 
 async function answer(vm: AlpineVM, m: PortRequest, to: MessagePort): Promise<void> {
@@ -55,6 +63,6 @@ async function answer(vm: AlpineVM, m: PortRequest, to: MessagePort): Promise<vo
     for (let r = await reader?.read(); r && !r.done; r = await reader!.read()) tell({ type: "data", data: r.value });
     tell({ type: "end" });
   } catch (err) {
-    tell({ type: "error", text: err instanceof Error ? err.message : String(err) });
+    tell({ type: "error", text: sentence(err) });
   }
 }

@@ -74,6 +74,8 @@ export interface NetworkState {
   way: "relay" | "fetch" | "none";
   /** Whether the relay is there, once the guest has tried. */
   relay?: "connected" | "lost";
+  /** Why it is not, in a sentence. */
+  why?: string;
 }
 
 /** Whether what the guest changes is kept in the browser. */

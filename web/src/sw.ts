@@ -88,7 +88,7 @@ async function answer(e: FetchEvent): Promise<Response> {
   const page = request.mode === "navigate";
   // A start asks for many parts: it matters that one place is looked at.
   const have = await (part ? (await caches.open(machine)).match(request.url) : caches.match(page ? self.registration.scope : request));
-  if (have && unchanging) return have;
+  if (have && unchanging && request.cache !== "reload") return have; // else it is damaged
   try {
     const response = await fetch(request);
     if (response.status === 200 && !page && !request.url.startsWith(program.replace(/\?.*/, ""))) {

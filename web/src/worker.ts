@@ -1,12 +1,15 @@
 // The dedicated worker that runs one machine. It gets the program, gives it the files
 // that it asks for, and passes messages on.
 import { Chunks } from "./chunks";
+import { sentence } from "./errors";
 import { openFiles, type Handle } from "./files";
 import { translator } from "./jit.mjs";
 import { tidy } from "./tidy";
 import type { FromMachine, NetworkState, StartMessage, ToMachine } from "./protocol";
 
-declare const Go: new () => { importObject: WebAssembly.Imports; run(instance: WebAssembly.Instance): Promise<void> };
+declare const Go: new () => { importObject: WebAssembly.Imports; run(instance: WebAssembly.Instance): Promise<void>; exit(code: number): void };
+/** What the program writes to, when it dies. */
+declare const fs: { writeSync(fd: number, data: Uint8Array): number };
 
 /** The guest's way out, as the program has it. */
 interface Way {
@@ -32,32 +35,79 @@ interface Port {
   /** What to go on from; without it, and without boot, that is the site's booted kernel. */
   snapshot?: "site" | File;
   boot: boolean;
-  get(name: string): Promise<Uint8Array>;
+  get(name: string, again: boolean): Promise<Uint8Array>;
   send(message: FromMachine): void;
   receive?(message: ToMachine): void;
 }
 
-const tell = (m: FromMachine) => self.postMessage(m);
+/** How long a server may say nothing, in milliseconds. */
+const patience = 60_000;
 
-/** Gets what the site has under a name, with a sentence where it has not. */
-async function got(url: string): Promise<Response> {
-  let response: Response;
+/** Whether the page has heard how it ended. */
+let over = false;
+
+function tell(m: FromMachine): void {
+  over ||= m.type === "exit" || m.type === "error" || m.type === "imported";
+  self.postMessage(m);
+}
+
+/** Has the page told why the program has died, if it does. */
+function watch(go: InstanceType<typeof Go>): void {
+  let said = ""; // which comes in small parts
+  const write = fs.writeSync;
+  fs.writeSync = (fd, data) => {
+    if (said.length < 10_000) said += new TextDecoder().decode(data);
+    return write.call(fs, fd, data);
+  };
+  go.exit = (code) => {
+    if (over) return;
+    const why = /^(?:fatal error|panic): (.*)/m.exec(said)?.[1];
+    const todo = /out of memory|cannot allocate/.test(said) ? "Close other tabs, or give the guest less." : "This should not be; the browser's console says more.";
+    tell({ type: "error", text: `The machine has stopped: ${why || `its program has ended with ${code}`}. ${todo}` });
+  };
+}
+
+/** What the site says of the machine. */
+async function description(url: string): Promise<[string, Machine]> {
+  const todo = "the option image is to name a folder that alpinevm web build has made, with all its files";
+  const text = await (await got(url, "the machine's description", todo)).text();
   try {
-    response = await fetch(url);
+    return [text, JSON.parse(text) as Machine];
   } catch {
-    throw new Error(`${url} cannot be reached: look whether the server still runs, and reload the page`);
+    throw new Error(`the machine's description, ${url}, is none; ${todo}`);
   }
-  if (!response.ok) throw new Error(`${url}: the server says ${response.status} ${response.statusText}; the site is not whole, make it again`);
+}
+
+/** Gets a file, with a sentence where it cannot: what it is, and what to do where it is not there. */
+async function got(url: string, what: string, todo: string): Promise<Response> {
+  let response: Response;
+  const slow = new AbortController();
+  const late = setTimeout(() => slow.abort(), patience);
+  try {
+    response = await fetch(url, { signal: slow.signal });
+  } catch {
+    const why = slow.signal.aborted ? `has not come: the server has said nothing for ${patience / 1000} s` : "cannot be reached";
+    throw new Error(`${what}, ${url}, ${why}; look whether the server still runs, and reload the page`);
+  } finally {
+    clearTimeout(late);
+  }
+  if (!response.ok) throw new Error(`${what}, ${url}: the server says ${response.status} ${response.statusText}; ${todo}`);
+  if (response.headers.get("Content-Type")?.startsWith("text/html")) throw new Error(`${what}, ${url}: the server gives a page in its place; ${todo}`);
   return response;
 }
 
-/** The same response, of which it is told how much has come. */
+/** The same response, of which it is told how much has come. It fails when nothing has for long. */
 function counted(response: Response): Response {
   const total = Number(response.headers.get("X-Size") ?? response.headers.get("Content-Length") ?? 0);
   let done = 0;
+  let late: ReturnType<typeof setTimeout>;
   const body = response.body!.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
+      start: (to) => void (late = setTimeout(() => to.error(stopped(response.url)), patience)),
+      flush: () => clearTimeout(late),
       transform(part, to) {
+        clearTimeout(late);
+        late = setTimeout(() => to.error(stopped(response.url)), patience);
         done += part.length;
         tell({ type: "progress", done, total });
         to.enqueue(part);
@@ -67,14 +117,20 @@ function counted(response: Response): Response {
   return new Response(body);
 }
 
+const stopped = (url: string) => new Error(`${url} has not come to its end: the server has sent nothing for ${patience / 1000} s; look whether it still runs, and reload the page`);
+
 async function compiled(url: string, imports: WebAssembly.Imports): Promise<WebAssembly.Instance> {
-  let response = await got(url);
+  let response = await got(url, "the program", "the files of the package alpinevm are not all there, where the option base says");
   // The service worker gives it unpacked. The browser keeps what it has compiled of that, if nothing stands between.
   if (response.headers.get("Content-Type") !== "application/wasm") {
     const plain = counted(response).body!.pipeThrough(new DecompressionStream("gzip") as ReadableWritablePair<Uint8Array, Uint8Array>);
     response = new Response(plain, { headers: { "Content-Type": "application/wasm" } });
   }
-  return (await WebAssembly.instantiateStreaming(response, imports)).instance;
+  try {
+    return (await WebAssembly.instantiateStreaming(response, imports)).instance;
+  } catch (err) {
+    throw new Error(`the program, ${url}, cannot be used: ${sentence(err)}`);
+  }
 }
 
 /** What the machine is described by, as far as it is of interest here. */
@@ -107,9 +163,9 @@ async function snapshot(m: StartMessage, machine: Machine, fresh: boolean): Prom
   if (typeof m.snapshot !== "string") return readable(m.snapshot);
   tell({ type: "phase", text: "loading the snapshot" });
   try {
-    return readable(await counted(await got(m.snapshot)).blob());
+    return readable(await counted(await got(m.snapshot, "its file", "look whether its address is right")).blob());
   } catch (err) {
-    tell({ type: "notice", text: `The snapshot cannot be used: ${err instanceof Error ? err.message : err}. The machine boots.` });
+    tell({ type: "notice", text: `The snapshot cannot be used: ${sentence(err)}. The machine boots.` });
     return undefined;
   }
 }
@@ -140,12 +196,13 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
   tell({ type: "phase", text: "loading the program" });
   const go = new Go();
   const attach = translator(go.importObject);
-  const text = got(`${m.site}machine.json`).then((r) => r.text());
+  watch(go);
+  const described = description(`${m.site}machine.json`);
   const program = compiled(m.program, go.importObject);
-  for (const p of [text, program]) p.catch(() => undefined); // they are told below
+  for (const p of [described, program]) p.catch(() => undefined); // they are told below
   const kept = m.name === undefined ? undefined : await openFiles(m.name, () => tell({ type: "phase", text: `waiting for another tab to let go of ${m.name}` }));
   if (kept) tell({ type: "kept", ...kept.kept });
-  const machine = JSON.parse(await text) as Machine;
+  const [text, machine] = await described;
   const network = wayOut(m, machine);
   if (!m.archive) tell({ type: "network", way: network.way });
   const from = await snapshot(m, machine, !kept?.files || kept.files.root!.getSize() === 0);
@@ -156,7 +213,7 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
   const memory = instance.exports.mem as WebAssembly.Memory;
   let going = false;
   const port: Port = {
-    machine: await text,
+    machine: text,
     memory: m.memory,
     terminal: m.terminal,
     network,
@@ -167,7 +224,7 @@ async function start(m: StartMessage, waiting: ToMachine[]): Promise<void> {
     snapshot: from,
     boot: m.snapshot === null,
     archive: m.archive && readable(m.archive),
-    get: (name) => chunks.get(name),
+    get: (name, again) => chunks.get(name, again),
     send: (m) => {
       tell(m.type === "stat" ? { ...m, taken: memory.buffer.byteLength, waits: chunks.counts.waits, fetched: chunks.counts.bytes } : m);
       if (going || (m.type !== "output" && m.type !== "stat")) return;
@@ -189,5 +246,5 @@ self.onmessage = (e: MessageEvent<StartMessage | ToMachine>) => {
     waiting.push(e.data);
     return;
   }
-  start(e.data, waiting).catch((err: unknown) => tell({ type: "error", text: err instanceof Error ? err.message : String(err) }));
+  start(e.data, waiting).catch((err: unknown) => tell({ type: "error", text: sentence(err) }));
 };
