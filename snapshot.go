@@ -462,8 +462,16 @@ func (s *Snapshot) Late(name string) Late {
 }
 
 // Write writes the snapshot as a file that is small, to be sent around.
-func (s *Snapshot) Write(w io.Writer) error {
-	return s.write(func(pages snapshot.Memory) error { return snapshot.WritePacked(w, s.header, s.sections, pages) })
+func (s *Snapshot) Write(w io.Writer) error { return s.writePacked(w, snapshot.Quick) }
+
+// WriteThorough is Write for a file that many are going to load: it takes several times as
+// long, and the file is smaller.
+func (s *Snapshot) WriteThorough(w io.Writer) error { return s.writePacked(w, snapshot.Thorough) }
+
+func (s *Snapshot) writePacked(w io.Writer, effort snapshot.Effort) error {
+	return s.write(func(pages snapshot.Memory) error {
+		return snapshot.WritePacked(w, effort, s.header, s.sections, pages)
+	})
 }
 
 // WriteRaw writes the snapshot to an empty file, such as an *os.File, of which

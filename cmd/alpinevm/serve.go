@@ -13,13 +13,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"alpinevm"
 	"alpinevm/internal/website"
 	"alpinevm/net/usernet"
 	"alpinevm/web"
 )
 
 func newServe() *cobra.Command {
-	f := &siteFlags{}
+	f := &siteFlags{write: (*alpinevm.Snapshot).Write}
 	n := &f.run.network
 	var address string
 	c := &cobra.Command{

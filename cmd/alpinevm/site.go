@@ -20,9 +20,10 @@ import (
 // siteFlags are the flags of a machine that a browser runs: those of run that make
 // sense there.
 type siteFlags struct {
-	run  runFlags
-	cold bool
-	way  *website.Network // out of the machine; nil: none
+	run   runFlags
+	cold  bool
+	way   *website.Network // out of the machine; nil: none
+	write snapshotWriter
 }
 
 func (f *siteFlags) add(c *cobra.Command) {
@@ -91,7 +92,7 @@ func (f *siteFlags) describe(ctx context.Context, cfg *alpinevm.Config, to websi
 	}
 	m.Network = f.way
 	if !f.cold {
-		if err := prepare(ctx, to, m, note(os.Stderr, f.run.quiet)); err != nil {
+		if err := prepare(ctx, to, m, f.write, note(os.Stderr, f.run.quiet)); err != nil {
 			return err
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 // bootSite boots the kernel of a site's machine as far as machines come alike, puts it
 // there, and gives the names of the chunks that it has read.
-func bootSite(ctx context.Context, to website.Dir, m *website.Machine) ([]string, error) {
+func bootSite(ctx context.Context, to website.Dir, m *website.Machine, write snapshotWriter) ([]string, error) {
 	r := newRecorder(to)
 	chunks, err := chunked.NewCache(r.get, preparedChunks)
 	if err != nil {
@@ -29,7 +29,7 @@ func bootSite(ctx context.Context, to website.Dir, m *website.Machine) ([]string
 	kept := launch.KeepWarm(&cfg)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w := &bootedKernel{host: cfg.Boot.Warm, to: to, done: cancel}
+	w := &bootedKernel{host: cfg.Boot.Warm, to: to, write: write, done: cancel}
 	cfg.Boot.Warm = w
 	machine, err := alpinevm.New(cfg)
 	var end alpinevm.End
@@ -49,9 +49,10 @@ func bootSite(ctx context.Context, to website.Dir, m *website.Machine) ([]string
 // bootedKernel puts the booted kernel of a machine into a site, be it that machine's or
 // one that the host has kept. It is an alpinevm.Warm.
 type bootedKernel struct {
-	host alpinevm.Warm // nil: none
-	to   website.Dir
-	done func()
+	host  alpinevm.Warm // nil: none
+	to    website.Dir
+	write snapshotWriter
+	done  func()
 
 	work sync.WaitGroup // what follows is there behind it
 	file *chunked.File
@@ -59,7 +60,7 @@ type bootedKernel struct {
 }
 
 func (b *bootedKernel) put(s *alpinevm.Snapshot) {
-	f, err := website.Keep(b.to, s.Write)
+	f, err := website.Keep(b.to, func(w io.Writer) error { return b.write(s, w) })
 	if b.err = err; err == nil {
 		b.file = &f
 	}

@@ -37,22 +37,25 @@ const (
 // firstCommands are what somebody might type first, for what of the root they read.
 const firstCommands = "ls -l / /root /etc; cat /etc/os-release; uname -a; ps; id; df; free; apk --version; vi --help; wget --help"
 
+// snapshotWriter writes a snapshot into a file of a site's.
+type snapshotWriter func(*alpinevm.Snapshot, io.Writer) error
+
 // prepare boots a site's machine: as far as its kernel comes, which is put there, and from
 // that to its prompt, of which a snapshot is put there, with what of the files each start
 // reads. A machine that does not stay at a prompt goes on from its kernel in the page.
-func prepare(ctx context.Context, to website.Dir, m *website.Machine, note func(format string, args ...any)) error {
+func prepare(ctx context.Context, to website.Dir, m *website.Machine, write snapshotWriter, note func(format string, args ...any)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, upPatience, fmt.Errorf("it has not come to its prompt within %v", upPatience))
 	defer cancel()
 	wrong := func(err error) error {
 		return fmt.Errorf("booting the machine to its prompt, for a snapshot: %w; --cold leaves that out", err)
 	}
-	kernel, err := bootSite(ctx, to, m)
+	kernel, err := bootSite(ctx, to, m, write)
 	if err != nil {
 		return wrong(err)
 	}
 	var begun []string
 	snapshot, err := website.Keep(to, func(w io.Writer) (err error) {
-		begun, err = beginSite(ctx, to, m, w)
+		begun, err = beginSite(ctx, to, m, func(s *alpinevm.Snapshot) error { return write(s, w) })
 		return err
 	})
 	m.Ahead.Booted, m.Ahead.Boot = begun, without(append(kernel, begun...), m.Booted.Chunks)
@@ -152,9 +155,9 @@ func siteFrom(chunks *chunked.Cache, f chunked.File) (*alpinevm.Snapshot, error)
 	return alpinevm.StreamSnapshot(file, file.Size())
 }
 
-// beginSite has a site's machine go on from its kernel to its prompt, writes its snapshot
-// there, and gives the names of the chunks that it has read.
-func beginSite(ctx context.Context, to website.Dir, m *website.Machine, w io.Writer) ([]string, error) {
+// beginSite has a site's machine go on from its kernel to its prompt, has its snapshot
+// there written, and gives the names of the chunks that it has read.
+func beginSite(ctx context.Context, to website.Dir, m *website.Machine, write func(*alpinevm.Snapshot) error) ([]string, error) {
 	r, screen := newRecorder(to), &website.Screen{}
 	chunks, err := chunked.NewCache(r.get, preparedChunks)
 	if err != nil {
@@ -185,7 +188,7 @@ func beginSite(ctx context.Context, to website.Dir, m *website.Machine, w io.Wri
 	}
 	err = errors.Join(err, vm.Close())
 	if s != nil {
-		err = errors.Join(err, s.Write(w), s.Close())
+		err = errors.Join(err, write(s), s.Close())
 	}
 	return r.names(), err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"alpinevm"
 	"alpinevm/internal/website"
 	"alpinevm/net/httpgate"
 	"alpinevm/web"
@@ -27,7 +28,7 @@ func newWeb() *cobra.Command {
 }
 
 func newWebBuild() *cobra.Command {
-	f := &siteFlags{}
+	f := &siteFlags{write: (*alpinevm.Snapshot).WriteThorough} // once, for many who load it
 	var to, network string
 	way := &website.Network{}
 	c := &cobra.Command{

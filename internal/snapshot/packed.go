@@ -66,8 +66,18 @@ func (b *block) encode(z *zstd.Encoder) []byte {
 // blockSum is the checksum of an encoded block.
 func blockSum(b []byte) uint32 { return update(sum(b[:8]), b[blockHead:]) }
 
+// Effort is what is done to make a packed snapshot small.
+type Effort zstd.EncoderLevel
+
+const (
+	// Quick is for one that is made while somebody waits.
+	Quick = Effort(zstd.SpeedDefault)
+	// Thorough is for one that is read often: it takes several times as long.
+	Thorough = Effort(zstd.SpeedBestCompression)
+)
+
 // WritePacked writes a snapshot whose memory is packed.
-func WritePacked(w io.Writer, h Header, sections []Section, memory Memory) error {
+func WritePacked(w io.Writer, effort Effort, h Header, sections []Section, memory Memory) error {
 	h.Layout = Packed
 	header, err := head(h, sections, nil)
 	if err != nil {
@@ -85,15 +95,15 @@ func WritePacked(w io.Writer, h Header, sections []Section, memory Memory) error
 			return err
 		}
 	}
-	if err := pack(out, memory); err != nil {
+	if err := pack(out, effort, memory); err != nil {
 		return err
 	}
 	return out.Flush()
 }
 
 // pack compresses memory on all processors, and writes it in order.
-func pack(w io.Writer, memory Memory) error {
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)))
+func pack(w io.Writer, effort Effort, memory Memory) error {
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.EncoderLevel(effort)), zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)))
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func someFile(t testing.TB, layout string, h Header, memory []byte) []byte {
 		return f.b
 	}
 	var b bytes.Buffer
-	if err := WritePacked(&b, h, sections, NotZero(memory, 1<<20)); err != nil {
+	if err := WritePacked(&b, Quick, h, sections, NotZero(memory, 1<<20)); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -130,6 +130,42 @@ func TestFile(t *testing.T) {
 		if err := f.Check(); err != nil {
 			t.Error(layout, err)
 		}
+	}
+}
+
+// TestThorough: with more effort a snapshot is smaller, and the same.
+func TestThorough(t *testing.T) {
+	memory, random := make([]byte, 0, 4<<20), rand.New(rand.NewPCG(1, 2))
+	words := make([][]byte, 2000)
+	for i := range words {
+		words[i] = binary.LittleEndian.AppendUint64(nil, random.Uint64())[:2+random.IntN(6)]
+	}
+	for len(memory) < cap(memory)-8 {
+		memory = append(memory, words[min(random.IntN(len(words)), random.IntN(len(words)))]...)
+	}
+	memory = memory[:cap(memory)]
+	h := someHeader
+	h.Memory = int64(len(memory))
+	var quick, thorough bytes.Buffer
+	for effort, b := range map[Effort]*bytes.Buffer{Quick: &quick, Thorough: &thorough} {
+		if err := WritePacked(b, effort, h, nil, NotZero(memory, 64)); err != nil {
+			t.Fatal(err)
+		}
+		f, err := open(b.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(memory))
+		if err := f.Load(func(page uint32, data []byte) error {
+			copy(got[int(page)*PageSize:], data)
+			return nil
+		}); err != nil || !bytes.Equal(got, memory) {
+			t.Errorf("effort %d: memory differs: %v", effort, err)
+		}
+	}
+	t.Logf("%d bytes with little effort, %d with more", quick.Len(), thorough.Len())
+	if thorough.Len() >= quick.Len()*9/10 {
+		t.Errorf("%d bytes with little effort, %d with more", quick.Len(), thorough.Len())
 	}
 }
 
@@ -385,7 +421,7 @@ func FuzzUnpack(f *testing.F) {
 	memory := make([]byte, 1<<20)
 	copy(memory[PageSize:], "a page")
 	memory[len(memory)-1] = 1
-	if err := pack(&b, NotZero(memory, 16)); err != nil {
+	if err := pack(&b, Quick, NotZero(memory, 16)); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b.Bytes())
@@ -446,7 +482,7 @@ func TestLate(t *testing.T) {
 	if err := WriteRaw(raw, someHeader, []Section{plain, {Name: "x", late: s.late, Form: s.Form}}, memory); err != nil {
 		t.Fatal(err)
 	}
-	if err := WritePacked(packed, someHeader, []Section{plain, {Name: "x", late: s.late, Form: s.Form}}, memory); err != nil {
+	if err := WritePacked(packed, Quick, someHeader, []Section{plain, {Name: "x", late: s.late, Form: s.Form}}, memory); err != nil {
 		t.Fatal(err)
 	}
 	for _, b := range [][]byte{raw.b, packed.Bytes()} {
@@ -468,7 +504,7 @@ func TestLate(t *testing.T) {
 	}
 	failed := errors.New("failed")
 	lazy.Parts[1] = func() ([]byte, error) { return nil, failed }
-	if err := WritePacked(&bytes.Buffer{}, someHeader, []Section{s}, memory); !errors.Is(err, failed) {
+	if err := WritePacked(&bytes.Buffer{}, Quick, someHeader, []Section{s}, memory); !errors.Is(err, failed) {
 		t.Errorf("what cannot be read: %v", err)
 	}
 }
