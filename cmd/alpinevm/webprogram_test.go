@@ -4,11 +4,34 @@ package main
 
 import (
 	"encoding/binary"
+	"io/fs"
 	"testing"
+
+	"alpinevm/web"
 )
 
 // largestFunction is more than what the largest function of the page's program has, in bytes.
 const largestFunction = 64 << 10
+
+// largestProgram is what the page's program may have as it is served, by gzip. As much of
+// it has 3.0 MB by brotli (quality 11), which takes too long for a test.
+const largestProgram = 4_250_000
+
+// TestSizeOfProgram: everybody who opens a page waits for its program.
+func TestSizeOfProgram(t *testing.T) {
+	files, err := web.Files()
+	if err != nil {
+		t.Fatal(err, ": make web does")
+	}
+	info, err := fs.Stat(files, "alpinevm.wasm.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the program has %d bytes by gzip", info.Size())
+	if info.Size() > largestProgram {
+		t.Errorf("the program has %d bytes by gzip, more than %d", info.Size(), largestProgram)
+	}
+}
 
 // TestFunctionsOfProgram: no function of the page's program is huge, as a package's init is
 // with large maps in it. Engines count what a function does by how large it is, and optimize
