@@ -169,9 +169,9 @@ type Debug struct {
 	TraceFilter TraceFilter
 	TraceTo     io.Writer
 	TraceLimit  int64
-	// ProfileEvery, where not 0, has a profile made of where the guest is, with a
-	// sample after so many instructions, on average: Machine.WriteProfile.
-	ProfileEvery uint64
+	// Profile, where not nil, has a profile made of where the guest is: NewProfile, and
+	// Machine.WriteProfile.
+	Profile *Profile
 	// GDB, where not nil, is where debuggers connect: NewGDB. A machine that is held
 	// by one is Blocked, and its guest has no time. Whoever connects controls the
 	// guest and can switch the machine off. With GDBWait it is held before its first

@@ -48,7 +48,7 @@ func ExampleDebug() {
 	check(err)
 	m, err := alpinevm.New(alpinevm.Config{
 		Boot:  alpinevm.Boot{Kernel: image},
-		Debug: alpinevm.Debug{GDB: alpinevm.NewGDB(port), GDBWait: true, ProfileEvery: 100_000},
+		Debug: alpinevm.Debug{GDB: alpinevm.NewGDB(port), GDBWait: true, Profile: alpinevm.NewProfile(100_000)},
 	})
 	check(err)
 	defer m.Close()

@@ -11,7 +11,6 @@ import (
 	"alpinevm/cpu/mem"
 	"alpinevm/internal/board"
 	"alpinevm/internal/linux"
-	"alpinevm/internal/profile"
 	"alpinevm/kernel"
 	"alpinevm/net/usernet"
 )
@@ -29,7 +28,7 @@ type Machine struct {
 	end      *End                 // not nil once the machine is off
 	debugger debugger             // nil without one
 	gate     *gate                // of a machine that goes on from a snapshot; nil: there is none
-	profile  *profile.Profile     // nil without one
+	profile  profiler             // nil without one
 	resumed  bool                 // the machine is to go on from a snapshot
 	modules  *linux.BootedModules // of a guest that is to go on; nil: they are in their tree
 

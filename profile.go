@@ -13,8 +13,33 @@ import (
 	"alpinevm/kernel"
 )
 
-// ErrNoProfile is the error of a WriteProfile without Debug.ProfileEvery.
+// ErrNoProfile is the error of a WriteProfile without Debug.Profile.
 var ErrNoProfile = errors.New("no profile was made of this machine")
+
+// Profile has a profile made of where a guest is. A program that makes none by NewProfile
+// is linked without all that makes profiles.
+type Profile struct {
+	start func(*Machine) (profiler, *board.Sampling)
+}
+
+// NewProfile takes a sample after so many instructions, on average, 1 at least.
+func NewProfile(every uint64) *Profile {
+	return &Profile{func(m *Machine) (profiler, *board.Sampling) {
+		p := profile.New(max(every, 1), m.openGuestFile)
+		p.KernelFile(m.cfg.Boot.Kernel)
+		return p, &board.Sampling{Every: max(every, 1), Take: func(s *board.Sample) { p.Take(s, s.Instructions) }}
+	}}
+}
+
+// profiler makes a profile.
+type profiler interface {
+	Write(io.Writer) error
+	// Pause takes no samples while it is on.
+	Pause(on bool)
+	// Kallsyms gets a part of the file of the kernel's symbols.
+	Kallsyms(part []byte)
+	Close()
+}
 
 // WriteProfile writes the profile of what the guest has executed so far, in the form
 // that go tool pprof reads: samples and instructions, by function, with the labels
@@ -35,14 +60,11 @@ func (m *Machine) WriteProfile(w io.Writer) error {
 
 // makeProfile makes the profile that the Config asks for, and gives what the board
 // has to do for it; nil: nothing.
-func (m *Machine) makeProfile() *board.Sampling {
-	every := m.cfg.Debug.ProfileEvery
-	if every == 0 {
-		return nil
+func (m *Machine) makeProfile() (samples *board.Sampling) {
+	if p := m.cfg.Debug.Profile; p != nil {
+		m.profile, samples = p.start(m)
 	}
-	m.profile = profile.New(every, m.openGuestFile)
-	m.profile.KernelFile(m.cfg.Boot.Kernel)
-	return &board.Sampling{Every: every, Take: func(s *board.Sample) { m.profile.Take(s, s.Instructions) }}
+	return samples
 }
 
 // openGuestFile opens a file by its name in the guest, where it is the host that has

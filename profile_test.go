@@ -47,7 +47,7 @@ func profiled(t *testing.T, program []byte, engine Engine) (written []byte, inst
 	cfg := sessionConfig(t, "686-pae", "cd /opt/here; ./hot 20000000; i=0; while [ $i -lt 5000 ]; do i=$((i+1)); done; ls -lR /etc >/dev/null")
 	cfg.Volumes = []Volume{{FS: share, Target: "/opt/here", ReadOnly: true}}
 	cfg.Engine = engine
-	cfg.Debug.ProfileEvery = 50_000
+	cfg.Debug.Profile = NewProfile(50_000)
 	g := newGuest(t, cfg)
 	if end := g.stepUntil(20e9, nil); end == nil || end.Cause != Exited || end.Code != 0 {
 		t.Fatalf("%v; %s", end, g.describe())

@@ -27,7 +27,7 @@ type Warm interface {
 // warms tells whether a machine may go on from a booted kernel: a guest that is
 // watched as it boots, or that is to be repeatable, may not.
 func (c *Config) warms() bool {
-	watched := c.Consoles.Serial != nil || c.Consoles.SerialIn != nil || c.Debug.Console != nil || c.Debug.Exit != 0 || c.Debug.Trace != 0 || c.Debug.ProfileEvery != 0 || c.Debug.GDB != nil
+	watched := c.Consoles.Serial != nil || c.Consoles.SerialIn != nil || c.Debug.Console != nil || c.Debug.Exit != 0 || c.Debug.Trace != 0 || c.Debug.Profile != nil || c.Debug.GDB != nil
 	return c.Boot.Warm != nil && c.Session != nil && !c.Deterministic && !watched
 }
 

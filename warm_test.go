@@ -165,7 +165,7 @@ func TestWarms(t *testing.T) {
 		{"a debug console", func(c *Config) { c.Debug.Console = io.Discard }, false},
 		{"a debug exit", func(c *Config) { c.Debug.Exit = 0xf4 }, false},
 		{"a trace", func(c *Config) { c.Debug.Trace = TraceIO }, false},
-		{"a profile", func(c *Config) { c.Debug.ProfileEvery = 1000 }, false},
+		{"a profile", func(c *Config) { c.Debug.Profile = NewProfile(1000) }, false},
 	} {
 		c := Config{Session: &Session{}, Boot: Boot{Warm: &shelf{}}}
 		tt.change(&c)

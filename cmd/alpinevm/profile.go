@@ -25,16 +25,18 @@ func (f *profileFlags) add(fl *pflag.FlagSet) {
 }
 
 // config puts what the flags ask for into d.
-func (f *profileFlags) config(d *alpinevm.Debug) (err error) {
+func (f *profileFlags) config(d *alpinevm.Debug) error {
 	if f.name == "" {
 		if f.every != "" && f.every != profileEvery {
 			return errors.New("--profile-every needs --profile FILE, which says where the profile goes")
 		}
 		return nil
 	}
-	if d.ProfileEvery, err = parseCount("--profile-every", f.every); err == nil && d.ProfileEvery < 1000 {
+	every, err := parseCount("--profile-every", f.every)
+	if err == nil && every < 1000 {
 		err = fmt.Errorf("--profile-every %q: want 1000 or more", f.every)
 	}
+	d.Profile = alpinevm.NewProfile(every)
 	return err
 }
 
