@@ -70,10 +70,17 @@ func (f *opfsFile) call(method string, args ...any) (n int64, err error) {
 	return n, nil
 }
 
-// at calls read or write with n bytes of the buffer.
+// at calls read or write with n bytes of the buffer. In a private window Chromium gives an
+// error as a number of 32 bits without a sign, more than could have been done.
 func (f *opfsFile) at(method string, n int, off int64) (int, error) {
 	k, err := f.call(method, f.o.buffer.Call("subarray", 0, n), map[string]any{"at": float64(off)})
-	return int(k), err
+	switch {
+	case err != nil || k <= int64(n):
+		return int(k), err
+	case method == "write":
+		return 0, ErrFull // what it is where the quota is used up
+	}
+	return 0, fmt.Errorf("the browser's files: error %d of %s", int32(k), method)
 }
 
 // ReadAt is part of File.
@@ -113,7 +120,13 @@ func (f *opfsFile) Size() (int64, error) { return f.call("getSize") }
 
 // Truncate is part of File.
 func (f *opfsFile) Truncate(size int64) error {
-	_, err := f.call("truncate", float64(size))
+	if _, err := f.call("truncate", float64(size)); err != nil {
+		return err
+	}
+	is, err := f.Size()
+	if err == nil && is != size { // as with at
+		return ErrFull
+	}
 	return err
 }
 
