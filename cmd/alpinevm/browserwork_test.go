@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -44,8 +46,44 @@ func downloads(ctx context.Context, t *testing.T) {
 	}
 }
 
+// upload measures how fast bytes go from the guest through the relay. Nobody in the guest
+// makes them: it sends zeros.
+func upload(ctx context.Context, t *testing.T) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	came := make(chan int64, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		n, _ := io.Copy(io.Discard, c)
+		came <- n
+	}()
+	script := fmt.Sprintf(`const r = await vm.exec(["sh", "-c", "head -c %d /dev/zero | nc 10.0.2.2 %d"]); return r.code + r.stderr`, much, l.Addr().(*net.TCPAddr).Port)
+	took := timed(t, "an upload", func() {
+		if got := call[string](ctx, t, script); got != "0" {
+			t.Fatalf("nc: %q", got)
+		}
+		select {
+		case n := <-came:
+			if n != much {
+				t.Fatalf("%d bytes have come, want %d", n, much)
+			}
+		case <-time.After(patience):
+			t.Fatalf("the upload has not ended in %v", patience)
+		}
+	})
+	t.Logf("an upload: %.1f MB/s through the relay", much/1e6/took.Seconds())
+}
+
 // atWork measures a page of alpinevm serve: how long it takes to add a package, how fast
-// bytes come through the relay, and when a key's letter is there while the guest
+// bytes come and go through the relay, and when a key's letter is there while the guest
 // computes. The seconds are those that pass, with the processor's beside them.
 func atWork(t *testing.T) {
 	key, repo := testPackage(t)
@@ -61,6 +99,7 @@ func atWork(t *testing.T) {
 		}
 	})
 	downloads(ctx, t)
+	upload(ctx, t)
 	for _, tt := range []struct{ what, script string }{
 		{"a guest with nothing to do", ""}, {"a busy guest", `vm.exec(["sh", "-c", "while :; do :; done"]).catch(() => 0);`},
 	} {
