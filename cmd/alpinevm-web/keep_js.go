@@ -85,7 +85,7 @@ func (k *keeping) close() error {
 func (p *page) importArchive(m *website.Machine) error {
 	s := p.store()
 	if s == nil {
-		return errors.New("this window has no place for files: a private window has none")
+		return errors.New("this window has no place for files: one that is private, or whose page came by http from another computer, has none")
 	}
 	from := blob{p, p.port.Get("archive")}
 	r := &counted{p: p, r: io.NewSectionReader(from, 0, from.Size()), total: from.Size()}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	cdpinput "github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 )
 
@@ -19,7 +20,7 @@ func looks(ctx context.Context, t *testing.T) {
 		width  int64
 		phone  bool
 		scheme string
-	}{{390, true, "light"}, {390, true, "dark"}, {1280, false, "light"}, {1280, false, "dark"}} {
+	}{{375, true, "light"}, {375, true, "dark"}, {1280, false, "light"}, {1280, false, "dark"}} {
 		name := fmt.Sprintf("%d-%s", tt.width, tt.scheme)
 		options := []chromedp.EmulateViewportOption{}
 		if tt.phone {
@@ -36,9 +37,9 @@ func looks(ctx context.Context, t *testing.T) {
 				await new Promise(r => setTimeout(r, 500)); // the terminal takes its size
 				const seen = (s) => { const r = document.querySelector(s).getBoundingClientRect(); return r.width > 0 && r.left >= 0 && r.right <= innerWidth && r.bottom <= innerHeight; };
 				const light = getComputedStyle(document.body).backgroundColor.match(/\d+/g)[0] > 128;
-				return [document.documentElement.scrollWidth <= innerWidth, seen("#show"), seen("#network"), seen("#keys"), seen("#panel"), light, vm.options.terminal.cols > 30 && vm.options.terminal.rows > 8].join()`, panel))
-			if want := fmt.Sprintf("true,true,true,%v,%v,%v,true", tt.phone, panel, tt.scheme == "light"); got != want {
-				t.Errorf("%s, panel %v: fits, button, light, keys, panel, bright, terminal: %s, want %s", name, panel, got, want)
+				return [document.documentElement.scrollWidth <= innerWidth, seen("#show"), seen("#network"), seen("#keys"), seen("#panel"), seen("#rate") && seen("#idle") && seen("#memory"), light, vm.options.terminal.cols > 30 && vm.options.terminal.rows > 8].join()`, panel))
+			if want := fmt.Sprintf("true,true,true,%v,%v,true,%v,true", tt.phone, panel, tt.scheme == "light"); got != want {
+				t.Errorf("%s, panel %v: fits, button, light, keys, panel, figures, bright, terminal: %s, want %s", name, panel, got, want)
 			}
 			if panel {
 				picture(ctx, t, name+"-files")
@@ -52,7 +53,7 @@ func looks(ctx context.Context, t *testing.T) {
 // controlKey ends a program by the Ctrl of the row of keys and a letter.
 func controlKey(ctx context.Context, t *testing.T) {
 	t.Helper()
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(390, 800, chromedp.EmulateMobile, chromedp.EmulateTouch)); err != nil {
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(375, 800, chromedp.EmulateMobile, chromedp.EmulateTouch)); err != nil {
 		t.Fatal(err)
 	}
 	until(ctx, t, `String(document.querySelector("alpine-vm").terminal.cols)`, "the terminal to be as wide as a phone", func(s string) bool { return len(s) == 2 && s < "60" })
@@ -66,4 +67,20 @@ func controlKey(ctx context.Context, t *testing.T) {
 	shows(ctx, t, "^C")
 	types(ctx, t, "echo a''live\r") // cat would say it as it is
 	shows(ctx, t, "\nalive")
+	// A phone's keyboard: a text comes, and no key.
+	types(ctx, t, "sh -c \"echo aga''in; exec cat\"\r")
+	shows(ctx, t, "\nagain")
+	if err := chromedp.Do(ctx, chromedp.Click(`#keys [data-key="ctrl"]`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chromedp.Call(ctx, cdpinput.InsertText, cdpinput.InsertTextParams{Text: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	types(ctx, t, "echo a''fterwards\r")
+	shows(ctx, t, "\nafterwards")
+	// Programs that ask for arrows of their own get them.
+	if got := call[string](ctx, t, `const t = document.querySelector("alpine-vm").terminal, sent = []; const l = t.onData(s => sent.push(s)); const up = document.querySelector('#keys [data-key="up"]');
+		const wrote = (s) => new Promise(r => t.write(s, r)); up.click(); await wrote("\x1b[?1h"); up.click(); await wrote("\x1b[?1l"); l.dispose(); t.input("\x15"); return JSON.stringify(sent)`); got != `["\u001b[A","\u001bOA"]` {
+		t.Errorf("the arrow up sends %s", got)
+	}
 }

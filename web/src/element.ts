@@ -2,7 +2,7 @@
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 import xtermStyle from "../vendor/xterm/xterm.css";
-import { AlpineVM, type End } from "./alpinevm";
+import { AlpineVM, type Console, type End } from "./alpinevm";
 import { sentence } from "./errors";
 import type { Engine } from "./protocol";
 import { Overlay } from "./overlay";
@@ -12,6 +12,8 @@ export class AlpineVMElement extends HTMLElement {
   /** The machine, once it has been started. */
   vm?: AlpineVM;
   readonly terminal: Terminal;
+  /** Gives what is sent for what was typed, by whatever keyboard. */
+  typed: (text: string) => string = (text) => text;
   private readonly fit = new FitAddon();
   private readonly overlay: Overlay;
   private readonly screen: HTMLElement;
@@ -61,7 +63,7 @@ export class AlpineVMElement extends HTMLElement {
       memory: number(this.getAttribute("memory")),
       snapshot: this.getAttribute("snapshot") === "none" ? null : (this.getAttribute("snapshot") ?? undefined),
       engine: (this.getAttribute("engine") as Engine | null) ?? undefined,
-      terminal: this.terminal,
+      terminal: this.console(),
       onProgress: (p) => this.overlay.progress(p),
     });
     const vm = await made.catch((err: unknown) => this.overlay.fail(sentence(err), () => void this.start()));
@@ -73,6 +75,12 @@ export class AlpineVMElement extends HTMLElement {
     vm.on("exit", (end) => this.overlay.fail(ended(end), () => void this.start()));
     this.terminal.focus();
     this.dispatchEvent(new CustomEvent("started", { detail: vm }));
+  }
+
+  /** The terminal as the machine has it. */
+  private console(): Console {
+    const t = this.terminal;
+    return { cols: t.cols, rows: t.rows, write: (data) => t.write(data), onData: (f) => t.onData((text) => f(this.typed(text))), onResize: (f) => t.onResize(f) };
   }
 
   /** Writes a sentence of ours between what the guest writes. */

@@ -1,5 +1,6 @@
 // The files that a machine is kept in, in the browser's origin private file system. They
 // are opened before the program starts, because opening one is not synchronous.
+import { sentence } from "./errors";
 import type { KeptState } from "./protocol";
 
 /** An open file, as the program uses it. */
@@ -17,7 +18,8 @@ export async function openFiles(name: string, waiting: () => void): Promise<{ ke
     dir = await folder(name);
     if (!("createSyncAccessHandle" in FileSystemFileHandle.prototype)) throw new Error("the browser has no files that a worker can write");
   } catch (err) {
-    return { kept: { name, kept: false, why: `The machine will not be kept: this window has no place for files (${err instanceof Error ? err.message : err}). A private window has none.` } };
+    const todo = isSecureContext ? "A private window may have none." : "A page has one that comes by https, or from this computer.";
+    return { kept: { name, kept: false, why: `The machine will not be kept: this window has no place for files${isSecureContext ? ` (${sentence(err)})` : ""}. ${todo}` } };
   }
   const estimate = navigator.storage.estimate().catch((): StorageEstimate => ({}));
   const files: Record<string, Handle> = {};

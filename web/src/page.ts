@@ -60,30 +60,35 @@ const first = machine.terminal.onWriteParsed(() => {
 });
 
 // Keys that phones' keyboards lack.
-const sequences: Record<string, string> = { esc: "\x1b", tab: "\t", up: "\x1b[A", down: "\x1b[B", left: "\x1b[D", right: "\x1b[C" };
+const sequences: Record<string, string> = { esc: "\x1b", tab: "\t" };
+const arrows: Record<string, string> = { up: "A", down: "B", left: "D", right: "C" };
 let control = false;
+function setControl(on: boolean): void {
+  control = on;
+  document.querySelector('#keys [data-key="ctrl"]')!.setAttribute("aria-pressed", String(on));
+}
 document.querySelectorAll<HTMLButtonElement>("#keys button").forEach((b) => {
   b.onclick = () => {
-    if (b.dataset.key === "ctrl") {
-      control = !control;
-      b.setAttribute("aria-pressed", String(control));
-    } else machine.terminal.input(sequences[b.dataset.key!]!);
+    const key = b.dataset.key!;
+    const lead = machine.terminal.modes.applicationCursorKeysMode ? "\x1bO" : "\x1b[";
+    if (key === "ctrl") setControl(!control);
+    else machine.terminal.input(sequences[key] ?? lead + arrows[key]!);
     machine.terminal.focus();
   };
 });
-machine.terminal.attachCustomKeyEventHandler((e) => {
-  if (!control || e.type !== "keydown" || e.key.length !== 1) return true;
-  control = false;
-  document.querySelector('#keys [data-key="ctrl"]')!.setAttribute("aria-pressed", "false");
-  machine.terminal.input(String.fromCharCode(e.key.toUpperCase().charCodeAt(0) & 31));
-  e.preventDefault();
-  return false;
-});
+// A phone's keyboard gives texts, and no keys.
+machine.typed = (text) => {
+  if (!control || !/^[@-_a-z]$/.test(text)) return text;
+  setControl(false);
+  return String.fromCharCode(text.toUpperCase().charCodeAt(0) & 31);
+};
 
 // The files of a folder of the guest.
+let listed = "";
 async function list(folder: string): Promise<void> {
   const rows = $("files");
-  $<HTMLInputElement>("folder").value = folder;
+  if ($<HTMLInputElement>("folder").value !== folder || folder !== listed) rows.replaceChildren(); // they are another folder's
+  $<HTMLInputElement>("folder").value = listed = folder;
   try {
     const entries = [];
     for await (const e of machine.vm!.readDir(folder)) entries.push(e);
@@ -127,7 +132,7 @@ function say(text: string): void {
 
 async function download(name: string, as: string): Promise<void> {
   try {
-    save(new Blob([(await machine.vm!.readFile(name)) as Uint8Array<ArrayBuffer>]), as);
+    save(new Blob([(await machine.vm!.readFile(name)) as Uint8Array<ArrayBuffer>], { type: "application/octet-stream" }), as); // which browsers give no other ending
   } catch (err) {
     say(sentence(err));
   }
