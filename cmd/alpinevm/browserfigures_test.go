@@ -22,12 +22,12 @@ var browserFigures = flag.Bool("browserfigures", false, "have TestBrowserFigures
 // ticksPerSecond is in what /proc counts a process's time (proc_pid_stat(5), sysconf(3)).
 const ticksPerSecond = 100
 
-// spent is the processor's time that the programs that we have started have had, and
-// those that these have.
-func spent(t *testing.T) (sum time.Duration) {
+// spent is the processor's time that the programs that we have started have had since
+// before, and those that these have; not that of those that have ended.
+func spent(t *testing.T, before map[int]process) (sum time.Duration) {
 	t.Helper()
-	for _, p := range started(t) {
-		sum += time.Duration(p.ticks) * time.Second / ticksPerSecond
+	for pid, p := range started(t) {
+		sum += time.Duration(p.ticks-before[pid].ticks) * time.Second / ticksPerSecond
 	}
 	return sum
 }
@@ -72,9 +72,9 @@ func TestBrowserFigures(t *testing.T) {
 				closeTab()
 			}
 			took, n, _ := startPage(ctx, t, tt.address, &moved)
-			begun := spent(t)
+			begun := started(t)
 			time.Sleep(20 * time.Second)
-			idle := (spent(t) - begun).Seconds() / 20
+			idle := spent(t, begun).Seconds() / 20
 			t.Logf("%.1f s of processor, %.1f MB; then %.1f %% of a core, and %.0f MiB of memory", took.Seconds(), float64(n)/1e6, 100*idle, float64(largest(t))/(1<<20))
 		})
 	}
@@ -89,12 +89,12 @@ func startPage(b context.Context, t *testing.T, address string, moved *atomic.In
 	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
 		t.Fatal(err)
 	}
-	before, from := spent(t), moved.Load()
+	before, from := started(t), moved.Load()
 	if err := chromedp.Do(ctx, chromedp.Navigate(address)); err != nil {
 		t.Fatal(err)
 	}
 	shows(ctx, t, tabPrompt)
-	cpu, bytes = spent(t)-before, moved.Load()-from
+	cpu, bytes = spent(t, before), moved.Load()-from
 	until(ctx, t, `document.documentElement.dataset.offline ?? ""`, "the machine's files to be kept", func(s string) bool { return s == "ready" })
 	return cpu, bytes, closeTab
 }

@@ -112,10 +112,10 @@ func atWork(t *testing.T) {
 // timed says what it took to do something.
 func timed(t *testing.T, what string, do func()) time.Duration {
 	t.Helper()
-	began, before := time.Now(), spent(t)
+	began, before := time.Now(), started(t)
 	do()
 	took := time.Since(began)
-	t.Logf("%s: %.1f s, %.1f s of processor", what, took.Seconds(), (spent(t) - before).Seconds())
+	t.Logf("%s: %.1f s, %.1f s of processor", what, took.Seconds(), spent(t, before).Seconds())
 	return took
 }
 

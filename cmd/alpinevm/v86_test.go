@@ -243,7 +243,7 @@ func (b *beside) run(t *testing.T, machine string, group int) {
 	var r v86Row
 	var last []string // that the guest has said
 	var began time.Time
-	var before time.Duration
+	var before map[int]process
 	late := time.AfterFunc(*v86RowTime, func() { c.Process.Kill() })
 	defer late.Stop()
 	lines := bufio.NewScanner(out)
@@ -257,13 +257,13 @@ func (b *beside) run(t *testing.T, machine string, group int) {
 		case s.Begin:
 			late.Reset(*v86RowTime)
 			if r, began = (v86Row{Row: s.Row, Machine: machine}), time.Now(); s.Row != "boot" { // which Node's start belongs to
-				before = spent(t)
+				before = started(t)
 			}
 		case s.End:
 			if s.Status != 0 {
 				t.Fatalf("%s: exit status %d: %s", s.Row, s.Status, s.Output)
 			}
-			r.CPU, r.Wall = (spent(t) - before).Seconds(), time.Since(began).Seconds()
+			r.CPU, r.Wall = spent(t, before).Seconds(), time.Since(began).Seconds()
 		case s.Instructions != nil:
 			left--
 			r.Instructions, r.When, r.Load = *s.Instructions, time.Now().UTC().Format(time.DateTime), load()
