@@ -49,9 +49,9 @@ func dnsText(t testing.TB, b []byte) string {
 	return s
 }
 
-// upstream answers every A query with 192.0.2.1 over UDP, and with 192.0.2.2
-// over TCP. Names that start with "slow" get no answer.
-func upstream(t testing.TB) netip.AddrPort {
+// upstream is a server that answers every A query with 192.0.2.1 over UDP, and with
+// 192.0.2.2 over TCP, and how it is reached. Names that start with "slow" get no answer.
+func upstream(t testing.TB) (netip.AddrPort, Dialer) {
 	respond := func(q []byte, last byte) []byte {
 		var m dnsmessage.Message
 		if m.Unpack(q) != nil || strings.HasPrefix(m.Questions[0].Name.String(), "slow") {
@@ -59,7 +59,14 @@ func upstream(t testing.TB) netip.AddrPort {
 		}
 		return reply(m.Header, &m.Questions[0], 0, []dnsmessage.ResourceBody{&dnsmessage.AResource{A: [4]byte{192, 0, 2, last}}})
 	}
-	p, l := listenBoth(t)
+	p, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	serveUDP(t, p, func(q []byte) []byte { return respond(q, 1) })
 	t.Cleanup(func() { l.Close() })
 	go func() {
@@ -76,11 +83,20 @@ func upstream(t testing.TB) netip.AddrPort {
 			}()
 		}
 	}()
-	return netip.MustParseAddrPort(l.Addr().String())
+	server := netip.MustParseAddrPort("192.0.2.53:53")
+	return server, dialerFunc(func(ctx context.Context, network, address string) (net.Conn, error) {
+		switch {
+		case address == server.String() && network == "udp":
+			address = p.LocalAddr().String()
+		case address == server.String():
+			address = l.Addr().String()
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	})
 }
 
 func TestDNSAnswers(t *testing.T) {
-	up := upstream(t)
+	up, dialer := upstream(t)
 	hosts := map[string][]netip.Addr{
 		"Box.example": {netip.MustParseAddr("192.168.7.7"), netip.MustParseAddr("fd00::7")},
 		"me":          {netip.MustParseAddr("127.0.1.1")},
@@ -95,7 +111,7 @@ func TestDNSAnswers(t *testing.T) {
 		}
 		return nil, &net.DNSError{IsNotFound: true}
 	}
-	dead := netip.AddrPortFrom(loopbackIP, 1)
+	dead := netip.AddrPortFrom(loopbackIP, 1023) // 1 is the first that package net's own network gives out
 	for _, row := range []struct {
 		name     string
 		cfg      DNSConfig
@@ -124,7 +140,7 @@ func TestDNSAnswers(t *testing.T) {
 		{"lookup, MX", DNSConfig{Lookup: lookup}, false, "udp", "known.example.", dnsmessage.TypeMX, "NotImplemented:"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			g := newGuest(t, Config{DNS: row.cfg, HostLoopback: row.loopback, IPv6: func() bool { return true }})
+			g := newGuest(t, Config{Dialer: dialer, DNS: row.cfg, HostLoopback: row.loopback, IPv6: func() bool { return true }})
 			query := dnsQuery(t, row.query, row.typ)
 			var got []byte
 			if row.network == "tcp" {
@@ -155,7 +171,8 @@ func TestDNSAnswers(t *testing.T) {
 }
 
 func TestDNSManyAtOnce(t *testing.T) {
-	g := newGuest(t, Config{DNS: DNSConfig{Servers: []netip.AddrPort{upstream(t)}}})
+	up, dialer := upstream(t)
+	g := newGuest(t, Config{Dialer: dialer, DNS: DNSConfig{Servers: []netip.AddrPort{up}}})
 	c := g.dialUDP("10.0.2.3:53")
 	for i := range 2 * dnsQueries { // more than are asked at a time: these wait, the others are lost
 		c.Write(dnsQuery(t, fmt.Sprintf("slow%d.example.", i), dnsmessage.TypeA))

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -280,25 +279,6 @@ func serveUDP(t testing.TB, p net.PacketConn, answer func([]byte) []byte) {
 		}
 	})
 	t.Cleanup(func() { p.Close(); wg.Wait() })
-}
-
-// listenBoth listens for datagrams and connections on one port of loopback.
-func listenBoth(t testing.TB) (net.PacketConn, net.Listener) {
-	t.Helper()
-	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := net.ListenPacket("udp", l.Addr().String())
-		if err == nil {
-			return p, l
-		}
-		l.Close() // somebody else has it
-		if !errors.Is(err, syscall.EADDRINUSE) {
-			t.Fatal(err)
-		}
-	}
 }
 
 // viaGateway is where the guest finds a port of the host's loopback.

@@ -50,6 +50,9 @@ func refusedUDP(t *testing.T, datagrams Datagrams, closed net.Addr) {
 	t.Helper()
 	g := newGuest(t, Config{HostLoopback: true, Datagrams: datagrams})
 	for _, addr := range []string{viaGateway(closed), "10.9.9.9:99"} { // closed, and not allowed
+		if runtime.GOOS == "js" && addr == viaGateway(closed) {
+			continue // package net's own network does not tell
+		}
 		c := g.dialUDP(addr)
 		eventually(t, addr+" is refused", func() bool {
 			_, err := c.Write([]byte("x")) // tells what became of the one before
