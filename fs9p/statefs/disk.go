@@ -98,6 +98,7 @@ func (hostDisk) lock(name string) (io.Closer, error) {
 	l := flock.New(name)
 	switch ok, err := l.TryLock(); {
 	case errors.Is(err, errors.ErrUnsupported):
+		return io.NopCloser(nil), nil
 	case err != nil:
 		return nil, err
 	case !ok:

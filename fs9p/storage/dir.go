@@ -11,7 +11,7 @@ import (
 // Dir is a folder of the host. It implements Storage.
 type Dir struct {
 	name string
-	lock *flock.Flock
+	lock *flock.Flock // nil where the host has no locks
 	open map[string]bool
 }
 
@@ -26,6 +26,7 @@ func OpenDir(name string) (*Dir, error) {
 	l := flock.New(filepath.Join(name, dirLock))
 	switch ok, err := l.TryLock(); {
 	case errors.Is(err, errors.ErrUnsupported):
+		l = nil
 	case err != nil:
 		return nil, err
 	case !ok:
@@ -56,7 +57,12 @@ func (d *Dir) Open(name string) (File, error) {
 func (d *Dir) Free() (n int64, ok bool) { return 0, false }
 
 // Close is part of Storage.
-func (d *Dir) Close() error { return d.lock.Close() }
+func (d *Dir) Close() error {
+	if d.lock == nil {
+		return nil
+	}
+	return d.lock.Close()
+}
 
 type dirFile struct {
 	*os.File
