@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -208,7 +209,7 @@ func TestCreate(t *testing.T) {
 		}
 		sparse.Close()
 	}
-	if n, err := Usage(dir); err != nil || n > 4<<20 {
+	if n, err := Usage(dir); err != nil || n > 4<<20 && runtime.GOOS != "js" { // which does not tell of holes
 		t.Errorf("it takes %d bytes, %v", n, err)
 	}
 	if err := g.Close(); err != nil {
