@@ -20,6 +20,11 @@ type stepper struct {
 	pages  [2]map[uint32]uint32 // arena pages that linear ones are known to be, for fetching
 	writes [2]map[uint32]uint32 // and for writing
 	rnd    *rand.Rand
+	*stepped
+}
+
+// stepped counts what steppers have done. It outlives them: with each there is a machine.
+type stepped struct {
 	entered,
 	byHand, interpreted uint64
 }
@@ -35,11 +40,10 @@ type stepBlock struct {
 }
 
 // attachStepper makes c use a stepper.
-func attachStepper(t testing.TB, c *CPU) *stepper {
-	s := &stepper{t: t, c: c, blocks: map[stepKey]*stepBlock{}, rnd: rand.New(rand.NewPCG(1, 2))}
+func attachStepper(t testing.TB, c *CPU, counts *stepped) {
+	s := &stepper{t: t, c: c, blocks: map[stepKey]*stepBlock{}, rnd: rand.New(rand.NewPCG(1, 2)), stepped: counts}
 	s.FlushTLB(true)
 	c.Attach(s, uint8(s.rnd.IntN(3)))
-	return s
 }
 
 func (s *stepper) Run(hot bool) Rest {
@@ -319,8 +323,8 @@ func TestBackendContract(t *testing.T) {
 	}
 	attach := attachEngine
 	defer func() { attachEngine = attach }()
-	var steppers []*stepper
-	attachEngine = func(t testing.TB, c *CPU) { steppers = append(steppers, attachStepper(t, c)) }
+	var all stepped
+	attachEngine = func(t testing.TB, c *CPU) { attachStepper(t, c, &all) }
 	for _, test := range []struct {
 		name string
 		f    func(*testing.T)
@@ -348,12 +352,8 @@ func TestBackendContract(t *testing.T) {
 	} {
 		t.Run(test.name, test.f)
 	}
-	var entered, byHand, interpreted uint64
-	for _, s := range steppers {
-		entered, byHand, interpreted = entered+s.entered, byHand+s.byHand, interpreted+s.interpreted
+	if all.entered < 1000 || all.byHand < 1000 || all.interpreted < 1000 {
+		t.Errorf("%d blocks entered, %d instructions executed by hand, %d interpreted: too few to tell anything", all.entered, all.byHand, all.interpreted)
 	}
-	if entered < 1000 || byHand < 1000 || interpreted < 1000 {
-		t.Errorf("%d blocks entered, %d instructions executed by hand, %d interpreted: too few to tell anything", entered, byHand, interpreted)
-	}
-	t.Logf("%d blocks entered, %d instructions executed by hand, %d interpreted", entered, byHand, interpreted)
+	t.Logf("%d blocks entered, %d instructions executed by hand, %d interpreted", all.entered, all.byHand, all.interpreted)
 }

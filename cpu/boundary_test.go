@@ -1,6 +1,9 @@
 package cpu
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // everyKind is a program with something of most that an interrupt could come
 // between: calls, loops, strings, flags kept and overwritten, shadows, the x87
@@ -52,33 +55,37 @@ func (r *rig) setBoundary(cpl uint8) {
 // the program ends as without it.
 func TestInterruptAtEveryBoundary(t *testing.T) {
 	for _, cpl := range []uint8{0, 3} {
-		calm := newTwins(t, func(r *rig) { r.setBoundary(cpl) })
-		const enough = 1000
-		calm.run(enough, enough)
-		total := int(calm.plain.Retired)
-		if cpl == 3 {
-			total -= 2 // HLT faults, and its handler has interrupts masked
-		}
-		if total < 50 || total >= enough-10 || !calm.plain.Halted {
-			t.Fatalf("the program takes %d instructions, delivered %s", total, calm.plain.all())
-		}
-		for k := range total {
-			w := newTwins(t, func(r *rig) { r.setBoundary(cpl) })
-			w.tested.CPU.Run(k)
-			w.plain.slowly(k)
-			w.each(func(r *rig) { r.SetINTR(true) })
-			w.compare()
-			w.run(enough, enough)
-			w.compareRAM(rigData, rigStack0-1, rigStack3-1)
-			if n := w.tested.get32(rigData + 0x200); n != 1 {
-				t.Fatalf("ring %d, raised after %d of %d: %d interrupts", cpl, k, total, n)
-			}
-			if w.tested.R[eax] != calm.tested.R[eax] || w.tested.R[ebx] != calm.tested.R[ebx] || w.tested.R[edx] != calm.tested.R[edx] {
-				t.Fatalf("ring %d, raised after %d of %d: ends with %x, without an interrupt %x", cpl, k, total, w.tested.R[:8], calm.tested.R[:8])
-			}
-		}
-		t.Logf("ring %d: %d boundaries", cpl, total)
+		t.Run(fmt.Sprint("ring ", cpl), func(t *testing.T) { interruptEverywhere(t, cpl) })
 	}
+}
+
+func interruptEverywhere(t *testing.T, cpl uint8) {
+	calm := newTwins(t, func(r *rig) { r.setBoundary(cpl) })
+	const enough = 1000
+	calm.run(enough, enough)
+	total := int(calm.plain.Retired)
+	if cpl == 3 {
+		total -= 2 // HLT faults, and its handler has interrupts masked
+	}
+	if total < 50 || total >= enough-10 || !calm.plain.Halted {
+		t.Fatalf("the program takes %d instructions, delivered %s", total, calm.plain.all())
+	}
+	for k := range total {
+		w := newTwins(t, func(r *rig) { r.setBoundary(cpl) })
+		w.tested.CPU.Run(k)
+		w.plain.slowly(k)
+		w.each(func(r *rig) { r.SetINTR(true) })
+		w.compare()
+		w.run(enough, enough)
+		w.compareRAM(rigData, rigStack0-1, rigStack3-1)
+		if n := w.tested.get32(rigData + 0x200); n != 1 {
+			t.Fatalf("raised after %d of %d: %d interrupts", k, total, n)
+		}
+		if w.tested.R[eax] != calm.tested.R[eax] || w.tested.R[ebx] != calm.tested.R[ebx] || w.tested.R[edx] != calm.tested.R[edx] {
+			t.Fatalf("raised after %d of %d: ends with %x, without an interrupt %x", k, total, w.tested.R[:8], calm.tested.R[:8])
+		}
+	}
+	t.Logf("%d boundaries", total)
 }
 
 // TestInterruptFromDevice: an interrupt that a device raises while it is written

@@ -13,20 +13,26 @@ func TestFlagsBehindShifts(t *testing.T) {
 		"CMOVcc": {0x0f, 0x44, 0xf5}, "a store": {0xa3, 8, 0, 2, 0}, "INC": {0x47}, "CMC": {0xf5}, // mov [rigData+8], eax
 	}
 	for shift, s := range shifts {
-		for first, a := range readers {
-			for second, b := range readers {
-				w := newTwins(t, func(r *rig) {
-					r.R[ebx], r.R[esi], r.R[ebp] = 0x80000001, 1, 7
-					// inc ecx; add ebx, 12345671h; the three; pushf; pop edi; add edx, edi; add edx, eax
-					code := cat([]byte{0x41, 0x81, 0xc3}, imm32(0x12345671), s, a, b, []byte{0x9c, 0x5f, 0x01, 0xfa, 0x01, 0xc2})
-					r.put(rigCode, cat(code, jumpTo(uint32(len(code)), 0))...)
-				})
-				w.run(120, 1<<30)
-				w.compareRAM(rigData, rigStack0-1)
-				if t.Failed() {
-					t.Fatalf("%s, then %s and %s", shift, first, second)
+		t.Run(shift, func(t *testing.T) {
+			for first, a := range readers {
+				for second, b := range readers {
+					flagsBehind(t, s, a, b)
+					if t.Failed() {
+						t.Fatalf("then %s and %s", first, second)
+					}
 				}
 			}
-		}
+		})
 	}
+}
+
+func flagsBehind(t *testing.T, shift, first, second []byte) {
+	w := newTwins(t, func(r *rig) {
+		r.R[ebx], r.R[esi], r.R[ebp] = 0x80000001, 1, 7
+		// inc ecx; add ebx, 12345671h; the three; pushf; pop edi; add edx, edi; add edx, eax
+		code := cat([]byte{0x41, 0x81, 0xc3}, imm32(0x12345671), shift, first, second, []byte{0x9c, 0x5f, 0x01, 0xfa, 0x01, 0xc2})
+		r.put(rigCode, cat(code, jumpTo(uint32(len(code)), 0))...)
+	})
+	w.run(120, 1<<30)
+	w.compareRAM(rigData, rigStack0-1)
 }
