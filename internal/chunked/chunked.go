@@ -154,10 +154,7 @@ func (c *Cache) read(want string, n, off int, p []byte) (int, error) {
 			return copy(p, k.data[off:]), nil
 		}
 	}
-	data, err := c.get(c.source, want, n)
-	if errors.Is(err, ErrChunk) && c.Again != nil {
-		data, err = c.get(c.Again, want, n)
-	}
+	data, err := c.fetch(want, n, c.room(n))
 	if err != nil {
 		return 0, err
 	}
@@ -166,13 +163,42 @@ func (c *Cache) read(want string, n, off int, p []byte) (int, error) {
 	return copy(p, data[off:]), nil
 }
 
+// Whole reads a file that is read once: straight to where it goes, past what is kept.
+func (c *Cache) Whole(f File) ([]byte, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	data := make([]byte, f.Size)
+	for i, want := range f.Chunks {
+		at := int64(i) * f.part()
+		to := min(at+f.part(), f.Size)
+		part, err := c.fetch(want, int(to-at), data[at:at:to])
+		if err != nil {
+			return nil, err
+		}
+		copy(data[at:to], part) // which it is, unless there was no room for it on its way
+	}
+	return data, nil
+}
+
+// fetch gets a chunk's content, of n bytes, into room if it fits.
+func (c *Cache) fetch(want string, n int, room []byte) ([]byte, error) {
+	data, err := c.get(c.source, want, n, room)
+	if errors.Is(err, ErrChunk) && c.Again != nil {
+		data, err = c.get(c.Again, want, n, room)
+	}
+	return data, err
+}
+
 // get gets a chunk's content, of n bytes, which is what its name says.
-func (c *Cache) get(from Source, want string, n int) ([]byte, error) {
+func (c *Cache) get(from Source, want string, n int, room []byte) ([]byte, error) {
 	packed, err := from(want)
 	if err != nil {
 		return nil, err
 	}
-	data, err := c.dec.DecodeAll(packed, c.room(n))
+	data, err := c.dec.DecodeAll(packed, room)
 	if err != nil || len(data) != n {
 		return nil, fmt.Errorf("%w: %.40q", ErrChunk, want)
 	}

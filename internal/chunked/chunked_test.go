@@ -208,6 +208,40 @@ func TestAgain(t *testing.T) {
 	}
 }
 
+// TestWhole reads a file at once: what is kept stays so, a part that is damaged is fetched
+// again, and one that stays so is refused.
+func TestWhole(t *testing.T) {
+	want := content(3*Large + 5)
+	f := &folder{chunks: map[string][]byte{}}
+	file, err := SplitLarge(bytes.NewReader(want), int64(len(want)), f.put)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, f, file, 1).store
+	if got, err := c.Whole(file); err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+	if len(c.kept) != 0 {
+		t.Errorf("%d parts are kept", len(c.kept))
+	}
+	for at, damaged := range [][]byte{nil, f.chunks[file.Chunks[2]], []byte("<!doctype html>")} {
+		packed := f.chunks[file.Chunks[at]]
+		f.chunks[file.Chunks[at]] = damaged
+		if _, err := c.Whole(file); !errors.Is(err, ErrChunk) {
+			t.Errorf("part %d is damaged: %v", at, err)
+		}
+		c.Again = func(string) ([]byte, error) { return packed, nil }
+		if got, err := c.Whole(file); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("part %d, again: %d bytes, %v", at, len(got), err)
+		}
+		c.Again, f.chunks[file.Chunks[at]] = nil, packed
+	}
+	file.Chunks = file.Chunks[1:]
+	if _, err := c.Whole(file); err == nil {
+		t.Error("a part is missing, and nobody says so")
+	}
+}
+
 // TestDigest: what a chunk is called is asked of the host where that computes digests,
 // and a chunk whose digest is another one is refused, as is a digest that cannot be one.
 func TestDigest(t *testing.T) {

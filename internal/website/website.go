@@ -99,13 +99,7 @@ func whole(c *chunked.Cache, f chunked.File) ([]byte, error) {
 	if f.Size > maxKernel {
 		return nil, fmt.Errorf("it has %d bytes, and %d are the most", f.Size, maxKernel)
 	}
-	r, err := c.Open(f)
-	if err != nil {
-		return nil, err
-	}
-	data := make([]byte, r.Size())
-	_, err = io.ReadFull(io.NewSectionReader(r, 0, r.Size()), data)
-	return data, err
+	return c.Whole(f)
 }
 
 // Files is where what is made is put.
