@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -269,5 +271,66 @@ func TestGoCached(t *testing.T) {
 	}
 	if err := goCached("run", "./nosuch")(g); err == nil || errors.As(err, &missing) {
 		t.Errorf("a folder that is not there: %v", err)
+	}
+}
+
+// TestJS: the run under js runs as WebAssembly, tells what it skips, and without Node.js
+// it is skipped for want of it.
+func TestJS(t *testing.T) {
+	if !installed("node") {
+		t.Skip("there is no node: scripts/tools.sh installs it")
+	}
+	t.Chdir(t.TempDir())
+	for name, text := range map[string]string{
+		"go.mod": "module m\n",
+		"a_test.go": `package m
+
+import (
+	"runtime"
+	"testing"
+)
+
+func TestHost(t *testing.T) {
+	if runtime.GOOS != "js" || runtime.GOARCH != "wasm" {
+		t.Error(runtime.GOOS, runtime.GOARCH)
+	}
+}
+
+func TestSkip(t *testing.T) { t.Skip("not here: no folders") }
+`,
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g, out := testGate(t)
+	g.runTests(g.js([]string{"."}))
+	if !g.finish() || !strings.Contains(out.String(), "SKIP  js: m TestSkip: a_test.go:14: not here: no folders\n1 passed, 0 failed, 1 skipped\n") {
+		t.Error(out)
+	}
+	t.Setenv("PATH", "")
+	g, out = testGate(t)
+	runs := g.js([]string{"."})
+	if g.finish() || runs != nil || !strings.Contains(out.String(), "SKIP  tests under js: there is no node\n") {
+		t.Error(out)
+	}
+}
+
+// TestInPage: what runs under js is in the page's program.
+func TestInPage(t *testing.T) {
+	list := func(args ...string) []string {
+		cmd := exec.Command("go", append([]string{"list"}, args...)...)
+		cmd.Dir, cmd.Env = "../..", append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Fields(string(out))
+	}
+	page := list("-deps", "-tags=web", "./cmd/alpinevm-web")
+	for _, p := range list(inPage...) {
+		if !slices.Contains(page, p) {
+			t.Errorf("%s is not in the page", p)
+		}
 	}
 }

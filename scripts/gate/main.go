@@ -1,6 +1,7 @@
 // Command gate is everything that a change must pass (make test): what the tests need is
 // fetched, the sources are checked, and the tests run, first those of what is concurrent
-// under the race detector, then all of them with real boots. It prints one line for each
+// under the race detector, then those of what a page is made of under js, then all of them
+// with real boots. It prints one line for each
 // thing that is done, with the time so far, and says every half minute what it waits for.
 // It ends with a count of tests and checks, and with what those that failed have said.
 //
@@ -12,7 +13,10 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -22,6 +26,11 @@ const staticcheck = "honnef.co/go/tools/cmd/staticcheck@v0.8.2"
 
 // concurrent are the packages that have goroutines, or whose tests have.
 var concurrent = []string{".", "./bench", "./cpu", "./cpu/jit/...", "./fs9p/...", "./internal/...", "./kernel/apk", "./net/..."}
+
+// inPage are packages of the page whose tests run under js, as it does. Others start
+// programs, work in the folders of the host for long, or take more memory or time.
+var inPage = []string{"./cpu", "./fs9p", "./fs9p/internal/tree", "./fs9p/memfs", "./fs9p/statefs", "./fs9p/storage",
+	"./internal/archive", "./internal/chunked", "./internal/snapshot", "./net/httpgate", "./net/special", "./net/standin", "./net/usernet", "./net/wisp"}
 
 // checks come before the tests, which do not run where one of them fails.
 var checks = []step{
@@ -70,19 +79,45 @@ func (g *gate) run() bool {
 	return g.finish()
 }
 
-// tests runs them twice over: the race detector needs a C compiler.
+// tests runs them three times over.
 func (g *gate) tests() {
-	var runs []testRun
+	runs := slices.Concat(g.race(), g.js(inPage))
+	// Never from the cache: it does not know the guests, and a run must boot them.
+	runs = append(runs, testRun{args: []string{"-count=1", "-timeout", "14m"}, packages: []string{"./..."}})
+	g.runTests(runs)
+}
+
+// race is the run under the race detector, which needs a C compiler.
+func (g *gate) race() []testRun {
 	switch platform := runtime.GOOS + "/" + runtime.GOARCH; {
 	case platform != "linux/amd64":
 		g.skip("race detector", notHere+"it is asked on linux/amd64")
 	case !installed("gcc"):
 		g.skip("race detector", "there is no gcc")
 	default:
-		runs = append(runs, testRun{label: "race: ", again: true, env: []string{"CGO_ENABLED=1"},
-			args: []string{"-race", "-short", "-count=1", "-timeout", "10m"}, packages: concurrent})
+		return []testRun{{label: "race: ", again: true, env: []string{"CGO_ENABLED=1"},
+			args: []string{"-race", "-short", "-count=1", "-timeout", "10m"}, packages: concurrent}}
 	}
-	// Never from the cache: it does not know the guests, and a run must boot them.
-	runs = append(runs, testRun{args: []string{"-count=1", "-timeout", "14m"}, packages: []string{"./..."}})
-	g.runTests(runs)
+	return nil
+}
+
+// js is the run as WebAssembly, which needs Node.js. What is skipped there is told: it
+// does not run in a page.
+func (g *gate) js(packages []string) []testRun {
+	if runtime.GOOS == "windows" {
+		g.skip("tests under js", notHere+"what starts Node.js is a shell script")
+		return nil
+	}
+	if !installed("node") {
+		g.skip("tests under js", "there is no node")
+		return nil
+	}
+	root, err := g.output(g.command(nil, g.goCommand, "env", "GOROOT"))
+	if err != nil {
+		g.fail("go env", root)
+		return nil
+	}
+	exec := filepath.Join(strings.TrimSpace(root), "lib", "wasm", "go_js_wasm_exec")
+	return []testRun{{label: "js: ", env: []string{"GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0"},
+		args: []string{"-exec", "'" + exec + "'", "-short", "-count=1", "-timeout", "10m"}, packages: packages}}
 }

@@ -34,7 +34,7 @@ type testRun struct {
 func (g *gate) runTests(runs []testRun) {
 	left := make([]int, len(runs))
 	for i, r := range runs {
-		out, err := g.output(g.command(nil, g.goCommand, append([]string{"list"}, r.packages...)...))
+		out, err := g.output(g.command(r.env, g.goCommand, append([]string{"list"}, r.packages...)...))
 		if err != nil {
 			g.fail("go list", out)
 			return
