@@ -110,7 +110,8 @@ func goroot(t *testing.T) string {
 	return strings.TrimSpace(string(out))
 }
 
-func start(t *testing.T, wasm, dir, options string) *tab {
+// nodeProgram is Node.
+func nodeProgram(t *testing.T) string {
 	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -119,6 +120,12 @@ func start(t *testing.T, wasm, dir, options string) *tab {
 		}
 		t.Fatal("there is no node: scripts/tools.sh installs it")
 	}
+	return node
+}
+
+func start(t *testing.T, wasm, dir, options string) *tab {
+	t.Helper()
+	node := nodeProgram(t)
 	c := exec.Command(node, "testdata/node.mjs", filepath.Join(goroot(t), "lib", "wasm", "wasm_exec.js"), wasm, dir)
 	c.Env = append(os.Environ(), "ALPINEVM_OPTIONS="+options)
 	c.Stderr = os.Stderr

@@ -65,7 +65,7 @@ func upload(ctx context.Context, t *testing.T) {
 		n, _ := io.Copy(io.Discard, c)
 		came <- n
 	}()
-	script := fmt.Sprintf(`const r = await vm.exec(["sh", "-c", "head -c %d /dev/zero | nc 10.0.2.2 %d"]); return r.code + r.stderr`, much, l.Addr().(*net.TCPAddr).Port)
+	script := fmt.Sprintf(`const r = await vm.exec(["sh", "-c", "dd if=/dev/zero bs=64k count=%d 2>/dev/null | nc 10.0.2.2 %d"]); return r.code + r.stderr`, much>>16, l.Addr().(*net.TCPAddr).Port)
 	took := timed(t, "an upload", func() {
 		if got := call[string](ctx, t, script); got != "0" {
 			t.Fatalf("nc: %q", got)
