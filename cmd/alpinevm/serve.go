@@ -54,12 +54,13 @@ its addresses. Ctrl-C ends it.`,
 			if out != nil {
 				f.way = &website.Network{Relay: out.path()}
 			}
-			if err := f.make(c.Context(), site, args, c.ArgsLenAtDash() == 0); err != nil {
-				return err
-			}
-			l, err := net.Listen("tcp", at)
+			l, err := net.Listen("tcp", at) // before there is work that would be for nothing
 			if err != nil {
 				return fmt.Errorf("--address %s: %w; is another program there? --address %s takes a port that is free", address, listenCause(err), "localhost:0")
+			}
+			defer l.Close()
+			if err := f.make(c.Context(), site, args, c.ArgsLenAtDash() == 0); err != nil {
+				return err
 			}
 			fmt.Fprintf(c.OutOrStdout(), "http://%s/\n", l.Addr())
 			return serve(c.Context(), l, siteHandler(site, http.FileServerFS(files), out))

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"alpinevm/fs9p/storage"
 	"alpinevm/internal/chunked"
 	"alpinevm/internal/website"
+	"alpinevm/web"
 )
 
 // siteMachine is what a site describes.
@@ -181,5 +183,22 @@ func TestSiteEnds(t *testing.T) {
 			text, _ := json.Marshal(m.Snapshot)
 			t.Errorf("%v: it has a snapshot: %s", args, text)
 		}
+	}
+}
+
+// TestServeTaken: that a port is another program's is said before anything is made.
+func TestServeTaken(t *testing.T) {
+	if _, err := web.Files(); err != nil {
+		t.Fatal(err, ": make web does")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	h := home{t: t, dir: t.TempDir()}
+	out, err := h.command("serve", "--address", l.Addr().String(), "--rootfs", filepath.Join(h.dir, "none")).CombinedOutput()
+	if want := "--address " + l.Addr().String(); err == nil || !strings.Contains(string(out), want) || !strings.Contains(string(out), "is another program there?") {
+		t.Errorf("%v: %q, want an error of %s", err, out, want)
 	}
 }
