@@ -60,21 +60,23 @@ func (c *CPU) Attach(b Backend, threshold uint8) {
 }
 
 // delegate lets the back end execute what it can. It says whether the block at
-// EIP is the interpreter's.
-func (c *CPU) delegate() bool {
+// EIP is the interpreter's, and which that is, as far as it has been found.
+func (c *CPU) delegate() (b *block, ours bool) {
+	if c.backend == nil {
+		return nil, true
+	}
 	for {
-		var b *block
 		if c.hot {
 			// The back end needs the page's translation.
-			if b = c.find(); b == nil {
-				return true
+			if b = c.findHot(); b == nil {
+				return nil, true
 			}
 		}
 		flushes := c.blocks.flushes
 		rest := c.backend.Run(c.hot)
 		if c.Attention() {
 			c.hot = false
-			return false
+			return nil, false
 		}
 		if flushes == c.blocks.flushes {
 			switch rest {
@@ -86,10 +88,10 @@ func (c *CPU) delegate() bool {
 		}
 		c.hot = false
 		if rest != Untranslated {
-			return true
+			return nil, true
 		}
 		if b = c.find(); b == nil || !c.heat(b) {
-			return true
+			return b, true
 		}
 	}
 }

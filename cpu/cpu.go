@@ -99,10 +99,13 @@ type CPU struct {
 	// features is the set of x86.Features that CPUID shows.
 	features uint64
 	// backend executes what is hot; a block is at threshold. hot says that
-	// the block at EIP has just become so.
+	// the block at EIP has just become so: hotBlock, unless blocks were flushed since
+	// their count of that was hotAt.
 	backend   Backend
 	threshold uint8
 	hot       bool
+	hotBlock  *block
+	hotAt     uint64
 
 	blocks blockCache
 	floats sseEnv

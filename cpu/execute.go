@@ -2,10 +2,12 @@ package cpu
 
 // execute runs blocks, chained to each other, until something needs the
 // attention of Run. The loop over ops stands in it, since a call a block costs
-// a tenth of the speed.
-func (c *CPU) execute() {
+// a tenth of the speed. b is the block at EIP, or nil where that has yet to be found.
+func (c *CPU) execute(b *block) {
 	s := c.Core
-	b := c.find()
+	if b == nil {
+		b = c.find()
+	}
 	for b != nil {
 		n := int(b.n)
 		if left := s.Limit - s.Retired; uint64(n) > left {

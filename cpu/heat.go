@@ -44,8 +44,17 @@ func (c *CPU) heat(b *block) bool {
 		b.heat++
 		return false
 	}
-	c.hot = true
+	c.hot, c.hotBlock, c.hotAt = true, b, c.blocks.flushes
 	return true
+}
+
+// findHot is find where the block at EIP has become hot.
+func (c *CPU) findHot() *block {
+	b := c.hotBlock
+	if c.hotAt == c.blocks.flushes && b.valid && !b.cross && b.mode == c.Mode && c.Mode&ModeFlatCode != 0 && c.follows(b) {
+		return b
+	}
+	return c.find()
 }
 
 // Heat is how often the interpreter has executed the block at arena offset off

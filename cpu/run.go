@@ -10,8 +10,8 @@ func (c *CPU) Run(n int) Exit {
 	defer func() { c.running = false }()
 	for c.Retired < c.Limit {
 		if c.Pending == 0 {
-			if c.backend == nil || c.delegate() {
-				c.execute()
+			if b, ours := c.delegate(); ours {
+				c.execute(b)
 			}
 			continue
 		}
