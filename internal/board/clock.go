@@ -30,9 +30,6 @@ type timebase interface {
 	goOn()
 }
 
-// A step is at most about this long, on either clock.
-const stepTime = 100 * time.Microsecond
-
 // hostClock is the host's monotonic clock, behind which it can be for a while.
 // speed is a running estimate that makes a step end near the time it should.
 //

@@ -29,7 +29,7 @@ const (
 // never is the wakeAt of a machine without armed timers.
 const never = time.Duration(1<<63 - 1)
 
-// Step runs the machine for at most about 100 microseconds of host time, never
+// Step runs the machine for at most about stepTime of the host, never
 // past its next timer. It never sleeps. wakeAt is the guest time at which an
 // Idle machine has something to do.
 func (b *Board) Step() (s Status, wakeAt time.Duration) { return b.StepTo(math.MaxUint64) }

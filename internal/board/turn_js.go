@@ -15,6 +15,11 @@ const (
 	hasty     = 50 * time.Millisecond // how long it is likely to bring more
 )
 
+// stepTime is about how long a step is at most, on either clock. Nothing comes from outside
+// between turns, and what stands around a step takes several microseconds: half of that
+// are looks at the host's clock, and its last block, which is cut, is made anew.
+const stepTime = time.Millisecond
+
 // tickSlack is eleven ticks of Debian's kernels: to be woken takes longer here.
 const tickSlack = 44 * time.Millisecond
 

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// stepTime is about how long a step is at most, on either clock.
+const stepTime = 100 * time.Microsecond
+
 // tickSlack is five ticks of Debian's kernels.
 const tickSlack = 20 * time.Millisecond
 
