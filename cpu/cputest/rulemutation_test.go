@@ -251,7 +251,8 @@ var ruleMutations = []ruleMutation{
 	byTest("TestRandomCode|TestHotTraps|TestFaultsInTheMiddle", "run.go", "func (t *Translator) interpret(", "c.EIP != next ||", "next == 0 ||"),
 	// WebAssembly: translations, floating point, MMX, AES.
 	byWasm("TestReach", "run.go", "t.Stats.Miss++", "c.Interpret()", "return false"),
-	byWasm("TestChangingCode", "tlb.go", "func (k *cache) protect(", "e.W = cpu.NoTag", "_ = e"),
+	byWasm("TestChangingCode", "tlb.go", "func (k *cache) protect(", "e.W = noTag(slot)", "_ = e"),
+	byWasm("TestHostile", "operand.go", "func (e *emitter) check(", "0x1000-uint32(size)", "0x1000-1"),
 	byWasm("TestFloats", "lower_float.go", "case fMul:", "k.a, k.eq", "k.a, k.ne"),
 	byWasm("TestFloats", "lower_float.go", "case fDiv:", "k.a, k.eq", "k.a, k.ne"),
 	byWasm("TestFloats", "lower_float.go", "func arithmetic(", "e.roundsAlike()", ""),

@@ -107,7 +107,7 @@ func (e *emitter) function(r *region, fn uint32) []byte {
 	e.r, e.fn, e.b = r, fn, nil
 	e.asm.b, e.exits = e.body.b[:0], e.exits[:0]
 	e.floats, e.aes = false, false
-	e.op(opLoop, typeVoid)
+	e.op(opBlock, typeVoid) // a loop where a branch leads backwards: see goTo
 	for range r.blocks {
 		e.op(opBlock, typeVoid)
 	}
@@ -311,6 +311,7 @@ func (e *emitter) goTo(eip uint32) {
 	default:
 		e.i32(uint32(j))
 		e.asm.set(lPC)
+		e.asm.b[0] = opLoop
 		e.br(e.loopDepth())
 	}
 }

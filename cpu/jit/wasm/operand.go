@@ -117,14 +117,14 @@ func (e *emitter) segment(acc access) {
 //
 // It is what bounds generated code: an address is only ever accessed as lPlace plus
 // the address of the arena, behind this comparison, or as a constant offset into the
-// cpu.Core. An entry whose tag equals the page of the access's last byte is one that
-// the processor has filled for that page, since tags of other pages are at other
-// indexes or differ; so the first byte lies in the page too, and Off leads to a page
-// of the arena. Registers and memory of the guest decide which entry is compared
-// (its index is masked) and nothing else; and the cache lies outside guest RAM.
+// cpu.Core. Where the address differs from an entry's tag in nothing but the offset in
+// the page, the entry is one that the processor has filled for that page, since tags of
+// other pages are at other indexes or differ; and where that offset leaves room for size
+// bytes, all of them lie in the page, which Off leads to in the arena. Registers and
+// memory of the guest decide which entry is compared (its index is masked) and nothing
+// else; and the cache lies outside guest RAM.
 func (e *emitter) check(acc access, size uint8) {
-	e.asm.set(lEA)
-	e.get(lEA)
+	e.asm.tee(lEA)
 	e.with(opI32ShrU, entryShift)
 	e.with(opI32And, entryMask)
 	e.get(lTLB)
@@ -136,11 +136,8 @@ func (e *emitter) check(acc access, size uint8) {
 	}
 	e.mem(opI32Load, tag)
 	e.get(lEA)
-	if size > 1 {
-		e.with(opI32Add, uint32(size)-1)
-	}
-	e.with(opI32And, ^uint32(0xfff))
-	e.op(opI32Ne)
+	e.op(opI32Xor)
+	e.with(opI32GtU, 0x1000-uint32(size))
 	e.leaveIf(exitMiss)
 	e.get(lPlace)
 	e.mem(opI32Load, entryOff)

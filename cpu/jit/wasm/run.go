@@ -46,7 +46,7 @@ func (t *Translator) at(eip uint32) uint32 {
 		return 0
 	}
 	i := t.store.find(off)
-	if i == 0 || !t.store.regions[t.store.entries[i].fn].loaded {
+	if i == 0 || !t.store.entries[i].loaded {
 		return 0
 	}
 	return i

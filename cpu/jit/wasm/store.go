@@ -3,7 +3,6 @@ package wasm
 // kept is a region that has become a function.
 type kept struct {
 	valid   bool
-	loaded  bool // the function is in the table
 	exits   []exit
 	entries []uint32 // of the store
 	pages   []lines
@@ -24,6 +23,7 @@ type entry struct {
 	pc     uint32 // number of the block
 	next   uint32 // entry of the bucket; 0 is none
 	jumped uint32 // linear address that the table of jumps has it at; 0 is none
+	loaded bool   // the function is in the table
 }
 
 // start is what the function begins with where the entry is executed at eip.

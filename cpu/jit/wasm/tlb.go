@@ -49,17 +49,24 @@ func (k *cache) init(tlb *TLB, pages int) {
 	k.tlb, k.writable = tlb, make([]bool, pages)
 	for h := range tlb {
 		for i := range tlb[h] {
-			tlb[h][i] = noTranslation
+			tlb[h][i] = noTranslation(uint32(i))
 		}
 	}
 }
 
-var noTranslation = cpu.TLBEntry{R: cpu.NoTag, W: cpu.NoTag, X: cpu.NoTag}
+// noTag is the tag of an entry that no address of a page with that slot differs from in
+// the offset in the page alone: that of a page with another slot.
+func noTag(slot uint32) uint32 { return (slot ^ 1) << 12 }
+
+func noTranslation(slot uint32) cpu.TLBEntry {
+	return cpu.TLBEntry{R: noTag(slot), W: noTag(slot), X: noTag(slot)}
+}
 
 // fill enters what the processor knows of the page of lin.
 func (k *cache) fill(c *cpu.CPU, h int, lin uint32) {
 	tr := c.Translation(h, lin)
-	page, e := lin&^0xfff, noTranslation
+	page, slot := lin&^0xfff, slotOf(lin)
+	e := noTranslation(slot)
 	off, large, reads := tr.Read()
 	if reads {
 		e.R = page
@@ -67,14 +74,13 @@ func (k *cache) fill(c *cpu.CPU, h int, lin uint32) {
 	if _, _, fetches := tr.Fetch(); fetches {
 		e.X = page
 	}
-	if e == noTranslation {
+	if e == noTranslation(slot) {
 		return
 	}
 	if e.Off = off - page; tr.Write() {
 		e.W = page
 		k.writable[off>>12] = true
 	}
-	slot := slotOf(lin)
 	if tr.Global() {
 		k.global[h].add(slot)
 	} else {
@@ -89,7 +95,7 @@ func (k *cache) fill(c *cpu.CPU, h int, lin uint32) {
 // dropAll empties the entries of a list, and the list.
 func (k *cache) dropAll(h int, l *slotList) {
 	for _, slot := range l.slots {
-		k.tlb[h][slot] = noTranslation
+		k.tlb[h][slot] = noTranslation(slot)
 		l.listed[slot/64] = 0
 	}
 	l.slots = l.slots[:0]
@@ -114,8 +120,9 @@ func (k *cache) flushPage(lin uint32) {
 			first, last = first&^1023, last|1023
 		}
 		for p := first; p <= last; p++ {
-			if e := &k.tlb[h][p%tlbEntries]; e.R == p<<12 || e.X == p<<12 {
-				*e = noTranslation
+			slot := p % tlbEntries
+			if e := &k.tlb[h][slot]; e.R == p<<12 || e.X == p<<12 {
+				*e = noTranslation(slot)
 			}
 		}
 	}
@@ -130,8 +137,8 @@ func (k *cache) protect(off uint32) {
 	for h := range k.tlb {
 		for _, l := range []*slotList{&k.local[h], &k.global[h]} {
 			for _, slot := range l.slots {
-				if e := &k.tlb[h][slot]; e.W != cpu.NoTag && e.Off+e.W == off {
-					e.W = cpu.NoTag
+				if e := &k.tlb[h][slot]; e.W != noTag(slot) && e.Off+e.W == off {
+					e.W = noTag(slot)
 				}
 			}
 		}

@@ -99,7 +99,9 @@ func (t *Translator) load() {
 		panic("BUG: the host refuses a module: " + err.Error())
 	}
 	for _, fn := range m.places {
-		t.store.regions[fn].loaded = true
+		for _, i := range t.store.regions[fn].entries {
+			t.store.entries[i].loaded = true
+		}
 	}
 	t.store.modules = append(t.store.modules, m.places)
 	t.watch()
