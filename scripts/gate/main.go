@@ -29,7 +29,7 @@ var concurrent = []string{".", "./bench", "./cpu", "./cpu/jit/...", "./fs9p/..."
 
 // inPage are packages of the page whose tests run under js, as it does. Others start
 // programs, work in the folders of the host for long, or take more memory or time.
-var inPage = []string{"./cpu", "./fs9p", "./fs9p/internal/tree", "./fs9p/memfs", "./fs9p/statefs", "./fs9p/storage",
+var inPage = []string{"./cpu", "./cpu/mem", "./cpu/softfloat", "./fs9p", "./fs9p/ctl", "./fs9p/internal/tree", "./fs9p/memfs", "./fs9p/statefs", "./fs9p/storage",
 	"./internal/archive", "./internal/chunked", "./internal/snapshot", "./net/httpgate", "./net/special", "./net/standin", "./net/usernet", "./net/wisp"}
 
 // checks come before the tests, which do not run where one of them fails.
