@@ -24,6 +24,8 @@ export type PortAnswer =
 /** How long a service worker that was just registered may take, and how long nobody need have registered one, in milliseconds. */
 const patience = 60_000;
 const unregistered = 10_000;
+/** How long one that has begun may take to claim this page, which not every one does. */
+const claiming = 2_000;
 
 const machines = new Map<string, AlpineVM>();
 
@@ -49,7 +51,21 @@ async function looksAfter(): Promise<ServiceWorkerRegistration> {
   for (const until = performance.now() + unregistered; !(await navigator.serviceWorker.getRegistration()); await new Promise((r) => setTimeout(r, 100)))
     if (performance.now() > until) throw new AlpineVMError(none);
   const late = new Promise<never>((_, reject) => setTimeout(() => reject(new AlpineVMError("the service worker of this page has not begun after a minute: reload the page")), patience));
-  return Promise.race([navigator.serviceWorker.ready, late]);
+  const r = await Promise.race([navigator.serviceWorker.ready, late]);
+  await claimed(r.active!);
+  return r;
+}
+
+/** Waits until a service worker that has just begun answers this page too, if it is one that claims those that are open. */
+async function claimed(worker: ServiceWorker): Promise<void> {
+  if (navigator.serviceWorker.controller) return;
+  const claims = new Promise<void>((resolve) => navigator.serviceWorker.addEventListener("controllerchange", () => resolve(), { once: true }));
+  const active = new Promise<void>((resolve) => {
+    const look = () => void (worker.state === "activated" && resolve());
+    worker.addEventListener("statechange", look);
+    look();
+  });
+  await Promise.race([claims, active.then(() => new Promise((r) => setTimeout(r, claiming)))]);
 }
 
 async function answer(vm: AlpineVM, m: PortRequest, to: MessagePort): Promise<void> {
